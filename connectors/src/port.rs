@@ -1,0 +1,255 @@
+//! How the engine and a connector talk.
+//!
+//! In: a [`Request`], which the gate has paced and filled. Out: one [`Answer`] per input, in input order.
+//! Always true: an input that the response does not mention is [`Answer::Unknown`], never success.
+//! Values travel as the JSON of the connector's own system, undecoded: types, choices and spellings are
+//! the business of `dsl::decode` in the engine. What a person wrote as a choice's word is already spelled.
+//! Not here: retries, pacing, batching (the engine's gate), the meaning of a message (the engine's decide).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use dsl::schema::Change;
+use dsl::value::Moment;
+use serde::{Deserialize, Serialize};
+
+/// A field's value as its system writes it. Null is empty.
+pub type Wire = serde_json::Value;
+
+/// A call to a system: one verb, one or more inputs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// What is asked.
+    pub verb: Verb,
+    /// For whom; never more than [`Connector::max_batch`] of the verb.
+    pub inputs: Vec<Input>,
+}
+
+/// What is asked of a system.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Verb {
+    /// Read records by id or by a unique field. Answers: [`Answer::Record`] or [`Answer::Missing`].
+    Read {
+        /// The entity's name in the lock.
+        entity: String,
+        /// `id` or a unique field; [`Input::id`] holds its value.
+        by: String,
+        /// Fields to read.
+        fields: Vec<String>,
+        /// Links to read.
+        links: Vec<String>,
+    },
+    /// Make records. [`Input::values`] and [`Input::links`] hold their content. Answers: [`Answer::Record`],
+    /// or [`Answer::Refused`] with [`Refusal::Exists`] where a unique value is taken.
+    Create {
+        /// The entity's name in the lock.
+        entity: String,
+    },
+    /// Change fields and links of records by id. Answers: [`Answer::Record`] with what the system now holds
+    /// of the written fields, or [`Answer::Missing`].
+    Update {
+        /// The entity's name in the lock.
+        entity: String,
+    },
+    /// Delete or archive records by id. Answers: [`Answer::Done`], also where it was gone already.
+    Delete {
+        /// The entity's name in the lock.
+        entity: String,
+    },
+    /// One page of all records, or of those changed since a time, oldest change first where the system
+    /// can. One input; [`Input::id`] is the cursor of the page before. Answer: [`Answer::Page`].
+    List {
+        /// The entity's name in the lock.
+        entity: String,
+        /// Fields to read.
+        fields: Vec<String>,
+        /// Links to read.
+        links: Vec<String>,
+        /// Only what changed at or after this time.
+        since: Option<Moment>,
+    },
+    /// Call an operation of the lock with [`Input::values`] as its parameters. Answer: [`Answer::Result`].
+    Operation {
+        /// Its name in the lock.
+        name: String,
+    },
+}
+
+/// One record or call within a request.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Input {
+    /// Idempotency key and trace id: the same after any restart, unique within the system.
+    pub key: String,
+    /// Record id, value of the key that is read by, or cursor.
+    pub id: Option<String>,
+    /// Field or parameter values. Null clears.
+    pub values: BTreeMap<String, Wire>,
+    /// Links to set (`Some(id)`), replacing the one before, or to remove (`None`).
+    pub links: BTreeMap<String, LinkChange>,
+}
+
+/// A change of one link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkChange {
+    /// The record that is linked now and shall not be any more.
+    pub remove: Option<String>,
+    /// The record that shall be linked.
+    pub add: Option<String>,
+}
+
+/// What a system says of a record.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Observed {
+    /// The record's id: not always the one asked for, where records were merged.
+    pub id: String,
+    /// Fields that the answer or message speaks of; a field that is not here is unobserved.
+    pub fields: BTreeMap<String, Wire>,
+    /// Links that it speaks of; `None` says that there is none.
+    pub links: BTreeMap<String, Option<String>>,
+    /// Time of the record's last change, where the system says one.
+    pub changed_at: Option<Moment>,
+    /// Every field and link asked for (or, in a message, every field of the entity) is here.
+    pub complete: bool,
+}
+
+/// What became of one input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Answer {
+    /// Read, made or changed.
+    Record(Observed),
+    /// Done, with nothing to say.
+    Done,
+    /// There is no such record.
+    Missing,
+    /// One page of a list.
+    Page {
+        /// Its records.
+        records: Vec<Observed>,
+        /// Cursor of the next page; `None` on the last.
+        next: Option<String>,
+    },
+    /// Result of an operation.
+    Result(BTreeMap<String, Wire>),
+    /// The system understood and refuses: asking again cannot help.
+    Refused {
+        /// Why, in the system's words.
+        reason: String,
+        /// What kind of refusal.
+        refusal: Refusal,
+    },
+    /// Nothing happened; ask again.
+    Retry {
+        /// Not before this.
+        after: Option<Duration>,
+        /// Why, for people.
+        cause: String,
+    },
+    /// Nothing happened: too fast.
+    RateLimited {
+        /// Not before this.
+        after: Option<Duration>,
+        /// The limit that was met, such as `TEN_SECONDLY_ROLLING` or `DAILY`.
+        policy: Option<String>,
+    },
+    /// It may or may not have happened.
+    Unknown {
+        /// Why, for people.
+        cause: String,
+    },
+}
+
+/// Kinds of refusal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Refusal {
+    /// A record with this unique value exists; its id, where the system says it.
+    Exists(Option<String>),
+    /// A value is not accepted; the field, where the system says it.
+    Invalid(Option<String>),
+    /// The token is missing, wrong or may not do this.
+    Forbidden,
+    /// Anything else.
+    Other,
+}
+
+/// What a system told us, decoded as far as the connector knows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// The message's name in the lock, such as `contact.propertyChange`; generic names are mapped already.
+    pub name: String,
+    /// The time of the change, as the sender says.
+    pub at: Moment,
+    /// What marks a repetition of it: the values of the lock's `dedupe`, joined.
+    pub dedupe: String,
+    /// It reports a write of our own (by its source, not by its value).
+    pub own: bool,
+    /// What it says.
+    pub body: Body,
+}
+
+/// What a message says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Body {
+    /// A record was made, changed, deleted, restored or erased.
+    Record {
+        /// The entity's name in the lock.
+        entity: String,
+        /// What happened.
+        change: Change,
+        /// What is said of it; its id always.
+        observed: Observed,
+    },
+    /// Records became one.
+    Merged {
+        /// The entity's name in the lock.
+        entity: String,
+        /// The living record.
+        into: String,
+        /// All ids that are no longer its own name.
+        gone: Vec<String>,
+    },
+    /// A link of a record was made or removed; the record should be read.
+    Linked {
+        /// The entity's name in the lock.
+        entity: String,
+        /// The record.
+        id: String,
+    },
+    /// Something that is no record.
+    Event {
+        /// The event's name in the lock.
+        event: String,
+        /// Its members.
+        fields: BTreeMap<String, Wire>,
+    },
+    /// A message whose name the lock does not have.
+    Foreign,
+}
+
+/// A message that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// The whole delivery is not what the system sends.
+    #[error("{0}")]
+    Delivery(String),
+}
+
+/// A system that can be asked.
+#[async_trait]
+pub trait Connector: Send + Sync {
+    /// How many inputs one request of this verb may carry; at least 1.
+    fn max_batch(&self, verb: &Verb) -> usize;
+
+    /// How many calls of the system's `api` limit this request costs at most.
+    fn calls(&self, request: &Request) -> u32;
+
+    /// Asks. One answer per input, in the order of the inputs. Never fails as a whole: a fault of the
+    /// transport is an answer for every input.
+    async fn perform(&self, request: &Request) -> Vec<Answer>;
+
+    /// Reads the body of one delivery (webhook) or record (Kafka).
+    ///
+    /// # Errors
+    /// Where the body is not what this system sends.
+    fn read(&self, body: &[u8]) -> Result<Vec<Message>, Unreadable>;
+}

@@ -1,0 +1,112 @@
+//! All durable state: a journal in front, rows in sled behind (RUNTIME.md section 8, STORAGE.md).
+//!
+//! In: rounds, each the row changes and records of one decision. Out: the same rows again, after any crash.
+//! Always true: [`Ledger::append`] makes a round visible to reads at once, but nothing that it justifies may
+//! be released before [`Ledger::durable`] has reached its sequence; after a crash a prefix of the rounds is
+//! there, each whole. A row that cannot be read is an error, never taken for absent.
+//! Not here: what a row means.
+
+use serde::{Deserialize, Serialize};
+
+/// Position of a round in the journal: dense, from 1, never reused. 0 is before the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct Seq(pub u64);
+
+/// What one decision changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Round {
+    /// New value of each row, `None` to delete it. At most one entry per key; any size (large ones are chunked).
+    pub changes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    /// The history, for people: one encoded record each. Kept in the journal only.
+    pub records: Vec<Vec<u8>>,
+}
+
+/// Reads of rows.
+pub trait Rows {
+    /// The row at `key`.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error>;
+
+    /// Up to `limit` rows with `from <= key < to`, in key order.
+    ///
+    /// # Errors
+    /// Where they cannot be read.
+    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error>;
+}
+
+/// The writer's side.
+pub trait Ledger: Rows + Send {
+    /// Takes a round; reads see it at once. It is durable when [`Ledger::durable`] reaches the sequence.
+    ///
+    /// # Errors
+    /// [`Error::Full`] where the disk or the overlay is full: nothing was taken, try again later.
+    fn append(&mut self, round: Round) -> Result<Seq, Error>;
+
+    /// The last sequence that would survive a power cut.
+    fn durable(&self) -> Seq;
+
+    /// Blocks until everything appended is durable.
+    ///
+    /// # Errors
+    /// Where that can no longer happen.
+    fn flush(&mut self) -> Result<Seq, Error>;
+}
+
+/// Why the ledger cannot do what it is asked.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum Error {
+    /// Another process holds it.
+    #[error("the state folder {path} is in use by another engine")]
+    #[diagnostic(code(ledger::locked), help("stop the other engine, or give this one a folder of its own under `state`"))]
+    Locked {
+        /// The folder.
+        path: String,
+    },
+    /// No room on the disk, or the checkpoints are behind.
+    #[error("the ledger takes nothing more for now: {reason}")]
+    #[diagnostic(code(ledger::full), help("free space on the disk; the engine goes on by itself"))]
+    Full {
+        /// Why.
+        reason: String,
+    },
+    /// A file is damaged.
+    #[error("the ledger is damaged: {what}")]
+    #[diagnostic(code(ledger::damaged), help("{advice}"))]
+    Damaged {
+        /// Segment, frame and byte, or what sled said.
+        what: String,
+        /// What to do.
+        advice: String,
+    },
+    /// Written by a newer version, or with other settings.
+    #[error("the ledger has form {found}, this engine knows forms up to {known}")]
+    #[diagnostic(code(ledger::newer), help("run the engine version that wrote it, or a later one"))]
+    Newer {
+        /// Form of the state folder.
+        found: u32,
+        /// Newest known form.
+        known: u32,
+    },
+    /// The operating system refuses.
+    #[error("{doing} {path}: {source}")]
+    #[diagnostic(code(ledger::io))]
+    Io {
+        /// `cannot write`, `cannot open` …
+        doing: &'static str,
+        /// Which file or folder.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A row does not decode: a defect of the engine.
+    #[error("row {key} cannot be understood: {reason}")]
+    #[diagnostic(code(ledger::row))]
+    Row {
+        /// The key, printable.
+        key: String,
+        /// Why not.
+        reason: String,
+    },
+}

@@ -1,0 +1,2 @@
+//! The runtime: durable sync and workflows between systems, by rules.
+pub mod ledger;
