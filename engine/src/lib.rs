@@ -1,2 +1,4 @@
 //! The runtime: durable sync and workflows between systems, by rules.
+pub mod decide;
+pub mod ids;
 pub mod ledger;
