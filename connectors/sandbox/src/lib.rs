@@ -1,1 +1,4 @@
-//! x
+//! Twins of what the engine talks to: pure models with thin HTTP faces.
+pub mod app;
+pub mod kafka;
+pub mod mail;
