@@ -9,9 +9,10 @@
 //! Not here: sockets and brokers (`app::face`, `app::publisher`, `app::sender`).
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use dsl::schema::Lock;
+use dsl::schema::{Entity, Lock};
 use dsl::value::Moment;
 use serde_json::Value as Json;
 use tokio::sync::watch;
@@ -129,6 +130,8 @@ pub struct Operation {
 pub struct App {
     settings: Settings,
     lock: Lock,
+    /// The lock's entities, shared so that a change can read its entity while it writes the tables.
+    shapes: BTreeMap<String, Arc<Entity>>,
     /// By the entity's name in the lock.
     tables: BTreeMap<String, table::Table>,
     /// How many ids each entity has given out.
@@ -158,9 +161,11 @@ impl App {
     #[must_use]
     pub fn new(settings: Settings, lock: Lock) -> Self {
         let tables = lock.entities.keys().map(|entity| (entity.clone(), table::Table::default())).collect();
+        let shapes = lock.entities.iter().map(|(name, entity)| (name.clone(), Arc::new(entity.clone()))).collect();
         Self {
             settings,
             lock,
+            shapes,
             tables,
             given: BTreeMap::new(),
             events: 0,

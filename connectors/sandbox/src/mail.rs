@@ -5,6 +5,8 @@
 //! Always true: one key on one path sends once, and every repetition is noted beside the first; without a key
 //! every request sends.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use dsl::value::Moment;
 use http::{Method, Request, Response};
@@ -35,6 +37,8 @@ pub struct Sent {
 pub struct Mail {
     token: Option<String>,
     sent: Vec<Sent>,
+    /// Place in `sent` by path and key.
+    keys: BTreeMap<(String, String), usize>,
     faults: Faults,
     requests: u64,
 }
@@ -69,16 +73,18 @@ impl Mail {
             Ok(_) => return answer(400, &json!({ "error": "the body must be an object" })),
             Err(refused) => return answer(refused.status(), &refused.members()),
         };
-        let path = request.uri().path();
-        let same = |sent: &Sent| key.is_some() && sent.key == key && sent.path == path;
-        let place = match self.sent.iter().position(same) {
+        let path = request.uri().path().to_owned();
+        let known = key.as_ref().map(|key| (path.clone(), key.clone()));
+        let place = match known.as_ref().and_then(|known| self.keys.get(known)) {
             Some(place) => {
-                self.sent[place].repeats.push(now);
-                place
+                self.sent[*place].repeats.push(now);
+                *place
             }
             None => {
-                self.sent.push(Sent { path: path.to_owned(), body, key, at: now, repeats: Vec::new() });
-                self.sent.len() - 1
+                let place = self.sent.len();
+                self.keys.extend(known.map(|known| (known, place)));
+                self.sent.push(Sent { path, body, key, at: now, repeats: Vec::new() });
+                place
             }
         };
         answer(200, &json!({ "id": format!("sent-{}", place + 1) }))

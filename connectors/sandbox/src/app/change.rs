@@ -3,6 +3,8 @@
 //! In: an entity, values as a request gives them, a time. Out: the record's id, or why not.
 //! Always true: nothing of a refused change is kept; a change that changes nothing has no effect at all.
 
+use std::sync::Arc;
+
 use dsl::schema::{Change, ChangedAt, Entity};
 use dsl::value::{Moment, Span};
 use serde_json::{Map, Value as Json, json};
@@ -89,8 +91,10 @@ impl App {
             }
         }
         // In a new record an empty value is a value left out: it takes what the app starts with.
-        let given =
-            values.into_iter().filter(|(name, value)| !value::is_empty(value) || !shape.fields.contains_key(name));
+        let left_out = |(name, value): &(String, Json)| {
+            value::is_empty(value) && shape.fields.get(name).is_some_and(|field| !field.read_only)
+        };
+        let given = values.into_iter().filter(|given| !left_out(given));
         let given = self.accepted(entity, &shape, given)?;
         self.free(entity, &shape, &given, None)?;
 
@@ -188,8 +192,8 @@ impl App {
     }
 
     /// The lock's word on an entity.
-    pub(super) fn shape(&self, entity: &str) -> Result<Entity, Refused> {
-        let shape = self.lock.entities.get(entity);
+    pub(super) fn shape(&self, entity: &str) -> Result<Arc<Entity>, Refused> {
+        let shape = self.shapes.get(entity);
         shape.cloned().ok_or_else(|| Refused::request(format!("there is no entity `{entity}`")))
     }
 

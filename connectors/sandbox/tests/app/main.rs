@@ -5,6 +5,7 @@ mod batches;
 mod faces;
 mod faults;
 mod keys;
+mod laws;
 mod lock;
 mod mail;
 mod messages;

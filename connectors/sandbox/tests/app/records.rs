@@ -54,6 +54,7 @@ fn wrong_values_are_refused_by_name_and_leave_no_trace() {
         ("/users", json!({ "email": "a@example.com", "region": "mars" }), "region"),
         ("/users", json!({ "email": "a@example.com", "createdAt": "2026-01-01T00:00:00Z" }), "createdAt"),
         ("/users", json!({ "email": "a@example.com", "id": "mine" }), "id"),
+        ("/users", json!({ "email": "a@example.com", "updatedAt": null }), "updatedAt"),
         ("/users", json!({ "firstName": "Ada" }), "email"),
         ("/users", json!({ "email": "" }), "email"),
         ("/deals", json!({ "name": "d", "stage": "proposal", "user": { "id": "user-9" } }), "user"),
