@@ -152,6 +152,8 @@ pub enum Answer {
         /// The limit that was met, such as `TEN_SECONDLY_ROLLING` or `DAILY`.
         policy: Option<String>,
     },
+    /// Nothing happened, and the refusal of the whole request names no input: ask again one by one.
+    Split,
     /// It may or may not have happened.
     Unknown {
         /// Why, for people.

@@ -3,9 +3,14 @@
 //! In: an expression and a [`Scope`] that answers for variables. Out: a value, or why there is none yet.
 //! Always true: the same expression over the same answers gives the same value; there is no clock here.
 
-use crate::program::Expr;
-use crate::schema::Lookup;
-use crate::value::Value;
+use rust_decimal::Decimal;
+
+use crate::program::{
+    Arithmetic, Choice, Compare, Direction, Expr, Mapping, MappingKind, Program, Side, Sync, Transform,
+};
+use crate::schema::{EntityName, Field, Lookup, Type};
+use crate::transforms::{self, Class};
+use crate::value::{Span, Value};
 
 /// What an expression can ask about the world.
 pub trait Scope {
@@ -84,11 +89,264 @@ pub enum Fault {
         reason: String,
     },
 }
+
 /// Runs `expr`; the program holds its tables and choices.
 ///
 /// # Errors
 /// Whatever `scope` halts with, or a fault of arithmetic or a transform.
-pub fn eval<S: Scope>(program: &crate::program::Program, expr: &Expr, scope: &S) -> Result<Value, Halt<S::Need>> {
-    let _ = (program, expr, scope);
-    todo!()
+pub fn eval<S: Scope>(program: &Program, expr: &Expr, scope: &S) -> Result<Value, Halt<S::Need>> {
+    let run = |expr: &Expr| eval(program, expr, scope);
+    Ok(match expr {
+        Expr::Literal(value) => value.clone(),
+        Expr::Field { variable, links, field, .. } => scope.field(variable, links, field)?,
+        Expr::Reference { variable, links } => scope.reference(variable, links)?,
+        Expr::Record { variable, links } => scope.record(variable, links)?,
+        Expr::Join(parts) => {
+            let mut text = String::new();
+            for (part, choice) in parts {
+                let value = run(part)?;
+                match (choice, &value) {
+                    (Some(choice), Value::Text(word)) => {
+                        let label = program.choices[*choice].row(word).map_or(word.as_str(), |row| row.label.as_str());
+                        text.push_str(label);
+                    }
+                    _ => text.push_str(&value.to_string()),
+                }
+            }
+            Value::text(text)
+        }
+        Expr::Table { table, key, column } => {
+            let key = run(key)?;
+            program.tables[*table].rows.get(&key).and_then(|row| row.get(*column)).cloned().unwrap_or_default()
+        }
+        Expr::Transform(of, transform) => match run(of)? {
+            Value::Empty => Value::Empty,
+            value => transforms::apply(transform, &value).map_err(Halt::Fault)?,
+        },
+        Expr::Lookup { of, system, lookup } => scope.lookup(system, lookup, &run(of)?)?,
+        Expr::Else(first, second) => match run(first)? {
+            Value::Empty => run(second)?,
+            value => value,
+        },
+        Expr::Not(of) => Value::Flag(!truth(&run(of)?)),
+        Expr::And(left, right) => Value::Flag(truth(&run(left)?) && truth(&run(right)?)),
+        Expr::Or(left, right) => Value::Flag(truth(&run(left)?) || truth(&run(right)?)),
+        Expr::Compare(op, left, right) => {
+            let (left, right) = (run(left)?, run(right)?);
+            Value::Flag(compare(program, *op, &left, &right))
+        }
+        Expr::In(of, list) => {
+            let of = run(of)?;
+            match run(list)? {
+                Value::List(values) => Value::Flag(values.iter().any(|value| same(value, &of))),
+                _ => Value::Flag(false),
+            }
+        }
+        Expr::IsEmpty(of) => Value::Flag(run(of)?.is_empty()),
+        Expr::Arithmetic(op, left, right) => arithmetic(*op, run(left)?, run(right)?).map_err(Halt::Fault)?,
+        Expr::List(values) => Value::List(values.iter().map(run).collect::<Result<_, _>>()?),
+    })
+}
+
+fn truth(value: &Value) -> bool {
+    *value == Value::Flag(true)
+}
+
+fn number(value: &Value) -> Option<Decimal> {
+    match value {
+        Value::Integer(n) => Some(Decimal::from(*n)),
+        Value::Decimal(n) => Some(*n),
+        _ => None,
+    }
+}
+
+fn same(left: &Value, right: &Value) -> bool {
+    match (number(left), number(right)) {
+        (Some(left), Some(right)) => left == right,
+        _ => left == right,
+    }
+}
+
+/// An empty value equals only an empty one and is neither less nor greater than anything.
+/// Words of one choice compare by the order of its rows.
+fn compare(program: &Program, op: Compare, left: &Value, right: &Value) -> bool {
+    use std::cmp::Ordering::{Greater, Less};
+    match op {
+        Compare::Equal => return same(left, right),
+        Compare::NotEqual => return !same(left, right),
+        _ if left.is_empty() || right.is_empty() => return false,
+        _ => {}
+    }
+    let order = match (number(left), number(right)) {
+        (Some(left), Some(right)) => left.cmp(&right),
+        _ => {
+            let rank = |choice: &Choice, value: &Value| {
+                value.as_text().and_then(|word| choice.words.iter().position(|row| row.word == word))
+            };
+            let ranked = program.choices.iter().find_map(|c| Some((rank(c, left)?, rank(c, right)?)));
+            ranked.map_or_else(|| left.cmp(right), |(left, right)| left.cmp(&right))
+        }
+    };
+    match op {
+        Compare::Less => order == Less,
+        Compare::LessOrEqual => order != Greater,
+        Compare::Greater => order == Greater,
+        _ => order != Less,
+    }
+}
+
+fn arithmetic(op: Arithmetic, left: Value, right: Value) -> Result<Value, Fault> {
+    if left.is_empty() || right.is_empty() {
+        return Ok(Value::Empty);
+    }
+    let impossible = || Fault::Arithmetic(format!("`{left}` and `{right}` cannot be calculated with"));
+    if let (Value::Time(time), Value::Integer(span)) = (&left, &right) {
+        return match op {
+            Arithmetic::Add => Ok(Value::Time(time.plus(Span(*span)))),
+            Arithmetic::Subtract => Ok(Value::Time(time.minus(Span(*span)))),
+            _ => Err(impossible()),
+        };
+    }
+    if let (Value::Time(a), Value::Time(b), Arithmetic::Subtract) = (&left, &right, op) {
+        return Ok(Value::Integer(a.since(*b).0));
+    }
+    let (Some(a), Some(b)) = (number(&left), number(&right)) else { return Err(impossible()) };
+    let result = match op {
+        Arithmetic::Add => a.checked_add(b),
+        Arithmetic::Subtract => a.checked_sub(b),
+        Arithmetic::Multiply => a.checked_mul(b),
+        Arithmetic::Divide if b.is_zero() => {
+            return Err(Fault::Arithmetic("a number cannot be divided by zero".to_owned()));
+        }
+        Arithmetic::Divide => a.checked_div(b),
+    };
+    let result = result.ok_or_else(|| Fault::Arithmetic("the result is too large".to_owned()))?;
+    let whole = matches!((&left, &right), (Value::Integer(_), Value::Integer(_))) && op != Arithmetic::Divide;
+    match i64::try_from(result) {
+        Ok(n) if whole => Ok(Value::Integer(n)),
+        _ => Ok(Value::decimal(result)),
+    }
+}
+
+/// The value as a field of this type holds it: whole numbers as decimals, a number that is whole as an integer.
+///
+/// # Errors
+/// [`Fault::Malformed`] where the field's type cannot hold it.
+pub fn coerce(value: Value, field: &Field) -> Result<Value, Fault> {
+    let malformed = |value: &Value, expected| Fault::Malformed {
+        field: "the value".to_owned(),
+        expected,
+        found: value.to_string(),
+    };
+    Ok(match (&field.ty, value) {
+        (_, Value::Empty) => Value::Empty,
+        (Type::Number | Type::Money | Type::Percent, Value::Integer(n)) => Value::decimal(Decimal::from(n)),
+        (Type::Number | Type::Money | Type::Percent, Value::Decimal(n)) => Value::decimal(n),
+        (Type::Integer, Value::Decimal(n)) if n.fract().is_zero() => {
+            i64::try_from(n).map(Value::Integer).map_err(|_| malformed(&Value::Decimal(n), "a whole number"))?
+        }
+        (Type::Integer, value @ Value::Decimal(_)) => return Err(malformed(&value, "a whole number")),
+        (
+            Type::Text | Type::Enum,
+            value @ (Value::Integer(_) | Value::Decimal(_) | Value::Record(_) | Value::Time(_) | Value::Date(_)),
+        ) => Value::text(value.to_string()),
+        (Type::Time, Value::Date(days)) => Value::Time(crate::value::Moment(i64::from(days) * 86_400_000)),
+        (Type::Date, Value::Time(time)) => {
+            Value::Date(i32::try_from(time.0.div_euclid(86_400_000)).unwrap_or(i32::MAX))
+        }
+        (_, value) => value,
+    })
+}
+
+/// A side's value in the domain in which the two sides of a mapping compare.
+///
+/// For a two-way field that is the left side's, normalised; for a one-way line the target's.
+///
+/// # Errors
+/// Where the value cannot be transformed or is of another type.
+pub fn canonical(program: &Program, sync: &Sync, mapping: &Mapping, side: Side, raw: &Value) -> Result<Value, Fault> {
+    if raw.is_empty() {
+        return Ok(Value::Empty);
+    }
+    match &mapping.kind {
+        MappingKind::Field { left, transforms: list, .. } => {
+            let mut value = raw.clone();
+            let steps: Vec<&Transform> =
+                if side == Side::Left { list.iter().collect() } else { list.iter().rev().collect() };
+            for transform in steps {
+                value = match (transforms::class(&transform.name), side) {
+                    (Some(Class::Normaliser), _) => transforms::apply(transform, &value)?,
+                    (_, Side::Right) => transforms::invert(transform, &value)?,
+                    (_, Side::Left) => value,
+                };
+            }
+            match program.field(&sync.left, left) {
+                Some(field) => coerce(value, field),
+                None => Ok(value),
+            }
+        }
+        MappingKind::Computed { target, .. } => {
+            let entity = if mapping.direction == Direction::ToLeft { &sync.left } else { &sync.right };
+            match program.field(entity, target) {
+                Some(field) => coerce(raw.clone(), field),
+                None => Ok(raw.clone()),
+            }
+        }
+        MappingKind::Link { .. } => Ok(raw.clone()),
+    }
+}
+
+/// What `side` is given so that it holds a canonical value.
+///
+/// # Errors
+/// Where the value cannot be transformed or the field cannot hold it.
+pub fn written(
+    program: &Program,
+    sync: &Sync,
+    mapping: &Mapping,
+    side: Side,
+    canonical: &Value,
+) -> Result<Value, Fault> {
+    if canonical.is_empty() {
+        return Ok(Value::Empty);
+    }
+    match &mapping.kind {
+        MappingKind::Field { left, right, transforms: list } => {
+            let mut value = canonical.clone();
+            if side == Side::Right {
+                for transform in list {
+                    value = transforms::apply(transform, &value)?;
+                }
+            }
+            let (entity, field) = if side == Side::Left { (&sync.left, left) } else { (&sync.right, right) };
+            let Some(declared) = program.field(entity, field) else { return Ok(value) };
+            held(program, entity, field, declared, coerce(value, declared)?)
+        }
+        MappingKind::Computed { target, .. } => {
+            let entity = sync.entity(side);
+            let Some(declared) = program.field(entity, target) else { return Ok(canonical.clone()) };
+            held(program, entity, target, declared, coerce(canonical.clone(), declared)?)
+        }
+        MappingKind::Link { .. } => Ok(canonical.clone()),
+    }
+}
+
+/// An option that the field does not have is refused here, before the system refuses it.
+fn held(program: &Program, entity: &EntityName, name: &str, field: &Field, value: Value) -> Result<Value, Fault> {
+    if field.ty == Type::Enum
+        && let Value::Text(text) = &value
+    {
+        let known = match program.choice(entity, name) {
+            Some(choice) => choice.row(text).is_some(),
+            None => field.options.is_empty() || field.options.contains(text),
+        };
+        if !known {
+            return Err(Fault::Malformed {
+                field: format!("{entity}.{name}"),
+                expected: "one of its options",
+                found: text.clone(),
+            });
+        }
+    }
+    Ok(value)
 }

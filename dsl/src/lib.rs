@@ -1,10 +1,12 @@
 //! The rules language: text in, a checked program and problems out.
 //!
 //! Pure: no clock, no network, no files; the caller hands in texts. Reading order:
-pub mod source;
-pub mod value;
-pub mod schema;
 pub mod ast;
+pub mod decode;
 pub mod diagnostic;
-pub mod program;
 pub mod eval;
+pub mod program;
+pub mod schema;
+pub mod source;
+pub mod transforms;
+pub mod value;

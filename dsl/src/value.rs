@@ -92,7 +92,8 @@ impl Span {
 impl fmt::Display for Span {
     /// The largest unit that divides it, in words: `1 hour`, `90 minutes`, `250 ms`.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let units = [(604_800_000, "week"), (86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1_000, "second")];
+        let units =
+            [(604_800_000, "week"), (86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1_000, "second")];
         for (size, name) in units {
             if self.0 != 0 && self.0 % size == 0 {
                 let n = self.0 / size;

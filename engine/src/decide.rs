@@ -6,6 +6,24 @@
 //! Work is queued in lanes ([`Lane`]); the gate opens a lane when budget and deadline say so, and only then
 //! are the values read that go out. Not here: pacing (the gate), making durable (the ledger), calling (connectors).
 
+mod action;
+mod answers;
+mod context;
+mod existence;
+mod identity;
+mod incident;
+mod observe;
+mod open;
+mod operator;
+mod reads;
+mod route;
+pub(crate) mod rows;
+mod runs;
+mod schedule;
+mod scope;
+mod sync;
+pub mod views;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -15,6 +33,8 @@ use dsl::program::Program;
 use dsl::value::{Moment, Span};
 use serde::{Deserialize, Serialize};
 
+use self::context::{Context, Task};
+use self::rows::{Kind, TimerRow};
 use crate::ids::CallId;
 use crate::ledger::{Error, Round, Rows};
 
@@ -301,9 +321,114 @@ pub struct Unanswered {
 ///
 /// # Errors
 /// Where rows cannot be read or understood; nothing has happened then.
-pub fn decide(rows: &dyn Rows, programs: &Programs, knobs: &Knobs, input: &Input, now: Moment) -> Result<Outcome, Error> {
-    let _ = (rows, programs, knobs, input, now);
-    todo!()
+pub fn decide(
+    rows: &dyn Rows,
+    programs: &Programs,
+    knobs: &Knobs,
+    input: &Input,
+    now: Moment,
+) -> Result<Outcome, Error> {
+    let mut cx = Context::new(rows, programs, knobs, now);
+    match input {
+        Input::Started => {
+            route::forget(&mut cx)?;
+            schedule::started(&mut cx)?;
+        }
+        Input::Delivery { system, messages, source } => route::delivery(&mut cx, system, messages, source)?,
+        Input::Unreadable { system, source, reason, payload } => {
+            route::unreadable(&mut cx, system, source, reason, payload)?;
+        }
+        Input::Offset { topic, partition, next, reason } => passed_over(&mut cx, topic, *partition, *next, reason)?,
+        Input::Open { lane, max } => open::open(&mut cx, lane, *max)?,
+        Input::Answers { call, answers } => answers::take(&mut cx, *call, answers)?,
+        Input::Due => due(&mut cx)?,
+        Input::Operator { who, command } => operator::command(&mut cx, who, command)?,
+    }
+    // What follows from it, until nothing does. Reactions come after merges, so that a value that the merge is
+    // about to write over fires nothing.
+    loop {
+        if let Some(task) = cx.next_task() {
+            match task {
+                Task::Link(link) => identity::advance(&mut cx, link)?,
+                Task::Run(run) => runs::advance(&mut cx, run)?,
+            }
+        } else if let Some(transition) = cx.transitions.pop_front() {
+            runs::react(&mut cx, &transition)?;
+        } else {
+            break;
+        }
+    }
+    Ok(cx.finish())
+}
+
+fn passed_over(cx: &mut Context<'_>, topic: &str, partition: i32, next: i64, reason: &str) -> Result<(), Error> {
+    let source = Source::Kafka { topic: topic.to_owned(), partition, offset: next.saturating_sub(1) };
+    route::offset(cx, &source)?;
+    let row = incident::row(
+        format!("topic {topic}/{partition}"),
+        topic,
+        format!("{topic}/{partition}"),
+        topic.to_owned(),
+        String::new(),
+        reason.to_owned(),
+        "records were lost before they were read: compare both sides with `engine backfill`",
+        true,
+        cx.now,
+    );
+    incident::open(cx, row, topic)
+}
+
+/// Carries out every timer that is due.
+fn due(cx: &mut Context<'_>) -> Result<(), Error> {
+    for (key, bytes) in cx.scan(&[Kind::Timer as u8], 256)? {
+        let Some(at) = timer_moment(&key) else { continue };
+        if at > cx.now {
+            break;
+        }
+        let timer: TimerRow = context::decode(&key, &bytes)?;
+        cx.delete(key);
+        match timer {
+            TimerRow::Run(run, token) => runs::due(cx, run, token)?,
+            TimerRow::GiveUp(run) => runs::give_up(cx, run)?,
+            TimerRow::Schedule(sync) => schedule::due(cx, &sync)?,
+            TimerRow::Pace(system) => route::pace(cx, &system)?,
+            TimerRow::Link(link) => retry_link(cx, link)?,
+            TimerRow::Overdue(link) => identity::overdue(cx, link)?,
+        }
+    }
+    Ok(())
+}
+
+fn retry_link(cx: &mut Context<'_>, id: crate::ids::LinkId) -> Result<(), Error> {
+    let key = identity::link_key(id);
+    if let Some(mut link) = cx.get::<rows::LinkRow>(&key)?
+        && link.not_before.is_some_and(|at| at <= cx.now)
+    {
+        link.not_before = None;
+        identity::store(cx, id, &link);
+        cx.task(Task::Link(id));
+    }
+    Ok(())
+}
+
+fn timer_moment(key: &[u8]) -> Option<Moment> {
+    let bytes: [u8; 8] = key.get(1..9)?.try_into().ok()?;
+    Some(Moment((u64::from_be_bytes(bytes) ^ (1 << 63)) as i64))
+}
+
+/// Wait before retry `n` (the first retry is 1), never above `at_most`; `roll` picks the jitter.
+///
+/// Exponential with full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter"), but at least half of
+/// the span, so that a retry is never immediate. The roll is a hash of what is retried: the same after a restart.
+pub(crate) fn backoff(n: u64, first: Span, at_most: Span, roll: &str) -> Span {
+    let doubled = first
+        .0
+        .max(1)
+        .saturating_mul(1i64.checked_shl(u32::try_from(n.saturating_sub(1).min(40)).unwrap_or(40)).unwrap_or(i64::MAX));
+    let cap = doubled.min(at_most.0.max(1));
+    let roll = u64::from_str_radix(&context::hash(&format!("{roll} {n}")), 16).unwrap_or_default();
+    let half = cap / 2;
+    Span(half + i64::try_from(roll % u64::try_from(cap - half + 1).unwrap_or(1)).unwrap_or_default())
 }
 
 /// When the earliest timer is due.
@@ -311,8 +436,20 @@ pub fn decide(rows: &dyn Rows, programs: &Programs, knobs: &Knobs, input: &Input
 /// # Errors
 /// Where rows cannot be read.
 pub fn next_timer(rows: &dyn Rows) -> Result<Option<Moment>, Error> {
-    let _ = rows;
-    todo!()
+    let prefix = [Kind::Timer as u8];
+    let first = rows.scan(&prefix, &context::after(&prefix), 1)?;
+    Ok(first.first().and_then(|(key, _)| timer_moment(key)))
+}
+
+fn all<T: serde::de::DeserializeOwned>(rows: &dyn Rows, kind: Kind) -> Result<Vec<(Vec<u8>, T)>, Error> {
+    let prefix = [kind as u8];
+    rows.scan(&prefix, &context::after(&prefix), usize::MAX)?
+        .into_iter()
+        .map(|(key, bytes)| {
+            let row = context::decode(&key, &bytes)?;
+            Ok((key, row))
+        })
+        .collect()
 }
 
 /// Lanes that have work.
@@ -320,8 +457,13 @@ pub fn next_timer(rows: &dyn Rows) -> Result<Option<Moment>, Error> {
 /// # Errors
 /// Where rows cannot be read.
 pub fn queued(rows: &dyn Rows) -> Result<Vec<Queued>, Error> {
-    let _ = rows;
-    todo!()
+    let mut lanes: BTreeMap<Lane, (Moment, Priority)> = BTreeMap::new();
+    for (_, work) in all::<rows::WorkRow>(rows, Kind::Work)? {
+        let entry = lanes.entry(work.lane).or_insert((work.deadline, work.priority));
+        entry.0 = entry.0.min(work.deadline);
+        entry.1 = entry.1.min(work.priority);
+    }
+    Ok(lanes.into_iter().map(|(lane, (deadline, priority))| Queued { lane, deadline, priority }).collect())
 }
 
 /// Calls without an answer.
@@ -329,8 +471,14 @@ pub fn queued(rows: &dyn Rows) -> Result<Vec<Queued>, Error> {
 /// # Errors
 /// Where rows cannot be read.
 pub fn unanswered(rows: &dyn Rows) -> Result<Vec<Unanswered>, Error> {
-    let _ = rows;
-    todo!()
+    let calls = all::<rows::CallRow>(rows, Kind::Call)?;
+    Ok(calls
+        .into_iter()
+        .map(|(key, row)| {
+            let number = key.get(1..9).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
+            Unanswered { call: CallId(number), lane: row.lane, sent: row.sent, inputs: row.items.len() }
+        })
+        .collect())
 }
 
 /// The next offset to read of each Kafka partition that has been read.
@@ -338,8 +486,8 @@ pub fn unanswered(rows: &dyn Rows) -> Result<Vec<Unanswered>, Error> {
 /// # Errors
 /// Where rows cannot be read.
 pub fn offsets(rows: &dyn Rows) -> Result<BTreeMap<(String, i32), i64>, Error> {
-    let _ = rows;
-    todo!()
+    let found = all::<(String, i32, i64)>(rows, Kind::Offset)?;
+    Ok(found.into_iter().map(|(_, (topic, partition, next))| ((topic, partition), next)).collect())
 }
 
 /// How many stored deliveries wait for the `webhooks` pace of their system.
@@ -347,8 +495,11 @@ pub fn offsets(rows: &dyn Rows) -> Result<BTreeMap<(String, i32), i64>, Error> {
 /// # Errors
 /// Where rows cannot be read.
 pub fn waiting_deliveries(rows: &dyn Rows) -> Result<u64, Error> {
-    let _ = rows;
-    todo!()
+    let key = rows::Key::new(Kind::Meta).bytes();
+    match rows.get(&key)? {
+        Some(bytes) => Ok(context::decode::<rows::Meta>(&key, &bytes)?.inbox),
+        None => Ok(0),
+    }
 }
 
 /// Hashes of the rule sets that runs in progress need.
@@ -356,6 +507,14 @@ pub fn waiting_deliveries(rows: &dyn Rows) -> Result<u64, Error> {
 /// # Errors
 /// Where rows cannot be read.
 pub fn hashes_in_use(rows: &dyn Rows) -> Result<Vec<String>, Error> {
-    let _ = rows;
-    todo!()
+    let mut hashes: Vec<String> = all::<rows::RunRow>(rows, Kind::Run)?
+        .into_iter()
+        .filter(|(_, run)| {
+            !matches!(run.state, rows::RunState::Finished | rows::RunState::Failed | rows::RunState::Cancelled)
+        })
+        .map(|(_, run)| run.program)
+        .collect();
+    hashes.sort();
+    hashes.dedup();
+    Ok(hashes)
 }

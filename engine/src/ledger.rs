@@ -59,7 +59,10 @@ pub trait Ledger: Rows + Send {
 pub enum Error {
     /// Another process holds it.
     #[error("the state folder {path} is in use by another engine")]
-    #[diagnostic(code(ledger::locked), help("stop the other engine, or give this one a folder of its own under `state`"))]
+    #[diagnostic(
+        code(ledger::locked),
+        help("stop the other engine, or give this one a folder of its own under `state`")
+    )]
     Locked {
         /// The folder.
         path: String,

@@ -1,0 +1,151 @@
+//! Between a system's JSON and typed values.
+//!
+//! In: a field as its system writes it. Out: a [`Value`] of the type its lock says, or why it cannot be one.
+//! Always true: `decode(encode(v)) = v`. A word of a choice is the business's own; a spelling that no row has
+//! is a fault, never a guess. Text, numbers and booleans are read from either form, since HubSpot sends text.
+
+use rust_decimal::Decimal;
+use serde_json::Value as Json;
+
+use crate::eval::Fault;
+use crate::program::{Choice, Program};
+use crate::schema::{EntityName, Field, Type};
+use crate::value::{Moment, Value, day, days_of};
+
+/// Reads a field of an entity.
+///
+/// # Errors
+/// [`Fault::Unspelled`] for a spelling that no row of the field's choice has, [`Fault::Malformed`] otherwise.
+pub fn decode(program: &Program, entity: &EntityName, field: &str, wire: &Json) -> Result<Value, Fault> {
+    let name = || format!("{entity}.{field}");
+    let declared = program.field(entity, field);
+    if let Some(choice) = program.choice(entity, field) {
+        return word(choice, &entity.system, &name, wire);
+    }
+    match declared {
+        Some(declared) => typed(&declared.ty, wire, &name),
+        None => typed(&Type::Text, wire, &name),
+    }
+}
+
+/// Reads a member of an event or a parameter of an operation, which have no choices.
+///
+/// # Errors
+/// [`Fault::Malformed`] where it is not of the declared type.
+pub fn decode_field(declared: &Field, wire: &Json) -> Result<Value, Fault> {
+    typed(&declared.ty, wire, &|| "the value".to_owned())
+}
+
+/// Writes a field as its system wants it: a choice's word in the system's spelling, decimals and times as text,
+/// integers and flags as JSON, empty as null.
+#[must_use]
+pub fn encode(program: &Program, entity: &EntityName, field: &str, value: &Value) -> Json {
+    if let (Some(choice), Value::Text(word)) = (program.choice(entity, field), value)
+        && let Some(row) = choice.row(word)
+    {
+        return row.spelling(&entity.system).into();
+    }
+    plain(value)
+}
+
+fn plain(value: &Value) -> Json {
+    match value {
+        Value::Record(members) => Json::Object(members.iter().map(|(k, v)| (k.clone(), plain(v))).collect()),
+        Value::List(values) => values.iter().map(plain).collect(),
+        other => other.to_json(),
+    }
+}
+
+fn word(choice: &Choice, system: &str, name: &dyn Fn() -> String, wire: &Json) -> Result<Value, Fault> {
+    let spelling = match wire {
+        Json::Null => return Ok(Value::Empty),
+        Json::String(text) if text.is_empty() => return Ok(Value::Empty),
+        Json::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    match choice.word_of(system, &spelling) {
+        Some(row) => Ok(Value::Text(row.word.clone())),
+        None => Err(Fault::Unspelled { field: name(), spelling, choice: choice.name.clone() }),
+    }
+}
+
+fn typed(ty: &Type, wire: &Json, name: &dyn Fn() -> String) -> Result<Value, Fault> {
+    let malformed = |expected: &'static str| Fault::Malformed {
+        field: name(),
+        expected,
+        found: wire.as_str().map_or_else(|| wire.to_string(), str::to_owned),
+    };
+    let text = match wire {
+        Json::Null => return Ok(Value::Empty),
+        Json::String(text) if text.is_empty() => return Ok(Value::Empty),
+        Json::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    match ty {
+        Type::Text | Type::Enum => match wire {
+            Json::Object(_) | Json::Array(_) => Err(malformed("text")),
+            _ => Ok(Value::Text(text)),
+        },
+        Type::Integer => {
+            let number: Decimal = text.trim().parse().map_err(|_| malformed("a whole number"))?;
+            if number.fract().is_zero() {
+                i64::try_from(number.trunc()).map(Value::Integer).map_err(|_| malformed("a whole number"))
+            } else {
+                Err(malformed("a whole number"))
+            }
+        }
+        Type::Number | Type::Money | Type::Percent => {
+            let number = text.trim().parse().or_else(|_| Decimal::from_scientific(text.trim()));
+            number.map(Value::decimal).map_err(|_| malformed("a number"))
+        }
+        Type::Flag => match text.as_str() {
+            "true" | "yes" => Ok(Value::Flag(true)),
+            "false" | "no" => Ok(Value::Flag(false)),
+            _ => Err(malformed("yes or no")),
+        },
+        Type::Date => {
+            let date = text.parse::<jiff::civil::Date>().ok().map(days_of);
+            let midnight =
+                || text.parse::<i64>().ok().map(|ms| i32::try_from(ms.div_euclid(86_400_000)).unwrap_or(i32::MAX));
+            date.or_else(midnight)
+                .filter(|days| day(*days).is_some())
+                .map(Value::Date)
+                .ok_or_else(|| malformed("a date"))
+        }
+        Type::Time => {
+            let epoch = || text.parse::<i64>().ok().map(Moment);
+            let date = || {
+                let date = text.parse::<jiff::civil::Date>().ok()?;
+                Some(Moment(i64::from(days_of(date)) * 86_400_000))
+            };
+            Moment::parse(&text).or_else(epoch).or_else(date).map(Value::Time).ok_or_else(|| malformed("a time"))
+        }
+        Type::Record => Ok(structured(wire)),
+        Type::List(inner) => match wire {
+            Json::Array(values) => {
+                values.iter().map(|v| typed(inner, v, name)).collect::<Result<_, _>>().map(Value::List)
+            }
+            // HubSpot joins several options of one property with semicolons.
+            _ => text
+                .split(';')
+                .filter(|part| !part.is_empty())
+                .map(|part| typed(inner, &Json::from(part), name))
+                .collect::<Result<_, _>>()
+                .map(Value::List),
+        },
+    }
+}
+
+fn structured(wire: &Json) -> Value {
+    match wire {
+        Json::Null => Value::Empty,
+        Json::Bool(yes) => Value::Flag(*yes),
+        Json::Number(n) => match n.as_i64() {
+            Some(n) => Value::Integer(n),
+            None => n.to_string().parse().map_or_else(|_| Value::text(n.to_string()), Value::decimal),
+        },
+        Json::String(text) => Value::text(text),
+        Json::Array(values) => Value::List(values.iter().map(structured).collect()),
+        Json::Object(members) => Value::Record(members.iter().map(|(k, v)| (k.clone(), structured(v))).collect()),
+    }
+}

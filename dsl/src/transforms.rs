@@ -1,0 +1,134 @@
+//! The built-in transforms: `as lowercase`, `as cents`, `as "D MMM YYYY"`.
+//!
+//! Always true: a normaliser applied twice is applied once; an invertible one inverted gives the value back.
+//! Everything else is lossy and may not stand on a two-way line.
+
+mod cents;
+mod e164;
+mod format;
+mod text;
+mod unix_seconds;
+
+use crate::eval::Fault;
+use crate::program::Transform;
+use crate::schema::Type;
+use crate::value::Value;
+
+/// What a transform does to information.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Applying it twice changes nothing: allowed on two-way lines.
+    Normaliser,
+    /// It can be undone: allowed on two-way lines.
+    Invertible,
+    /// It drops something.
+    Lossy,
+}
+
+/// One entry of the registry.
+#[derive(Debug)]
+pub struct Builtin {
+    /// How rules write it.
+    pub name: &'static str,
+    /// What it does to information.
+    pub class: Class,
+    /// The type it takes.
+    pub takes: Type,
+    /// The type it gives.
+    pub gives: Type,
+    /// What it does, in one sentence.
+    pub doc: &'static str,
+    /// Input and output, as rules would print them.
+    pub example: (&'static str, &'static str),
+    apply: fn(&Value, &[Value]) -> Result<Value, String>,
+    invert: Option<fn(&Value) -> Result<Value, String>>,
+}
+
+/// Every transform, by name.
+#[must_use]
+pub fn registry() -> &'static [Builtin] {
+    const ALL: &[Builtin] = &[
+        cents::BUILTIN,
+        e164::BUILTIN,
+        format::BUILTIN,
+        text::LOWERCASE,
+        text::TRIMMED,
+        unix_seconds::BUILTIN,
+        text::UPPERCASE,
+    ];
+    ALL
+}
+
+/// The transform that rules write like this.
+#[must_use]
+pub fn named(name: &str) -> Option<&'static Builtin> {
+    registry().iter().find(|builtin| builtin.name == name)
+}
+
+/// The class of a transform, where there is one of this name.
+#[must_use]
+pub fn class(name: &str) -> Option<Class> {
+    named(name).map(|builtin| builtin.class)
+}
+
+/// Applies a transform to a value that is not empty.
+///
+/// # Errors
+/// [`Fault::Transform`] where it cannot take the value.
+pub fn apply(transform: &Transform, value: &Value) -> Result<Value, Fault> {
+    let fault =
+        |reason| Fault::Transform { transform: format!("as {}", transform.name), value: value.to_string(), reason };
+    let builtin = named(&transform.name).ok_or_else(|| fault("there is no such transform".to_owned()))?;
+    (builtin.apply)(value, &transform.args).map_err(fault)
+}
+
+/// Undoes a transform.
+///
+/// # Errors
+/// [`Fault::Transform`] where it cannot be undone for this value.
+pub fn invert(transform: &Transform, value: &Value) -> Result<Value, Fault> {
+    let fault =
+        |reason| Fault::Transform { transform: format!("as {}", transform.name), value: value.to_string(), reason };
+    match named(&transform.name).and_then(|builtin| builtin.invert) {
+        Some(invert) => invert(value).map_err(fault),
+        None => Err(fault("it cannot be undone".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(ty: &Type, text: &str) -> Value {
+        let field = crate::schema::Field {
+            ty: ty.clone(),
+            options: Vec::new(),
+            optional: false,
+            unique: false,
+            read_only: false,
+            custom: false,
+            protect: false,
+        };
+        crate::decode::decode_field(&field, &text.into()).expect("examples are of their type")
+    }
+
+    #[test]
+    fn every_example_holds() {
+        for builtin in registry() {
+            let args = if builtin.name == "format" { vec![Value::text("D MMM YYYY HH:mm")] } else { Vec::new() };
+            let transform = Transform { name: builtin.name.to_owned(), args };
+            let given = parse(&builtin.takes, builtin.example.0);
+            let result = apply(&transform, &given).expect("an example can be applied");
+            assert_eq!(result, parse(&builtin.gives, builtin.example.1), "as {}", builtin.name);
+            match builtin.class {
+                Class::Normaliser => {
+                    assert_eq!(apply(&transform, &result).expect("twice"), result, "as {}", builtin.name)
+                }
+                Class::Invertible => {
+                    assert_eq!(invert(&transform, &result).expect("undone"), given, "as {}", builtin.name)
+                }
+                Class::Lossy => assert!(invert(&transform, &result).is_err()),
+            }
+        }
+    }
+}

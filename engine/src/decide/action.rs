@@ -1,0 +1,559 @@
+//! What a run does to the world: decided once, sent through the gate, answered, retried with the same values.
+//!
+//! Always true: a create takes the record that has the key already; an effect in doubt is repeated only as its
+//! delivery class allows, otherwise a person decides.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use connectors::port::{Answer, Input, LinkChange, Observed, Refusal};
+use dsl::ast::Priority;
+use dsl::eval::{Fault, eval};
+use dsl::program::{Action, ActionKind, Assign, Expr, LinkValue, Outcome, Program};
+use dsl::schema::{Delivery, EntityName};
+use dsl::value::{Span, Value};
+
+use super::context::{Context, Task};
+use super::observe::{How, observe};
+use super::reads::{self, Need};
+use super::rows::{Effect, Key, Kind, RunRow, RunState, TimerRow, Var};
+use super::runs::{self, Script, key, load};
+use super::scope::{Stop, Variables};
+use super::{Lane, LaneKind, identity};
+use crate::ids::RunId;
+use crate::ledger::Error;
+
+pub(super) fn value(
+    cx: &Context<'_>,
+    run: &RunRow,
+    program: &Program,
+    expr: &Expr,
+    cacheable: bool,
+) -> Result<Value, Stop> {
+    let scope = Variables { cx, program, vars: &run.vars, fresh: run.fresh.min(cx.now), cacheable };
+    Ok(eval(program, expr, &scope)?)
+}
+
+pub(super) fn holds(cx: &Context<'_>, run: &RunRow, program: &Program, expr: &Expr) -> Result<bool, Stop> {
+    Ok(value(cx, run, program, expr, false)? == Value::Flag(true))
+}
+
+/// Values and links of a record block, or that the action is not done.
+struct Block {
+    values: BTreeMap<String, Value>,
+    links: BTreeMap<String, Option<String>>,
+}
+
+fn block(
+    cx: &Context<'_>,
+    run: &RunRow,
+    program: &Program,
+    entity: Option<&EntityName>,
+    assigns: &[Assign],
+    new: bool,
+) -> Result<Option<Block>, Stop> {
+    let mut block = Block { values: BTreeMap::new(), links: BTreeMap::new() };
+    for assign in assigns {
+        let text_only = matches!(assign.value, Expr::Join(_) | Expr::Record { .. }) && entity.is_none();
+        let mut value = value(cx, run, program, &assign.value, text_only)?;
+        if let Some(link) = &assign.link {
+            if let (Value::Text(id), LinkValue::Via(via, side)) = (&value, link) {
+                let via = &program.syncs[*via];
+                value = match reads::partner(cx, &via.name, *side, id)? {
+                    Some((_, partner)) => Value::Text(partner),
+                    None if assign.on_empty != Outcome::Never => Value::Empty,
+                    None => {
+                        return Err(Stop::Need(Need::Partner { sync: via.name.clone(), side: *side, id: id.clone() }));
+                    }
+                };
+            }
+        } else if let Some(entity) = entity
+            && let Some(field) = program.field(entity, &assign.name)
+        {
+            value = dsl::eval::coerce(value, field).map_err(Stop::Fault)?;
+        }
+        if value.is_empty() {
+            match assign.on_empty {
+                Outcome::Skip => return Ok(None),
+                Outcome::Fail => {
+                    return Err(Stop::Fault(Fault::Arithmetic(format!(
+                        "`{}` has no value, and {} says `else fail`",
+                        assign.name, assign.place
+                    ))));
+                }
+                Outcome::Keep | Outcome::Never => continue,
+                Outcome::Clear if new => continue,
+                Outcome::Clear => {}
+            }
+        }
+        if assign.link.is_some() {
+            block.links.insert(assign.name.clone(), value.as_text().map(str::to_owned));
+        } else {
+            block.values.insert(assign.name.clone(), value);
+        }
+    }
+    Ok(Some(block))
+}
+
+/// Does an action. True where the run goes on at once; false where it waits and has been stored.
+pub(super) fn perform(
+    cx: &mut Context<'_>,
+    id: RunId,
+    run: &mut RunRow,
+    script: &Script,
+    act: &Action,
+) -> Result<bool, Stop> {
+    let program = Arc::clone(&script.program);
+    match &act.kind {
+        ActionKind::Create { entity, variable, key: (field, expr), values } => {
+            let wanted = value(cx, run, &program, expr, false)?;
+            if wanted.is_empty() {
+                return Err(Stop::Fault(Fault::Arithmetic(format!(
+                    "the key `{field}` of the new {entity} has no value"
+                ))));
+            }
+            let found = find(cx, run, entity, field, &wanted)?;
+            if let Some(record) = found.first() {
+                bind(run, variable.as_ref(), Var::Record(entity.clone(), record.clone()));
+                return Ok(go_on(run));
+            }
+            let Some(mut block) = block(cx, run, &program, Some(entity), values, true)? else {
+                bind(run, variable.as_ref(), Var::Nothing);
+                return Ok(go_on(run));
+            };
+            block.values.insert(field.clone(), wanted);
+            let kind = LaneKind::Create { entity: entity.entity.clone() };
+            let links = block.links.into_iter().map(|(name, add)| (name, (None, add))).collect();
+            effect(
+                cx,
+                id,
+                run,
+                act,
+                Lane { system: entity.system.clone(), bulk: false, kind },
+                None,
+                block.values,
+                links,
+            )
+        }
+        ActionKind::Update { entity, variable, key: (field, expr), values, or_nothing } => {
+            let wanted = value(cx, run, &program, expr, false)?;
+            let found = if wanted.is_empty() { Vec::new() } else { find(cx, run, entity, field, &wanted)? };
+            match found.as_slice() {
+                [] if *or_nothing => {
+                    bind(run, variable.as_ref(), Var::Nothing);
+                    Ok(go_on(run))
+                }
+                [] => Err(Stop::Fault(Fault::Arithmetic(format!("there is no {entity} with {field} = `{wanted}`")))),
+                [record] => {
+                    bind(run, variable.as_ref(), Var::Record(entity.clone(), record.clone()));
+                    let record = record.clone();
+                    change(cx, id, run, act, &program, entity, record, values)
+                }
+                _ => Err(Stop::Fault(Fault::Arithmetic(format!("several {entity} have {field} = `{wanted}`")))),
+            }
+        }
+        ActionKind::Set { variable, links, entity, assign } => {
+            let reference = Expr::Reference { variable: variable.clone(), links: links.clone() };
+            match value(cx, run, &program, &reference, false)? {
+                Value::Text(record) => change(cx, id, run, act, &program, entity, record, std::slice::from_ref(assign)),
+                _ => Ok(go_on(run)),
+            }
+        }
+        ActionKind::Delete { entity, key: (field, expr), or_nothing } => {
+            let wanted = value(cx, run, &program, expr, false)?;
+            let found = if wanted.is_empty() { Vec::new() } else { find(cx, run, entity, field, &wanted)? };
+            match found.as_slice() {
+                [record] => {
+                    let kind = LaneKind::Delete { entity: entity.entity.clone() };
+                    let lane = Lane { system: entity.system.clone(), bulk: false, kind };
+                    let record = record.clone();
+                    effect(cx, id, run, act, lane, Some(record), BTreeMap::new(), BTreeMap::new())
+                }
+                // Undoing a create that never happened has nothing to delete.
+                [] if *or_nothing || !run.stack.is_empty() => Ok(go_on(run)),
+                [] => Err(Stop::Fault(Fault::Arithmetic(format!("there is no {entity} with {field} = `{wanted}`")))),
+                _ => Err(Stop::Fault(Fault::Arithmetic(format!("several {entity} have {field} = `{wanted}`")))),
+            }
+        }
+        ActionKind::Start { workflow, variable, links } => {
+            let reference = Expr::Reference { variable: variable.clone(), links: links.clone() };
+            if let Value::Text(record) = value(cx, run, &program, &reference, false)? {
+                let entity = program.workflows[*workflow].entity.clone();
+                match runs::start(cx, &program, *workflow, &entity, &record, run.fresh)? {
+                    Ok(_) => {}
+                    Err(stop) => return Err(stop),
+                }
+            }
+            Ok(go_on(run))
+        }
+        ActionKind::Call { system, operation, params, .. } => {
+            let Some(block) = block(cx, run, &program, None, params, true)? else {
+                return Ok(go_on(run));
+            };
+            let lane =
+                Lane { system: system.clone(), bulk: false, kind: LaneKind::Operation { name: operation.clone() } };
+            effect(cx, id, run, act, lane, None, block.values, BTreeMap::new())
+        }
+        ActionKind::RunSync(index) => {
+            super::schedule::run_now(cx, &program.syncs[*index].name)?;
+            Ok(go_on(run))
+        }
+    }
+}
+
+fn go_on(run: &mut RunRow) -> bool {
+    run.pc += 1;
+    runs::reset_tries(run);
+    true
+}
+
+fn bind(run: &mut RunRow, name: Option<&String>, var: Var) {
+    if let Some(name) = name {
+        run.vars.insert(name.clone(), var);
+    }
+}
+
+fn find(cx: &Context<'_>, run: &RunRow, entity: &EntityName, field: &str, value: &Value) -> Result<Vec<String>, Stop> {
+    reads::find(cx, entity, field, value, run.fresh.min(cx.now))?.map_err(Stop::Need)
+}
+
+#[expect(clippy::too_many_arguments, reason = "the parts of one action")]
+fn change(
+    cx: &mut Context<'_>,
+    id: RunId,
+    run: &mut RunRow,
+    act: &Action,
+    program: &Program,
+    entity: &EntityName,
+    record: String,
+    assigns: &[Assign],
+) -> Result<bool, Stop> {
+    let Some(mut block) = block(cx, run, program, Some(entity), assigns, false)? else { return Ok(go_on(run)) };
+    let known = cx.record(entity, &record)?.unwrap_or_default();
+    // What holds already is not written.
+    block.values.retain(|name, value| {
+        !known.fields.get(name).is_some_and(|seen| seen.value == super::rows::SeenValue::Is(value.clone()))
+    });
+    block.links.retain(|name, add| known.links.get(name).is_none_or(|seen| seen.id != *add));
+    if block.values.is_empty() && block.links.is_empty() {
+        return Ok(go_on(run));
+    }
+    let links = block
+        .links
+        .into_iter()
+        .map(|(name, add)| {
+            let now = known.links.get(&name).and_then(|seen| seen.id.clone());
+            (name, (now, add))
+        })
+        .collect();
+    let lane =
+        Lane { system: entity.system.clone(), bulk: false, kind: LaneKind::Update { entity: entity.entity.clone() } };
+    effect(cx, id, run, act, lane, Some(record), block.values, links)
+}
+
+#[expect(clippy::too_many_arguments, reason = "the parts of one effect")]
+fn effect(
+    cx: &mut Context<'_>,
+    id: RunId,
+    run: &mut RunRow,
+    act: &Action,
+    lane: Lane,
+    record: Option<String>,
+    values: BTreeMap<String, Value>,
+    links: BTreeMap<String, (Option<String>, Option<String>)>,
+) -> Result<bool, Stop> {
+    run.effects += 1;
+    let key_text = format!("{}-{id}-e{}", cx.ledger()?, run.effects);
+    if let (LaneKind::Update { entity }, Some(record)) = (&lane.kind, &record) {
+        touch(cx, id, run, &EntityName::new(&lane.system, entity), record);
+    }
+    let deadline = cx.now.plus(Span(50));
+    let work = cx.queue(super::rows::Owner::Run(id), lane.clone(), deadline, Priority::High);
+    run.pending = Some(Effect {
+        lane,
+        key: key_text,
+        id: record,
+        values,
+        links,
+        work: Some(work),
+        place: act.place.clone(),
+        in_doubt: false,
+        alone: false,
+    });
+    run.first_try.get_or_insert(cx.now);
+    run.state = RunState::Calling;
+    cx.put(key(id), run);
+    Ok(false)
+}
+
+fn touch(cx: &mut Context<'_>, id: RunId, run: &mut RunRow, entity: &EntityName, record: &str) {
+    if matches!(run.what, super::rows::RunOf::When(_)) && run.touched.insert((entity.clone(), record.to_owned())) {
+        cx.put(Key::new(Kind::Busy).entity(entity).text(record).number(id.0).bytes(), &id);
+    }
+}
+
+/// What a run sends, when its lane opens.
+pub(super) fn input(cx: &mut Context<'_>, id: RunId) -> Result<Option<Input>, Error> {
+    let Some(mut run) = cx.get::<RunRow>(&key(id))? else { return Ok(None) };
+    let Some(script) = Script::of(cx, &run) else { return Ok(None) };
+    let Some(mut effect) = run.pending.clone() else { return Ok(None) };
+    if run.state != RunState::Calling {
+        return Ok(None);
+    }
+    effect.work = None;
+    let mut input = Input { key: effect.key.clone(), id: effect.id.clone(), ..Input::default() };
+    let program = &script.program;
+    for (name, value) in &effect.values {
+        let wire = match &effect.lane.kind {
+            LaneKind::Create { entity } | LaneKind::Update { entity } => {
+                let entity = EntityName::new(&effect.lane.system, entity);
+                dsl::decode::encode(program, &entity, name, value)
+            }
+            _ => value.to_json(),
+        };
+        input.values.insert(name.clone(), wire);
+    }
+    for (name, (remove, add)) in &effect.links {
+        input.links.insert(name.clone(), LinkChange { remove: remove.clone(), add: add.clone() });
+    }
+    run.pending = Some(effect);
+    cx.put(key(id), &run);
+    Ok(Some(input))
+}
+
+/// How the effect at hand may be repeated, and whether the author accepts repetition.
+fn delivery(run: &RunRow, script: &Script) -> (Delivery, bool, Option<String>, Option<EntityName>) {
+    let Some(dsl::program::Op::Act(act)) = script.code().ops.get(run.pc) else {
+        return (Delivery::None, false, None, None);
+    };
+    let (class, variable, entity) = match &act.kind {
+        ActionKind::Call { delivery, variable, .. } => (*delivery, variable.clone(), None),
+        ActionKind::Create { variable, entity, .. } => (Delivery::ByKey, variable.clone(), Some(entity.clone())),
+        ActionKind::Update { entity, .. } | ActionKind::Set { entity, .. } | ActionKind::Delete { entity, .. } => {
+            (Delivery::ByNature, None, Some(entity.clone()))
+        }
+        _ => (Delivery::ByNature, None, None),
+    };
+    (class, act.accept_duplicates, variable, entity)
+}
+
+/// Takes the answer to a run's effect.
+pub(super) fn answered(cx: &mut Context<'_>, id: RunId, answer: &Answer) -> Result<(), Error> {
+    let Some(mut run) = cx.get::<RunRow>(&key(id))? else { return Ok(()) };
+    let (Some(script), Some(effect)) = (Script::of(cx, &run), run.pending.clone()) else { return Ok(()) };
+    let (class, accepts, variable, entity) = delivery(&run, &script);
+    let creating = matches!(effect.lane.kind, LaneKind::Create { .. });
+    match answer {
+        Answer::Record(observed) => {
+            let Some(entity) = entity else { return Ok(()) };
+            run.pending = None;
+            if creating {
+                bind(&mut run, variable.as_ref(), Var::Record(entity.clone(), observed.id.clone()));
+                touch(cx, id, &mut run, &entity, &observed.id);
+            }
+            go_on(&mut run);
+            run.state = RunState::Ready;
+            cx.put(key(id), &run);
+            cx.task(Task::Run(id));
+            let told = acknowledged(&script.program, &entity, &effect, observed);
+            let how = if creating { How::Made } else { How::Changed };
+            observe(cx, &entity, &told, how, cx.now)?;
+            if creating {
+                runs::log(cx, id, &run, "create", format!("{entity} {} made ({})", observed.id, effect.place));
+                for (index, side) in cx.program().syncs_of(&entity).collect::<Vec<_>>() {
+                    let rule = identity::Rule { program: cx.program(), index };
+                    if rule.run == dsl::program::Run::OnChange {
+                        identity::ensure(cx, &rule, side, &observed.id, false)?;
+                    }
+                }
+            } else {
+                let fields = effect.values.keys().cloned().collect::<Vec<_>>().join(", ");
+                runs::log(cx, id, &run, "update", format!("{entity} {}: {fields} ({})", observed.id, effect.place));
+            }
+        }
+        Answer::Done | Answer::Result(_) => {
+            run.pending = None;
+            if let Answer::Result(members) = answer {
+                let members = members.iter().map(|(name, wire)| (name.clone(), plain(wire))).collect();
+                bind(&mut run, variable.as_ref(), Var::Members(members));
+            }
+            let what = match &effect.lane.kind {
+                LaneKind::Operation { name } => format!("{}.{name} ({})", effect.lane.system, effect.place),
+                _ => format!("{} deleted ({})", effect.id.clone().unwrap_or_default(), effect.place),
+            };
+            runs::log(cx, id, &run, "effect", what);
+            if let (LaneKind::Delete { .. }, Some(entity), Some(record)) = (&effect.lane.kind, &entity, &effect.id) {
+                cx.put(key(id), &run);
+                super::observe::deleted(cx, entity, record, cx.now, false)?;
+                run = load(cx, id)?;
+            }
+            go_on(&mut run);
+            run.state = RunState::Ready;
+            cx.put(key(id), &run);
+            cx.task(Task::Run(id));
+        }
+        Answer::Missing => {
+            let what = effect.id.clone().unwrap_or_default();
+            runs::failed(cx, id, run, &script, &format!("{} has no record {what} any more", effect.lane.system))?;
+        }
+        Answer::Refused { refusal: Refusal::Exists(existing), reason } if creating => {
+            // Somebody made it first; it is taken as it is, once it has been read.
+            run.pending = None;
+            run.attempts += 1;
+            if run.attempts > 5 {
+                return runs::failed(cx, id, run, &script, &format!("{} refuses: {reason}", effect.lane.system));
+            }
+            run.fresh = cx.now.plus(Span(1));
+            run.state = RunState::Ready;
+            if let (Some(existing), Some(entity)) = (existing, &entity) {
+                cx.put(key(id), &run);
+                return reads::need(
+                    cx,
+                    &Need::Record {
+                        entity: entity.clone(),
+                        by: "id".to_owned(),
+                        value: existing.clone(),
+                        not_before: cx.now,
+                        cacheable: false,
+                    },
+                    super::rows::Waiter::Run(id),
+                    Priority::High,
+                );
+            }
+            again(cx, id, run, &script, Span(500), "it exists already")?;
+        }
+        Answer::Refused { reason, .. } => {
+            runs::failed(cx, id, run, &script, &format!("{} refuses: {reason}", effect.lane.system))?;
+        }
+        Answer::RateLimited { .. } => requeue(cx, id, run, effect, Span(0))?,
+        Answer::Split => requeue(cx, id, run, Effect { alone: true, ..effect }, Span(0))?,
+        Answer::Retry { after, cause } => {
+            let pause = after.map(|d| Span(i64::try_from(d.as_millis()).unwrap_or(i64::MAX)));
+            retry(cx, id, run, &script, effect, pause, cause)?;
+        }
+        Answer::Unknown { cause } => match class {
+            Delivery::ByNature | Delivery::ByKey => {
+                let effect = Effect { in_doubt: true, ..effect };
+                retry(cx, id, run, &script, effect, None, cause)?;
+            }
+            Delivery::ByCheck => {
+                run.pending = None;
+                run.fresh = cx.now;
+                again(cx, id, run, &script, Span::seconds(1), cause)?;
+            }
+            Delivery::None if accepts => retry(cx, id, run, &script, effect, None, cause)?,
+            Delivery::None => {
+                let why = format!("it may or may not have happened ({cause}), and it must not happen twice");
+                let script = script.clone();
+                runs::stop(cx, id, &mut run, &why, Some(&script))?;
+            }
+        },
+        Answer::Page { .. } => {}
+    }
+    Ok(())
+}
+
+fn plain(wire: &serde_json::Value) -> Value {
+    match wire {
+        serde_json::Value::Bool(yes) => Value::Flag(*yes),
+        serde_json::Value::Number(n) => n.as_i64().map_or_else(|| Value::text(n.to_string()), Value::Integer),
+        serde_json::Value::String(text) => Value::text(text),
+        serde_json::Value::Null => Value::Empty,
+        other => Value::text(other.to_string()),
+    }
+}
+
+fn acknowledged(program: &Program, entity: &EntityName, effect: &Effect, observed: &Observed) -> Observed {
+    let mut told = observed.clone();
+    for (name, value) in &effect.values {
+        if !told.fields.contains_key(name) {
+            told.fields.insert(name.clone(), dsl::decode::encode(program, entity, name, value));
+        }
+    }
+    for (name, (_, add)) in &effect.links {
+        told.links.entry(name.clone()).or_insert_with(|| add.clone());
+    }
+    told
+}
+
+/// Sends the same effect again, as the step's `retry` says; when that is exhausted the run fails.
+fn retry(
+    cx: &mut Context<'_>,
+    id: RunId,
+    mut run: RunRow,
+    script: &Script,
+    effect: Effect,
+    pause: Option<Span>,
+    cause: &str,
+) -> Result<(), Error> {
+    run.attempts = run.attempts.saturating_add(1);
+    let policy = runs::retry_of(&run, script);
+    let first = policy.map_or(Span::seconds(1), |p| p.first);
+    let at_most = policy.map_or(Span::minutes(15), |p| p.at_most);
+    let exhausted = match policy {
+        Some(policy) => run.attempts > policy.times,
+        None => run.first_try.is_some_and(|at| cx.now.since(at) >= Span::hours(24)),
+    };
+    if exhausted {
+        run.pending = Some(effect);
+        let why = format!("{} tries: {cause}", run.attempts);
+        return runs::failed(cx, id, run, script, &why);
+    }
+    let roll = format!("{id} {} {}", effect.key, run.attempts);
+    let pause = pause.unwrap_or_else(|| super::backoff(run.attempts, first, at_most, &roll));
+    runs::log(cx, id, &run, "retry", format!("try {} failed: {cause}; again in {} ms", run.attempts, pause.0));
+    requeue(cx, id, run, effect, pause)
+}
+
+fn requeue(cx: &mut Context<'_>, id: RunId, mut run: RunRow, mut effect: Effect, pause: Span) -> Result<(), Error> {
+    run.token += 1;
+    let deadline = cx.now.plus(Span(pause.0.max(50)));
+    if pause.0 > 0 {
+        // The work stands in the lane from its time on, not before: a lane opens for whatever it holds.
+        effect.work = None;
+        run.state = RunState::Sleeping;
+        run.wait_until = Some(deadline);
+        let token = run.token;
+        run.pending = Some(effect);
+        cx.put(key(id), &run);
+        return cx.arm(deadline, &TimerRow::Run(id, token));
+    }
+    effect.work = Some(cx.queue(super::rows::Owner::Run(id), effect.lane.clone(), deadline, Priority::High));
+    run.pending = Some(effect);
+    run.state = RunState::Calling;
+    cx.put(key(id), &run);
+    Ok(())
+}
+
+/// The pause of a retry is over: the same effect goes out again.
+pub(super) fn resend(cx: &mut Context<'_>, id: RunId, mut run: RunRow) -> Result<(), Error> {
+    let Some(mut effect) = run.pending.take() else { return Ok(()) };
+    let deadline = cx.now.plus(Span(50));
+    effect.work = Some(cx.queue(super::rows::Owner::Run(id), effect.lane.clone(), deadline, Priority::High));
+    run.pending = Some(effect);
+    run.wait_until = None;
+    run.state = RunState::Calling;
+    cx.put(key(id), &run);
+    Ok(())
+}
+
+/// Decides the action again after a pause.
+fn again(
+    cx: &mut Context<'_>,
+    id: RunId,
+    mut run: RunRow,
+    script: &Script,
+    pause: Span,
+    cause: &str,
+) -> Result<(), Error> {
+    let _ = script;
+    run.token += 1;
+    run.pending = None;
+    run.state = RunState::Sleeping;
+    let at = cx.now.plus(pause);
+    run.wait_until = Some(at);
+    let token = run.token;
+    runs::log(cx, id, &run, "retry", format!("{cause}; looked at again"));
+    cx.put(key(id), &run);
+    cx.arm(at, &TimerRow::Run(id, token))
+}

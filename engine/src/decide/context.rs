@@ -1,0 +1,229 @@
+//! The transaction of one decision: rows as they will be, and what is to be done.
+//!
+//! Always true: nothing leaves before the decision is whole; an error leaves the ledger untouched.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use dsl::ast::Priority;
+use dsl::program::Program;
+use dsl::schema::EntityName;
+use dsl::value::{Moment, Value};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+use super::rows::{Key, Kind, Meta, Owner, TimerRow, WorkRow};
+use super::{Command, Event, Knobs, Lane, Outcome, Programs};
+use crate::ids::{LinkId, RunId};
+use crate::ledger::{Error, Rows};
+
+/// The first 16 hex digits of a SHA-256.
+pub(crate) fn hash(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Something that follows from what was decided so far, in the same round.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Task {
+    Link(LinkId),
+    Run(RunId),
+}
+
+/// A change that `when` may react to.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Transition {
+    pub(super) entity: EntityName,
+    pub(super) id: String,
+    pub(super) kind: TransitionKind,
+    pub(super) at: Moment,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum TransitionKind {
+    Created,
+    Deleted,
+    Changes { field: String, old: Value, new: Value },
+}
+
+pub(super) struct Context<'a> {
+    rows: &'a dyn Rows,
+    pub(super) programs: &'a Programs,
+    pub(super) knobs: &'a Knobs,
+    pub(super) now: Moment,
+    changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    records: Vec<Vec<u8>>,
+    commands: Vec<Command>,
+    work: BTreeMap<Lane, (Moment, Priority)>,
+    meta: Option<Meta>,
+    agenda: VecDeque<Task>,
+    listed: BTreeSet<Task>,
+    pub(super) transitions: VecDeque<Transition>,
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn new(rows: &'a dyn Rows, programs: &'a Programs, knobs: &'a Knobs, now: Moment) -> Self {
+        Self {
+            rows,
+            programs,
+            knobs,
+            now,
+            changes: BTreeMap::new(),
+            records: Vec::new(),
+            commands: Vec::new(),
+            work: BTreeMap::new(),
+            meta: None,
+            agenda: VecDeque::new(),
+            listed: BTreeSet::new(),
+            transitions: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn program(&self) -> Arc<Program> {
+        Arc::clone(&self.programs.active)
+    }
+
+    pub(super) fn raw(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        match self.changes.get(key) {
+            Some(change) => Ok(change.clone()),
+            None => self.rows.get(key),
+        }
+    }
+
+    pub(super) fn get<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, Error> {
+        self.raw(key)?.map(|bytes| decode(key, &bytes)).transpose()
+    }
+
+    pub(super) fn put<T: Serialize>(&mut self, key: Vec<u8>, row: &T) {
+        let bytes = postcard::to_stdvec(row).expect("rows hold plain data");
+        self.changes.insert(key, Some(bytes));
+    }
+
+    pub(super) fn put_raw(&mut self, key: Vec<u8>, bytes: Vec<u8>) {
+        self.changes.insert(key, Some(bytes));
+    }
+
+    pub(super) fn delete(&mut self, key: Vec<u8>) {
+        self.changes.insert(key, None);
+    }
+
+    /// Keys and rows that begin with `prefix`, in order, at most `limit`.
+    pub(super) fn scan(&self, prefix: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+        let to = after(prefix);
+        let changed: Vec<_> = self.changes.range(prefix.to_vec()..to.clone()).collect();
+        let mut found: BTreeMap<Vec<u8>, Vec<u8>> =
+            self.rows.scan(prefix, &to, limit.saturating_add(changed.len()))?.into_iter().collect();
+        for (key, change) in changed {
+            match change {
+                Some(bytes) => found.insert(key.clone(), bytes.clone()),
+                None => found.remove(key),
+            };
+        }
+        Ok(found.into_iter().take(limit).collect())
+    }
+
+    fn meta(&mut self) -> Result<&mut Meta, Error> {
+        if self.meta.is_none() {
+            let key = Key::new(Kind::Meta).bytes();
+            let mut meta: Meta = self.get(&key)?.unwrap_or_default();
+            if meta.ledger.is_empty() {
+                // A new ledger names itself once, so that its keys never collide with those of an older one.
+                meta.ledger = hash(&format!("{} {}", self.now.0, self.programs.active.hash))[..8].to_owned();
+            }
+            self.meta = Some(meta);
+        }
+        Ok(self.meta.as_mut().expect("set above"))
+    }
+
+    /// The ledger's own name.
+    pub(super) fn ledger(&mut self) -> Result<String, Error> {
+        Ok(self.meta()?.ledger.clone())
+    }
+
+    /// A number that was never given before.
+    pub(super) fn next(&mut self) -> Result<u64, Error> {
+        let meta = self.meta()?;
+        meta.last += 1;
+        Ok(meta.last)
+    }
+
+    pub(super) fn inbox(&mut self, by: i64) -> Result<u64, Error> {
+        let meta = self.meta()?;
+        meta.inbox = meta.inbox.saturating_add_signed(by);
+        Ok(meta.inbox)
+    }
+
+    pub(super) fn command(&mut self, command: Command) {
+        self.commands.push(command);
+    }
+
+    /// Adds to history and log.
+    pub(super) fn log(&mut self, event: Event) {
+        self.records.push(serde_json::to_vec(&event).expect("events hold plain data"));
+        self.commands.push(Command::Log(event));
+    }
+
+    /// Queues work; gives the key of its row, by which it can be withdrawn.
+    pub(super) fn queue(&mut self, owner: Owner, lane: Lane, deadline: Moment, priority: Priority) -> Vec<u8> {
+        let key = Key::new(Kind::Work).encoded(&lane).moment(deadline).encoded(&owner).bytes();
+        self.put(key.clone(), &WorkRow { owner, lane: lane.clone(), deadline, priority });
+        self.announce(lane, deadline, priority);
+        key
+    }
+
+    /// Tells the gate that a lane has work.
+    pub(super) fn announce(&mut self, lane: Lane, deadline: Moment, priority: Priority) {
+        let entry = self.work.entry(lane).or_insert((deadline, priority));
+        entry.0 = entry.0.min(deadline);
+        entry.1 = entry.1.min(priority);
+    }
+
+    pub(super) fn arm(&mut self, at: Moment, timer: &TimerRow) -> Result<(), Error> {
+        let number = self.next()?;
+        self.put(Key::new(Kind::Timer).moment(at).number(number).bytes(), timer);
+        Ok(())
+    }
+
+    pub(super) fn task(&mut self, task: Task) {
+        if self.listed.insert(task.clone()) {
+            self.agenda.push_back(task);
+        }
+    }
+
+    pub(super) fn next_task(&mut self) -> Option<Task> {
+        let task = self.agenda.pop_front()?;
+        self.listed.remove(&task);
+        Some(task)
+    }
+
+    pub(super) fn finish(mut self) -> Outcome {
+        if let Some(meta) = self.meta.take() {
+            self.put(Key::new(Kind::Meta).bytes(), &meta);
+        }
+        let mut outcome = Outcome { commands: self.commands, ..Outcome::default() };
+        for (lane, (deadline, priority)) in self.work {
+            outcome.commands.push(Command::Work { lane, deadline, priority });
+        }
+        outcome.round.changes = self.changes.into_iter().collect();
+        outcome.round.records = self.records;
+        outcome
+    }
+}
+
+/// The first key behind every key that begins with `prefix`.
+pub(super) fn after(prefix: &[u8]) -> Vec<u8> {
+    let mut to = prefix.to_vec();
+    while let Some(last) = to.pop() {
+        if last < u8::MAX {
+            to.push(last + 1);
+            break;
+        }
+    }
+    to
+}
+
+pub(super) fn decode<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, Error> {
+    postcard::from_bytes(bytes)
+        .map_err(|error| Error::Row { key: String::from_utf8_lossy(key).into_owned(), reason: error.to_string() })
+}

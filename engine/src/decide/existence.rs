@@ -1,0 +1,121 @@
+//! What follows when a record is deleted, restored or merged (SYNC-MODEL.md sections 4 and 9).
+
+use dsl::ast::{OnDelete, Priority};
+use dsl::program::Side;
+use dsl::schema::EntityName;
+
+use super::context::{Context, Task};
+use super::rows::{LinkState, Owner, slot};
+use super::{Lane, LaneKind, identity, incident, sync};
+use crate::ids::LinkId;
+use crate::ledger::Error;
+
+/// One side of a link was deleted outside.
+pub(super) fn side_deleted(cx: &mut Context<'_>, id: LinkId, entity: &EntityName, erased: bool) -> Result<(), Error> {
+    let mut link = identity::load(cx, id)?;
+    let Some(rule) = identity::rule(cx, &link) else { return Ok(()) };
+    let Some(side) = super::observe::side_of(&rule, entity) else { return Ok(()) };
+    if matches!(link.state, LinkState::Gone) && !erased {
+        return Ok(());
+    }
+    sync::withdraw(cx, &mut link);
+    let was_linked = link.id(side.other()).is_some();
+    let system = &entity.system;
+    if erased {
+        link.base.clear();
+        link.parked.clear();
+        link.state = LinkState::Gone;
+        incident::settle(cx, &format!("link {id}"))?;
+        identity::log(
+            cx,
+            id,
+            &link,
+            "erased",
+            format!("{system} erased the record for privacy; nothing of it is kept"),
+        );
+        identity::store(cx, id, &link);
+        return Ok(());
+    }
+    match rule.on_delete.get(&side).copied().unwrap_or(OnDelete::Keep) {
+        OnDelete::Keep => {
+            link.state = LinkState::Gone;
+            identity::log(cx, id, &link, "unlink", format!("deleted in {system}; the other record is left as it is"));
+        }
+        OnDelete::Review => {
+            let why = format!("deleted in {system}: keep the other record, or archive it too?");
+            sync::park(cx, id, &mut link, &rule, why)?;
+        }
+        OnDelete::Archive if was_linked => {
+            let other = side.other();
+            let target = rule.entity(other);
+            link.state = LinkState::Gone;
+            let lane = Lane {
+                system: target.system.clone(),
+                bulk: false,
+                kind: LaneKind::Delete { entity: target.entity.clone() },
+            };
+            let deadline = cx.now.plus(cx.knobs.hold);
+            let key = cx.queue(Owner::Link(id, other), lane, deadline, Priority::High);
+            link.queued[slot(other)] = Some(key);
+            identity::log(cx, id, &link, "archive", format!("deleted in {system}, so archived in {}", target.system));
+        }
+        OnDelete::Archive => link.state = LinkState::Gone,
+    }
+    link.since = cx.now;
+    identity::store(cx, id, &link);
+    Ok(())
+}
+
+/// A record came back: its link lives again with its old base.
+pub(super) fn restored(cx: &mut Context<'_>, entity: &EntityName, id: &str) -> Result<(), Error> {
+    for link_id in super::observe::links_of(cx, entity, id)? {
+        let mut link = identity::load(cx, link_id)?;
+        if matches!(link.state, LinkState::Gone | LinkState::Parked(_)) {
+            link.state =
+                if link.left.is_some() && link.right.is_some() { LinkState::Linked } else { LinkState::Looking };
+            link.since = cx.now;
+            incident::settle(cx, &format!("link {link_id}"))?;
+            identity::store(cx, link_id, &link);
+            cx.task(Task::Link(link_id));
+        }
+    }
+    super::reads::refresh(cx, entity, id)
+}
+
+/// `gone` lives on as `into`: links follow; two links with records of their own wait for a person.
+pub(super) fn side_merged(cx: &mut Context<'_>, index: usize, side: Side, into: &str, gone: &str) -> Result<(), Error> {
+    let rule = &identity::Rule { program: cx.program(), index };
+    let old_key = identity::link_of(&rule.name, side, gone);
+    let Some(loser) = cx.get::<LinkId>(&old_key)? else { return Ok(()) };
+    let new_key = identity::link_of(&rule.name, side, into);
+    let mut link = identity::load(cx, loser)?;
+    match cx.get::<LinkId>(&new_key)? {
+        None => {
+            link.set_id(side, Some(into.to_owned()));
+            cx.delete(old_key);
+            cx.put(new_key, &loser);
+            identity::log(cx, loser, &link, "merged", format!("{gone} was merged into {into}"));
+            identity::store(cx, loser, &link);
+            cx.task(Task::Link(loser));
+        }
+        Some(winner) if winner == loser => {}
+        Some(winner) => {
+            sync::withdraw(cx, &mut link);
+            let paired = link.id(side.other()).is_some();
+            if paired {
+                let why = format!(
+                    "{gone} was merged into {into} in {}, and both have a partner in {}",
+                    rule.entity(side).system,
+                    rule.entity(side.other()).system
+                );
+                sync::park(cx, loser, &mut link, rule, why)?;
+            } else {
+                identity::release(cx, &mut link);
+                link.state = LinkState::Gone;
+            }
+            identity::store(cx, loser, &link);
+            cx.task(Task::Link(winner));
+        }
+    }
+    Ok(())
+}

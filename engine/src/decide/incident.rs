@@ -1,0 +1,82 @@
+//! What needs a person: parked records and stopped runs, grouped by cause.
+
+use dsl::value::Moment;
+
+use super::Event;
+use super::context::{Context, hash};
+use super::rows::{IncidentRow, Key, Kind};
+use crate::ledger::Error;
+
+pub(super) fn key(subject: &str) -> Vec<u8> {
+    Key::new(Kind::Incident).text(subject).bytes()
+}
+
+/// Opens an incident, or renews the cause of the one that is open for this subject.
+pub(super) fn open(cx: &mut Context<'_>, mut row: IncidentRow, rule: &str) -> Result<(), Error> {
+    let key = key(&row.subject);
+    if let Some(old) = cx.get::<IncidentRow>(&key)? {
+        if old.cause == row.cause {
+            return Ok(());
+        }
+        row.since = old.since;
+    }
+    let action = if row.parked { "parked" } else { "incident" };
+    cx.log(Event {
+        at: cx.now,
+        action: action.to_owned(),
+        rule: rule.to_owned(),
+        place: row.place.clone(),
+        entity: row.entity.clone(),
+        left: Some(row.id.clone()),
+        right: None,
+        field: None,
+        subject: row.subject.clone(),
+        value: None,
+        displaced: None,
+        detail: row.cause.clone(),
+    });
+    cx.put(key, &row);
+    Ok(())
+}
+
+/// Closes the incident of a subject, if there is one.
+pub(super) fn settle(cx: &mut Context<'_>, subject: &str) -> Result<(), Error> {
+    let key = key(subject);
+    if cx.raw(&key)?.is_some() {
+        cx.delete(key);
+    }
+    Ok(())
+}
+
+/// Groups incidents of one cause: numbers, quoted values and ids are left out of it.
+pub(super) fn fingerprint(rule: &str, place: &str, cause: &str) -> String {
+    let shape: String = cause.chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect();
+    let mut plain = String::new();
+    let mut quoted = false;
+    for c in shape.chars() {
+        if c == '`' || c == '"' {
+            quoted = !quoted;
+            continue;
+        }
+        if !quoted {
+            plain.push(c);
+        }
+    }
+    hash(&format!("{rule} {place} {plain}"))
+}
+
+#[expect(clippy::too_many_arguments, reason = "the members of the row, in order")]
+pub(super) fn row(
+    subject: String,
+    rule: &str,
+    place: String,
+    entity: String,
+    id: String,
+    cause: String,
+    advice: &str,
+    parked: bool,
+    since: Moment,
+) -> IncidentRow {
+    let fingerprint = fingerprint(rule, &place, &cause);
+    IncidentRow { subject, fingerprint, cause, entity, id, place, since, parked, advice: advice.to_owned() }
+}

@@ -1,0 +1,377 @@
+//! What is known of records: observations join by version, whatever their order (SYNC-MODEL.md section 2).
+//!
+//! In: what a message, a read or an answer says of a record. Out: the record's row, the indexes that hang on
+//! it, the links and runs that must look again, and the transitions that `when` may react to.
+//! Always true: an older version never replaces a newer one; what was not observed is not touched.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use connectors::port::{Observed, Wire};
+use dsl::decode::decode;
+use dsl::program::{Program, Side, Trigger};
+use dsl::schema::{Change, ChangedAt, EntityName};
+use dsl::value::{Moment, Value};
+
+use super::context::{Context, Task, Transition, TransitionKind};
+use super::rows::{Key, Kind, Life, RecordRow, Seen, SeenLink, SeenValue, value_key};
+use super::{Command, identity, runs};
+use crate::ledger::Error;
+
+/// How something was learned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// A message of the system.
+    Message(Change),
+    /// We asked, and the answer is the truth of that moment.
+    Read,
+    /// The answer to our own change.
+    Changed,
+    /// The answer to our own create.
+    Made,
+}
+
+pub(super) fn key(entity: &EntityName, id: &str) -> Vec<u8> {
+    Key::new(Kind::Record).entity(entity).text(id).bytes()
+}
+
+impl Context<'_> {
+    pub(super) fn record(&self, entity: &EntityName, id: &str) -> Result<Option<RecordRow>, Error> {
+        self.get(&key(entity, id))
+    }
+
+    /// Ids of records that hold a value in an indexed field.
+    pub(super) fn indexed(&self, entity: &EntityName, field: &str, value: &Value) -> Result<Vec<String>, Error> {
+        if field == "id" {
+            let id = value.to_string();
+            return Ok(match self.record(entity, &id)? {
+                Some(row) if matches!(row.life, Life::Live) => vec![id],
+                _ => Vec::new(),
+            });
+        }
+        let prefix = Key::new(Kind::Index).entity(entity).text(field).text(&value_key(value)).bytes();
+        let found = self.scan(&prefix, 3)?;
+        found.into_iter().map(|(key, bytes)| super::context::decode(&key, &bytes)).collect()
+    }
+
+    /// When a point read last found no record with this value, unless one has been seen since.
+    pub(super) fn absent(&self, entity: &EntityName, field: &str, value: &str) -> Result<Option<Moment>, Error> {
+        self.get(&Key::new(Kind::Absent).entity(entity).text(field).text(value).bytes())
+    }
+}
+
+/// Fields whose values are indexed: unique ones, and the match keys of syncs.
+pub(super) fn is_indexed(program: &Program, entity: &EntityName, field: &str) -> bool {
+    program.field(entity, field).is_some_and(|f| f.unique)
+        || program.syncs.iter().any(|sync| {
+            sync.keys.iter().any(|(l, r)| (sync.left == *entity && l == field) || (sync.right == *entity && r == field))
+        })
+}
+
+/// Takes what is said of a record. `at` is the time of the message or, for an answer, the input's time.
+/// Gives true if anything that is known changed.
+pub(super) fn observe(
+    cx: &mut Context<'_>,
+    entity: &EntityName,
+    seen: &Observed,
+    how: How,
+    at: Moment,
+) -> Result<bool, Error> {
+    let program = cx.program();
+    let Some(lock) = program.entity(entity) else { return Ok(false) };
+    let used = program.used.get(entity).cloned().unwrap_or_default();
+    let before = cx.record(entity, &seen.id)?;
+    let known = before.is_some();
+    let mut row = before.clone().unwrap_or_default();
+    let version = match &lock.changed_at {
+        ChangedAt::Field(name) => seen.fields.get(name).and_then(Wire::as_str).and_then(Moment::parse),
+        _ => None,
+    }
+    .or(seen.changed_at)
+    .unwrap_or(at);
+    let mut changed = !known;
+    let mut tie = false;
+
+    // A read is the truth of its moment, so it also settles ties; a message must be newer.
+    let trusted = !matches!(how, How::Message(_));
+    let previous = known.then_some(row.latest);
+    let mut moved: BTreeMap<String, (Option<Value>, Value)> = BTreeMap::new();
+    for (name, wire) in &seen.fields {
+        if name == "id" || !(used.fields.contains(name) || is_indexed(&program, entity, name)) {
+            continue;
+        }
+        let value = match decode(&program, entity, name, wire) {
+            Ok(value) => SeenValue::Is(value),
+            Err(fault) => {
+                SeenValue::Bad(wire.as_str().map_or_else(|| wire.to_string(), str::to_owned), fault.to_string())
+            }
+        };
+        let old = row.fields.get(name);
+        match old {
+            Some(old) if version < old.at => continue,
+            Some(old) if version == old.at && !trusted => {
+                tie |= old.value != value;
+                continue;
+            }
+            _ => {}
+        }
+        let same = old.is_some_and(|old| old.value == value);
+        if !same {
+            changed = true;
+            reindex(cx, &program, entity, &seen.id, name, old.map(|o| &o.value), &value);
+            if let SeenValue::Is(new) = &value {
+                let old = old.and_then(|o| match &o.value {
+                    SeenValue::Is(value) => Some(value.clone()),
+                    SeenValue::Bad(..) => None,
+                });
+                moved.insert(name.clone(), (old, new.clone()));
+            }
+        }
+        let (since, earlier) = match old {
+            Some(old) if same => (old.changed, old.before),
+            _ => (version, previous),
+        };
+        row.fields.insert(name.clone(), Seen { value, at: version, changed: since, before: earlier });
+    }
+    for (name, target) in &seen.links {
+        if !used.links.contains(name) {
+            continue;
+        }
+        let old = row.links.get(name);
+        match old {
+            Some(old) if version < old.at => continue,
+            Some(old) if version == old.at && !trusted => {
+                tie |= old.id != *target;
+                continue;
+            }
+            _ => {}
+        }
+        let same = old.is_some_and(|old| old.id == *target);
+        if !same {
+            changed = true;
+            let to = EntityName::new(&entity.system, &lock.links.get(name).map_or_else(String::new, |l| l.to.clone()));
+            if let Some(old) = old.and_then(|o| o.id.as_deref()) {
+                let still = row.links.iter().any(|(other, link)| other != name && link.id.as_deref() == Some(old));
+                if !still {
+                    cx.delete(backlink(&to, old, entity, &seen.id));
+                }
+            }
+            if let Some(new) = target {
+                cx.put(backlink(&to, new, entity, &seen.id), &(entity.clone(), seen.id.clone()));
+            }
+        }
+        let (since, earlier) = match old {
+            Some(old) if same => (old.changed, old.before),
+            _ => (version, previous),
+        };
+        row.links.insert(name.clone(), SeenLink { id: target.clone(), at: version, changed: since, before: earlier });
+    }
+    if seen.complete {
+        // A read is complete as of the time it was asked; a message as of its own.
+        let as_of = if trusted { version.max(at) } else { version };
+        row.complete_at = Some(row.complete_at.map_or(as_of, |old| old.max(as_of)));
+    }
+    row.latest = row.latest.max(version);
+    if !matches!(how, How::Message(_)) && matches!(row.life, Life::Deleted(_)) && how == How::Read {
+        row.life = Life::Live;
+        changed = true;
+    }
+
+    // Transitions.
+    let created = matches!(how, How::Message(Change::Created)) || how == How::Made;
+    if created && !row.created {
+        row.created = true;
+        if matches!(row.life, Life::Live) {
+            cx.transitions.push_back(Transition {
+                entity: entity.clone(),
+                id: seen.id.clone(),
+                kind: TransitionKind::Created,
+                at: if trusted { at } else { version },
+            });
+        }
+    }
+    for when in &program.whens {
+        let Trigger::Changes(field) = &when.trigger else { continue };
+        if when.entity != *entity {
+            continue;
+        }
+        let Some(Seen { value: SeenValue::Is(now), .. }) = row.fields.get(field) else { continue };
+        let now = now.clone();
+        let mentioned = seen.fields.contains_key(field);
+        let old = match row.told.get(field) {
+            Some(told) if *told == now => continue,
+            Some(told) => told.clone(),
+            None => match moved.get(field) {
+                // Known by a read before, and now another value.
+                Some((Some(old), _)) => old.clone(),
+                // First seen: only a message that is about this field, or about the making, says that it changed.
+                _ if created || (matches!(how, How::Message(_)) && mentioned && !seen.complete) => Value::Empty,
+                _ if matches!(how, How::Message(_)) || how == How::Changed => {
+                    row.told.insert(field.clone(), now);
+                    continue;
+                }
+                _ => continue,
+            },
+        };
+        let kind = TransitionKind::Changes { field: field.clone(), old, new: now };
+        let transition =
+            Transition { entity: entity.clone(), id: seen.id.clone(), kind, at: if trusted { at } else { version } };
+        if !cx.transitions.contains(&transition) {
+            cx.transitions.push_back(transition);
+        }
+    }
+
+    if before.as_ref() != Some(&row) {
+        cx.put(key(entity, &seen.id), &row);
+    }
+    if !known {
+        forget_absence(cx, entity, "id", &seen.id);
+    }
+    if changed {
+        cx.command(Command::Invalidate {
+            system: entity.system.clone(),
+            entity: entity.entity.clone(),
+            id: seen.id.clone(),
+        });
+        look_again(cx, entity, &seen.id)?;
+    }
+    if tie {
+        super::reads::refresh(cx, entity, &seen.id)?;
+    }
+    Ok(changed)
+}
+
+fn backlink(to: &EntityName, target: &str, from: &EntityName, source: &str) -> Vec<u8> {
+    Key::new(Kind::Backlink).entity(to).text(target).entity(from).text(source).bytes()
+}
+
+fn forget_absence(cx: &mut Context<'_>, entity: &EntityName, field: &str, value: &str) {
+    cx.delete(Key::new(Kind::Absent).entity(entity).text(field).text(value).bytes());
+}
+
+fn reindex(
+    cx: &mut Context<'_>,
+    program: &Program,
+    entity: &EntityName,
+    id: &str,
+    field: &str,
+    old: Option<&SeenValue>,
+    new: &SeenValue,
+) {
+    if !is_indexed(program, entity, field) {
+        return;
+    }
+    let key = |value: &Value| Key::new(Kind::Index).entity(entity).text(field).text(&value_key(value)).text(id).bytes();
+    let normal = |value: &Value| identity::normal(program, entity, field, value);
+    if let Some(SeenValue::Is(old)) = old
+        && !old.is_empty()
+    {
+        cx.delete(key(&normal(old)));
+    }
+    if let SeenValue::Is(new) = new
+        && !new.is_empty()
+    {
+        let new = normal(new);
+        cx.put(key(&new), &id.to_owned());
+        forget_absence(cx, entity, field, &new.to_string());
+    }
+}
+
+/// Sets everything that hangs on a record to look again: its links, the links of records that link to it.
+pub(super) fn look_again(cx: &mut Context<'_>, entity: &EntityName, id: &str) -> Result<(), Error> {
+    for link in links_of(cx, entity, id)? {
+        cx.task(Task::Link(link));
+    }
+    let prefix = Key::new(Kind::Backlink).entity(entity).text(id).bytes();
+    for (key, bytes) in cx.scan(&prefix, usize::MAX)? {
+        let (from, source): (EntityName, String) = super::context::decode(&key, &bytes)?;
+        for link in links_of(cx, &from, &source)? {
+            cx.task(Task::Link(link));
+        }
+    }
+    runs::record_changed(cx, entity, id)
+}
+
+/// Links that hold a record.
+pub(super) fn links_of(cx: &Context<'_>, entity: &EntityName, id: &str) -> Result<BTreeSet<crate::ids::LinkId>, Error> {
+    let program = cx.program();
+    let mut found = BTreeSet::new();
+    for (index, side) in program.syncs_of(entity) {
+        if let Some(link) = cx.get(&identity::link_of(&program.syncs[index].name, side, id))? {
+            found.insert(link);
+        }
+    }
+    Ok(found)
+}
+
+/// A record is gone.
+pub(super) fn deleted(
+    cx: &mut Context<'_>,
+    entity: &EntityName,
+    id: &str,
+    at: Moment,
+    erased: bool,
+) -> Result<(), Error> {
+    let mut row = cx.record(entity, id)?.unwrap_or_default();
+    if row.latest > at || matches!(row.life, Life::Erased) || (matches!(row.life, Life::Deleted(_)) && !erased) {
+        return Ok(());
+    }
+    unindex(cx, entity, id, &row);
+    row.latest = at;
+    if erased {
+        row = RecordRow { life: Life::Erased, latest: at, ..RecordRow::default() };
+    } else {
+        row.life = Life::Deleted(at);
+    }
+    cx.put(key(entity, id), &row);
+    cx.command(Command::Invalidate { system: entity.system.clone(), entity: entity.entity.clone(), id: id.to_owned() });
+    cx.transitions.push_back(Transition {
+        entity: entity.clone(),
+        id: id.to_owned(),
+        kind: TransitionKind::Deleted,
+        at,
+    });
+    for link in links_of(cx, entity, id)? {
+        super::existence::side_deleted(cx, link, entity, erased)?;
+    }
+    runs::record_changed(cx, entity, id)
+}
+
+/// A record lives under another id now.
+pub(super) fn merged(
+    cx: &mut Context<'_>,
+    entity: &EntityName,
+    into: &str,
+    gone: &str,
+    at: Moment,
+) -> Result<(), Error> {
+    if into == gone {
+        return Ok(());
+    }
+    let mut row = cx.record(entity, gone)?.unwrap_or_default();
+    unindex(cx, entity, gone, &row);
+    row.life = Life::Merged(into.to_owned());
+    row.latest = row.latest.max(at);
+    cx.put(key(entity, gone), &row);
+    for (index, side) in cx.program().syncs_of(entity) {
+        super::existence::side_merged(cx, index, side, into, gone)?;
+    }
+    super::reads::refresh(cx, entity, into)
+}
+
+fn unindex(cx: &mut Context<'_>, entity: &EntityName, id: &str, row: &RecordRow) {
+    let program = cx.program();
+    for (field, seen) in &row.fields {
+        reindex(cx, &program, entity, id, field, Some(&seen.value), &SeenValue::Is(Value::Empty));
+    }
+}
+
+/// The side of a sync that an entity stands on.
+pub(super) fn side_of(sync: &dsl::program::Sync, entity: &EntityName) -> Option<Side> {
+    if sync.left == *entity {
+        Some(Side::Left)
+    } else if sync.right == *entity {
+        Some(Side::Right)
+    } else {
+        None
+    }
+}

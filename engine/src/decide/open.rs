@@ -1,0 +1,181 @@
+//! Fills one request from a lane: the earliest deadlines first, each item as it is now.
+
+use connectors::port::{Input, Request, Verb};
+
+use super::context::{Context, decode};
+use super::rows::{CallItem, CallRow, Key, Kind, ListingRow, Owner, ReadRow, WorkRow};
+use super::{Command, Lane, LaneKind, action, reads, sync};
+use crate::ids::CallId;
+use crate::ledger::Error;
+
+/// Takes up to `max` items out of a lane and sends them as one request.
+pub(super) fn open(cx: &mut Context<'_>, lane: &Lane, max: usize) -> Result<(), Error> {
+    let prefix = Key::new(Kind::Work).encoded(lane).bytes();
+    let mut inputs: Vec<Input> = Vec::new();
+    let mut items: Vec<CallItem> = Vec::new();
+    let mut cacheable = true;
+    let mut since = None;
+    let alone = matches!(lane.kind, LaneKind::List { .. });
+    let mut max = if alone { 1 } else { max.max(1) };
+    let mut left = 0usize;
+    let mut rest = None;
+    for (key, bytes) in cx.scan(&prefix, max.saturating_mul(2).saturating_add(1))? {
+        let work: WorkRow = decode(&key, &bytes)?;
+        if inputs.len() >= max {
+            left += 1;
+            rest.get_or_insert((work.deadline, work.priority));
+            continue;
+        }
+        // An id may stand only once in a request; the second write waits for the next one.
+        let item = match &work.owner {
+            Owner::Link(id, side) => {
+                let made = sync::input(cx, *id, *side, lane)?;
+                made.map(|(input, written)| {
+                    (input, CallItem { owner: work.owner.clone(), written, priority: work.priority })
+                })
+            }
+            Owner::Run(id) => action::input(cx, *id)?.map(|input| {
+                (input, CallItem { owner: work.owner.clone(), written: Vec::new(), priority: work.priority })
+            }),
+            Owner::Read(entity, by, value) => {
+                let row_key = reads::read_key(entity, by, value);
+                match cx.get::<ReadRow>(&row_key)? {
+                    Some(mut row) => {
+                        row.work = None;
+                        cacheable &= row.cacheable && by == "id";
+                        cx.put(row_key, &row);
+                        let input = Input { key: value.clone(), id: Some(value.clone()), ..Input::default() };
+                        Some((
+                            input,
+                            CallItem { owner: work.owner.clone(), written: Vec::new(), priority: work.priority },
+                        ))
+                    }
+                    None => None,
+                }
+            }
+            Owner::Listing(name) => match cx.get::<ListingRow>(&reads::listing_key(name))? {
+                Some(row) => {
+                    since = row.since;
+                    let input = Input { key: name.clone(), id: row.cursor.clone(), ..Input::default() };
+                    Some((input, CallItem { owner: work.owner.clone(), written: Vec::new(), priority: work.priority }))
+                }
+                None => None,
+            },
+        };
+        let Some((input, item)) = item else {
+            cx.delete(key);
+            continue;
+        };
+        let twice = input.id.is_some() && !alone && inputs.iter().any(|other| other.id == input.id);
+        let solo = goes_alone(cx, &item.owner)?;
+        if twice || (solo && !inputs.is_empty()) {
+            left += 1;
+            rest.get_or_insert((work.deadline, work.priority));
+            restore(cx, &key, &item.owner, lane)?;
+            continue;
+        }
+        cx.delete(key);
+        inputs.push(input);
+        items.push(item);
+        if solo {
+            max = 1;
+        }
+    }
+    if left > 0
+        && let Some((deadline, priority)) = rest
+    {
+        cx.announce(lane.clone(), deadline, priority);
+    }
+    if inputs.is_empty() {
+        return Ok(());
+    }
+    let call = CallId(cx.next()?);
+    for item in &items {
+        match &item.owner {
+            Owner::Link(id, side) => sync::sent(cx, *id, *side, call)?,
+            Owner::Read(entity, by, value) => {
+                let key = reads::read_key(entity, by, value);
+                if let Some(mut row) = cx.get::<ReadRow>(&key)? {
+                    row.flight = Some(call);
+                    cx.put(key, &row);
+                }
+            }
+            Owner::Run(_) | Owner::Listing(_) => {}
+        }
+    }
+    let program = cx.program();
+    let used = |entity: &str| {
+        let name = dsl::schema::EntityName::new(&lane.system, entity);
+        let used = program.used.get(&name).cloned().unwrap_or_default();
+        let mut fields: Vec<String> = used.fields.into_iter().collect();
+        if let Some(dsl::schema::ChangedAt::Field(at)) = program.entity(&name).map(|e| &e.changed_at)
+            && !fields.contains(at)
+        {
+            fields.push(at.clone());
+        }
+        // Fields that find records must come back with them.
+        if let Some(lock) = program.entity(&name) {
+            for (field, _) in lock.fields.iter().filter(|(f, _)| super::observe::is_indexed(&program, &name, f)) {
+                if field != "id" && !fields.contains(field) {
+                    fields.push(field.clone());
+                }
+            }
+        }
+        (fields, used.links.into_iter().collect::<Vec<_>>())
+    };
+    let verb = match &lane.kind {
+        LaneKind::Read { entity, by } => {
+            let (fields, links) = used(entity);
+            Verb::Read { entity: entity.clone(), by: by.clone(), fields, links }
+        }
+        LaneKind::Create { entity } => Verb::Create { entity: entity.clone() },
+        LaneKind::Update { entity } => Verb::Update { entity: entity.clone() },
+        LaneKind::Delete { entity } => Verb::Delete { entity: entity.clone() },
+        LaneKind::List { entity } => {
+            let (fields, links) = used(entity);
+            Verb::List { entity: entity.clone(), fields, links, since }
+        }
+        LaneKind::Operation { name } => Verb::Operation { name: name.clone() },
+    };
+    let request = Request { verb, inputs };
+    let row = CallRow {
+        lane: lane.clone(),
+        sent: cx.now,
+        request: serde_json::to_vec(&request).expect("a request is plain data"),
+        items,
+    };
+    cx.put(Key::new(Kind::Call).number(call.0).bytes(), &row);
+    let cacheable = cacheable && matches!(lane.kind, LaneKind::Read { .. });
+    cx.command(Command::Call { call, lane: lane.clone(), request, cacheable });
+    Ok(())
+}
+
+/// A request that was refused as a whole without a word about its inputs is asked again one by one.
+fn goes_alone(cx: &Context<'_>, owner: &Owner) -> Result<bool, Error> {
+    Ok(match owner {
+        Owner::Link(id, _) => super::identity::load(cx, *id)?.alone,
+        Owner::Run(id) => super::runs::load(cx, *id)?.pending.is_some_and(|effect| effect.alone),
+        Owner::Read(..) | Owner::Listing(_) => false,
+    })
+}
+
+/// An item that had to stay: its owner still points at its work row.
+fn restore(cx: &mut Context<'_>, key: &[u8], owner: &Owner, lane: &Lane) -> Result<(), Error> {
+    let _ = lane;
+    match owner {
+        Owner::Link(id, side) => {
+            let mut link = super::identity::load(cx, *id)?;
+            link.queued[super::rows::slot(*side)] = Some(key.to_vec());
+            super::identity::store(cx, *id, &link);
+        }
+        Owner::Run(id) => {
+            let mut run = super::runs::load(cx, *id)?;
+            if let Some(effect) = &mut run.pending {
+                effect.work = Some(key.to_vec());
+            }
+            cx.put(super::runs::key(*id), &run);
+        }
+        Owner::Read(..) | Owner::Listing(_) => {}
+    }
+    Ok(())
+}

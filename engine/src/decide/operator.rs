@@ -1,0 +1,142 @@
+//! What a person asks for: each command is a record, or a refusal with its reason.
+
+use dsl::program::Side;
+use dsl::value::Value;
+
+use super::context::{Context, Task};
+use super::rows::{LinkRow, LinkState, RunRow, RunState};
+use super::runs::{self, Script};
+use super::{Event, OperatorCommand, identity, incident, schedule, sync};
+use crate::ids::{LinkId, RunId};
+use crate::ledger::Error;
+
+pub(super) fn command(cx: &mut Context<'_>, who: &str, command: &OperatorCommand) -> Result<(), Error> {
+    let result = apply(cx, command)?;
+    let (detail, subject) = match result {
+        Ok(done) => (done, describe(command)),
+        Err(why) => (format!("refused: {why}"), describe(command)),
+    };
+    cx.log(Event {
+        at: cx.now,
+        action: "operator".to_owned(),
+        rule: who.to_owned(),
+        place: String::new(),
+        entity: String::new(),
+        left: None,
+        right: None,
+        field: None,
+        subject,
+        value: None,
+        displaced: None,
+        detail,
+    });
+    Ok(())
+}
+
+fn describe(command: &OperatorCommand) -> String {
+    match command {
+        OperatorCommand::RetryRun { run }
+        | OperatorCommand::SkipAction { run, .. }
+        | OperatorCommand::CancelRun { run, .. } => RunId(*run).to_string(),
+        OperatorCommand::RetryLink { link } | OperatorCommand::Take { link, .. } => LinkId(*link).to_string(),
+        OperatorCommand::Backfill { sync } => sync.clone(),
+    }
+}
+
+fn apply(cx: &mut Context<'_>, command: &OperatorCommand) -> Result<Result<String, String>, Error> {
+    match command {
+        OperatorCommand::RetryRun { run } => stopped(cx, RunId(*run), |run| {
+            run.attempts = 0;
+            run.first_try = None;
+            "tried again".to_owned()
+        }),
+        OperatorCommand::SkipAction { run, reason } => stopped(cx, RunId(*run), |run| {
+            run.pc += 1;
+            run.pending = None;
+            run.attempts = 0;
+            format!("goes on behind the action: {reason}")
+        }),
+        OperatorCommand::CancelRun { run, reason } => {
+            let id = RunId(*run);
+            let Some(mut row) = cx.get::<RunRow>(&runs::key(id))? else {
+                return Ok(Err(format!("there is no run {id}")));
+            };
+            runs::end(cx, id, &mut row, RunState::Cancelled, reason)?;
+            Ok(Ok(format!("cancelled: {reason}")))
+        }
+        OperatorCommand::RetryLink { link } => {
+            let id = LinkId(*link);
+            let Some(mut row) = cx.get::<LinkRow>(&identity::link_key(id))? else {
+                return Ok(Err(format!("there is no link {id}")));
+            };
+            if row.state == LinkState::Gone {
+                return Ok(Err("its records are gone".to_owned()));
+            }
+            row.state = if row.left.is_some() && row.right.is_some() { LinkState::Linked } else { LinkState::Looking };
+            row.unstable.clear();
+            row.parked.clear();
+            row.not_before = None;
+            row.attempts = 0;
+            incident::settle(cx, &format!("link {id}"))?;
+            identity::store(cx, id, &row);
+            cx.task(Task::Link(id));
+            Ok(Ok("merged again".to_owned()))
+        }
+        OperatorCommand::Take { link, system } => {
+            let id = LinkId(*link);
+            let Some(mut row) = cx.get::<LinkRow>(&identity::link_key(id))? else {
+                return Ok(Err(format!("there is no link {id}")));
+            };
+            let Some(rule) = identity::rule(cx, &row) else {
+                return Ok(Err("its sync is not in the rules".to_owned()));
+            };
+            let side = if rule.left.system == *system {
+                Side::Left
+            } else if rule.right.system == *system {
+                Side::Right
+            } else {
+                return Ok(Err(format!("`{system}` is neither `{}` nor `{}`", rule.left.system, rule.right.system)));
+            };
+            // With the loser's value as the base, only the winner has changed.
+            let losers = sync::values(cx, &row, &rule, side.other())?;
+            for (mapping, value) in losers {
+                if row.parked.contains_key(&mapping) {
+                    row.base.insert(mapping, value);
+                }
+            }
+            let _: Option<Value> = None;
+            row.unstable.clear();
+            identity::store(cx, id, &row);
+            cx.task(Task::Link(id));
+            Ok(Ok(format!("the value of {system} is taken")))
+        }
+        OperatorCommand::Backfill { sync } => {
+            if identity::rule_named(cx, sync).is_none() {
+                return Ok(Err(format!("there is no sync `{sync}`")));
+            }
+            schedule::everything(cx, sync)?;
+            Ok(Ok("began".to_owned()))
+        }
+    }
+}
+
+fn stopped(
+    cx: &mut Context<'_>,
+    id: RunId,
+    change: impl FnOnce(&mut RunRow) -> String,
+) -> Result<Result<String, String>, Error> {
+    let Some(mut run) = cx.get::<RunRow>(&runs::key(id))? else { return Ok(Err(format!("there is no run {id}"))) };
+    if !matches!(run.state, RunState::Stopped(_)) {
+        return Ok(Err(format!("run {id} is not stopped")));
+    }
+    if Script::of(cx, &run).is_none() {
+        return Ok(Err("the rules it began with are not here any more".to_owned()));
+    }
+    let done = change(&mut run);
+    run.state = RunState::Ready;
+    run.fresh = cx.now;
+    incident::settle(cx, &format!("run {id}"))?;
+    cx.put(runs::key(id), &run);
+    cx.task(Task::Run(id));
+    Ok(Ok(done))
+}

@@ -1,0 +1,315 @@
+//! What a delivery means: repetitions are dropped, records observed, syncs, reactions and waits told.
+//!
+//! Always true: a delivery is stored before anything is made of it; what the pace of its system does not allow
+//! now is decided later, by a timer, high priority first.
+
+use std::collections::BTreeMap;
+
+use connectors::port::{Body, Message};
+use dsl::ast::Priority;
+use dsl::decode::decode_field;
+use dsl::program::{Route, Run};
+use dsl::schema::{Change, EntityName};
+use dsl::value::{Moment, Span, Value};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::context::{Context, decode};
+use super::identity::{self, Rule};
+use super::observe::{self, How, observe};
+use super::rows::{Key, Kind, TimerRow, Var};
+use super::{Event, Source, existence, runs};
+use crate::ledger::Error;
+
+/// A delivery that waits for the pace of its system.
+#[derive(Debug, Serialize, Deserialize)]
+struct Stored {
+    /// [`Message`]s as JSON.
+    messages: Vec<u8>,
+    received: Moment,
+}
+
+pub(super) fn offset(cx: &mut Context<'_>, source: &Source) -> Result<bool, Error> {
+    let Source::Kafka { topic, partition, offset } = source else { return Ok(true) };
+    let key = Key::new(Kind::Offset).text(topic).number(u64::try_from(*partition).unwrap_or_default()).bytes();
+    let next: Option<(String, i32, i64)> = cx.get(&key)?;
+    if next.is_some_and(|(_, _, next)| *offset < next) {
+        return Ok(false);
+    }
+    cx.put(key, &(topic.clone(), *partition, offset.saturating_add(1)));
+    Ok(true)
+}
+
+/// Takes a delivery in.
+pub(super) fn delivery(cx: &mut Context<'_>, system: &str, messages: &[Message], source: &Source) -> Result<(), Error> {
+    if !offset(cx, source)? {
+        // A record of this partition that was decided already: the source went back further than the ledger.
+        return Ok(());
+    }
+    let echo = messages.iter().all(|message| message.own);
+    if *source == Source::Webhook && !echo {
+        if cx.inbox(0)? > 0 || !room(cx, system)? {
+            return hold(cx, system, messages);
+        }
+        spend(cx, system)?;
+    }
+    decided(cx, system, messages, cx.now)
+}
+
+fn pace_key(system: &str) -> Vec<u8> {
+    Key::new(Kind::Pace).text(system).bytes()
+}
+
+fn recent(cx: &Context<'_>, system: &str) -> Result<Option<(Vec<Moment>, u64, Span)>, Error> {
+    let program = cx.program();
+    let Some(limit) = program.systems.get(system).and_then(|s| s.limits.get("webhooks").copied()) else {
+        return Ok(None);
+    };
+    let mut started: Vec<Moment> = cx.get(&pace_key(system))?.unwrap_or_default();
+    started.retain(|at| cx.now.since(*at).0 < limit.per.0);
+    Ok(Some((started, limit.amount, limit.per)))
+}
+
+fn room(cx: &Context<'_>, system: &str) -> Result<bool, Error> {
+    Ok(recent(cx, system)?.is_none_or(|(started, amount, _)| (started.len() as u64) < amount))
+}
+
+fn spend(cx: &mut Context<'_>, system: &str) -> Result<(), Error> {
+    if let Some((mut started, _, _)) = recent(cx, system)? {
+        started.push(cx.now);
+        cx.put(pace_key(system), &started);
+    }
+    Ok(())
+}
+
+fn hold(cx: &mut Context<'_>, system: &str, messages: &[Message]) -> Result<(), Error> {
+    let program = cx.program();
+    let priority = messages
+        .iter()
+        .filter_map(|message| match program.doors.get(system)?.routes.get(&message.name)? {
+            Route::Sync(index) => Some(program.syncs[*index].priority),
+            _ => None,
+        })
+        .min()
+        .unwrap_or(Priority::Medium);
+    let number = cx.next()?;
+    let stored = Stored { messages: serde_json::to_vec(messages).expect("messages are plain data"), received: cx.now };
+    cx.put(Key::new(Kind::Inbox).text(system).number(priority as u64).number(number).bytes(), &stored);
+    if cx.inbox(1)? == 1 {
+        rearm(cx, system)?;
+    }
+    Ok(())
+}
+
+fn rearm(cx: &mut Context<'_>, system: &str) -> Result<(), Error> {
+    let at = match recent(cx, system)? {
+        Some((started, amount, per)) if started.len() as u64 >= amount => {
+            started.first().map_or(cx.now, |first| first.plus(per))
+        }
+        _ => cx.now,
+    };
+    cx.arm(at, &TimerRow::Pace(system.to_owned()))
+}
+
+/// The pace of a system may have room: stored deliveries are decided, high priority first.
+pub(super) fn pace(cx: &mut Context<'_>, system: &str) -> Result<(), Error> {
+    let prefix = Key::new(Kind::Inbox).text(system).bytes();
+    while room(cx, system)? {
+        let Some((key, bytes)) = cx.scan(&prefix, 1)?.pop() else { return Ok(()) };
+        let stored: Stored = decode(&key, &bytes)?;
+        let messages: Vec<Message> = serde_json::from_slice(&stored.messages)
+            .map_err(|error| Error::Row { key: "inbox".to_owned(), reason: error.to_string() })?;
+        cx.delete(key);
+        cx.inbox(-1)?;
+        spend(cx, system)?;
+        decided(cx, system, &messages, stored.received)?;
+    }
+    if !cx.scan(&prefix, 1)?.is_empty() {
+        rearm(cx, system)?;
+    }
+    Ok(())
+}
+
+/// Has this message come before? Remembers it either way, as 16 bytes, packed by the hour.
+fn repeated(cx: &mut Context<'_>, system: &str, message: &Message, keep: Span) -> Result<bool, Error> {
+    let digest = Sha256::digest(format!("{system} {}", message.dedupe).as_bytes());
+    let mark: [u8; 16] = digest[..16].try_into().expect("a SHA-256 has 32 bytes");
+    let hour = |at: Moment| at.0.div_euclid(3_600_000) as u64;
+    let row = |hour: u64| Key::new(Kind::Seen).number(hour).text(system).number(u64::from(mark[0])).bytes();
+    let hours = (keep.0 / 3_600_000).clamp(1, 168) as u64;
+    let now = hour(cx.now);
+    for back in 0..=hours {
+        let key = row(now.saturating_sub(back));
+        if let Some(bytes) = cx.raw(&key)?
+            && bytes.chunks_exact(16).any(|seen| seen == mark)
+        {
+            return Ok(true);
+        }
+    }
+    let key = row(now);
+    let mut bytes = cx.raw(&key)?.unwrap_or_default();
+    bytes.extend(mark);
+    cx.put_raw(key, bytes);
+    Ok(false)
+}
+
+fn decided(cx: &mut Context<'_>, system: &str, messages: &[Message], received: Moment) -> Result<(), Error> {
+    let program = cx.program();
+    let Some(door) = program.doors.get(system) else { return Ok(()) };
+    let mut touched: BTreeMap<(EntityName, String), Vec<usize>> = BTreeMap::new();
+    let mut starts = Vec::new();
+    for message in messages {
+        if repeated(cx, system, message, door.dedupe_for)? {
+            let line = event(cx, system, message, "duplicate", "it has come before");
+            cx.command(super::Command::Log(line));
+            continue;
+        }
+        let route = door.routes.get(&message.name);
+        if route.is_none() || matches!(message.body, Body::Foreign) {
+            let line = event(cx, system, message, "foreign", "the lock has no message of this name");
+            cx.log(line);
+            continue;
+        }
+        match &message.body {
+            Body::Record { entity, change, observed } => {
+                let entity = EntityName::new(system, entity);
+                match change {
+                    Change::Deleted => observe::deleted(cx, &entity, &observed.id, message.at, false)?,
+                    Change::Erased => observe::deleted(cx, &entity, &observed.id, message.at, true)?,
+                    Change::Restored => {
+                        observe(cx, &entity, observed, How::Message(*change), message.at)?;
+                        existence::restored(cx, &entity, &observed.id)?;
+                    }
+                    _ => {
+                        observe(cx, &entity, observed, How::Message(*change), message.at)?;
+                        let syncs = touched.entry((entity.clone(), observed.id.clone())).or_default();
+                        match route {
+                            Some(Route::Sync(index)) if program.syncs[*index].run == Run::OnChange => {
+                                syncs.push(*index)
+                            }
+                            Some(Route::Workflow(index)) => {
+                                starts.push((*index, entity, observed.id.clone(), message.at))
+                            }
+                            _ => {}
+                        }
+                    }
+                }
+            }
+            Body::Merged { entity, into, gone } => {
+                let entity = EntityName::new(system, entity);
+                for gone in gone {
+                    observe::merged(cx, &entity, into, gone, message.at)?;
+                }
+            }
+            Body::Linked { entity, id } => {
+                let entity = EntityName::new(system, entity);
+                if !message.own && program.used.get(&entity).is_some_and(|used| !used.links.is_empty()) {
+                    super::reads::refresh(cx, &entity, id)?;
+                }
+            }
+            Body::Event { event: name, fields } => {
+                let what = EntityName::new(system, name);
+                let declared =
+                    program.systems.get(system).and_then(|s| s.lock.events.get(name)).cloned().unwrap_or_default();
+                let mut members = BTreeMap::new();
+                for (field, wire) in fields {
+                    if let Some(ty) = declared.get(field)
+                        && let Ok(value) = decode_field(ty, wire)
+                    {
+                        members.insert(field.clone(), value);
+                    }
+                }
+                for (field, value) in &members {
+                    if *value != Value::Empty {
+                        runs::happened(cx, &what, field, value, Var::Members(members.clone()), message.at)?;
+                    }
+                }
+            }
+            Body::Foreign => {}
+        }
+    }
+    let _ = received;
+    for ((entity, id), syncs) in touched {
+        for index in syncs {
+            let rule = Rule { program: cx.program(), index };
+            if let Some(side) = observe::side_of(&rule, &entity) {
+                identity::ensure(cx, &rule, side, &id, false)?;
+            }
+        }
+    }
+    for (index, entity, id, at) in starts {
+        // A workflow whose key cannot be read yet begins without one: its first step will read what it needs.
+        if let Err(super::scope::Stop::Ledger(error)) = runs::start(cx, &program, index, &entity, &id, at)? {
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+fn event(cx: &Context<'_>, system: &str, message: &Message, action: &str, detail: &str) -> Event {
+    let (entity, left) = match &message.body {
+        Body::Record { entity, observed, .. } => (format!("{system}.{entity}"), Some(observed.id.clone())),
+        Body::Linked { entity, id } => (format!("{system}.{entity}"), Some(id.clone())),
+        Body::Merged { entity, into, .. } => (format!("{system}.{entity}"), Some(into.clone())),
+        Body::Event { event, .. } => (format!("{system}.{event}"), None),
+        Body::Foreign => (system.to_owned(), None),
+    };
+    Event {
+        at: cx.now,
+        action: action.to_owned(),
+        rule: message.name.clone(),
+        place: String::new(),
+        entity,
+        left,
+        right: None,
+        field: None,
+        subject: String::new(),
+        value: None,
+        displaced: None,
+        detail: detail.to_owned(),
+    }
+}
+
+/// A delivery that could not be read is kept for people; its source goes on.
+pub(super) fn unreadable(
+    cx: &mut Context<'_>,
+    system: &str,
+    source: &Source,
+    reason: &str,
+    payload: &[u8],
+) -> Result<(), Error> {
+    if !offset(cx, source)? {
+        return Ok(());
+    }
+    let number = cx.next()?;
+    let place = match source {
+        Source::Webhook => "webhook".to_owned(),
+        Source::Kafka { topic, partition, offset } => format!("{topic}/{partition} at {offset}"),
+    };
+    cx.put(Key::new(Kind::Unreadable).number(number).bytes(), &(place.clone(), reason.to_owned(), payload.to_vec()));
+    let row = super::incident::row(
+        format!("message {number}"),
+        system,
+        place,
+        system.to_owned(),
+        String::new(),
+        format!("a message could not be read: {reason}"),
+        "mend the sender; the message is kept here as it came",
+        true,
+        cx.now,
+    );
+    super::incident::open(cx, row, system)
+}
+
+/// Drops marks of messages that are older than any promise to remember them.
+pub(super) fn forget(cx: &mut Context<'_>) -> Result<(), Error> {
+    let oldest = (cx.now.minus(Span::days(8)).0.div_euclid(3_600_000)).max(0) as u64;
+    for (key, _) in cx.scan(&[Kind::Seen as u8], 64)? {
+        let hour = key.get(1..9).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
+        if hour >= oldest {
+            break;
+        }
+        cx.delete(key);
+    }
+    Ok(())
+}

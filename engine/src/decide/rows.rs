@@ -1,0 +1,525 @@
+//! The rows that decisions read and write, and their keys.
+//!
+//! Always true: the first byte of a key is its [`Kind`]; what follows sorts in the order in which it is scanned.
+//! Rows are postcard; a call's request travels inside its row as JSON, because wire values are JSON.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dsl::ast::Priority;
+use dsl::program::{Place, Side};
+use dsl::schema::EntityName;
+use dsl::value::{Moment, Value};
+use serde::{Deserialize, Serialize};
+
+use super::Lane;
+use crate::ids::{CallId, LinkId, RunId};
+
+/// Row kinds. The number is the first byte of the key and is never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    /// [`Meta`], one row.
+    Meta = 1,
+    /// [`RecordRow`] by system, entity, id.
+    Record = 2,
+    /// Empty row by system, entity, field, value, id: which records hold a value of a key.
+    Index = 3,
+    /// [`Moment`] by system, entity, field, value: a point read found no such record then.
+    Absent = 4,
+    /// Empty row by target system, entity, id, source system, entity, id: who links to a record.
+    Backlink = 5,
+    /// [`LinkRow`] by id.
+    Link = 6,
+    /// [`LinkId`] by sync, side, record id.
+    LinkOf = 7,
+    /// [`LinkId`] by sync, key number, value: who may pair or make the record with this key.
+    Claim = 8,
+    /// [`WorkRow`] by lane, deadline, owner.
+    Work = 9,
+    /// [`CallRow`] by id.
+    Call = 10,
+    /// [`TimerRow`] by due time, number.
+    Timer = 11,
+    /// [`RunRow`] by id.
+    Run = 12,
+    /// [`ReadRow`] by system, entity, by, value.
+    Read = 13,
+    /// [`ListingRow`] by name.
+    Listing = 14,
+    /// Empty row by sync, side, record id, waiter: who waits for a link of that record.
+    PartnerWait = 15,
+    /// Awaited op position by system, entity or event, field, value, run.
+    Await = 16,
+    /// [`RunId`] list by workflow, key: unfinished runs that exclude each other.
+    OnlyOne = 17,
+    /// Empty row by system, entity, id, run: whose `cancel when` looks at a record.
+    Watch = 18,
+    /// Empty row by run, waiting run.
+    Behind = 19,
+    /// [`IncidentRow`] by subject.
+    Incident = 20,
+    /// Hashes of seen messages by hour, system, first byte.
+    Seen = 21,
+    /// Stored delivery by system, priority, number.
+    Inbox = 22,
+    /// Start times of paced deliveries, by system.
+    Pace = 23,
+    /// Next offset by topic, partition.
+    Offset = 24,
+    /// [`ScheduleRow`] by sync.
+    Schedule = 25,
+    /// Unfinished `when` runs that made or wrote a record: system, entity, id, run.
+    Busy = 26,
+    /// What could not be read, by number.
+    Unreadable = 27,
+}
+
+/// Builds a key part by part.
+#[derive(Debug, Clone)]
+pub(crate) struct Key(Vec<u8>);
+
+impl Key {
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self(vec![kind as u8])
+    }
+
+    /// Text, closed so that neither order nor prefix can be confused by what follows.
+    pub(crate) fn text(mut self, text: &str) -> Self {
+        for byte in text.bytes() {
+            self.0.push(byte);
+            if byte == 0 {
+                self.0.push(0xff);
+            }
+        }
+        self.0.extend([0, 1]);
+        self
+    }
+
+    pub(crate) fn entity(self, entity: &EntityName) -> Self {
+        self.text(&entity.system).text(&entity.entity)
+    }
+
+    /// A number, in numeric order.
+    pub(crate) fn number(mut self, number: u64) -> Self {
+        self.0.extend(number.to_be_bytes());
+        self
+    }
+
+    /// A moment, in time order.
+    pub(crate) fn moment(self, moment: Moment) -> Self {
+        self.number((moment.0 as u64) ^ (1 << 63))
+    }
+
+    /// Whole postcard bytes of a value; no particular order.
+    pub(crate) fn encoded<T: Serialize>(mut self, value: &T) -> Self {
+        self.0.extend(postcard::to_stdvec(value).expect("keys hold plain data"));
+        self
+    }
+
+    pub(crate) fn bytes(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+/// A value as a key part: printed, with its type's first letter, so that `"1"` and `1` differ.
+pub(crate) fn value_key(value: &Value) -> String {
+    let letter = match value {
+        Value::Empty => '0',
+        Value::Text(_) => 't',
+        Value::Integer(_) | Value::Decimal(_) => 'n',
+        Value::Flag(_) => 'f',
+        Value::Date(_) => 'd',
+        Value::Time(_) => 'm',
+        Value::List(_) | Value::Record(_) => 'j',
+    };
+    let mut text = format!("{letter}{value}");
+    if text.len() > 200 {
+        // Long keys would make long rows; a hash is as unique.
+        text = format!("{letter}#{}", super::context::hash(&text));
+    }
+    text
+}
+
+/// Facts about the ledger itself.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Meta {
+    /// Distinguishes this ledger's keys from those of any other: part of every idempotency key.
+    pub(crate) ledger: String,
+    /// Last number given.
+    pub(crate) last: u64,
+    /// Stored deliveries that wait.
+    pub(crate) inbox: u64,
+}
+
+/// What is known of a record of one system.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RecordRow {
+    pub(crate) fields: BTreeMap<String, Seen>,
+    pub(crate) links: BTreeMap<String, SeenLink>,
+    pub(crate) life: Life,
+    /// Every used field and link was observed, as of this time.
+    pub(crate) complete_at: Option<Moment>,
+    /// Time of the newest observation.
+    pub(crate) latest: Moment,
+    /// `is created` has fired, or never will.
+    pub(crate) created: bool,
+    /// Values that `when … changes` already knows, by field.
+    pub(crate) told: BTreeMap<String, Value>,
+}
+
+/// The life of a record.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Life {
+    #[default]
+    Live,
+    Deleted(Moment),
+    Merged(String),
+    Erased,
+}
+
+/// One observed field.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Seen {
+    pub(crate) value: SeenValue,
+    /// Version: time as of which this value held.
+    pub(crate) at: Moment,
+    /// Time carried by the first observation that showed this value.
+    pub(crate) changed: Moment,
+    /// Time of the observation before that; the change lies between the two.
+    pub(crate) before: Option<Moment>,
+}
+
+/// A value, or why there is none.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum SeenValue {
+    Is(Value),
+    /// What arrived and why it cannot be understood.
+    Bad(String, String),
+}
+
+/// One observed link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SeenLink {
+    pub(crate) id: Option<String>,
+    pub(crate) at: Moment,
+    pub(crate) changed: Moment,
+    pub(crate) before: Option<Moment>,
+}
+
+/// Two records that are the same thing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LinkRow {
+    /// Name of the sync.
+    pub(crate) sync: String,
+    pub(crate) left: Option<String>,
+    pub(crate) right: Option<String>,
+    pub(crate) state: LinkState,
+    /// Last value both sides had, by the mapping's text, in the mapping's canonical domain.
+    pub(crate) base: BTreeMap<String, Value>,
+    /// Fields that wait for a person, by the mapping's text, with the reason.
+    pub(crate) parked: BTreeMap<String, String>,
+    /// How often a write of a field came back as something else.
+    pub(crate) unstable: BTreeMap<String, u8>,
+    /// Calls in flight that write the left and the right record.
+    pub(crate) flight: [Option<CallId>; 2],
+    /// Keys of work rows for the left and the right record.
+    pub(crate) queued: [Option<Vec<u8>>; 2],
+    /// Claims this link holds.
+    pub(crate) claims: BTreeSet<Vec<u8>>,
+    /// The scheduled run or backfill that touched it last; its writes count as bulk.
+    pub(crate) bulk: bool,
+    /// Since when it is in this state.
+    pub(crate) since: Moment,
+    /// Tries of the write that is refused for the moment.
+    pub(crate) attempts: u32,
+    /// No write before this time.
+    pub(crate) not_before: Option<Moment>,
+    /// The last request it was part of was refused as a whole: it goes alone.
+    pub(crate) alone: bool,
+    /// Record ids this link made, so that a create is never repeated blindly.
+    pub(crate) creates: u32,
+}
+
+/// Where a link stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum LinkState {
+    /// One side is known; the other is looked for.
+    Looking,
+    /// No value of its match key is there yet.
+    WaitingForKey,
+    /// The other side is being made.
+    Creating(Side),
+    /// The other side's record is not there, and this sync does not make it.
+    Alone,
+    /// `only where` does not hold, or a line says `else skip`.
+    LeftOut,
+    /// Both sides are known.
+    Linked,
+    /// A person must look.
+    Parked(String),
+    /// One side was deleted; nothing is moved any more.
+    Gone,
+}
+
+impl LinkRow {
+    pub(crate) fn id(&self, side: Side) -> Option<&String> {
+        match side {
+            Side::Left => self.left.as_ref(),
+            Side::Right => self.right.as_ref(),
+        }
+    }
+
+    pub(crate) fn set_id(&mut self, side: Side, id: Option<String>) {
+        match side {
+            Side::Left => self.left = id,
+            Side::Right => self.right = id,
+        }
+    }
+}
+
+pub(crate) fn slot(side: Side) -> usize {
+    match side {
+        Side::Left => 0,
+        Side::Right => 1,
+    }
+}
+
+/// Whose work it is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Owner {
+    /// A write to one side of a link.
+    Link(LinkId, Side),
+    /// The effect a run waits for.
+    Run(RunId),
+    /// A point read: entity, key read by, value as text.
+    Read(EntityName, String, String),
+    /// The next page of a listing.
+    Listing(String),
+}
+
+/// One item of a lane.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct WorkRow {
+    pub(crate) owner: Owner,
+    pub(crate) lane: Lane,
+    pub(crate) deadline: Moment,
+    pub(crate) priority: Priority,
+}
+
+/// A call that was sent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CallRow {
+    pub(crate) lane: Lane,
+    pub(crate) sent: Moment,
+    /// [`connectors::port::Request`] as JSON.
+    pub(crate) request: Vec<u8>,
+    pub(crate) items: Vec<CallItem>,
+}
+
+/// One input of a call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CallItem {
+    pub(crate) owner: Owner,
+    /// What a link's write holds.
+    pub(crate) written: Vec<Written>,
+    pub(crate) priority: Priority,
+}
+
+/// One field or link that a call writes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Written {
+    /// The mapping's text.
+    pub(crate) mapping: String,
+    /// The value in the mapping's canonical domain.
+    pub(crate) canonical: Value,
+    /// The field that is written, and its value there.
+    pub(crate) field: String,
+    pub(crate) value: Value,
+    /// `field` is a link.
+    pub(crate) link: bool,
+}
+
+/// Something that falls due.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum TimerRow {
+    /// A run's wait, retry or limit; counts only if the run's token is still this one.
+    Run(RunId, u64),
+    /// A run is given up.
+    GiveUp(RunId),
+    /// A schedule.
+    Schedule(String),
+    /// Stored deliveries of a system may have room.
+    Pace(String),
+    /// A link may be tried again.
+    Link(LinkId),
+    /// A link still waits for its partner or key: list it for people.
+    Overdue(LinkId),
+}
+
+/// A point read that is queued or in flight.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ReadRow {
+    pub(crate) waiters: BTreeSet<Waiter>,
+    pub(crate) work: Option<Vec<u8>>,
+    pub(crate) flight: Option<CallId>,
+    /// Asked again while in flight: the answer may be too old for these.
+    pub(crate) again: bool,
+    pub(crate) cacheable: bool,
+    pub(crate) attempts: u32,
+}
+
+/// Who waits for a read, a listing or a partner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Waiter {
+    Link(LinkId),
+    Run(RunId),
+}
+
+/// All records of an entity, or those a scheduled run wants, page by page.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ListingRow {
+    pub(crate) entity: EntityName,
+    pub(crate) since: Option<Moment>,
+    pub(crate) cursor: Option<String>,
+    pub(crate) waiters: BTreeSet<Waiter>,
+    /// The sync whose run it is; `None` for a key index or a lookup.
+    pub(crate) sync: Option<String>,
+    pub(crate) started: Moment,
+    /// When the last page came; `None` while it goes on.
+    pub(crate) done: Option<Moment>,
+    pub(crate) bulk: bool,
+    pub(crate) count: u64,
+    pub(crate) attempts: u32,
+}
+
+/// When a scheduled sync runs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ScheduleRow {
+    pub(crate) next: Moment,
+    pub(crate) last_good: Option<Moment>,
+    pub(crate) running: bool,
+}
+
+/// One run of a `when` or a workflow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RunRow {
+    /// Hash of the program it began with.
+    pub(crate) program: String,
+    pub(crate) what: RunOf,
+    pub(crate) pc: usize,
+    pub(crate) vars: BTreeMap<String, Var>,
+    pub(crate) state: RunState,
+    /// Time of what woke it last: it reads nothing older.
+    pub(crate) fresh: Moment,
+    pub(crate) started: Moment,
+    /// The step it is in.
+    pub(crate) step: Option<usize>,
+    pub(crate) completed: Vec<usize>,
+    pub(crate) undone: BTreeSet<usize>,
+    /// Where to go on after an `undo` block, innermost last; with the step that is being undone.
+    pub(crate) stack: Vec<Frame>,
+    pub(crate) failing: bool,
+    /// Tries of the action at `pc`.
+    pub(crate) attempts: u64,
+    pub(crate) first_try: Option<Moment>,
+    /// Numbers the effects: part of their keys.
+    pub(crate) effects: u64,
+    pub(crate) pending: Option<Effect>,
+    /// Grows whenever a timer of an earlier wait must not count any more.
+    pub(crate) token: u64,
+    /// Events that came before their wait was reached, by position of the wait.
+    pub(crate) early: BTreeMap<usize, Var>,
+    pub(crate) touched: BTreeSet<(EntityName, String)>,
+    pub(crate) only_one: Option<String>,
+    pub(crate) awaits: BTreeSet<Vec<u8>>,
+    pub(crate) watches: BTreeSet<Vec<u8>>,
+    pub(crate) wait_until: Option<Moment>,
+    pub(crate) failure: Option<(String, String)>,
+    /// Needs that were read for the decision at hand, so that a missing record ends in a fact, not a loop.
+    pub(crate) asked: BTreeMap<String, Moment>,
+}
+
+/// Where an undo goes on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Frame {
+    pub(crate) resume: usize,
+    pub(crate) left: Vec<usize>,
+    pub(crate) step: Option<usize>,
+}
+
+/// What a run runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum RunOf {
+    /// Index into the program's `whens`.
+    When(usize),
+    /// Index into the program's `workflows`.
+    Workflow(usize),
+}
+
+/// Where a run stands. Every unfinished state names what will wake it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum RunState {
+    /// It goes on in this round.
+    Ready,
+    /// A call is queued or in flight.
+    Calling,
+    /// A read, a listing or a partner.
+    Reading,
+    /// A timer.
+    Sleeping,
+    /// An event or a timer.
+    Awaiting,
+    /// Another run.
+    Behind(RunId),
+    /// A person.
+    Stopped(String),
+    /// It is over.
+    Finished,
+    /// It failed, and `on failure` has run.
+    Failed,
+    /// It was cancelled.
+    Cancelled,
+}
+
+/// What a variable holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Var {
+    Record(EntityName, String),
+    Members(BTreeMap<String, Value>),
+    Plain(Value),
+    Nothing,
+}
+
+/// What a run is doing to the world.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Effect {
+    pub(crate) lane: Lane,
+    /// Idempotency key: the same after any restart.
+    pub(crate) key: String,
+    pub(crate) id: Option<String>,
+    pub(crate) values: BTreeMap<String, Value>,
+    pub(crate) links: BTreeMap<String, (Option<String>, Option<String>)>,
+    pub(crate) work: Option<Vec<u8>>,
+    pub(crate) place: Place,
+    /// Sent at least once without an answer.
+    pub(crate) in_doubt: bool,
+    /// The last request it was part of was refused as a whole: it goes alone.
+    pub(crate) alone: bool,
+}
+
+/// Something that needs a person.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct IncidentRow {
+    /// `run` or `link` and its number.
+    pub(crate) subject: String,
+    /// Groups incidents of one cause: rule, kind, shape.
+    pub(crate) fingerprint: String,
+    pub(crate) cause: String,
+    pub(crate) entity: String,
+    pub(crate) id: String,
+    pub(crate) place: String,
+    pub(crate) since: Moment,
+    /// `parked` (a record waits) or `stopped` (a run waits).
+    pub(crate) parked: bool,
+    pub(crate) advice: String,
+}

@@ -1,0 +1,169 @@
+//! Syncs that run by the clock: what changed since the last good run, page by page, then merged as usual.
+
+use dsl::program::{Run, Side, Sync};
+use dsl::schema::EntityName;
+use dsl::value::{Moment, Span};
+
+use super::Event;
+use super::context::Context;
+use super::identity::{self, rule_named};
+use super::reads::{listing_key, queue_page};
+use super::rows::{Key, Kind, ListingRow, ScheduleRow, TimerRow};
+use crate::ledger::Error;
+
+fn key(sync: &str) -> Vec<u8> {
+    Key::new(Kind::Schedule).text(sync).bytes()
+}
+
+/// A run looks this far behind the start of the last one.
+const OVERLAP: Span = Span::minutes(1);
+
+/// Sets the schedules of the active program; what is set already stays.
+pub(super) fn started(cx: &mut Context<'_>) -> Result<(), Error> {
+    for sync in &cx.program().syncs {
+        if sync.run == Run::OnChange {
+            continue;
+        }
+        let known: Option<ScheduleRow> = cx.get(&key(&sync.name))?;
+        if known.is_none() {
+            // The first run is due at once for an interval, at its hour for a daily one.
+            let next = match &sync.run {
+                Run::Every(..) => cx.now,
+                _ => next_run(sync, cx.now),
+            };
+            cx.put(key(&sync.name), &ScheduleRow { next, last_good: None, running: false });
+            cx.arm(next, &TimerRow::Schedule(sync.name.clone()))?;
+        }
+    }
+    Ok(())
+}
+
+/// The first run after `now`. A time of day that a clock change skips runs at the next valid minute, a doubled
+/// one once (jiff's "compatible" rule).
+pub(super) fn next_run(sync: &Sync, now: Moment) -> Moment {
+    match &sync.run {
+        Run::OnChange => now,
+        Run::Every(span, _) => now.plus(Span(span.0.max(1_000))),
+        Run::DailyAt { minute, zone, .. } => {
+            let zone = jiff::tz::TimeZone::get(zone).unwrap_or(jiff::tz::TimeZone::UTC);
+            let today = now.timestamp().unwrap_or_default().to_zoned(zone.clone()).date();
+            let time = jiff::civil::time((minute / 60) as i8, (minute % 60) as i8, 0, 0);
+            for ahead in 0..3 {
+                let Ok(day) = today.checked_add(jiff::Span::new().days(ahead)) else { break };
+                if let Ok(at) = day.to_datetime(time).to_zoned(zone.clone()) {
+                    let at = Moment(at.timestamp().as_millisecond());
+                    if at > now {
+                        return at;
+                    }
+                }
+            }
+            now.plus(Span::days(1))
+        }
+    }
+}
+
+/// The schedule's timer is due.
+pub(super) fn due(cx: &mut Context<'_>, name: &str) -> Result<(), Error> {
+    let Some(rule) = rule_named(cx, name) else { return Ok(()) };
+    let Some(mut row) = cx.get::<ScheduleRow>(&key(name))? else { return Ok(()) };
+    if row.next > cx.now {
+        return Ok(());
+    }
+    row.next = next_run(&rule, cx.now);
+    cx.arm(row.next, &TimerRow::Schedule(name.to_owned()))?;
+    let running = row.running;
+    cx.put(key(name), &row);
+    if running {
+        let line = event(cx, &rule, "the run before it is not over; this one is left out".to_owned());
+        cx.log(line);
+        return Ok(());
+    }
+    run_now(cx, name)
+}
+
+/// The side a sync reads from: the one that is not made, or the left one.
+fn source(sync: &Sync) -> Side {
+    if sync.create.contains(&Side::Left) && !sync.create.contains(&Side::Right) { Side::Right } else { Side::Left }
+}
+
+/// Begins a run: lists what changed at its source.
+pub(super) fn run_now(cx: &mut Context<'_>, name: &str) -> Result<(), Error> {
+    let Some(rule) = rule_named(cx, name) else { return Ok(()) };
+    let mut row: ScheduleRow = cx.get(&key(name))?.unwrap_or_default();
+    if row.running {
+        return Ok(());
+    }
+    row.running = true;
+    let since = row.last_good.map(|at| at.minus(OVERLAP));
+    cx.put(key(name), &row);
+    let listing = ListingRow {
+        entity: rule.entity(source(&rule)).clone(),
+        since,
+        cursor: None,
+        waiters: Default::default(),
+        sync: Some(name.to_owned()),
+        started: cx.now,
+        done: None,
+        bulk: true,
+        count: 0,
+        attempts: 0,
+    };
+    let listing_name = format!("run {name}");
+    queue_page(cx, &listing_name, &listing, Span(0));
+    cx.put(listing_key(&listing_name), &listing);
+    let line = event(
+        cx,
+        &rule,
+        match since {
+            Some(since) => format!("run began: {} changed since {since}", listing.entity),
+            None => format!("run began: all {}", listing.entity),
+        },
+    );
+    cx.log(line);
+    Ok(())
+}
+
+/// A run over all records, whatever ran before (`engine backfill`).
+pub(super) fn everything(cx: &mut Context<'_>, name: &str) -> Result<(), Error> {
+    let mut row: ScheduleRow = cx.get(&key(name))?.unwrap_or_default();
+    row.last_good = None;
+    cx.put(key(name), &row);
+    run_now(cx, name)
+}
+
+/// A record came with a page of a run.
+pub(super) fn listed(cx: &mut Context<'_>, name: &str, entity: &EntityName, id: &str) -> Result<(), Error> {
+    let Some(rule) = rule_named(cx, name) else { return Ok(()) };
+    let Some(side) = super::observe::side_of(&rule, entity) else { return Ok(()) };
+    identity::ensure(cx, &rule, side, id, true)?;
+    Ok(())
+}
+
+/// The last page of a run came.
+pub(super) fn finished(cx: &mut Context<'_>, name: &str, began: Moment, count: u64) -> Result<(), Error> {
+    let Some(rule) = rule_named(cx, name) else { return Ok(()) };
+    let mut row: ScheduleRow = cx.get(&key(name))?.unwrap_or_default();
+    row.running = false;
+    row.last_good = Some(began);
+    cx.put(key(name), &row);
+    let line = event(cx, &rule, format!("run read {count} records"));
+    cx.log(line);
+    Ok(())
+}
+
+fn event(cx: &Context<'_>, rule: &Sync, detail: String) -> Event {
+    Event {
+        at: cx.now,
+        action: "schedule".to_owned(),
+        rule: rule.name.clone(),
+        place: rule.place.to_string(),
+        entity: format!("{} ~ {}", rule.left, rule.right),
+        left: None,
+        right: None,
+        field: None,
+        subject: String::new(),
+        value: None,
+        displaced: None,
+        detail,
+    }
+}

@@ -1,0 +1,193 @@
+//! Read-only views of the rows, for status pages, commands and tests. Plain structs; nothing is decided here.
+
+use serde::Serialize;
+
+use super::Programs;
+use super::context::{after, decode};
+use super::rows::{IncidentRow, Kind, LinkRow, LinkState, RunRow, RunState};
+use crate::ledger::{Error, Rows};
+
+/// Something that needs a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Incident {
+    /// `link l12`, `run r7`, `message 3`.
+    pub subject: String,
+    /// Incidents of one cause share it.
+    pub fingerprint: String,
+    /// Why, in plain words.
+    pub cause: String,
+    /// The entity of the record.
+    pub entity: String,
+    /// The record.
+    pub id: String,
+    /// The rule line.
+    pub place: String,
+    /// RFC 3339.
+    pub since: String,
+    /// A record waits (`true`) or a run has stopped.
+    pub parked: bool,
+    /// What would mend it.
+    pub advice: String,
+}
+
+/// A pair of records.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Link {
+    /// `l12`
+    pub link: String,
+    /// The sync.
+    pub sync: String,
+    /// Id on the left.
+    pub left: Option<String>,
+    /// Id on the right.
+    pub right: Option<String>,
+    /// `linked`, `looking`, `waiting for its key`, `being made`, `alone`, `left out`, `parked`, `gone`.
+    pub state: String,
+    /// Why it is parked, or which fields are.
+    pub detail: String,
+}
+
+/// A run of a `when` or a workflow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Run {
+    /// `r7`
+    pub run: String,
+    /// The workflow's name, or `when …`.
+    pub rule: String,
+    /// `running`, `waiting`, `stopped`, `finished`, `failed`, `cancelled`.
+    pub state: String,
+    /// The step it is in.
+    pub step: Option<String>,
+    /// Steps that are completed.
+    pub completed: Vec<String>,
+    /// Steps that were undone.
+    pub undone: Vec<String>,
+    /// What it waits for or why it stopped.
+    pub detail: String,
+    /// RFC 3339.
+    pub started: String,
+}
+
+fn each<T: serde::de::DeserializeOwned>(rows: &dyn Rows, kind: Kind) -> Result<Vec<(u64, T)>, Error> {
+    let prefix = [kind as u8];
+    rows.scan(&prefix, &after(&prefix), usize::MAX)?
+        .into_iter()
+        .map(|(key, bytes)| {
+            let number = key.get(1..9).and_then(|b| b.try_into().ok()).map_or(0, u64::from_be_bytes);
+            Ok((number, decode(&key, &bytes)?))
+        })
+        .collect()
+}
+
+/// Everything that needs a person, oldest first.
+///
+/// # Errors
+/// Where rows cannot be read.
+pub fn incidents(rows: &dyn Rows) -> Result<Vec<Incident>, Error> {
+    let mut found: Vec<(i64, Incident)> = each::<IncidentRow>(rows, Kind::Incident)?
+        .into_iter()
+        .map(|(_, row)| {
+            let incident = Incident {
+                subject: row.subject,
+                fingerprint: row.fingerprint,
+                cause: row.cause,
+                entity: row.entity,
+                id: row.id,
+                place: row.place,
+                since: row.since.to_string(),
+                parked: row.parked,
+                advice: row.advice,
+            };
+            (row.since.0, incident)
+        })
+        .collect();
+    found.sort_by(|a, b| (a.0, &a.1.subject).cmp(&(b.0, &b.1.subject)));
+    Ok(found.into_iter().map(|(_, incident)| incident).collect())
+}
+
+/// All links, in the order in which they were made.
+///
+/// # Errors
+/// Where rows cannot be read.
+pub fn links(rows: &dyn Rows) -> Result<Vec<Link>, Error> {
+    let found = each::<LinkRow>(rows, Kind::Link)?;
+    Ok(found
+        .into_iter()
+        .map(|(number, row)| {
+            let fields = || row.parked.iter().map(|(m, why)| format!("{m}: {why}")).collect::<Vec<_>>().join("; ");
+            let (state, detail) = match &row.state {
+                LinkState::Looking => ("looking", String::new()),
+                LinkState::WaitingForKey => ("waiting for its key", String::new()),
+                LinkState::Creating(_) => ("being made", String::new()),
+                LinkState::Alone => ("alone", String::new()),
+                LinkState::LeftOut => ("left out", String::new()),
+                LinkState::Linked => ("linked", fields()),
+                LinkState::Parked(why) => ("parked", why.clone()),
+                LinkState::Gone => ("gone", String::new()),
+            };
+            Link {
+                link: format!("l{number}"),
+                sync: row.sync.clone(),
+                left: row.left.clone(),
+                right: row.right.clone(),
+                state: state.to_owned(),
+                detail,
+            }
+        })
+        .collect())
+}
+
+/// All runs that are kept, in the order in which they began.
+///
+/// # Errors
+/// Where rows cannot be read.
+pub fn runs(rows: &dyn Rows, programs: &Programs) -> Result<Vec<Run>, Error> {
+    let found = each::<RunRow>(rows, Kind::Run)?;
+    Ok(found
+        .into_iter()
+        .map(|(number, row)| {
+            let program = programs.by_hash.get(&row.program);
+            let (rule, code) = match (&row.what, program) {
+                (super::rows::RunOf::Workflow(index), Some(program)) => {
+                    let workflow = program.workflows.get(*index);
+                    (workflow.map_or_else(String::new, |w| w.name.clone()), workflow.map(|w| &w.code))
+                }
+                (super::rows::RunOf::When(index), Some(program)) => {
+                    let when = program.whens.get(*index);
+                    (
+                        when.map_or_else(String::new, |w| format!("when {} ({})", w.entity, w.place)),
+                        when.map(|w| &w.code),
+                    )
+                }
+                (_, None) => (format!("rules {}", row.program), None),
+            };
+            let step = |index: usize| {
+                code.and_then(|c| c.steps.get(index)).map_or_else(|| index.to_string(), |step| step.name.clone())
+            };
+            let until = || row.wait_until.map_or_else(String::new, |at| format!("until {at}"));
+            let (state, detail) = match &row.state {
+                RunState::Ready => ("running", String::new()),
+                RunState::Calling => ("running", "a call is on its way".to_owned()),
+                RunState::Reading => ("waiting", "for a record to be read or paired".to_owned()),
+                RunState::Sleeping | RunState::Awaiting => ("waiting", until()),
+                RunState::Behind(other) => ("waiting", format!("behind {other}")),
+                RunState::Stopped(why) => ("stopped", why.clone()),
+                RunState::Finished => ("finished", String::new()),
+                RunState::Failed => {
+                    ("failed", row.failure.clone().map(|(s, m)| format!("{s}: {m}")).unwrap_or_default())
+                }
+                RunState::Cancelled => ("cancelled", String::new()),
+            };
+            Run {
+                run: format!("r{number}"),
+                rule,
+                state: state.to_owned(),
+                step: row.step.map(step),
+                completed: row.completed.iter().map(|index| step(*index)).collect(),
+                undone: row.undone.iter().map(|index| step(*index)).collect(),
+                detail,
+                started: row.started.to_string(),
+            }
+        })
+        .collect())
+}
