@@ -1,0 +1,310 @@
+//! Expressions and texts.
+
+use rust_decimal::Decimal;
+
+use super::cursor::{Builder, Pair, Rule, has, parts};
+use crate::ast::{BinaryOp, Expr, ExprKind, OnEmpty, Outcome, TextPart, Transform, TransformName};
+use crate::diagnostic::Problem;
+use crate::source::Spanned;
+use crate::value::Moment;
+
+impl Builder<'_> {
+    pub(super) fn expr(&mut self, pair: Pair<'_>) -> Expr {
+        let mut operands = Vec::new();
+        let mut operators: Vec<Spanned<BinaryOp>> = Vec::new();
+        for part in pair.into_inner() {
+            match part.as_rule() {
+                Rule::unary => operands.push(self.unary(part)),
+                Rule::binop => {
+                    let span = self.span(&part);
+                    operators.push(Spanned::new(operator(part.as_str().trim()), span));
+                }
+                _ => {}
+            }
+        }
+        climb(&mut operands.into_iter(), &mut operators.into_iter().peekable(), 0)
+    }
+
+    fn unary(&mut self, pair: Pair<'_>) -> Expr {
+        let span = self.span(&pair);
+        let mut nots = 0;
+        let mut expr: Option<Expr> = None;
+        for part in pair.into_inner() {
+            let part_span = self.span(&part);
+            match part.as_rule() {
+                Rule::k_not => nots += 1,
+                Rule::atom => expr = Some(self.atom(part)),
+                Rule::post => {
+                    let Some(of) = expr.take() else { continue };
+                    let whole = of.span.to(part_span);
+                    let Some(inner) = part.into_inner().next() else { continue };
+                    let kind = match inner.as_rule() {
+                        Rule::as_xf => ExprKind::As(Box::new(of), self.transform(inner)),
+                        Rule::is_empty => ExprKind::IsEmpty { of: Box::new(of), negated: has(&inner, Rule::k_not) },
+                        Rule::index => {
+                            let mut inner = inner.into_inner();
+                            let key = inner.next().map(|key| self.expr(key));
+                            let rest = inner.map(|name| self.name(&name)).collect();
+                            match key {
+                                Some(key) => ExprKind::Index { table: Box::new(of), key: Box::new(key), rest },
+                                None => of.kind,
+                            }
+                        }
+                        _ => match parts(inner).into_iter().next() {
+                            Some(value) => {
+                                let value = self.atom(value);
+                                ExprKind::Else(Box::new(of), Box::new(value))
+                            }
+                            None => of.kind,
+                        },
+                    };
+                    expr = Some(Expr { kind, span: whole });
+                }
+                _ => {}
+            }
+        }
+        let mut expr = expr.unwrap_or(Expr { kind: ExprKind::Empty, span });
+        for _ in 0..nots {
+            expr = Expr { kind: ExprKind::Not(Box::new(expr)), span };
+        }
+        expr
+    }
+
+    fn atom(&mut self, pair: Pair<'_>) -> Expr {
+        let span = self.span(&pair);
+        let Some(inner) = pair.into_inner().next() else { return Expr { kind: ExprKind::Empty, span } };
+        let kind = match inner.as_rule() {
+            Rule::moment => {
+                let mut date = None;
+                let mut minute = 0;
+                for part in inner.into_inner() {
+                    match part.as_rule() {
+                        Rule::date => date = self.date(&part),
+                        Rule::clock => minute = self.clock(&part),
+                        _ => {}
+                    }
+                }
+                let days = date.map_or(0, crate::value::days_of);
+                ExprKind::Moment(Moment(i64::from(days) * 86_400_000 + i64::from(minute) * 60_000))
+            }
+            Rule::date => self.date(&inner).map_or(ExprKind::Empty, ExprKind::Date),
+            Rule::percent => {
+                ExprKind::Percent(self.number(inner.as_str().trim_end_matches('%')) / Decimal::ONE_HUNDRED)
+            }
+            Rule::duration => ExprKind::Duration(self.duration(&inner).value),
+            Rule::number => ExprKind::Number(self.number(inner.as_str())),
+            Rule::text => return self.text(inner),
+            Rule::flag => ExprKind::Flag(inner.as_str().trim() == "yes"),
+            Rule::list => {
+                ExprKind::List(inner.into_inner().filter(|p| p.as_rule() == Rule::expr).map(|p| self.expr(p)).collect())
+            }
+            Rule::path => ExprKind::Path(self.path(&inner)),
+            Rule::expr => return Expr { span, ..self.expr(inner) },
+            _ => ExprKind::Empty,
+        };
+        Expr { kind, span }
+    }
+
+    /// A literal that stands where no expression may: a cell of a table, a spelling.
+    pub(super) fn literal(&mut self, pair: Pair<'_>) -> Expr {
+        let span = self.span(&pair);
+        let Some(inner) = pair.into_inner().next() else { return Expr { kind: ExprKind::Empty, span } };
+        let kind = match inner.as_rule() {
+            Rule::percent => {
+                ExprKind::Percent(self.number(inner.as_str().trim_end_matches('%')) / Decimal::ONE_HUNDRED)
+            }
+            Rule::number => ExprKind::Number(self.number(inner.as_str())),
+            Rule::flag => ExprKind::Flag(inner.as_str().trim() == "yes"),
+            Rule::text => return self.text(inner),
+            _ => ExprKind::Path(self.path(&inner)),
+        };
+        Expr { kind, span }
+    }
+
+    fn number(&mut self, text: &str) -> Decimal {
+        let digits: String = text.trim().chars().filter(|c| *c != '_').collect();
+        digits.parse().unwrap_or(Decimal::MAX)
+    }
+
+    pub(super) fn transform(&mut self, pair: Pair<'_>) -> Transform {
+        let span = self.span(&pair);
+        let mut name = None;
+        let mut args = Vec::new();
+        for part in parts(pair) {
+            match part.as_rule() {
+                Rule::text => name = Some(TransformName::Format(self.plain_text(&part))),
+                Rule::args => {
+                    args = part.into_inner().filter(|p| p.as_rule() == Rule::expr).map(|p| self.expr(p)).collect()
+                }
+                _ => name = Some(TransformName::Named(self.name(&part))),
+            }
+        }
+        let name = name.unwrap_or_else(|| TransformName::Named(Spanned::new(String::new(), span)));
+        Transform { name, args, span }
+    }
+
+    /// `else …` at the end of a line.
+    pub(super) fn on_empty(&mut self, pair: Pair<'_>) -> OnEmpty {
+        let span = self.span(&pair);
+        let outcome = match parts(pair).into_iter().next() {
+            Some(part) if part.as_rule() == Rule::outcome => match part.as_str().trim() {
+                "keep" => Outcome::Keep,
+                "clear" => Outcome::Clear,
+                "skip" => Outcome::Skip,
+                _ => Outcome::Fail,
+            },
+            Some(part) => Outcome::Value(Box::new(self.atom(part))),
+            None => Outcome::Nothing,
+        };
+        OnEmpty { outcome, span }
+    }
+
+    pub(super) fn text(&mut self, pair: Pair<'_>) -> Expr {
+        let span = self.span(&pair);
+        let block = pair.as_str().starts_with("\"\"\"");
+        let mut pieces: Vec<TextPart> = Vec::new();
+        for part in pair.clone().into_inner() {
+            match part.as_rule() {
+                Rule::chars | Rule::chars_b => pieces.push(TextPart::Chars(part.as_str().to_owned())),
+                Rule::interp => {
+                    if let Some(inner) = part.into_inner().find(|p| p.as_rule() == Rule::expr) {
+                        pieces.push(TextPart::Expr(self.expr(inner)));
+                    }
+                }
+                _ => {}
+            }
+        }
+        if block {
+            trim_block(&mut pieces);
+        }
+        for piece in &mut pieces {
+            if let TextPart::Chars(chars) = piece {
+                match unescape(chars) {
+                    Ok(text) => *chars = text,
+                    Err(wrong) => {
+                        let problem =
+                            Problem::new("E0001", format!("`\\{wrong}` means nothing in a text"), span, "in this text");
+                        self.problems.push(
+                            problem.help("write `\\\\` for a backslash; known are `\\\"`, `\\\\`, `\\n` and `\\{`"),
+                        );
+                    }
+                }
+            }
+        }
+        let mut joined: Vec<TextPart> = Vec::new();
+        for piece in pieces {
+            match (joined.last_mut(), piece) {
+                (_, TextPart::Chars(chars)) if chars.is_empty() => {}
+                (Some(TextPart::Chars(before)), TextPart::Chars(chars)) => before.push_str(&chars),
+                (_, piece) => joined.push(piece),
+            }
+        }
+        Expr { kind: ExprKind::Text(joined), span }
+    }
+}
+
+/// A block text drops its first and last line break and the indentation of its closing quotes.
+fn trim_block(pieces: &mut [TextPart]) {
+    if let Some(TextPart::Chars(first)) = pieces.first_mut() {
+        let blank = first.find('\n').filter(|at| first[..*at].trim().is_empty());
+        if let Some(at) = blank {
+            first.replace_range(..=at, "");
+        }
+    }
+    let mut indent = String::new();
+    if let Some(TextPart::Chars(last)) = pieces.last_mut() {
+        match last.rfind('\n') {
+            Some(at) if last[at + 1..].trim().is_empty() => {
+                indent = last[at + 1..].to_owned();
+                last.truncate(at);
+                if last.ends_with('\r') {
+                    last.pop();
+                }
+            }
+            None if last.trim().is_empty() => {
+                indent.clone_from(last);
+                last.clear();
+            }
+            _ => {}
+        }
+    }
+    let mut line_start = true;
+    for piece in pieces {
+        let TextPart::Chars(chars) = piece else {
+            line_start = false;
+            continue;
+        };
+        let mut text = String::with_capacity(chars.len());
+        for line in chars.split_inclusive('\n') {
+            let body = if line_start {
+                line.strip_prefix(indent.as_str()).unwrap_or_else(|| line.trim_start_matches([' ', '\t']))
+            } else {
+                line
+            };
+            text.push_str(&body.replace("\r\n", "\n"));
+            line_start = line.ends_with('\n');
+        }
+        *chars = text;
+    }
+}
+
+fn unescape(text: &str) -> Result<String, char> {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            out.push(c);
+            continue;
+        }
+        match chars.next() {
+            Some('n') => out.push('\n'),
+            Some(c @ ('"' | '\\' | '{' | '}')) => out.push(c),
+            Some(other) => return Err(other),
+            None => out.push('\\'),
+        }
+    }
+    Ok(out)
+}
+
+fn operator(text: &str) -> BinaryOp {
+    match text {
+        "or" => BinaryOp::Or,
+        "and" => BinaryOp::And,
+        "in" => BinaryOp::In,
+        "=" => BinaryOp::Equal,
+        "!=" => BinaryOp::NotEqual,
+        "<" => BinaryOp::Less,
+        "<=" => BinaryOp::LessOrEqual,
+        ">" => BinaryOp::Greater,
+        ">=" => BinaryOp::GreaterOrEqual,
+        "+" => BinaryOp::Add,
+        "-" => BinaryOp::Subtract,
+        "*" => BinaryOp::Multiply,
+        _ => BinaryOp::Divide,
+    }
+}
+
+fn strength(op: BinaryOp) -> u8 {
+    match op {
+        BinaryOp::Or => 1,
+        BinaryOp::And => 2,
+        BinaryOp::Add | BinaryOp::Subtract => 4,
+        BinaryOp::Multiply | BinaryOp::Divide => 5,
+        _ => 3,
+    }
+}
+
+/// Precedence climbing over operands and the operators between them; all operators bind to the left.
+fn climb(
+    operands: &mut impl Iterator<Item = Expr>,
+    operators: &mut std::iter::Peekable<impl Iterator<Item = Spanned<BinaryOp>>>,
+    least: u8,
+) -> Expr {
+    let mut left = operands.next().unwrap_or(Expr { kind: ExprKind::Empty, span: crate::source::Span::default() });
+    while let Some(op) = operators.next_if(|op| strength(op.value) >= least) {
+        let right = climb(operands, operators, strength(op.value) + 1);
+        let span = left.span.to(right.span);
+        left = Expr { kind: ExprKind::Binary(Box::new(left), op, Box::new(right)), span };
+    }
+    left
+}

@@ -1,0 +1,81 @@
+//! `when`: what to do after a change.
+
+use super::cursor::{Builder, Pair, Rule, find, has, parts};
+use crate::ast::{Block, StageBranch, Trigger, When};
+use crate::source::Spanned;
+
+impl Builder<'_> {
+    pub(super) fn when(&mut self, pair: Pair<'_>) -> Option<When> {
+        let created = has(&pair, Rule::k_created);
+        let is = find(&pair, Rule::k_is);
+        let done = find(&pair, Rule::k_created).or_else(|| find(&pair, Rule::k_deleted));
+        let mut entity = None;
+        let mut trigger = is.zip(done).map(|(is, done)| {
+            let kind = if created { Trigger::Created } else { Trigger::Deleted };
+            Spanned::new(kind, self.at(is.0, done.1))
+        });
+        let mut named = None;
+        let mut only = Vec::new();
+        let mut always = None;
+        let mut branches = Vec::new();
+        let mut actions = Vec::new();
+        for part in parts(pair) {
+            match part.as_rule() {
+                Rule::qual => entity = Some(self.qualified(&part)),
+                Rule::w_changes => {
+                    let span = self.span(&part);
+                    trigger = parts(part).first().map(|p| Spanned::new(Trigger::Changes(self.name(p)), span));
+                }
+                Rule::named => named = parts(part).first().map(|p| self.name(p)),
+                Rule::s_only => {
+                    if let Some(expr) = parts(part).into_iter().next() {
+                        only.push(self.expr(expr));
+                    }
+                }
+                Rule::w_always => always = parts(part).into_iter().next().map(|p| self.block(p)),
+                Rule::w_branch => {
+                    if let Some(branch) = self.branch(part) {
+                        branches.push(branch);
+                    }
+                }
+                Rule::action => actions.extend(self.action(part)),
+                Rule::bad_stmt => self.bad(&part, "when"),
+                _ => {}
+            }
+        }
+        Some(When { entity: entity?, trigger: trigger?, named, only, always, branches, actions })
+    }
+
+    fn branch(&mut self, pair: Pair<'_>) -> Option<StageBranch> {
+        let start = pair.as_span().start();
+        let has_from = has(&pair, Rule::k_from);
+        let mut names = Vec::new();
+        let mut block = None;
+        let mut end = start;
+        for part in parts(pair) {
+            match part.as_rule() {
+                Rule::ident => {
+                    end = part.as_span().start() + part.as_str().trim_end().len();
+                    names.push(self.name(&part));
+                }
+                Rule::block => block = Some(self.block(part)),
+                _ => {}
+            }
+        }
+        let from = if has_from && !names.is_empty() { Some(names.remove(0)) } else { None };
+        Some(StageBranch { from, to: names, block: block?, span: self.at(start, end) })
+    }
+
+    pub(super) fn block(&mut self, pair: Pair<'_>) -> Block {
+        let span = self.span(&pair);
+        let mut actions = Vec::new();
+        for part in parts(pair) {
+            match part.as_rule() {
+                Rule::action => actions.extend(self.action(part)),
+                Rule::bad_stmt => self.bad(&part, "block"),
+                _ => {}
+            }
+        }
+        Block { actions, span }
+    }
+}
