@@ -2,6 +2,7 @@
 //!
 //! Pure: no clock, no network, no files; the caller hands in texts. Reading order:
 pub mod ast;
+pub mod check;
 pub mod decode;
 pub mod diagnostic;
 pub mod eval;

@@ -4,6 +4,10 @@
 //! Out: [`System`] tables keyed by name, in name order.
 //! Always true: a key that the form does not name is an error (E0902), never ignored.
 
+mod lock;
+
+pub use lock::{Unreadable, parse_type, read_lock};
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

@@ -1,0 +1,532 @@
+//! Actions to flat code.
+
+use super::expr::{Expected, Kind, Names, Var};
+use super::note;
+use super::record::{For, constant};
+use super::world::{World, entity_name};
+use crate::ast::{self, BinaryOp, ExprKind, Outcome as Written};
+use crate::diagnostic::Problem;
+use crate::program::{Action, ActionKind, Assign, Expr, Op, Outcome};
+use crate::schema::{Delivery, EntityName, Operation};
+use crate::source::Span;
+
+/// Where actions stand.
+pub(super) struct Around {
+    /// The head of the `when`, or the workflow's name, for messages.
+    pub(super) by: String,
+    /// The span of that head.
+    pub(super) head: Span,
+    /// Messages of this block may come twice: a create needs a key.
+    pub(super) repeated: &'static str,
+    /// The step accepts duplicates as a whole.
+    pub(super) accepts: bool,
+}
+
+impl World<'_> {
+    pub(super) fn block(&mut self, names: &mut Names, actions: &[ast::Action], around: &Around, ops: &mut Vec<Op>) {
+        for action in actions {
+            self.action(names, action, around, ops);
+        }
+    }
+
+    fn action(&mut self, names: &mut Names, action: &ast::Action, around: &Around, ops: &mut Vec<Op>) {
+        let place = self.place(action.span);
+        let accept = action.accept.is_some() || around.accepts;
+        let kind = match &action.kind {
+            ast::ActionKind::Nothing => None,
+            ast::ActionKind::UndoCompleted => {
+                ops.push(Op::UndoCompleted);
+                None
+            }
+            ast::ActionKind::If { condition, then, otherwise } => {
+                let condition = self.condition(names, condition);
+                let jump = ops.len();
+                ops.push(Op::Jump(0));
+                let mut inner = names.clone();
+                self.block(&mut inner, &then.actions, around, ops);
+                let end = ops.len();
+                if let Some(otherwise) = otherwise {
+                    ops.push(Op::Jump(0));
+                    ops[jump] = Op::JumpUnless(condition, ops.len());
+                    let mut inner = names.clone();
+                    self.block(&mut inner, &otherwise.actions, around, ops);
+                    ops[end] = Op::Jump(ops.len());
+                } else {
+                    ops[jump] = Op::JumpUnless(condition, end);
+                }
+                None
+            }
+            ast::ActionKind::Create { entity, named, key, record } => {
+                self.create(names, action, entity, named.as_ref(), key.as_ref(), record, around)
+            }
+            ast::ActionKind::Update { entity, named, condition, record, otherwise } => {
+                self.update(names, action, entity, named.as_ref(), condition, record, otherwise.as_ref(), around)
+            }
+            ast::ActionKind::Delete { entity, condition, otherwise } => {
+                let found = self.has_entity(entity);
+                found.and_then(|entity| {
+                    let key = self.key(names, &entity, condition)?;
+                    Some(ActionKind::Delete { entity, key, or_nothing: nothing(otherwise.as_ref()) })
+                })
+            }
+            ast::ActionKind::Set { path, value, on_empty } => {
+                self.set(names, action, path, value, on_empty.as_ref(), around)
+            }
+            ast::ActionKind::Start { workflow, with } => self.start(names, workflow, with),
+            ast::ActionKind::Call { operation, named, record } => {
+                self.call(names, action, operation, named.as_ref(), record, accept)
+            }
+            ast::ActionKind::Send { system, operation, template, to, about, record, on_empty } => {
+                let found = self.operation(system.as_ref(), operation);
+                found.and_then(|(system, name, op)| {
+                    let place = self.place(action.span);
+                    self.template(&system, &name, &op, template);
+                    let mut params = vec![constant("template", &template.value, place.clone())];
+                    let wanted = Expected {
+                        name: format!("{system}.{name}.to"),
+                        ty: Some(crate::schema::Type::Text),
+                        ..Expected::default()
+                    };
+                    let typed = self.expr(names, to, &wanted);
+                    self.fit(&typed, &wanted, typed.span);
+                    let (value, outcome) = self.outcome(names, typed, on_empty.as_ref(), &wanted, true, to.span);
+                    params.push(Assign {
+                        name: "to".to_owned(),
+                        link: None,
+                        value,
+                        on_empty: outcome,
+                        place: place.clone(),
+                    });
+                    params.extend(self.about(names, about.as_ref(), &place));
+                    params.extend(self.params(
+                        names,
+                        record,
+                        &system,
+                        &name,
+                        &op,
+                        action.head,
+                        &["template", "to", "about"],
+                    ));
+                    self.repeats(action, &op, &system, &name, accept);
+                    Some(ActionKind::Call { system, operation: name, variable: None, params, delivery: op.delivery })
+                })
+            }
+            ast::ActionKind::Notify { role, to, about, text } => {
+                let name = ast::Name::new("notify".to_owned(), action.head);
+                let found = self.operation(None, &name);
+                found.and_then(|(system, name, op)| {
+                    let place = self.place(action.span);
+                    let param = if *role { "role" } else { "person" };
+                    let options = op.params.get(param).map(|f| f.options.clone()).unwrap_or_default();
+                    let wanted = Expected { options, name: format!("{system}.{name}.{param}"), ty: None, choice: None };
+                    let typed = self.expr(names, to, &wanted);
+                    let mut params = vec![Assign {
+                        name: param.to_owned(),
+                        link: None,
+                        value: typed.expr,
+                        on_empty: Outcome::Never,
+                        place: place.clone(),
+                    }];
+                    params.extend(self.about(names, about.as_ref(), &place));
+                    let text = self.expr(names, text, &Expected::default());
+                    params.push(Assign {
+                        name: "text".to_owned(),
+                        link: None,
+                        value: text.expr,
+                        on_empty: Outcome::Never,
+                        place,
+                    });
+                    self.repeats(action, &op, &system, &name, accept);
+                    Some(ActionKind::Call { system, operation: name, variable: None, params, delivery: op.delivery })
+                })
+            }
+            ast::ActionKind::RunSync(name) => match self.sync_index(&name.value) {
+                Some(index) => Some(ActionKind::RunSync(index)),
+                None => {
+                    let known: Vec<String> = self.sync_names.iter().map(|(n, ..)| n.clone()).collect();
+                    self.no_such("sync", name, known.iter().map(String::as_str));
+                    None
+                }
+            },
+        };
+        if let Some(kind) = kind {
+            ops.push(Op::Act(Action { kind, accept_duplicates: accept, place }));
+        }
+    }
+
+    fn about(&mut self, names: &Names, about: Option<&ast::Path>, place: &crate::program::Place) -> Option<Assign> {
+        let about = about?;
+        let typed = self.path(names, about, &Expected::default());
+        // A whole record is handed on: everything that rules use of it.
+        match typed.expr {
+            Expr::Record { .. } => Some(Assign {
+                name: "about".to_owned(),
+                link: None,
+                value: typed.expr,
+                on_empty: Outcome::Clear,
+                place: place.clone(),
+            }),
+            _ => None,
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one action")]
+    fn create(
+        &mut self,
+        names: &mut Names,
+        action: &ast::Action,
+        entity: &ast::Qualified,
+        named: Option<&ast::Name>,
+        key: Option<&(ast::Name, ast::Expr)>,
+        record: &ast::Record,
+        around: &Around,
+    ) -> Option<ActionKind> {
+        let found = self.has_entity(entity);
+        if let Some(name) = named {
+            let kind = found.clone().map_or(Kind::Any, Kind::Record);
+            names.vars.insert(name.value.clone(), Var { kind, missing: None });
+        }
+        let entity = found?;
+        let purpose = For {
+            entity: &entity,
+            new: true,
+            key: key.map(|(f, _)| f.value.as_str()),
+            by: around.by.clone(),
+            head: action.head,
+        };
+        let values = self.assigns(names, record, &purpose);
+        let Some((field, value)) = key else {
+            let lock = self.entity(&entity)?;
+            let unique = lock
+                .fields
+                .iter()
+                .find(|(name, f)| f.unique && !f.read_only && name.as_str() != "engine_link_id")
+                .map(|(n, _)| n.clone());
+            let thing = entity.entity.to_lowercase();
+            let mut problem = Problem::new(
+                "E0503",
+                format!("a repeated event would create the {thing} twice"),
+                around.head,
+                around.repeated,
+            )
+            .label(action.head, format!("nothing identifies this {thing}"));
+            if let Some(unique) = unique {
+                let variable = names
+                    .vars
+                    .iter()
+                    .find(|(n, v)| matches!(v.kind, Kind::Record(_)) && named.is_none_or(|m| m.value != **n))
+                    .map_or("…".to_owned(), |(n, _)| format!("{n}.id"));
+                problem =
+                    problem.help(format!("name what makes it unique:  create {entity} key {unique} = {variable} {{"));
+            }
+            self.tell(problem);
+            return None;
+        };
+        let declared = self.entity(&entity)?.fields.get(&field.value).cloned();
+        match declared {
+            None => {
+                self.no_field(&entity, field);
+                return None;
+            }
+            Some(declared) if !declared.unique => {
+                let problem = Problem::new(
+                    "E0504",
+                    format!("{entity}.{} is not unique", field.value),
+                    field.span,
+                    "several records may hold the same value",
+                );
+                let unique: Vec<String> = self
+                    .entity(&entity)?
+                    .fields
+                    .iter()
+                    .filter(|(_, f)| f.unique && !f.read_only)
+                    .map(|(n, _)| n.clone())
+                    .collect();
+                self.tell(problem.help(format!("unique are: {}", unique.join(", "))));
+                return None;
+            }
+            Some(declared) => {
+                note(&mut self.used, &entity, &field.value, false);
+                let wanted = Expected {
+                    ty: Some(declared.ty),
+                    name: format!("{entity}.{}", field.value),
+                    ..Expected::default()
+                };
+                let typed = self.expr(names, value, &wanted);
+                self.fit(&typed, &wanted, field.span);
+                Some(ActionKind::Create {
+                    entity,
+                    variable: named.map(|n| n.value.clone()),
+                    key: (field.value.clone(), typed.expr),
+                    values,
+                })
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one action")]
+    fn update(
+        &mut self,
+        names: &mut Names,
+        action: &ast::Action,
+        entity: &ast::Qualified,
+        named: Option<&ast::Name>,
+        condition: &ast::Expr,
+        record: &ast::Record,
+        otherwise: Option<&ast::OnEmpty>,
+        around: &Around,
+    ) -> Option<ActionKind> {
+        let found = self.has_entity(entity);
+        let key = found.as_ref().and_then(|entity| self.key(names, entity, condition));
+        let or_nothing = nothing(otherwise);
+        let values = match &found {
+            Some(entity) => {
+                let purpose = For { entity, new: false, key: None, by: around.by.clone(), head: action.head };
+                self.assigns(names, record, &purpose)
+            }
+            None => Vec::new(),
+        };
+        if let Some(name) = named {
+            let kind = found.clone().map_or(Kind::Any, Kind::Record);
+            let missing = or_nothing.then(|| format!("there may be no such {}", entity.name.value.to_lowercase()));
+            names.vars.insert(name.value.clone(), Var { kind, missing });
+        }
+        Some(ActionKind::Update {
+            entity: found?,
+            variable: named.map(|n| n.value.clone()),
+            key: key?,
+            values,
+            or_nothing,
+        })
+    }
+
+    /// One equality on a unique field.
+    pub(super) fn key(&mut self, names: &Names, entity: &EntityName, condition: &ast::Expr) -> Option<(String, Expr)> {
+        if let ExprKind::Binary(left, op, right) = &condition.kind
+            && op.value == BinaryOp::Equal
+            && let ExprKind::Path(path) = &left.kind
+            && let [field] = path.names.as_slice()
+        {
+            let declared = self.entity(entity)?.fields.get(&field.value).cloned();
+            let Some(declared) = declared else {
+                self.no_field(entity, field);
+                return None;
+            };
+            if declared.unique {
+                note(&mut self.used, entity, &field.value, false);
+                let wanted = Expected {
+                    ty: Some(declared.ty),
+                    name: format!("{entity}.{}", field.value),
+                    ..Expected::default()
+                };
+                let typed = self.expr(names, right, &wanted);
+                self.fit(&typed, &wanted, field.span);
+                return Some((field.value.clone(), typed.expr));
+            }
+        }
+        let unique: Vec<String> = self
+            .entity(entity)?
+            .fields
+            .iter()
+            .filter(|(n, f)| f.unique && n.as_str() != "engine_link_id")
+            .map(|(n, _)| n.clone())
+            .collect();
+        let problem = Problem::new(
+            "E0504",
+            "this does not name one record",
+            condition.span,
+            "not one equality on a unique field",
+        );
+        self.tell(problem.help(format!("write `where f = value` with one of: {}", unique.join(", "))));
+        None
+    }
+
+    fn set(
+        &mut self,
+        names: &Names,
+        action: &ast::Action,
+        path: &ast::Path,
+        value: &ast::Expr,
+        on_empty: Option<&ast::OnEmpty>,
+        around: &Around,
+    ) -> Option<ActionKind> {
+        let (last, front) = path.names.split_last()?;
+        if front.is_empty() {
+            let problem = Problem::new("E0101", "this names no field", path.span, "a variable and a field are needed");
+            self.tell(problem.help("write it as `set deal.amount = …`"));
+            return None;
+        }
+        let span = front[0].span.to(front[front.len() - 1].span);
+        let front = ast::Path { names: front.to_vec(), span };
+        let target = self.path(names, &front, &Expected::default());
+        let (Expr::Record { variable, links }, Kind::Record(entity)) = (target.expr, target.kind) else { return None };
+        let line = ast::Assign {
+            link: None,
+            path: ast::Path { names: vec![last.clone()], span: path.span },
+            value: value.clone(),
+            via: None,
+            on_empty: on_empty.cloned(),
+            span: action.span,
+        };
+        let record = ast::Record { lines: vec![line], span: action.span };
+        let purpose = For { entity: &entity, new: false, key: None, by: around.by.clone(), head: action.head };
+        let assign = self.assigns(names, &record, &purpose).pop()?;
+        Some(ActionKind::Set { variable, links, entity, assign })
+    }
+
+    fn start(&mut self, names: &Names, workflow: &ast::Name, with: &ast::Path) -> Option<ActionKind> {
+        self.mentioned.insert(workflow.value.clone());
+        let Some(index) = self.workflow_index(&workflow.value) else {
+            let known: Vec<String> = self.workflow_names.iter().map(|(n, ..)| n.clone()).collect();
+            self.no_such("workflow", workflow, known.iter().map(String::as_str));
+            return None;
+        };
+        let typed = self.path(names, with, &Expected::default());
+        let wanted = self.workflow_names[index].1.clone();
+        match (typed.expr, typed.kind) {
+            (Expr::Record { variable, links }, Kind::Record(entity)) if entity == wanted => {
+                Some(ActionKind::Start { workflow: index, variable, links })
+            }
+            (_, Kind::Any) => None,
+            (_, kind) => {
+                let at = self.workflow_names[index].2;
+                let problem = Problem::new(
+                    "E0601",
+                    format!(
+                        "workflow {} takes {} {wanted}",
+                        workflow.value,
+                        super::vocabulary::article(&wanted.system)
+                    ),
+                    with.span,
+                    super::expr::describe(&kind),
+                );
+                self.tell(problem.label(at, format!("takes {wanted}")));
+                None
+            }
+        }
+    }
+
+    fn call(
+        &mut self,
+        names: &mut Names,
+        action: &ast::Action,
+        operation: &ast::Qualified,
+        named: Option<&ast::Name>,
+        record: &ast::Record,
+        accept: bool,
+    ) -> Option<ActionKind> {
+        let found = self.operation(Some(&operation.system), &operation.name);
+        if let Some(name) = named {
+            let kind = found.as_ref().map_or(Kind::Any, |(_, _, op)| Kind::Members(op.result.clone()));
+            names.vars.insert(name.value.clone(), Var { kind, missing: None });
+        }
+        let (system, name, op) = found?;
+        let params = self.params(names, record, &system, &name, &op, action.head, &[]);
+        self.repeats(action, &op, &system, &name, accept);
+        Some(ActionKind::Call {
+            system,
+            operation: name,
+            variable: named.map(|n| n.value.clone()),
+            params,
+            delivery: op.delivery,
+        })
+    }
+
+    /// The operation that a name means, with the system that offers it.
+    pub(super) fn operation(
+        &mut self,
+        system: Option<&ast::Name>,
+        name: &ast::Name,
+    ) -> Option<(String, String, Operation)> {
+        if let Some(system) = system {
+            if !self.has_system(system) {
+                return None;
+            }
+            let lock = &self.systems[&system.value].lock;
+            if let Some(op) = lock.operations.get(&name.value) {
+                return Some((system.value.clone(), name.value.clone(), op.clone()));
+            }
+            let known: Vec<String> = lock.operations.keys().cloned().collect();
+            self.no_operation(&lock.product.clone(), name, &known);
+            return None;
+        }
+        let found: Vec<(String, Operation)> = self
+            .systems
+            .iter()
+            .filter_map(|(system, s)| Some((system.clone(), s.lock.operations.get(&name.value)?.clone())))
+            .collect();
+        match found.as_slice() {
+            [(system, op)] => Some((system.clone(), name.value.clone(), op.clone())),
+            [] => {
+                let known: Vec<String> =
+                    self.systems.values().flat_map(|s| s.lock.operations.keys().cloned()).collect();
+                self.no_operation("no system", name, &known);
+                None
+            }
+            several => {
+                let names: Vec<String> = several.iter().map(|(s, _)| format!("`{s}.{}`", name.value)).collect();
+                let problem = Problem::new(
+                    "E0107",
+                    format!("several systems offer `{}`", name.value),
+                    name.span,
+                    "which one is meant?",
+                );
+                self.tell(problem.help(format!("write {}", names.join(" or "))));
+                None
+            }
+        }
+    }
+
+    fn no_operation(&mut self, who: &str, name: &ast::Name, known: &[String]) {
+        let near = crate::near::nearest(&name.value, known.iter().map(String::as_str)).map(str::to_owned);
+        let message = if who == "no system" {
+            format!("no system offers `{}`", name.value)
+        } else {
+            format!("{who} has no operation `{}`", name.value)
+        };
+        let problem = Problem::new("E0104", message, name.span, "not an operation");
+        let problem = match near {
+            Some(near) => super::world::suggest(problem, Some(near), name.span),
+            None => problem.help(format!("there are: {}", known.join(", "))),
+        };
+        self.tell(problem);
+    }
+
+    fn template(&mut self, system: &str, name: &str, op: &Operation, template: &ast::Name) {
+        if let Some(param) = op.params.get("template")
+            && !param.options.is_empty()
+            && !param.options.contains(&template.value)
+        {
+            self.no_option(&format!("{system}.{name}"), &template.value, template.span, &param.options.clone());
+        }
+    }
+
+    /// E0505.
+    fn repeats(&mut self, action: &ast::Action, op: &Operation, system: &str, name: &str, accept: bool) {
+        if op.delivery == Delivery::None && !accept {
+            let problem = Problem::new(
+                "E0505",
+                "this may happen twice, and nothing accepts that",
+                action.head,
+                format!("{system}.{name} knows no key: after a crash it may be sent again"),
+            );
+            let at = Span { start: action.span.end, ..action.span };
+            self.tell(
+                problem.help("end the line with `accept duplicates`, or use an operation that honours a key").fix(
+                    "accept duplicates",
+                    false,
+                    vec![(at, " accept duplicates".to_owned())],
+                ),
+            );
+        }
+    }
+}
+
+fn nothing(otherwise: Option<&ast::OnEmpty>) -> bool {
+    otherwise.is_some_and(|e| e.outcome == Written::Nothing)
+}
+
+/// Notes for messages: the entity of an action.
+pub(super) fn entity_of(name: &ast::Qualified) -> EntityName {
+    entity_name(name)
+}

@@ -1,0 +1,170 @@
+//! `when`: every stage handled, the body as flat code.
+
+use super::action::Around;
+use super::expr::{Expected, Kind, Names, Var};
+use super::note;
+use super::vocabulary::list;
+use super::world::World;
+use crate::ast::{self, Item};
+use crate::diagnostic::Problem;
+use crate::program::{Code, Compare, Expr, Op, Trigger, When};
+use crate::schema::Type;
+use crate::value::Value;
+
+impl World<'_> {
+    pub(super) fn when(&mut self, when: &ast::When, item: &Item) {
+        let Some(entity) = self.has_entity(&when.entity) else { return };
+        let mut names = Names::default();
+        let variable = when.named.as_ref().map_or_else(|| "this".to_owned(), |n| n.value.clone());
+        names.vars.insert(variable.clone(), Var { kind: Kind::Record(entity.clone()), missing: None });
+        let mut choice = None;
+        let mut options = Vec::new();
+        let mut changed = None;
+        let trigger = match &when.trigger.value {
+            ast::Trigger::Created => Trigger::Created,
+            ast::Trigger::Deleted => Trigger::Deleted,
+            ast::Trigger::Changes(field) => {
+                let Some(declared) = self.entity(&entity).and_then(|e| e.fields.get(&field.value)).cloned() else {
+                    self.no_field(&entity, field);
+                    return;
+                };
+                note(&mut self.used, &entity, &field.value, false);
+                choice = self.choice_of.get(&(entity.clone(), field.value.clone())).copied();
+                options = declared.options.clone();
+                for name in ["old", "new"] {
+                    names.vars.insert(name.to_owned(), Var { kind: Kind::Value(declared.ty.clone()), missing: None });
+                }
+                changed = Some(field.value.clone());
+                Trigger::Changes(field.value.clone())
+            }
+        };
+        let only = when
+            .only
+            .iter()
+            .map(|expr| self.condition(&names, expr))
+            .reduce(|a, b| Expr::And(Box::new(a), Box::new(b)));
+        let around = Around {
+            by: self.text(item.head).to_owned(),
+            head: item.head,
+            repeated: "messages are delivered at least once",
+            accepts: false,
+        };
+        let mut ops = Vec::new();
+        if let Some(always) = &when.always {
+            self.block(&mut names, &always.actions, &around, &mut ops);
+        }
+        let words: Vec<String> = match choice {
+            Some(choice) => self.choices[choice].words.iter().map(|w| w.word.clone()).collect(),
+            None => options.clone(),
+        };
+        if let Some(field) = &changed
+            && (!when.branches.is_empty() || choice.is_some())
+        {
+            self.stages(when, item, choice, &words, &format!("{entity}.{field}"));
+        } else if let Some(branch) = when.branches.first() {
+            let problem =
+                Problem::new("E0502", "only a change of a field has stages", branch.span, "nothing changes here");
+            self.tell(problem.help(format!("write `when {entity} changes field`")));
+        }
+        let mut ends = Vec::new();
+        for branch in &when.branches {
+            let is = |name: &str, word: &str| {
+                Expr::Compare(
+                    Compare::Equal,
+                    Box::new(Expr::Field {
+                        variable: name.to_owned(),
+                        links: Vec::new(),
+                        field: String::new(),
+                        entity: None,
+                    }),
+                    Box::new(Expr::Literal(Value::text(word))),
+                )
+            };
+            let to =
+                branch.to.iter().map(|word| is("new", &word.value)).reduce(|a, b| Expr::Or(Box::new(a), Box::new(b)));
+            let Some(mut condition) = to else { continue };
+            if let Some(from) = &branch.from {
+                condition = Expr::And(Box::new(is("old", &from.value)), Box::new(condition));
+            }
+            let jump = ops.len();
+            ops.push(Op::Jump(0));
+            let mut inner = names.clone();
+            self.block(&mut inner, &branch.block.actions, &around, &mut ops);
+            ends.push(ops.len());
+            ops.push(Op::Jump(0));
+            ops[jump] = Op::JumpUnless(condition, ops.len());
+        }
+        let end = ops.len();
+        for jump in ends {
+            ops[jump] = Op::Jump(end);
+        }
+        self.block(&mut names, &when.actions, &around, &mut ops);
+        ops.push(Op::Finish);
+        let _ = (Type::Flag, Expected::default());
+        let place = self.place(item.span);
+        self.whens.push(When {
+            entity,
+            trigger,
+            variable,
+            only,
+            code: Code { ops, steps: Vec::new(), on_failure: None },
+            place,
+        });
+    }
+
+    /// E0502, E0509, E0108.
+    fn stages(&mut self, when: &ast::When, item: &Item, choice: Option<usize>, words: &[String], field: &str) {
+        let mut handled: Vec<(&ast::Name, bool)> = Vec::new();
+        for branch in &when.branches {
+            for name in branch.to.iter().chain(&branch.from) {
+                if !words.is_empty() && !words.contains(&name.value) {
+                    self.no_option(field, &name.value, name.span, words);
+                }
+            }
+            for name in &branch.to {
+                if branch.from.is_none()
+                    && let Some((first, _)) = handled.iter().find(|(n, all)| *all && n.value == name.value)
+                {
+                    let problem = Problem::new(
+                        "E0509",
+                        format!("stage `{}` is handled twice", name.value),
+                        name.span,
+                        "again here",
+                    );
+                    self.problems.push(problem.label(first.span, "first here").help("remove one of them"));
+                }
+                handled.push((name, branch.from.is_none()));
+            }
+        }
+        let Some(choice) = choice else { return };
+        let missing: Vec<String> =
+            words.iter().filter(|w| !handled.iter().any(|(n, all)| *all && n.value == **w)).cloned().collect();
+        let Some(first) = missing.first() else { return };
+        let name = self.choices[choice].name.clone();
+        let message = if missing.len() == 1 {
+            format!("stage `{first}` is not handled")
+        } else {
+            format!("stages {} are not handled", list(&missing.iter().map(|m| format!("`{m}`")).collect::<Vec<_>>()))
+        };
+        let done = words.len() - missing.len();
+        let head = crate::source::Span { start: when.entity.span.start, ..item.head };
+        let note = self
+            .word_place(&name, first)
+            .map_or_else(String::new, |place| format!("\nnote: `{first}` was added to {name} in {place}"));
+        let problem =
+            Problem::new("E0502", message, head, format!("{name} has {} stages, {done} are handled", words.len()))
+                .help(format!("add `to {} {{ nothing }}`, or say what should happen{note}", missing.join(", ")));
+        self.tell(problem);
+    }
+
+    fn word_place(&self, choice: &str, word: &str) -> Option<crate::program::Place> {
+        for file in self.files {
+            let Some(at) = file.text.find(&format!("choice {choice} ")) else { continue };
+            let offset =
+                file.text[at..].lines().skip(1).position(|line| line.trim_start().split(' ').next() == Some(word))?;
+            let line = file.position(at as u32).0 + 1 + offset;
+            return Some(crate::program::Place { file: file.path.clone(), line: line as u32 });
+        }
+        None
+    }
+}

@@ -1,0 +1,305 @@
+//! `workflow`: waits with limits and exits, steps that can be undone, flat code.
+
+use sha2::{Digest, Sha256};
+
+use super::action::Around;
+use super::expr::{Expected, Kind, Names, Var};
+use super::note;
+use super::world::{World, entity_name};
+use crate::ast::{self, Item, WorkflowStatement};
+use crate::diagnostic::Problem;
+use crate::program::{Code, Expr, Op, Retry, Step, Workflow};
+use crate::schema::{EntityName, Field, Type};
+use crate::source::Span;
+use crate::value;
+
+impl World<'_> {
+    pub(super) fn workflow(&mut self, workflow: &ast::Workflow, item: &Item) {
+        let found = self.has_entity(&workflow.entity);
+        let entity = found.clone().unwrap_or_else(|| entity_name(&workflow.entity));
+        let mut names = Names::default();
+        let kind = found.clone().map_or(Kind::Any, Kind::Record);
+        names.vars.insert(workflow.argument.value.clone(), Var { kind, missing: None });
+        let only_one = workflow
+            .only_one
+            .as_ref()
+            .map(|(path, second)| (self.path(&names, path, &Expected::default()).expr, second.value));
+        let cancel = workflow
+            .cancel
+            .iter()
+            .map(|expr| self.condition(&names, expr))
+            .reduce(|a, b| Expr::Or(Box::new(a), Box::new(b)));
+        let mut code = Code::default();
+        let mut undo_blocks: Vec<(usize, &ast::Block)> = Vec::new();
+        let around = |world: &Self, accepts| Around {
+            by: world.text(item.head).to_owned(),
+            head: item.head,
+            repeated: "a step may be repeated after a crash",
+            accepts,
+        };
+        for statement in &workflow.body {
+            match statement {
+                WorkflowStatement::Step(step) => {
+                    let index = code.steps.len();
+                    code.ops.push(Op::Step(index));
+                    let around = around(self, step.accept.is_some());
+                    self.block(&mut names, &step.actions, &around, &mut code.ops);
+                    code.ops.push(Op::EndStep(index));
+                    if let Some(ast::Undo::Block(block)) = &step.undo {
+                        undo_blocks.push((index, block));
+                    }
+                    let text: String = self.text(Span { end: step.head.end, ..step.head }).to_owned();
+                    let meaning = format!(
+                        "{text} {:?}",
+                        step.actions.iter().map(|a| self.text(a.span).to_owned()).collect::<Vec<_>>()
+                    );
+                    let hash = Sha256::digest(meaning.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
+                    code.steps.push(Step {
+                        name: step.name.value.clone(),
+                        retry: step.retry.as_ref().map(|r| retry(&r.value)),
+                        timeout: step.timeout.as_ref().map(|t| t.value),
+                        undo: None,
+                        hash,
+                    });
+                }
+                WorkflowStatement::Wait(span) => code.ops.push(Op::Wait(span.value)),
+                WorkflowStatement::WaitUntil(expr, _) => {
+                    let typed = self.expr(
+                        &names,
+                        expr,
+                        &Expected { ty: Some(Type::Time), name: "the time".to_owned(), ..Expected::default() },
+                    );
+                    if !matches!(typed.kind, Kind::Any | Kind::Value(Type::Time | Type::Date)) {
+                        let problem = Problem::new(
+                            "E0201",
+                            "`wait until` needs a time",
+                            typed.span,
+                            super::expr::describe(&typed.kind),
+                        );
+                        self.tell(problem);
+                    }
+                    code.ops.push(Op::WaitUntil(typed.expr));
+                }
+                WorkflowStatement::WaitFor(wait) => {
+                    let around = around(self, false);
+                    self.wait_for(&names, wait, &around, &mut code.ops);
+                }
+                WorkflowStatement::Action(action) => {
+                    let around = around(self, false);
+                    self.block(&mut names, std::slice::from_ref(action), &around, &mut code.ops);
+                }
+            }
+        }
+        code.ops.push(Op::Finish);
+        for (index, block) in undo_blocks {
+            code.steps[index].undo = Some(code.ops.len());
+            let around = around(self, false);
+            self.block(&mut names.clone(), &block.actions, &around, &mut code.ops);
+            code.ops.push(Op::Return);
+        }
+        if let Some(block) = &workflow.on_failure {
+            code.on_failure = Some(code.ops.len());
+            let text = Field {
+                ty: Type::Text,
+                options: Vec::new(),
+                optional: false,
+                unique: false,
+                read_only: true,
+                custom: false,
+                protect: false,
+            };
+            let members = [("step", text.clone()), ("message", text)].map(|(n, f)| (n.to_owned(), f)).into();
+            names.vars.insert("failure".to_owned(), Var { kind: Kind::Members(members), missing: None });
+            let around = around(self, false);
+            self.block(&mut names, &block.actions, &around, &mut code.ops);
+            code.ops.push(Op::Return);
+            self.undoable(workflow, block);
+        }
+        let place = self.place(item.span);
+        self.workflows.insert(
+            workflow.name.value.clone(),
+            Workflow {
+                name: workflow.name.value.clone(),
+                variable: workflow.argument.value.clone(),
+                entity,
+                only_one,
+                give_up: workflow.give_up.as_ref().map(|span| span.value),
+                cancel,
+                code,
+                place,
+            },
+        );
+    }
+
+    fn wait_for(&mut self, names: &Names, wait: &ast::WaitFor, around: &Around, ops: &mut Vec<Op>) {
+        let what = entity_name(&wait.what);
+        if !self.has_system(&wait.what.system) {
+            return;
+        }
+        let event = self.systems[&what.system].lock.events.get(&what.entity).cloned();
+        let kind = match &event {
+            Some(fields) => Kind::Members(fields.clone()),
+            None => match self.has_entity(&wait.what) {
+                Some(entity) => Kind::Record(entity),
+                None => return,
+            },
+        };
+        let Some(up_to) = &wait.up_to else {
+            let problem = Problem::new(
+                "E0602",
+                "this wait may never end",
+                wait.head,
+                format!("no limit: without a {} this workflow stays open forever", what.entity.to_lowercase()),
+            );
+            self.tell(
+                problem.help(format!("write `wait up to 7 days for {what} …` and add a `timed out {{ … }}` branch")),
+            );
+            return;
+        };
+        if wait.happened.is_none() || wait.timed_out.is_none() {
+            let lacking = if wait.happened.is_none() { "happened" } else { "timed out" };
+            let problem = Problem::new(
+                "E0603",
+                "this wait has only one exit",
+                wait.head,
+                format!(
+                    "nothing says what to do when it {}",
+                    if lacking == "happened" { "happens" } else { "does not happen" }
+                ),
+            );
+            self.tell(problem.help(format!("add `{lacking} {{ nothing }}`, or say what should happen")));
+        }
+        let key = self.awaited(names, &what, event.as_ref(), &wait.condition);
+        let position = ops.len();
+        ops.push(Op::Finish);
+        let mut inner = names.clone();
+        if let Some(name) = &wait.named {
+            inner.vars.insert(name.value.clone(), Var { kind, missing: None });
+        }
+        if let Some(happened) = &wait.happened {
+            self.block(&mut inner, &happened.actions, around, ops);
+        }
+        let jump = ops.len();
+        ops.push(Op::Jump(0));
+        let timed_out = ops.len();
+        if let Some(block) = &wait.timed_out {
+            self.block(&mut names.clone(), &block.actions, around, ops);
+        }
+        ops[jump] = Op::Jump(ops.len());
+        if let Some((field, equals)) = key {
+            ops[position] = Op::WaitFor {
+                event: event.is_some(),
+                what,
+                variable: wait.named.as_ref().map(|n| n.value.clone()),
+                field,
+                equals,
+                up_to: up_to.value,
+                timed_out,
+            };
+        }
+    }
+
+    fn awaited(
+        &mut self,
+        names: &Names,
+        what: &EntityName,
+        event: Option<&std::collections::BTreeMap<String, Field>>,
+        condition: &ast::Expr,
+    ) -> Option<(String, Expr)> {
+        if let ast::ExprKind::Binary(left, op, right) = &condition.kind
+            && op.value == ast::BinaryOp::Equal
+            && let ast::ExprKind::Path(path) = &left.kind
+            && let [field] = path.names.as_slice()
+        {
+            let declared = match event {
+                Some(fields) => fields.get(&field.value).cloned(),
+                None => self.entity(what).and_then(|e| e.fields.get(&field.value)).cloned(),
+            };
+            let Some(declared) = declared else {
+                match event {
+                    Some(fields) => {
+                        let near =
+                            crate::near::nearest(&field.value, fields.keys().map(String::as_str)).map(str::to_owned);
+                        let problem = Problem::new(
+                            "E0101",
+                            format!("{what} has no field `{}`", field.value),
+                            field.span,
+                            format!("not in {what}"),
+                        );
+                        let problem = super::world::suggest(problem, near, field.span);
+                        self.tell(problem);
+                    }
+                    None => self.no_field(what, field),
+                }
+                return None;
+            };
+            if event.is_none() {
+                note(&mut self.used, what, &field.value, false);
+            }
+            let wanted =
+                Expected { ty: Some(declared.ty), name: format!("{what}.{}", field.value), ..Expected::default() };
+            let typed = self.expr(names, right, &wanted);
+            self.fit(&typed, &wanted, field.span);
+            return Some((field.value.clone(), typed.expr));
+        }
+        let problem = Problem::new(
+            "E0504",
+            "this does not say which one is waited for",
+            condition.span,
+            "not one equality on a field",
+        );
+        self.tell(problem.help("write `where field = value`"));
+        None
+    }
+
+    /// E0604: a step that leaves something behind before a later one can fail.
+    fn undoable(&mut self, workflow: &ast::Workflow, on_failure: &ast::Block) {
+        let Some(undo) = on_failure.actions.iter().find(|a| matches!(a.kind, ast::ActionKind::UndoCompleted)) else {
+            return;
+        };
+        let steps: Vec<(usize, &ast::Step)> = workflow
+            .body
+            .iter()
+            .enumerate()
+            .filter_map(|(index, s)| match s {
+                WorkflowStatement::Step(step) => Some((index, step)),
+                _ => None,
+            })
+            .collect();
+        for (position, step) in &steps {
+            let made = step.actions.iter().find_map(|a| match &a.kind {
+                ast::ActionKind::Create { entity, key, .. } => Some(("creates a record", entity, key)),
+                _ => None,
+            });
+            let Some((what, entity, key)) = made else { continue };
+            if step.undo.is_some() {
+                continue;
+            }
+            let Some((_, later)) = steps.iter().find(|(index, _)| index > position) else { continue };
+            let mut problem = Problem::new(
+                "E0604",
+                format!("`undo completed steps` cannot undo step `{}`", step.name.value),
+                step.head,
+                format!("{what} but has no undo"),
+            )
+            .label(undo.span, format!("runs after a failure in `{}`", later.name.value));
+            let condition =
+                key.as_ref().map(|(field, value)| format!(" where {} = {}", field.value, self.text(value.span)));
+            let entity = entity_name(entity);
+            let thing = step.name.value.replace('_', " ");
+            problem = problem.help(format!(
+                "add `undo {{ delete {entity}{} }}`, or `undo nothing because \"…\"` if the {thing} should stay",
+                condition.unwrap_or_default()
+            ));
+            self.tell(problem);
+        }
+    }
+}
+
+fn retry(written: &ast::Retry) -> Retry {
+    Retry {
+        times: written.times,
+        first: written.first.unwrap_or(value::Span::seconds(1)),
+        at_most: written.at_most.unwrap_or(value::Span::minutes(15)),
+    }
+}

@@ -1,0 +1,220 @@
+//! What the checker says of the shipped rules, and of the shipped rules with one mistake in them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use dsl::check::{Compiled, compile};
+
+fn shipped() -> (Vec<(String, String)>, BTreeMap<String, String>) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
+    let read = |dir: &Path, ending: &str| -> Vec<(String, String)> {
+        let mut found: Vec<_> = std::fs::read_dir(dir)
+            .expect("the shipped rules are there")
+            .map(|entry| entry.expect("an entry").path())
+            .filter(|path| path.extension().is_some_and(|e| e == ending))
+            .map(|path| {
+                let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+                (name, std::fs::read_to_string(&path).expect("a text"))
+            })
+            .collect();
+        found.sort();
+        found
+    };
+    let files = read(&folder, "rules");
+    let locks = read(&folder.join("schemas"), "lock").into_iter().map(|(n, t)| (format!("schemas/{n}"), t)).collect();
+    (files, locks)
+}
+
+/// The shipped rules with `from` in `file` written as `to`.
+fn with(file: &str, from: &str, to: &str) -> Compiled {
+    let (mut files, locks) = shipped();
+    let (_, text) = files.iter_mut().find(|(name, _)| name == file).expect("the file is there");
+    assert!(text.contains(from), "{file} has no `{from}`");
+    *text = text.replacen(from, to, 1);
+    compile(&files, &locks, None)
+}
+
+fn codes(compiled: &Compiled) -> Vec<String> {
+    compiled
+        .problems
+        .iter()
+        .map(|p| {
+            let file = &compiled.files[p.span().file.0 as usize];
+            format!("{} {}:{} {}", p.code, file.path, file.position(p.span().start).0, p.message)
+        })
+        .collect()
+}
+
+#[track_caller]
+fn check(file: &str, from: &str, to: &str, expected: &[&str]) {
+    assert_eq!(codes(&with(file, from, to)), expected);
+}
+
+#[test]
+fn the_shipped_rules_have_no_findings() {
+    let (files, locks) = shipped();
+    let compiled = compile(&files, &locks, None);
+    assert_eq!(codes(&compiled), Vec::<String>::new());
+    let program = compiled.program.expect("a program");
+    assert_eq!(program.syncs.len(), 6);
+    assert_eq!(program.whens.len(), 2);
+    assert_eq!(program.workflows.len(), 2);
+}
+
+#[test]
+fn a_misspelt_field_is_named_with_the_one_that_is_meant() {
+    let compiled = with("contacts.rules", "subscription.plan ", "subscripton.plan ");
+    assert_eq!(codes(&compiled), ["E0101 contacts.rules:18 app.User has no field `subscripton`"]);
+    assert_eq!(
+        compiled.problems[0].help,
+        ["did you mean `subscription`?  app.User comes from schemas/app.lock, pulled 2026-11-20"]
+    );
+}
+
+#[test]
+fn a_value_that_may_be_missing_needs_a_word() {
+    check(
+        "contacts.rules",
+        "subscription_plan   else clear",
+        "subscription_plan",
+        &["E0203 contacts.rules:18 this value can be missing, and nothing says what to do then"],
+    );
+}
+
+#[test]
+fn a_stage_without_a_branch_is_told() {
+    check(
+        "deals.rules",
+        "to appointment, qualification, proposal",
+        "to appointment, qualification",
+        &["E0502 deals.rules:34 stage `proposal` is not handled"],
+    );
+}
+
+#[test]
+fn a_create_needs_a_key() {
+    check(
+        "deals.rules",
+        " key source_subscription_id = sub.id",
+        "",
+        &["E0503 deals.rules:19 a repeated event would create the deal twice"],
+    );
+}
+
+#[test]
+fn a_wait_needs_a_limit() {
+    check(
+        "onboarding.rules",
+        "wait up to 7 days for",
+        "wait for",
+        &["E0602 onboarding.rules:20 this wait may never end"],
+    );
+}
+
+#[test]
+fn two_writers_of_one_field_are_told() {
+    check(
+        "deals.rules",
+        "{ nothing }\n}",
+        "{ set deal.amount = 0 }\n}",
+        &["E0401 deals.rules:11 two rules write crm.Deal.amount"],
+    );
+}
+
+#[test]
+fn a_wrong_event_name_is_told_and_stands_for_the_right_one() {
+    check(
+        "events.rules",
+        "\"contact.creation\"",
+        "\"contact.create\"",
+        &["E0105 events.rules:4 HubSpot sends no message `contact.create`"],
+    );
+}
+
+#[test]
+fn a_name_used_twice_is_told() {
+    let compiled = with("tickets.rules", "sync Tickets from", "sync Deals from");
+    assert!(codes(&compiled).contains(&"E0103 tickets.rules:1 the name `Deals` is used twice".to_owned()));
+}
+
+#[test]
+fn a_percent_is_no_number() {
+    check(
+        "deals.rules",
+        "PlanFacts[sub.plan].probability",
+        "60",
+        &["E0205 deals.rules:25 crm.Deal.probability is a percent, this is a number"],
+    );
+}
+
+#[test]
+fn an_operation_needs_its_parameters() {
+    check(
+        "deals.rules",
+        "{ subscriptionId = sub.id else skip }",
+        "{ reason = \"deal lost\" }",
+        &["E0208 deals.rules:49 app.cancelSubscription needs a `subscriptionId`"],
+    );
+}
+
+#[test]
+fn two_rows_with_one_spelling_are_told() {
+    check("words.rules", "in crm \"3\"", "in crm \"2\"", &["E0213 words.rules:15 two rows are spelled \"2\" in crm"]);
+}
+
+#[test]
+fn a_lossy_transform_cannot_go_both_ways() {
+    check(
+        "deals.rules",
+        "closeDate   <-> closedate                                 crm wins",
+        "closeDate <-> closedate as \"YYYY-MM-DD\" crm wins",
+        &["E0304 deals.rules:13 a two-way field needs a transform that can be undone"],
+    );
+}
+
+#[test]
+fn a_link_needs_a_sync_that_pairs_its_records() {
+    check(
+        "activities.rules",
+        "via Contacts",
+        "via Companies",
+        &["E0307 activities.rules:18 sync Companies does not pair users with contacts"],
+    );
+}
+
+#[test]
+fn a_step_that_leaves_something_behind_needs_an_undo() {
+    check(
+        "onboarding.rules",
+        "    undo { delete app.Account where subscriptionId = sub.id }\n",
+        "",
+        &["E0604 onboarding.rules:11 `undo completed steps` cannot undo step `account`"],
+    );
+}
+
+#[test]
+fn what_may_happen_twice_must_be_accepted() {
+    check(
+        "deals.rules",
+        " accept duplicates",
+        "",
+        &["E0505 deals.rules:53 this may happen twice, and nothing accepts that"],
+    );
+}
+
+#[test]
+fn a_schedule_must_fit_inside_the_limit() {
+    check(
+        "companies.rules",
+        "every 1 hour",
+        "every 1 minute",
+        &["E0801 companies.rules:2 this schedule cannot fit inside the crm limit"],
+    );
+}
+
+#[test]
+fn a_block_that_is_never_closed_leaves_its_neighbours_checked() {
+    let compiled = with("tickets.rules", "else clear\n  }\n}", "else clear\n}\n");
+    assert_eq!(codes(&compiled), ["E0003 tickets.rules:1 this block is never closed"]);
+    assert!(compiled.items.len() > 30);
+}
