@@ -1,7 +1,13 @@
 //! What a reader of rules is told: one problem, where, and what to do.
 //!
 //! In: problems found by any pass. Out: text for people (miette) and the JSON of LANGUAGE.md section 6.
-//! Always true: a problem stands at its first label, and its code is in [`codes`].
+//! Always true: a problem stands at its first label.
+
+mod human;
+mod json;
+
+pub use human::human;
+pub use json::finding;
 
 use crate::source::Span;
 

@@ -21,10 +21,13 @@ use crate::diagnostic::Problem;
 use crate::outline::{self, Chunk};
 use crate::source::{SourceFile, Span};
 use cursor::Builder;
+use grammar::{Grammar, Rule};
 
-#[derive(pest_derive::Parser)]
-#[grammar = "grammar/rules.pest"]
-struct Grammar;
+mod grammar {
+    #[derive(pest_derive::Parser)]
+    #[grammar = "grammar/rules.pest"]
+    pub(super) struct Grammar;
+}
 
 /// What a file holds.
 #[derive(Debug, Clone, Default)]

@@ -1,4 +1,6 @@
 //! The runtime: durable sync and workflows between systems, by rules.
+pub mod cli;
 pub mod decide;
 pub mod ids;
 pub mod ledger;
+pub mod rules;

@@ -3,7 +3,7 @@
 use super::expr::{Expected, Kind, Names, Var};
 use super::note;
 use super::record::{For, constant};
-use super::world::{World, entity_name};
+use super::world::World;
 use crate::ast::{self, BinaryOp, ExprKind, Outcome as Written};
 use crate::diagnostic::Problem;
 use crate::program::{Action, ActionKind, Assign, Expr, Op, Outcome};
@@ -78,7 +78,7 @@ impl World<'_> {
             }
             ast::ActionKind::Send { system, operation, template, to, about, record, on_empty } => {
                 let found = self.operation(system.as_ref(), operation);
-                found.and_then(|(system, name, op)| {
+                found.map(|(system, name, op)| {
                     let place = self.place(action.span);
                     self.template(&system, &name, &op, template);
                     let mut params = vec![constant("template", &template.value, place.clone())];
@@ -108,13 +108,13 @@ impl World<'_> {
                         &["template", "to", "about"],
                     ));
                     self.repeats(action, &op, &system, &name, accept);
-                    Some(ActionKind::Call { system, operation: name, variable: None, params, delivery: op.delivery })
+                    ActionKind::Call { system, operation: name, variable: None, params, delivery: op.delivery }
                 })
             }
             ast::ActionKind::Notify { role, to, about, text } => {
                 let name = ast::Name::new("notify".to_owned(), action.head);
                 let found = self.operation(None, &name);
-                found.and_then(|(system, name, op)| {
+                found.map(|(system, name, op)| {
                     let place = self.place(action.span);
                     let param = if *role { "role" } else { "person" };
                     let options = op.params.get(param).map(|f| f.options.clone()).unwrap_or_default();
@@ -137,7 +137,7 @@ impl World<'_> {
                         place,
                     });
                     self.repeats(action, &op, &system, &name, accept);
-                    Some(ActionKind::Call { system, operation: name, variable: None, params, delivery: op.delivery })
+                    ActionKind::Call { system, operation: name, variable: None, params, delivery: op.delivery }
                 })
             }
             ast::ActionKind::RunSync(name) => match self.sync_index(&name.value) {
@@ -170,7 +170,6 @@ impl World<'_> {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one action")]
     fn create(
         &mut self,
         names: &mut Names,
@@ -226,7 +225,7 @@ impl World<'_> {
         match declared {
             None => {
                 self.no_field(&entity, field);
-                return None;
+                None
             }
             Some(declared) if !declared.unique => {
                 let problem = Problem::new(
@@ -243,7 +242,7 @@ impl World<'_> {
                     .map(|(n, _)| n.clone())
                     .collect();
                 self.tell(problem.help(format!("unique are: {}", unique.join(", "))));
-                return None;
+                None
             }
             Some(declared) => {
                 note(&mut self.used, &entity, &field.value, false);
@@ -264,7 +263,6 @@ impl World<'_> {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one action")]
     fn update(
         &mut self,
         names: &mut Names,
@@ -524,9 +522,4 @@ impl World<'_> {
 
 fn nothing(otherwise: Option<&ast::OnEmpty>) -> bool {
     otherwise.is_some_and(|e| e.outcome == Written::Nothing)
-}
-
-/// Notes for messages: the entity of an action.
-pub(super) fn entity_of(name: &ast::Qualified) -> EntityName {
-    entity_name(name)
 }

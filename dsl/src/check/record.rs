@@ -6,7 +6,7 @@ use super::world::{World, Writer};
 use crate::ast::{self, Outcome as Written};
 use crate::diagnostic::Problem;
 use crate::program::{Assign, Expr, LinkValue, Outcome, Side};
-use crate::schema::{EntityName, Operation, Type};
+use crate::schema::{EntityName, Operation};
 use crate::source::Span;
 use crate::value::Value;
 
@@ -400,9 +400,4 @@ pub(super) fn constant(name: &str, text: &str, place: crate::program::Place) -> 
         on_empty: Outcome::Never,
         place,
     }
-}
-
-/// The type of parameters that take whole records.
-pub(super) fn is_record(ty: &Type) -> bool {
-    *ty == Type::Record
 }

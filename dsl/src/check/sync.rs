@@ -306,7 +306,6 @@ impl World<'_> {
         })
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one line")]
     fn mapping_outcome(
         &mut self,
         names: &Names,
@@ -424,7 +423,6 @@ impl World<'_> {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one line")]
     fn two_way(
         &mut self,
         sync: &ast::Sync,

@@ -10,11 +10,9 @@ impl World<'_> {
         for statement in &test.statements {
             match &statement.value {
                 TestStatement::GivenRecord { entity, record, .. } => self.test_record(entity, Some(record)),
-                TestStatement::SyncRuns(name) => {
-                    if self.sync_index(&name.value).is_none() {
-                        let known: Vec<String> = self.sync_names.iter().map(|(n, ..)| n.clone()).collect();
-                        self.no_such("sync", name, known.iter().map(String::as_str));
-                    }
+                TestStatement::SyncRuns(name) if self.sync_index(&name.value).is_none() => {
+                    let known: Vec<String> = self.sync_names.iter().map(|(n, ..)| n.clone()).collect();
+                    self.no_such("sync", name, known.iter().map(String::as_str));
                 }
                 TestStatement::Expect(expectation) => {
                     expects = true;

@@ -217,7 +217,6 @@ fn find(cx: &Context<'_>, run: &RunRow, entity: &EntityName, field: &str, value:
     reads::find(cx, entity, field, value, run.fresh.min(cx.now))?.map_err(Stop::Need)
 }
 
-#[expect(clippy::too_many_arguments, reason = "the parts of one action")]
 fn change(
     cx: &mut Context<'_>,
     id: RunId,
@@ -251,7 +250,6 @@ fn change(
     effect(cx, id, run, act, lane, Some(record), block.values, links)
 }
 
-#[expect(clippy::too_many_arguments, reason = "the parts of one effect")]
 fn effect(
     cx: &mut Context<'_>,
     id: RunId,

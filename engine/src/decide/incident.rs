@@ -65,7 +65,6 @@ pub(super) fn fingerprint(rule: &str, place: &str, cause: &str) -> String {
     hash(&format!("{rule} {place} {plain}"))
 }
 
-#[expect(clippy::too_many_arguments, reason = "the members of the row, in order")]
 pub(super) fn row(
     subject: String,
     rule: &str,

@@ -148,7 +148,7 @@ pub(super) fn observe(
         let same = old.is_some_and(|old| old.id == *target);
         if !same {
             changed = true;
-            let to = EntityName::new(&entity.system, &lock.links.get(name).map_or_else(String::new, |l| l.to.clone()));
+            let to = EntityName::new(&entity.system, lock.links.get(name).map_or_else(String::new, |l| l.to.clone()));
             if let Some(old) = old.and_then(|o| o.id.as_deref()) {
                 let still = row.links.iter().any(|(other, link)| other != name && link.id.as_deref() == Some(old));
                 if !still {

@@ -503,7 +503,7 @@ fn link_value(
                 match &seen.id {
                     Some(target) => {
                         let to = rule.program.entity(&entity).and_then(|e| e.links.get(name)).map(|l| l.to.clone());
-                        entity = EntityName::new(&entity.system, &to.unwrap_or_default());
+                        entity = EntityName::new(&entity.system, to.unwrap_or_default());
                         id = target.clone();
                     }
                     None => return Ok(Held { value: Value::Empty, changed, before }),
@@ -912,7 +912,6 @@ fn check_stable(
 }
 
 /// The record exists already: it is the one we meant, and its values are looked at before anything is written.
-#[expect(clippy::too_many_arguments, reason = "the parts of one answer")]
 fn adopt(
     cx: &mut Context<'_>,
     id: LinkId,

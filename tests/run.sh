@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# The one command that proves everything, from a bare checkout. It gets and starts what is missing, and stops it again.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# The fetch of crates may meet a slow registry; everything after it is local.
+export CARGO_NET_RETRY=10
+
+say() { printf '\n== %s\n' "$*"; }
+
+say "formatting"
+cargo fmt --all --check
+
+say "lints"
+cargo clippy --workspace --all-targets -- -D warnings
+
+say "tests"
+cargo test --workspace
+
+say "the shipped rules"
+cargo run --quiet --release -- validate rules
