@@ -1,3 +1,10 @@
 //! Ports and adapters: how the engine reaches HubSpot, the app, operations, Kafka and caches.
+//!
+//! `port` says how the engine and a connector talk; everything else stands behind it.
 pub mod http;
+pub mod hubspot;
+pub mod operations;
 pub mod port;
+pub mod rest;
+pub mod secret;
+pub mod webhook;
