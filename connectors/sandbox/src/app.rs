@@ -35,6 +35,7 @@ mod webhook;
 
 pub use change::Refused;
 pub(crate) use control::{change_faults, reply};
+pub use face::Model;
 pub use faults::{DROP_HEADER, DropWhen, Faults};
 pub(crate) use faults::{afterwards, instead};
 pub use message::Outgoing;

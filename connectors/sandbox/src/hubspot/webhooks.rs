@@ -1,0 +1,217 @@
+//! Events and their deliveries: arrays of up to 100, shuffled, signed with v1 and v3, retried.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use connectors::hubspot::signature::{sign_v1, sign_v3};
+use connectors::secret::Secret;
+use dsl::schema::Type;
+use dsl::value::{Moment, Span};
+use serde_json::{Value as Json, json};
+
+use super::{By, HubSpot};
+
+/// How long events gather before they are sent.
+const GATHER: Span = Span(30);
+/// Requests in flight at once.
+const IN_FLIGHT: usize = 10;
+/// Retries of a delivery that was not taken.
+const RETRIES: u32 = 10;
+
+/// One delivery to send now.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// To report what became of it.
+    pub id: u64,
+    /// The signed request.
+    pub request: http::Request<Bytes>,
+}
+
+#[derive(Debug, Clone)]
+struct Parcel {
+    events: Vec<Json>,
+    attempt: u32,
+    at: Moment,
+    flying: bool,
+}
+
+/// Events that were not delivered yet.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    waiting: Vec<(Moment, Json)>,
+    parcels: BTreeMap<u64, Parcel>,
+    last: u64,
+    events: u64,
+    /// Every parcel is sent this many more times.
+    pub(super) copies: u32,
+}
+
+impl HubSpot {
+    pub(super) fn report_made(&mut self, kind: &str, id: u64, values: &BTreeMap<String, String>, by: By, now: Moment) {
+        self.event(kind, "creation", by, now, now, json!({"objectId": id, "changeFlag": "CREATED"}));
+        for (name, value) in values {
+            self.property(kind, id, name, value, by, now, now);
+        }
+        self.tick();
+    }
+
+    pub(super) fn report_changed(
+        &mut self,
+        kind: &str,
+        id: u64,
+        values: &BTreeMap<String, String>,
+        by: By,
+        at: Moment,
+        now: Moment,
+    ) {
+        for (name, value) in values {
+            self.property(kind, id, name, value, by, at, now);
+        }
+        self.tick();
+    }
+
+    pub(super) fn report_removed(&mut self, kind: &str, id: u64, by: By, now: Moment) {
+        let at = self.records.get(kind).and_then(|r| r.get(&id)).map_or(now, |r| r.updated);
+        self.event(kind, "deletion", by, at, now, json!({"objectId": id, "changeFlag": "DELETED"}));
+        self.tick();
+    }
+
+    pub(super) fn report_linked(&mut self, from: &str, id: u64, to: &str, target: u64, by: By, now: Moment) {
+        let name =
+            format!("{}_TO_{}", self.entity_name(from).unwrap_or_default(), self.entity_name(to).unwrap_or_default())
+                .to_uppercase();
+        let members = json!({"associationType": name, "fromObjectId": id, "toObjectId": target, "associationRemoved": false, "isPrimaryAssociation": false});
+        self.event(from, "associationChange", by, now, now, members);
+        self.tick();
+    }
+
+    fn property(&mut self, kind: &str, id: u64, name: &str, value: &str, by: By, at: Moment, now: Moment) {
+        let field = self.entity_name(kind).and_then(|n| self.lock.entities.get(n)).and_then(|e| e.fields.get(name));
+        let Some(field) = field else { return };
+        // Times come as epoch milliseconds in webhooks, as ISO text over REST.
+        let value = match Moment::parse(value) {
+            Some(time) if field.ty == Type::Time => time.0.to_string(),
+            _ => value.to_owned(),
+        };
+        self.event(
+            kind,
+            "propertyChange",
+            by,
+            at,
+            now,
+            json!({"objectId": id, "propertyName": name, "propertyValue": value}),
+        );
+    }
+
+    fn event(&mut self, kind: &str, what: &str, by: By, at: Moment, now: Moment, members: Json) {
+        let Some(entity) = self.entity_name(kind).map(str::to_lowercase) else { return };
+        let name = format!("{entity}.{what}");
+        let subscribed = self.lock.deliveries.as_ref().and_then(|d| d.messages.get(&name));
+        let Some(message) = subscribed else { return };
+        let generic = message.generic;
+        if self.settings.webhook_url.is_none() {
+            return;
+        }
+        self.outbox.events += 1;
+        let (source, source_id) = match by {
+            By::Person => ("CRM_UI", "userId:55500011".to_owned()),
+            By::App => ("INTEGRATION", self.settings.app_id.to_string()),
+        };
+        let mut event = json!({
+            "eventId": self.outbox.events, "subscriptionId": 4_410_030, "portalId": self.settings.portal_id,
+            "appId": self.settings.app_id, "occurredAt": at.0, "attemptNumber": 0,
+            "subscriptionType": if generic { format!("object.{what}") } else { name },
+            "changeSource": source, "sourceId": source_id,
+        });
+        if generic {
+            event["objectTypeId"] = kind.into();
+            event["fromObjectTypeId"] = kind.into();
+        }
+        if let (Some(event), Some(members)) = (event.as_object_mut(), members.as_object()) {
+            event.extend(members.clone());
+        }
+        self.outbox.waiting.push((now, event));
+    }
+
+    /// Every delivery is made `copies` more times, as HubSpot may.
+    pub fn repeat_deliveries(&mut self, copies: u32) {
+        self.outbox.copies = copies;
+    }
+
+    /// Deliveries to send now.
+    pub fn due(&mut self, now: Moment) -> Vec<Delivery> {
+        let Some(url) = self.settings.webhook_url.clone() else { return Vec::new() };
+        if self.outbox.waiting.first().is_some_and(|(at, _)| now >= at.plus(GATHER)) {
+            let mut events: Vec<Json> =
+                std::mem::take(&mut self.outbox.waiting).into_iter().map(|(_, event)| event).collect();
+            for index in (1..events.len()).rev() {
+                let other = (self.roll() % (index as u64 + 1)) as usize;
+                events.swap(index, other);
+            }
+            // People's changes and our own echoes travel apart more often than not.
+            events.sort_by_key(|event| event["changeSource"] == "INTEGRATION");
+            for chunk in events.chunks(100) {
+                for _ in 0..=self.outbox.copies {
+                    self.outbox.last += 1;
+                    let parcel = Parcel { events: chunk.to_vec(), attempt: 0, at: now, flying: false };
+                    self.outbox.parcels.insert(self.outbox.last, parcel);
+                }
+            }
+        }
+        let flying = self.outbox.parcels.values().filter(|p| p.flying).count();
+        let secret = Secret::new(&self.settings.client_secret);
+        let mut deliveries = Vec::new();
+        for (id, parcel) in &mut self.outbox.parcels {
+            if parcel.flying || parcel.at > now || flying + deliveries.len() >= IN_FLIGHT {
+                continue;
+            }
+            parcel.flying = true;
+            for event in &mut parcel.events {
+                event["attemptNumber"] = parcel.attempt.into();
+            }
+            let body = Json::Array(parcel.events.clone()).to_string();
+            let time = now.0.to_string();
+            let request = http::Request::post(&url)
+                .header(http::header::CONTENT_TYPE, "application/json")
+                .header("X-HubSpot-Signature-Version", "v1")
+                .header("X-HubSpot-Signature", sign_v1(&secret, body.as_bytes()))
+                .header("X-HubSpot-Signature-v3", sign_v3(&secret, "POST", &url, body.as_bytes(), &time))
+                .header("X-HubSpot-Request-Timestamp", &time)
+                .header("X-HubSpot-Timeout-Millis", "10000")
+                .body(Bytes::from(body));
+            if let Ok(request) = request {
+                deliveries.push(Delivery { id: *id, request });
+            }
+        }
+        deliveries
+    }
+
+    /// What became of a delivery; `None` where no answer came.
+    pub fn delivered(&mut self, id: u64, status: Option<u16>, now: Moment) {
+        let Some(parcel) = self.outbox.parcels.get_mut(&id) else { return };
+        parcel.flying = false;
+        if status.is_some_and(|s| (200..300).contains(&s)) || parcel.attempt >= RETRIES {
+            self.outbox.parcels.remove(&id);
+        } else {
+            parcel.attempt += 1;
+            // A shortened clock: HubSpot spreads ten retries over a day.
+            parcel.at = now.plus(Span(250 << parcel.attempt.min(5)));
+        }
+        self.tick();
+    }
+
+    /// When something is to be sent next.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Moment> {
+        let gathered = self.outbox.waiting.first().map(|(at, _)| at.plus(GATHER));
+        let flying = self.outbox.parcels.values().filter(|p| p.flying).count();
+        let parcels = self.outbox.parcels.values().filter(|p| !p.flying && flying < IN_FLIGHT).map(|p| p.at);
+        gathered.into_iter().chain(parcels).min()
+    }
+
+    /// Events that were not taken yet.
+    #[must_use]
+    pub fn undelivered(&self) -> usize {
+        self.outbox.waiting.len() + self.outbox.parcels.values().map(|p| p.events.len()).sum::<usize>()
+    }
+}
