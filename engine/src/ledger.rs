@@ -6,6 +6,10 @@
 //! there, each whole. A row that cannot be read is an error, never taken for absent.
 //! Not here: what a row means.
 
+mod memory;
+
+pub use memory::Memory;
+
 use serde::{Deserialize, Serialize};
 
 /// Position of a round in the journal: dense, from 1, never reused. 0 is before the first.
