@@ -100,7 +100,8 @@ impl Gate {
     /// Takes the limits of a program; what was spent stays spent.
     pub fn limits(&mut self, program: &Program) {
         for (name, system) in &program.systems {
-            let entry = self.systems.entry(name.clone()).or_insert(System { api: None, bulk: None, blocked: None, flying: 0 });
+            let entry =
+                self.systems.entry(name.clone()).or_insert(System { api: None, bulk: None, blocked: None, flying: 0 });
             for (window, limit) in [(&mut entry.api, "api"), (&mut entry.bulk, "bulk")] {
                 match (system.limits.get(limit), window) {
                     (Some(limit), Some(window)) => (window.amount, window.per) = (limit.amount, limit.per),

@@ -110,25 +110,35 @@ impl World {
             app_id: Some(7_700_123),
         };
         let transport = Arc::new(InProcess::new(Arc::clone(&crm), now.clone()));
-        connectors.insert("crm".to_owned(), Arc::new(HubSpotConnector::new(to_crm, Secret::new(TOKEN), crm_lock, transport)));
+        connectors
+            .insert("crm".to_owned(), Arc::new(HubSpotConnector::new(to_crm, Secret::new(TOKEN), crm_lock, transport)));
         let transport = Arc::new(InProcess::new(Arc::clone(&app), now.clone()));
-        connectors.insert("app".to_owned(), Arc::new(Rest::new("http://app.example.com", Secret::new(TOKEN), app_lock, transport)));
+        connectors.insert(
+            "app".to_owned(),
+            Arc::new(Rest::new("http://app.example.com", Secret::new(TOKEN), app_lock, transport)),
+        );
         for (name, system) in &program.systems {
             if connectors.contains_key(name) {
                 continue;
             }
             let operations = system.lock.operations.iter().map(|(operation, declared)| {
                 let body = declared.params.keys().map(|p| (p.clone(), format!("{{{p}}}").into())).collect();
-                let template = Template { method: http::Method::POST, path: format!("/{operation}"), body: serde_json::Value::Object(body) };
+                let template = Template {
+                    method: http::Method::POST,
+                    path: format!("/{operation}"),
+                    body: serde_json::Value::Object(body),
+                };
                 (operation.clone(), template)
             });
             let transport = Arc::new(InProcess::new(Arc::clone(&mail), now.clone()));
-            let connector = Operations::new("http://mail.example.com", None, BTreeMap::new(), operations.collect(), transport);
+            let connector =
+                Operations::new("http://mail.example.com", None, BTreeMap::new(), operations.collect(), transport);
             connectors.insert(name.clone(), Arc::new(connector));
         }
         let programs = Programs::new(program);
         let ledger = Shared::default();
-        let core = Core::start(Box::new(ledger.clone()), programs.clone(), connectors.clone(), Knobs::default(), start)?;
+        let core =
+            Core::start(Box::new(ledger.clone()), programs.clone(), connectors.clone(), Knobs::default(), start)?;
         Ok(Self {
             crm,
             app,

@@ -32,7 +32,7 @@ struct Plan {
     base: Vec<(String, Value)>,
     park: Vec<(String, String)>,
     needs: Vec<Need>,
-    events: Vec<Event>,
+    events: Vec<(Side, Event)>,
     leave_out: bool,
     fault: Option<String>,
 }
@@ -100,9 +100,9 @@ pub(super) fn merge(cx: &mut Context<'_>, id: LinkId, mut link: LinkRow, rule: &
         open_incident(cx, id, &link, rule, cause, "settle it with `engine resolve`, or change one of the two values")?;
     }
     link.parked = parked;
-    if link.queued == [None, None] {
-        // Once per displaced value: while the write is queued, the same plan comes up again and again.
-        for mut event in plan.events {
+    for (side, mut event) in plan.events {
+        // Once per displaced value: while its write is queued, the same plan comes up again and again.
+        if link.queued[slot(side)].is_none() {
             event.subject = id.to_string();
             cx.log(event);
         }
@@ -307,20 +307,23 @@ fn merge_field(cx: &Context<'_>, link: &LinkRow, rule: &Rule, mapping: &Mapping,
             (_, Some(_)) => "drift",
         };
         // Planned again when the lane opens; the history keeps one line per displaced value, written then.
-        plan.events.push(Event {
-            at: cx.now,
-            action: action.to_owned(),
-            rule: rule.name.clone(),
-            place: mapping.place.to_string(),
-            entity: rule.entity(target).to_string(),
-            left: link.left.clone(),
-            right: link.right.clone(),
-            field: Some(write.field.clone()),
-            subject: String::new(),
-            value: Some(source.value.to_string()),
-            displaced: Some(displaced.value.to_string()),
-            detail: format!("{} is written over in {}", mapping.text, rule.entity(target).system),
-        });
+        plan.events.push((
+            target,
+            Event {
+                at: cx.now,
+                action: action.to_owned(),
+                rule: rule.name.clone(),
+                place: mapping.place.to_string(),
+                entity: rule.entity(target).to_string(),
+                left: link.left.clone(),
+                right: link.right.clone(),
+                field: Some(write.field.clone()),
+                subject: String::new(),
+                value: Some(source.value.to_string()),
+                displaced: Some(displaced.value.to_string()),
+                detail: format!("{} is written over in {}", mapping.text, rule.entity(target).system),
+            },
+        ));
     }
     plan.writes[slot(target)].push(write);
     Ok(())
