@@ -142,8 +142,6 @@ impl Scope for Record<'_> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
-
     use super::*;
 
     fn printed(folder: &Path) -> (bool, String) {
