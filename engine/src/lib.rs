@@ -1,6 +1,9 @@
 //! The runtime: durable sync and workflows between systems, by rules.
 pub mod cli;
+pub mod clock;
 pub mod decide;
+pub mod gate;
 pub mod ids;
 pub mod ledger;
 pub mod rules;
+pub mod shell;
