@@ -27,6 +27,13 @@ impl Now {
     }
 }
 
+impl From<Moment> for Now {
+    /// Both clocks show it, as in virtual time.
+    fn from(at: Moment) -> Self {
+        Self::same(at)
+    }
+}
+
 /// Tells the time.
 pub trait Clock: Send + Sync {
     /// Now.

@@ -24,20 +24,24 @@ use crate::ledger::{Ledger, Round, Rows, Seq};
 /// The connectors by the system's name in the rules.
 pub type Connectors = BTreeMap<String, Arc<dyn Connector>>;
 
+/// A request that may leave now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Departure {
+    /// Names it; its answers come back under this name.
+    pub call: CallId,
+    /// The lane it left.
+    pub lane: Lane,
+    /// What to send.
+    pub request: Request,
+    /// A cache may answer it.
+    pub cacheable: bool,
+}
+
 /// What is carried out once it is justified.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Release {
     /// Send a request.
-    Call {
-        /// Names it; its answers come back under this name.
-        call: CallId,
-        /// The lane it left.
-        lane: Lane,
-        /// What to send.
-        request: Request,
-        /// The cache may answer it.
-        cacheable: bool,
-    },
+    Send(Departure),
     /// What a cache holds of a record is stale.
     Invalidate {
         /// The system.
@@ -97,6 +101,7 @@ pub struct Core {
     programs: Programs,
     knobs: Knobs,
     gate: Gate,
+    flights: BTreeMap<String, usize>,
     connectors: Arc<Connectors>,
     at: Moment,
     stored_at: Moment,
@@ -116,20 +121,19 @@ impl Core {
     /// Takes up where the ledger stands: limits as they were spent, queues, calls without an answer (which may or
     /// may not have happened), schedules.
     ///
-    /// `flights` is how many requests of a system may be under way at once.
-    ///
     /// # Errors
     /// Where rows cannot be read or the ledger takes nothing.
     pub fn start(
         ledger: Box<dyn Ledger>,
         programs: Programs,
+        connectors: Connectors,
         knobs: Knobs,
-        connectors: Arc<Connectors>,
-        flights: &BTreeMap<String, usize>,
-        now: Now,
+        now: impl Into<Now>,
     ) -> Result<Self, Error> {
+        let now = now.into();
+        let connectors = Arc::new(connectors);
         let rows: &dyn Rows = &*ledger;
-        let reaches = reaches(&programs.active, &connectors, flights);
+        let reaches = reaches(&programs.active, &connectors, &BTreeMap::new());
         let mut gate = Gate::new(&programs.active, reaches);
         for system in programs.active.systems.keys() {
             let key = Key::new(Kind::Spent).text(system).bytes();
@@ -153,6 +157,7 @@ impl Core {
             programs,
             knobs,
             gate,
+            flights: BTreeMap::new(),
             connectors,
             at: before.max(now.at),
             stored_at: before,
@@ -175,7 +180,8 @@ impl Core {
     ///
     /// # Errors
     /// [`Error`]; nothing has happened then.
-    pub fn input(&mut self, input: &Input, now: Now) -> Result<Seq, Error> {
+    pub fn input(&mut self, input: &Input, now: impl Into<Now>) -> Result<Seq, Error> {
+        let now = now.into();
         self.at = self.at.max(now.at);
         if let Input::Answers { call, answers } = input {
             self.gate.answered(*call, answers, now.pace);
@@ -226,7 +232,7 @@ impl Core {
                 Command::Call { call, lane, request, cacheable } => {
                     self.counts.calls += 1;
                     self.counts.call_inputs += request.inputs.len() as u64;
-                    Release::Call { call, lane, request, cacheable }
+                    Release::Send(Departure { call, lane, request, cacheable })
                 }
                 Command::Invalidate { system, entity, id } => Release::Invalidate { system, entity, id },
                 Command::Log(event) => Release::Log(event),
@@ -266,7 +272,7 @@ impl Core {
     ///
     /// # Errors
     /// As [`Core::input`]; what was due stays due.
-    pub fn turn(&mut self, now: Now) -> Result<bool, Error> {
+    pub fn step(&mut self, now: Now) -> Result<bool, Error> {
         self.at = self.at.max(now.at);
         if self.timer.is_some_and(|timer| timer <= self.at) {
             self.input(&Input::Due, now)?;
@@ -285,7 +291,32 @@ impl Core {
         }
     }
 
-    /// When to call [`Core::turn`] next: on the engine's clock, and on that of paces. Call it when `turn` said no.
+    /// Does all that is due; gives the time of what is due next, on either clock.
+    ///
+    /// # Errors
+    /// As [`Core::input`]; what was due stays due.
+    pub fn turn(&mut self, now: impl Into<Now>) -> Result<Option<Moment>, Error> {
+        let now = now.into();
+        while self.step(now)? {}
+        let (at, pace) = self.next(now);
+        Ok(at.into_iter().chain(pace).min())
+    }
+
+    /// The answers to a released request came; the same as an input of them.
+    ///
+    /// # Errors
+    /// As [`Core::input`].
+    pub fn answered(&mut self, call: CallId, answers: Vec<Answer>, now: impl Into<Now>) -> Result<Seq, Error> {
+        self.input(&Input::Answers { call, answers }, now)
+    }
+
+    /// How many requests of each system may be under way at once, where it is not the usual number.
+    pub fn set_flights(&mut self, flights: BTreeMap<String, usize>) {
+        self.flights = flights;
+        self.gate.reach(reaches(&self.programs.active, &self.connectors, &self.flights));
+    }
+
+    /// When to call [`Core::step`] next: on the engine's clock, and on that of paces. Call it when `step` said no.
     pub fn next(&mut self, now: Now) -> (Option<Moment>, Option<Moment>) {
         match self.gate.poll(Now { at: self.at.max(now.at), pace: now.pace }) {
             Poll::Open { lane, priority, .. } => {
@@ -300,7 +331,7 @@ impl Core {
     }
 
     /// What may be carried out by now, in order.
-    pub fn release(&mut self) -> Vec<Release> {
+    pub fn released(&mut self) -> Vec<Release> {
         let durable = self.ledger.durable();
         let ready = self.waiting.iter().take_while(|(seq, _)| *seq <= durable).count();
         self.waiting.drain(..ready).map(|(_, release)| release).collect()
@@ -319,7 +350,6 @@ impl Core {
     pub fn activate(
         &mut self,
         programs: Programs,
-        flights: &BTreeMap<String, usize>,
         kept: Vec<(Vec<u8>, Option<Vec<u8>>)>,
         event: Event,
         now: Now,
@@ -329,7 +359,7 @@ impl Core {
         self.append(Round { changes: kept, records: vec![record] })?;
         self.waiting.push_back((self.last, Release::Log(event)));
         self.gate.limit(&programs.active);
-        self.gate.reach(reaches(&programs.active, &self.connectors, flights));
+        self.gate.reach(reaches(&programs.active, &self.connectors, &self.flights));
         self.programs = programs;
         self.input(&Input::Started, now)
     }
