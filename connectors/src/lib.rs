@@ -3,6 +3,8 @@
 //! `port` says how the engine and a connector talk; everything else stands behind it.
 pub mod http;
 pub mod hubspot;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod operations;
 pub mod port;
 pub mod rest;

@@ -1,5 +1,6 @@
 //! The runtime: durable sync and workflows between systems, by rules.
 pub mod cli;
+pub mod clock;
 pub mod decide;
 pub mod gate;
 pub mod ids;

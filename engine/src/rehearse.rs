@@ -18,8 +18,8 @@ use sandbox::hubspot::HubSpot;
 use sandbox::mail::Mail;
 
 use crate::decide::{Event, Input, Knobs, Programs, Source};
-use crate::ledger::{Error, Ledger, Memory, Round, Rows, Seq};
-use crate::shell::{Core, Release};
+use crate::ledger::{Error as LedgerError, Ledger, Memory, Round, Rows, Seq};
+use crate::shell::{Core, Error, Release};
 
 /// A ledger that several hands hold, so that a crash can be made from outside.
 #[derive(Debug, Clone, Default)]
@@ -32,22 +32,22 @@ impl Shared {
 }
 
 impl Rows for Shared {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, LedgerError> {
         self.get().get(key)
     }
-    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, LedgerError> {
         self.get().scan(from, to, limit)
     }
 }
 
 impl Ledger for Shared {
-    fn append(&mut self, round: Round) -> Result<Seq, Error> {
+    fn append(&mut self, round: Round) -> Result<Seq, LedgerError> {
         self.get().append(round)
     }
     fn durable(&self) -> Seq {
         self.get().durable()
     }
-    fn flush(&mut self) -> Result<Seq, Error> {
+    fn flush(&mut self) -> Result<Seq, LedgerError> {
         self.get().flush()
     }
 }
@@ -219,7 +219,7 @@ impl World {
 
     fn settle(&mut self) -> Result<(), Error> {
         // A bound, so that a defect shows as a failure and not as a hang.
-        for _ in 0..200_000 {
+        for _ in 0..20_000 {
             let mut quiet = true;
             quiet &= !self.flush()?;
             let now = self.now();
@@ -230,7 +230,7 @@ impl World {
                 return Ok(());
             }
         }
-        Err(Error::Row { key: "world".to_owned(), reason: "it does not come to rest".to_owned() })
+        Err(Error::Defect("the world does not come to rest".to_owned()))
     }
 
     /// Makes rounds durable (or crashes) and carries out what they release. True if anything happened.
@@ -250,7 +250,7 @@ impl World {
             self.ledger.get().flush()?;
         }
         let now = self.now();
-        let releases = self.core.released(now);
+        let releases = self.core.released();
         let mut happened = last > before;
         for release in releases {
             match release {
@@ -259,7 +259,7 @@ impl World {
                     let connector = self.connectors.get(&departure.lane.system).cloned();
                     let Some(connector) = connector else { continue };
                     let answers = connector.perform(&departure.request).now_or_never().unwrap_or_default();
-                    self.core.answered(departure.call, &departure.lane, answers, now)?;
+                    self.core.answered(departure.call, answers, now)?;
                 }
                 Release::Log(event) => self.log.push(event),
                 Release::Invalidate { .. } => {}

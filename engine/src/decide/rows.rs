@@ -72,6 +72,14 @@ pub(crate) enum Kind {
     Busy = 26,
     /// What could not be read, by number.
     Unreadable = 27,
+    /// What was spent of a system's limits (the gate), by system.
+    Spent = 28,
+    /// Texts of a rule set, by hash.
+    Rules = 29,
+    /// Hash of the active rule set, one row.
+    Active = 30,
+    /// Time of the last round, one row: the engine's time never runs back.
+    Time = 31,
 }
 
 /// Builds a key part by part.

@@ -1,6 +1,7 @@
 //! What the app twin and the operations twin promise, through their public doors.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+mod adapters;
 mod batches;
 mod faces;
 mod faults;

@@ -1,7 +1,10 @@
 //! Messages as signed deliveries.
 
+use connectors::secret::Secret;
+use connectors::webhook::Verify;
+use connectors::webhook::hmac::Hmac256;
 use dsl::value::Span;
-use sandbox::app::{Settings, WebhookTarget, sign};
+use sandbox::app::{SIGNATURE_HEADER, Settings, WebhookTarget, sign};
 use serde_json::{Value as Json, json};
 
 use super::World;
@@ -29,6 +32,19 @@ fn a_delivery_is_signed_over_its_time_and_body() {
         sign(b"key", dsl::value::Moment(1), b"[]"),
         "t=1,v1=74844a5a51cfee4367dd6f6d7903d46a076eb27921483686e5a7cac98f726d1c"
     );
+}
+
+#[test]
+fn the_engines_door_accepts_a_delivery_and_refuses_a_changed_one() {
+    let mut world = hooked();
+    world.user("ada@example.com");
+    let delivery = world.app.due(world.now).unwrap();
+    let door = Hmac256 { header: SIGNATURE_HEADER.into(), secret: Secret::new("s3cret") };
+    let mut headers = http::HeaderMap::new();
+    headers.insert(SIGNATURE_HEADER, delivery.signature.parse().unwrap());
+    assert_eq!(door.verify(&headers, &delivery.body, world.now), Ok(()));
+    let changed = String::from_utf8(delivery.body.to_vec()).unwrap().replace("ada@", "eve@");
+    assert!(door.verify(&headers, changed.as_bytes(), world.now).is_err());
 }
 
 #[test]

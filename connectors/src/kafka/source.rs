@@ -1,0 +1,656 @@
+//! Reads every partition of the named topics, from the offsets that the ledger holds.
+//!
+//! In: next offsets, pause and resume, commits for lag monitoring. Out: [`Event`]s, over a bounded channel.
+//! Always true: partitions are assigned by us, no group protocol takes part; the offsets of one partition only
+//! rise, so after a restart from stored offsets nothing is missing and nothing comes twice; a full channel holds
+//! the reading up (and librdkafka's queue is bounded); an offset that is gone is told before anything after it is
+//! read; a broker that is away is a state that is told once, with its reason, never the end.
+//! Awkward but true: a topic that was deleted and made anew, and has grown past our offset before we look, cannot
+//! be told from the old one by its offsets; [`Event::Up`] carries the cluster's id, so that a new cluster can.
+//! Not here: what a record means; where offsets are kept; tasks (the caller spawns the future).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use dsl::value::Moment;
+use futures_util::FutureExt;
+use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::client::{self, Context, Error};
+
+/// A partition: topic and number.
+pub type Partition = (String, i32);
+
+/// How long the brokers may take to answer one question of a survey before they count as away.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Between two surveys while something is not as it should be, and between two commits.
+const SOON: Duration = Duration::from_secs(1);
+
+/// Records that are handed on before the loop looks at anything else.
+const BURST: usize = 256;
+
+/// How to read.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// `host:port`, separated by commas.
+    pub brokers: String,
+    /// Names the commits, for lag monitoring; nobody joins the group.
+    pub group: String,
+    /// What is read.
+    pub topics: BTreeSet<String>,
+    /// How long a broker may hold a fetch open while there is nothing, in milliseconds. A real broker answers as
+    /// soon as a record comes; librdkafka's mock does not, so set it low there (10).
+    pub fetch_wait_ms: u32,
+    /// How often new partitions are looked for.
+    pub refresh: Duration,
+    /// What to do where the wanted offset is gone.
+    pub when_gone: WhenGone,
+    /// Further options of librdkafka: security above all.
+    pub options: BTreeMap<String, String>,
+}
+
+/// What to do where the wanted offset is gone; it is told in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WhenGone {
+    /// Go on at the oldest record that is there.
+    #[default]
+    Oldest,
+    /// Leave the partition alone until the source is started again.
+    Park,
+}
+
+impl Settings {
+    /// The usual: a fetch is held open 500 ms, new partitions are looked for every 30 s, a gone offset is told and
+    /// passed over.
+    pub fn new(brokers: impl Into<String>, group: impl Into<String>, topics: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            brokers: brokers.into(),
+            group: group.into(),
+            topics: topics.into_iter().collect(),
+            fetch_wait_ms: 500,
+            refresh: Duration::from_secs(30),
+            when_gone: WhenGone::default(),
+            options: BTreeMap::new(),
+        }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Values of options may be passwords.
+        out.debug_struct("Settings")
+            .field("brokers", &self.brokers)
+            .field("group", &self.group)
+            .field("topics", &self.topics)
+            .field("fetch_wait_ms", &self.fetch_wait_ms)
+            .field("refresh", &self.refresh)
+            .field("when_gone", &self.when_gone)
+            .field("options", &self.options.keys())
+            .finish()
+    }
+}
+
+/// What the source tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A record.
+    Record {
+        /// Its topic.
+        topic: String,
+        /// Its partition.
+        partition: i32,
+        /// Its offset; the next one to read is one more.
+        offset: i64,
+        /// When it was written, as its producer or the broker says.
+        timestamp: Option<Moment>,
+        /// Its value; empty where it has none (a tombstone).
+        payload: Bytes,
+    },
+    /// The brokers cannot be reached, or do not let us in. Told once; the source keeps trying.
+    Down(String),
+    /// The brokers answer: at start, and after [`Event::Down`].
+    Up {
+        /// The cluster's id, where the brokers say one: another id means that stored offsets are of another world.
+        cluster: Option<String>,
+    },
+    /// How many partitions a topic has; told at start and when it changes. 0: there is no such topic (yet).
+    Partitions {
+        /// The topic.
+        topic: String,
+        /// How many.
+        count: usize,
+    },
+    /// The wanted offset is not there any more (retention), or not yet (the topic was made anew). Told before any
+    /// later record of the partition; then [`Settings::when_gone`] says how it goes on.
+    OffsetGone {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// The offset that was wanted.
+        wanted: i64,
+        /// The oldest offset that is there.
+        low: i64,
+        /// The offset that the next record will get.
+        high: i64,
+    },
+}
+
+/// What its owner asks of a running source. Clones speak for the same source.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    wishes: watch::Sender<Wishes>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Wishes {
+    paused: bool,
+    commits: BTreeMap<Partition, i64>,
+}
+
+impl Handle {
+    /// Stops reading, as soon as may be; the connection stays. Up to one burst of records may still come.
+    pub fn pause(&self) {
+        self.wishes.send_modify(|wishes| wishes.paused = true);
+    }
+
+    /// Goes on reading where it stopped.
+    pub fn resume(&self) {
+        self.wishes.send_modify(|wishes| wishes.paused = false);
+    }
+
+    /// Tells Kafka the next offset to read of each partition, at most once a second, for lag monitoring only:
+    /// nothing rests on it, and it may fail.
+    pub fn commit(&self, next: BTreeMap<Partition, i64>) {
+        self.wishes.send_modify(|wishes| wishes.commits.extend(next));
+    }
+}
+
+/// The door for Kafka records.
+#[derive(Debug, Clone, Copy)]
+pub struct KafkaSource;
+
+impl KafkaSource {
+    /// Makes a source that reads on from `offsets` (the next offset to read; the oldest record where there is
+    /// none) into `out` until `stop`, or until nobody listens to `out`. Nothing runs before the future is spawned.
+    ///
+    /// # Errors
+    /// Where there is no topic, or an option is unknown, reserved, or needs TLS that is not built in. A broker
+    /// that is away is no error but [`Event::Down`].
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn start(
+        settings: Settings,
+        offsets: BTreeMap<Partition, i64>,
+        out: mpsc::Sender<Event>,
+        stop: CancellationToken,
+    ) -> Result<(Handle, impl Future<Output = ()> + Send + 'static), Error> {
+        if settings.topics.is_empty() {
+            return Err(Error::NoTopics);
+        }
+        let wait = settings.fetch_wait_ms.to_string();
+        let fixed = [
+            ("group.id", settings.group.as_str()),
+            ("enable.auto.commit", "false"),
+            ("enable.auto.offset.store", "false"),
+            ("auto.offset.reset", "error"),
+            ("enable.partition.eof", "false"),
+            ("allow.auto.create.topics", "false"),
+        ];
+        let defaults = [
+            ("client.id", settings.group.as_str()),
+            ("fetch.wait.max.ms", wait.as_str()),
+            // A record that was damaged on its way is fetched again, not handed on.
+            ("check.crcs", "true"),
+            // The queue in front of the channel: bounded well below the engine's idle memory.
+            ("queued.min.messages", "10000"),
+            ("queued.max.messages.kbytes", "16384"),
+            // With a queue this short the default of a second would be the limit of our speed.
+            ("fetch.queue.backoff.ms", "10"),
+            ("reconnect.backoff.max.ms", "1000"),
+        ];
+        let config = client::config(&settings.brokers, &fixed, &defaults, &settings.options)?;
+        let consumer: StreamConsumer<Context> =
+            config.create_with_context(Context::default()).map_err(Error::Client)?;
+        let (sender, wishes) = watch::channel(Wishes::default());
+        let reader = Reader {
+            consumer: Arc::new(consumer),
+            settings,
+            out,
+            stop,
+            wishes,
+            next: offsets,
+            there: BTreeSet::new(),
+            assigned: BTreeSet::new(),
+            parked: BTreeSet::new(),
+            counts: BTreeMap::new(),
+            up: None,
+            paused: false,
+            committed: BTreeMap::new(),
+        };
+        Ok((Handle { wishes: sender }, reader.run()))
+    }
+}
+
+/// Nobody listens any more, or we were told to stop.
+struct Ended;
+
+/// Everything that can wake the loop.
+enum Happened {
+    TimeToLook,
+    Surveyed(Result<Survey, String>),
+    Wished,
+    TimeToCommit,
+    Received(KafkaResult<Event>),
+}
+
+struct Reader {
+    consumer: Arc<StreamConsumer<Context>>,
+    settings: Settings,
+    out: mpsc::Sender<Event>,
+    stop: CancellationToken,
+    wishes: watch::Receiver<Wishes>,
+    /// The next offset to read of each partition that was read, now or before the start.
+    next: BTreeMap<Partition, i64>,
+    /// The partitions that the brokers named last.
+    there: BTreeSet<Partition>,
+    assigned: BTreeSet<Partition>,
+    parked: BTreeSet<Partition>,
+    counts: BTreeMap<String, usize>,
+    /// What was told last; `None` before the first survey.
+    up: Option<bool>,
+    paused: bool,
+    committed: BTreeMap<Partition, i64>,
+}
+
+impl Reader {
+    async fn run(mut self) {
+        let mut survey = None;
+        let Ended = self.read(&mut survey).await;
+        self.commit();
+        if let Some(running) = survey
+            && let Err(error) = running.await
+        {
+            tracing::error!(%error, "the last look at the brokers failed");
+        }
+        // Closing waits for the brokers, and blocks.
+        let consumer = self.consumer;
+        if let Err(error) = tokio::task::spawn_blocking(move || drop(consumer)).await {
+            tracing::error!(%error, "the Kafka consumer was not closed");
+        }
+    }
+
+    async fn read(&mut self, survey: &mut Option<JoinHandle<Result<Survey, String>>>) -> Ended {
+        let consumer = Arc::clone(&self.consumer);
+        let (stop, out) = (self.stop.clone(), self.out.clone());
+        // When to look at the brokers, when to commit.
+        let (mut looked, mut look_at) = (Instant::now(), Instant::now());
+        let mut commit_at: Option<Instant> = None;
+        loop {
+            let happened = tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ended,
+                () = out.closed() => return Ended,
+                answer = ended(survey) => {
+                    *survey = None;
+                    Happened::Surveyed(answer)
+                }
+                () = tokio::time::sleep_until(look_at), if survey.is_none() => Happened::TimeToLook,
+                // A handle that is gone asks for nothing more; its last wishes stand.
+                Ok(()) = self.wishes.changed() => Happened::Wished,
+                () = tokio::time::sleep_until(commit_at.unwrap_or(look_at)), if commit_at.is_some() => Happened::TimeToCommit,
+                message = consumer.recv() => Happened::Received(message.map(|message| record(&message))),
+            };
+            let told = match happened {
+                Happened::TimeToLook => {
+                    looked = Instant::now();
+                    *survey = Some(self.survey());
+                    Ok(())
+                }
+                Happened::Surveyed(answer) => {
+                    let told = self.settle(answer).await;
+                    look_at = looked + if self.is_well() { self.settings.refresh } else { SOON };
+                    told
+                }
+                Happened::Wished => {
+                    self.turn();
+                    commit_at = commit_at.or_else(|| Some(Instant::now() + SOON));
+                    Ok(())
+                }
+                Happened::TimeToCommit => {
+                    commit_at = None;
+                    self.commit();
+                    Ok(())
+                }
+                Happened::Received(first) => match self.hand_on(&consumer, first).await {
+                    Ok(true) => Ok(()),
+                    Ok(false) => {
+                        look_at = look_at.min(looked + SOON);
+                        Ok(())
+                    }
+                    Err(ended) => Err(ended),
+                },
+            };
+            if let Err(ended) = told {
+                return ended;
+            }
+        }
+    }
+
+    /// Hands on what was received, and what else has come already. False where it was not all well.
+    async fn hand_on(&mut self, consumer: &StreamConsumer<Context>, first: KafkaResult<Event>) -> Result<bool, Ended> {
+        let mut well = true;
+        let mut left = BURST;
+        let mut received = Some(first);
+        while let Some(one) = received {
+            match one {
+                Ok(record) => self.pass(record).await?,
+                Err(error) => {
+                    well = false;
+                    self.stumble(&error);
+                }
+            }
+            left -= 1;
+            let wished = self.wishes.has_changed().unwrap_or(false);
+            // INVARIANT: what is received here is handled by the next turn of this loop, so nothing is dropped.
+            received = if left == 0 || wished {
+                None
+            } else {
+                consumer.recv().now_or_never().map(|message| message.map(|message| record(&message)))
+            };
+        }
+        Ok(well)
+    }
+
+    /// Gives a record to the listener, unless it was given before.
+    async fn pass(&mut self, event: Event) -> Result<(), Ended> {
+        let Event::Record { topic, partition, offset, .. } = &event else {
+            return self.emit(event).await;
+        };
+        let key = (topic.clone(), *partition);
+        let following = *offset + 1;
+        if self.next.get(&key).is_some_and(|next| offset < next) {
+            tracing::debug!(topic, partition, offset, "a record that was read already came again");
+            return Ok(());
+        }
+        self.emit(event).await?;
+        self.next.insert(key, following);
+        Ok(())
+    }
+
+    async fn emit(&self, event: Event) -> Result<(), Ended> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Err(Ended),
+            sent = self.out.send(event) => sent.map_err(|_| Ended),
+        }
+    }
+
+    /// An error on the stream is a state, never the end: the next survey says what is the matter.
+    fn stumble(&mut self, error: &KafkaError) {
+        tracing::debug!(%error, "the Kafka stream stumbles");
+        let gone = [RDKafkaErrorCode::AutoOffsetReset, RDKafkaErrorCode::OffsetOutOfRange];
+        if error.rdkafka_error_code().is_some_and(|code| gone.contains(&code)) {
+            // It does not say which partition: all are placed anew, from where we are, by the way of the start.
+            match self.consumer.unassign() {
+                Ok(()) => self.assigned.clear(),
+                Err(error) => tracing::error!(%error, "Kafka partitions cannot be given back"),
+            }
+        }
+    }
+
+    /// True where every topic is there and every partition is read or parked.
+    fn is_well(&self) -> bool {
+        self.up == Some(true)
+            && self.settings.topics.iter().all(|topic| self.counts.get(topic).is_some_and(|count| *count > 0))
+            && self.there.iter().all(|partition| self.is_placed(partition))
+    }
+
+    fn is_placed(&self, partition: &Partition) -> bool {
+        self.assigned.contains(partition) || self.parked.contains(partition)
+    }
+
+    /// Asks the brokers what is there, on a thread that may block.
+    fn survey(&self) -> JoinHandle<Result<Survey, String>> {
+        let (consumer, topics, stop) = (Arc::clone(&self.consumer), self.settings.topics.clone(), self.stop.clone());
+        let placed: BTreeSet<Partition> = self.assigned.union(&self.parked).cloned().collect();
+        tokio::task::spawn_blocking(move || {
+            Survey::make(&consumer, &topics, &placed, &stop)
+                .map_err(|error| consumer.client().context().reason().unwrap_or_else(|| error.to_string()))
+        })
+    }
+
+    /// Takes in what the brokers say: tells it, and reads what is new.
+    async fn settle(&mut self, answer: Result<Survey, String>) -> Result<(), Ended> {
+        let survey = match answer {
+            Ok(survey) => survey,
+            Err(reason) => return self.tell_down(reason).await,
+        };
+        self.there = survey
+            .topics
+            .iter()
+            .flat_map(|(topic, partitions)| partitions.iter().map(|partition| (topic.clone(), *partition)))
+            .collect();
+        match survey.trouble {
+            Some(reason) => self.tell_down(reason).await?,
+            None if self.up != Some(true) => {
+                self.up = Some(true);
+                self.consumer.client().context().forget();
+                self.emit(Event::Up { cluster: survey.cluster }).await?;
+            }
+            None => {}
+        }
+        for (topic, partitions) in survey.topics {
+            let count = partitions.len();
+            if self.counts.insert(topic.clone(), count) != Some(count) {
+                if count == 0 {
+                    tracing::warn!(topic, "there is no such Kafka topic");
+                }
+                self.emit(Event::Partitions { topic, count }).await?;
+            }
+        }
+        self.place(survey.marks).await
+    }
+
+    async fn tell_down(&mut self, reason: String) -> Result<(), Ended> {
+        if self.up == Some(false) {
+            return Ok(());
+        }
+        self.up = Some(false);
+        tracing::warn!(reason, brokers = self.settings.brokers, "Kafka cannot be read");
+        self.emit(Event::Down(reason)).await
+    }
+
+    /// Starts reading partitions, each from its next offset; tells those whose offset is gone.
+    async fn place(&mut self, marks: BTreeMap<Partition, (i64, i64)>) -> Result<(), Ended> {
+        let mut list = TopicPartitionList::new();
+        let mut placed = Vec::new();
+        for (key, (low, high)) in marks {
+            if self.is_placed(&key) {
+                continue;
+            }
+            let offset = match self.next.get(&key).copied() {
+                None => Offset::Beginning,
+                Some(next) if (low..=high).contains(&next) => Offset::Offset(next),
+                Some(wanted) => {
+                    let (topic, partition) = key.clone();
+                    tracing::error!(topic, partition, wanted, low, high, "the wanted Kafka offset is gone");
+                    self.emit(Event::OffsetGone { topic, partition, wanted, low, high }).await?;
+                    if self.settings.when_gone == WhenGone::Park {
+                        self.parked.insert(key);
+                        continue;
+                    }
+                    self.next.insert(key.clone(), low);
+                    Offset::Offset(low)
+                }
+            };
+            match list.add_partition_offset(&key.0, key.1, offset) {
+                Ok(()) => placed.push(key),
+                Err(error) => tracing::error!(topic = key.0, partition = key.1, %error, "an offset that cannot be"),
+            }
+        }
+        if placed.is_empty() {
+            return Ok(());
+        }
+        if let Err(error) = self.consumer.incremental_assign(&list) {
+            // They stay unplaced, so the next survey finds them again.
+            return self.tell_down(format!("partitions cannot be assigned: {error}")).await;
+        }
+        self.assigned.extend(placed);
+        if self.paused {
+            self.pause_or_resume();
+        }
+        Ok(())
+    }
+
+    /// Follows the wish to pause or to go on.
+    fn turn(&mut self) {
+        let paused = self.wishes.borrow_and_update().paused;
+        if paused != self.paused {
+            self.paused = paused;
+            self.pause_or_resume();
+        }
+    }
+
+    fn pause_or_resume(&self) {
+        let mut list = TopicPartitionList::new();
+        for (topic, partition) in &self.assigned {
+            list.add_partition(topic, *partition);
+        }
+        let done = if self.paused { self.consumer.pause(&list) } else { self.consumer.resume(&list) };
+        if let Err(error) = done {
+            tracing::error!(%error, paused = self.paused, "Kafka partitions cannot be paused or resumed");
+        }
+    }
+
+    /// Tells Kafka what the ledger holds, where that is news.
+    fn commit(&mut self) {
+        let wanted = self.wishes.borrow().commits.clone();
+        let mut list = TopicPartitionList::new();
+        for (key, next) in wanted {
+            if self.committed.get(&key) == Some(&next) {
+                continue;
+            }
+            match list.add_partition_offset(&key.0, key.1, Offset::Offset(next)) {
+                Ok(()) => {
+                    self.committed.insert(key, next);
+                }
+                Err(error) => tracing::error!(topic = key.0, partition = key.1, %error, "an offset that cannot be"),
+            }
+        }
+        if list.count() == 0 {
+            return;
+        }
+        if let Err(error) = self.consumer.commit(&list, CommitMode::Async) {
+            tracing::warn!(%error, "offsets were not committed to Kafka; lag figures are stale");
+        }
+    }
+}
+
+/// What the brokers say of our topics.
+struct Survey {
+    cluster: Option<String>,
+    /// Partitions of each topic; empty where there is no such topic.
+    topics: BTreeMap<String, BTreeSet<i32>>,
+    /// Low and high watermark of the partitions that are not placed yet.
+    marks: BTreeMap<Partition, (i64, i64)>,
+    /// Why not everything could be seen; the rest of it can be read all the same.
+    trouble: Option<String>,
+}
+
+impl Survey {
+    fn make(
+        consumer: &StreamConsumer<Context>,
+        topics: &BTreeSet<String>,
+        placed: &BTreeSet<Partition>,
+        stop: &CancellationToken,
+    ) -> KafkaResult<Self> {
+        let mut survey = Self { cluster: None, topics: BTreeMap::new(), marks: BTreeMap::new(), trouble: None };
+        for topic in topics {
+            if stop.is_cancelled() {
+                return Err(KafkaError::Canceled);
+            }
+            match partitions(consumer, topic)? {
+                Ok(partitions) => {
+                    survey.topics.insert(topic.clone(), partitions);
+                }
+                Err(code) => survey.trouble = Some(format!("topic `{topic}` cannot be read: {code}")),
+            }
+        }
+        survey.cluster = consumer.client().fetch_cluster_id(PATIENCE);
+        for (topic, partitions) in &survey.topics {
+            for partition in partitions {
+                let key = (topic.clone(), *partition);
+                if placed.contains(&key) {
+                    continue;
+                }
+                if stop.is_cancelled() {
+                    return Err(KafkaError::Canceled);
+                }
+                match consumer.fetch_watermarks(topic, *partition, PATIENCE) {
+                    Ok(marks) => {
+                        survey.marks.insert(key, marks);
+                    }
+                    Err(error) => {
+                        // Each further one might cost the same patience: they are asked for in the next survey.
+                        let reason = consumer.client().context().reason().unwrap_or_else(|| error.to_string());
+                        survey.trouble = Some(format!("partition {partition} of `{topic}` cannot be read: {reason}"));
+                        return Ok(survey);
+                    }
+                }
+            }
+        }
+        Ok(survey)
+    }
+}
+
+/// The topic's partitions; none where there is no such topic; a code where the brokers keep it from us.
+fn partitions(consumer: &StreamConsumer<Context>, topic: &str) -> KafkaResult<Result<BTreeSet<i32>, RDKafkaErrorCode>> {
+    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
+    let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
+        return Ok(Ok(BTreeSet::new()));
+    };
+    let code = found.error().map(RDKafkaErrorCode::from);
+    match code {
+        None => Ok(Ok(found.partitions().iter().map(|partition| partition.id()).collect())),
+        Some(
+            RDKafkaErrorCode::UnknownTopicOrPartition
+            | RDKafkaErrorCode::UnknownTopic
+            | RDKafkaErrorCode::UnknownPartition,
+        ) => Ok(Ok(BTreeSet::new())),
+        Some(code) => Ok(Err(code)),
+    }
+}
+
+/// The end of a running survey; never, where none runs.
+async fn ended(survey: &mut Option<JoinHandle<Result<Survey, String>>>) -> Result<Survey, String> {
+    match survey {
+        Some(running) => {
+            running.await.unwrap_or_else(|failure| Err(format!("the look at the brokers failed: {failure}")))
+        }
+        None => std::future::pending().await,
+    }
+}
+
+fn record(message: &BorrowedMessage<'_>) -> Event {
+    Event::Record {
+        topic: message.topic().to_owned(),
+        partition: message.partition(),
+        offset: message.offset(),
+        timestamp: message.timestamp().to_millis().map(Moment),
+        payload: message.payload().map(Bytes::copy_from_slice).unwrap_or_default(),
+    }
+}

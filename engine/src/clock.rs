@@ -1,0 +1,93 @@
+//! What time it is: the only place in the engine that looks.
+//!
+//! Out: [`Now`], the engine's time and the time by which limits are paced. They differ only where the engine runs
+//! on the twins' clock, which can jump: a jump must not open a rate window.
+
+pub mod remote;
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use dsl::value::Moment;
+
+/// One instant, by both clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Now {
+    /// The engine's time: stamps, deadlines, timers.
+    pub at: Moment,
+    /// The time of rate windows and pauses; never jumps.
+    pub pace: Moment,
+}
+
+impl Now {
+    /// Both clocks show `at`.
+    #[must_use]
+    pub fn same(at: Moment) -> Self {
+        Self { at, pace: at }
+    }
+}
+
+impl From<Moment> for Now {
+    /// Both clocks show it, as in virtual time.
+    fn from(at: Moment) -> Self {
+        Self::same(at)
+    }
+}
+
+/// Tells the time.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Now;
+
+    /// How long a sleeper may trust that the clock runs like the machine's; `None`: for ever.
+    fn trust(&self) -> Option<Duration> {
+        None
+    }
+}
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct System;
+
+impl Clock for System {
+    fn now(&self) -> Now {
+        Now::same(wall())
+    }
+}
+
+/// The machine's wall time.
+#[must_use]
+pub fn wall() -> Moment {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Moment(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// A clock that stands until somebody moves it.
+#[derive(Debug, Default)]
+pub struct Manual(Mutex<Moment>);
+
+impl Manual {
+    /// A clock that shows `at`.
+    #[must_use]
+    pub fn new(at: Moment) -> Self {
+        Self(Mutex::new(at))
+    }
+
+    /// Moves it to `at`; never back.
+    pub fn set(&self, at: Moment) {
+        let mut now = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *now = (*now).max(at);
+    }
+
+    /// What it shows.
+    #[must_use]
+    pub fn read(&self) -> Moment {
+        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Clock for Manual {
+    fn now(&self) -> Now {
+        Now::same(self.read())
+    }
+}

@@ -1,0 +1,490 @@
+//! The engine without threads or sockets: one input at a time, decided, appended, released when durable.
+//!
+//! In: inputs with the time at which they came. Out: [`Release`]s, in order, each once what justifies it would
+//! survive a power cut.
+//! Always true: the engine's time never runs backwards, not even over a restart; a refused append leaves no trace
+//! but the refusal. The daemon and the virtual world ([`crate::rehearse`]) drive this same struct.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use connectors::port::{Answer, Connector, Input as Inputs, LinkChange, Request, Verb, Wire};
+use dsl::program::Program;
+use dsl::schema::EntityName;
+use dsl::value::Moment;
+
+use crate::clock::Now;
+use crate::decide::rows::{Key, Kind};
+use crate::decide::{self, Command, Event, Input, Knobs, Lane, LaneKind, Programs, decide};
+use crate::gate::{Gate, Poll, Reach, Reaches};
+use crate::ids::CallId;
+use crate::ledger::{Ledger, Round, Rows, Seq};
+
+/// The connectors by the system's name in the rules.
+pub type Connectors = BTreeMap<String, Arc<dyn Connector>>;
+
+/// A request that may leave now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Departure {
+    /// Names it; its answers come back under this name.
+    pub call: CallId,
+    /// The lane it left.
+    pub lane: Lane,
+    /// What to send.
+    pub request: Request,
+    /// A cache may answer it.
+    pub cacheable: bool,
+}
+
+/// What is carried out once it is justified.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Release {
+    /// Send a request.
+    Send(Departure),
+    /// What a cache holds of a record is stale.
+    Invalidate {
+        /// The system.
+        system: String,
+        /// The entity's name in the lock.
+        entity: String,
+        /// The record.
+        id: String,
+    },
+    /// Something people should see.
+    Log(Event),
+}
+
+/// Why an input was not taken.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum Error {
+    /// The ledger cannot do what it is asked.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Ledger(#[from] crate::ledger::Error),
+    /// A decision broke off: a defect of the engine.
+    #[error("a decision broke off: {0}")]
+    #[diagnostic(code(engine::defect), help("report it with the log; nothing of this input was stored"))]
+    Defect(String),
+}
+
+impl Error {
+    /// The ledger takes nothing for now; the same input may be given again later.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Ledger(crate::ledger::Error::Full { .. }))
+    }
+
+    /// Another try with the same input cannot help, and nothing else is wrong with the ledger.
+    #[must_use]
+    pub fn is_about_input(&self) -> bool {
+        matches!(self, Self::Defect(_) | Self::Ledger(crate::ledger::Error::Row { .. }))
+    }
+}
+
+/// What was done since the start, for status and metrics.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counts {
+    /// Inputs decided.
+    pub inputs: u64,
+    /// Rounds appended.
+    pub rounds: u64,
+    /// Requests released.
+    pub calls: u64,
+    /// Inputs in them.
+    pub call_inputs: u64,
+}
+
+/// The engine's core.
+pub struct Core {
+    ledger: Box<dyn Ledger>,
+    programs: Programs,
+    knobs: Knobs,
+    gate: Gate,
+    flights: BTreeMap<String, usize>,
+    connectors: Arc<Connectors>,
+    at: Moment,
+    stored_at: Moment,
+    last: Seq,
+    waiting: VecDeque<(Seq, Release)>,
+    timer: Option<Moment>,
+    counts: Counts,
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Core").field("at", &self.at).field("last", &self.last).finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    /// Takes up where the ledger stands: limits as they were spent, queues, calls without an answer (which may or
+    /// may not have happened), schedules.
+    ///
+    /// # Errors
+    /// Where rows cannot be read or the ledger takes nothing.
+    pub fn start(
+        ledger: Box<dyn Ledger>,
+        programs: Programs,
+        connectors: Connectors,
+        knobs: Knobs,
+        now: impl Into<Now>,
+    ) -> Result<Self, Error> {
+        let now = now.into();
+        let connectors = Arc::new(connectors);
+        let rows: &dyn Rows = &*ledger;
+        let reaches = reaches(&programs.active, &connectors, &BTreeMap::new());
+        let mut gate = Gate::new(&programs.active, reaches);
+        for system in programs.active.systems.keys() {
+            let key = Key::new(Kind::Spent).text(system).bytes();
+            if let Some(bytes) = rows.get(&key)? {
+                gate.restore(system, &read(&key, &bytes)?, now.pace);
+            }
+        }
+        for queued in decide::queued(rows)? {
+            gate.work(queued.lane, queued.deadline, queued.priority);
+        }
+        let time_key = Key::new(Kind::Time).bytes();
+        let before = match rows.get(&time_key)? {
+            Some(bytes) => read::<Moment>(&time_key, &bytes)?,
+            None => Moment(i64::MIN),
+        };
+        let unanswered = decide::unanswered(rows)?;
+        let timer = decide::next_timer(rows)?;
+        let last = ledger.durable();
+        let mut core = Self {
+            ledger,
+            programs,
+            knobs,
+            gate,
+            flights: BTreeMap::new(),
+            connectors,
+            at: before.max(now.at),
+            stored_at: before,
+            last,
+            waiting: VecDeque::new(),
+            timer,
+            counts: Counts::default(),
+        };
+        for call in unanswered {
+            let cause = "the engine was restarted before an answer came".to_owned();
+            let answers = vec![Answer::Unknown { cause }; call.inputs];
+            core.input(&Input::Answers { call: call.call, answers }, now)?;
+        }
+        core.input(&Input::Started, now)?;
+        Ok(core)
+    }
+
+    /// Decides `input` and appends what follows. What it justifies is released when the sequence that comes back
+    /// is durable; so is the receipt of its source.
+    ///
+    /// # Errors
+    /// [`Error`]; nothing has happened then.
+    pub fn input(&mut self, input: &Input, now: impl Into<Now>) -> Result<Seq, Error> {
+        let now = now.into();
+        self.at = self.at.max(now.at);
+        if let Input::Answers { call, answers } = input {
+            self.gate.answered(*call, answers, now.pace);
+        }
+        let rows: &dyn Rows = &*self.ledger;
+        let decided = catch_unwind(AssertUnwindSafe(|| decide(rows, &self.programs, &self.knobs, input, self.at)));
+        let outcome = decided.map_err(|panic| Error::Defect(said(&panic)))??;
+        self.counts.inputs += 1;
+        let mut round = outcome.round;
+        let mut system = match input {
+            Input::Open { lane, .. } => Some(lane.system.clone()),
+            _ => None,
+        };
+        let mut sent = Vec::new();
+        for command in &outcome.commands {
+            if let Command::Call { call, lane, request, .. } = command {
+                let calls = self.connectors.get(&lane.system).map_or(1, |connector| connector.calls(request));
+                self.gate.sent(*call, lane, calls, request.inputs.len());
+                system = Some(lane.system.clone());
+                sent.push(*call);
+            }
+        }
+        if let Input::Answers { .. } = input {
+            // Whose answer it was is known to the gate only; all systems with limits are few and small.
+            for name in self.programs.active.systems.keys() {
+                self.keep_spent(name, &mut round);
+            }
+        } else if let Some(system) = system
+            && !sent.is_empty()
+        {
+            self.keep_spent(&system, &mut round);
+        }
+        let seq = match self.append(round) {
+            Ok(seq) => seq,
+            Err(error) => {
+                for call in sent {
+                    self.gate.unspent(call);
+                }
+                return Err(error);
+            }
+        };
+        for command in outcome.commands {
+            let release = match command {
+                Command::Work { lane, deadline, priority } => {
+                    self.gate.work(lane, deadline, priority);
+                    continue;
+                }
+                Command::Call { call, lane, request, cacheable } => {
+                    self.counts.calls += 1;
+                    self.counts.call_inputs += request.inputs.len() as u64;
+                    Release::Send(Departure { call, lane, request, cacheable })
+                }
+                Command::Invalidate { system, entity, id } => Release::Invalidate { system, entity, id },
+                Command::Log(event) => Release::Log(event),
+            };
+            self.waiting.push_back((seq, release));
+        }
+        Ok(seq)
+    }
+
+    fn keep_spent(&self, system: &str, round: &mut Round) {
+        if let Some(saved) = self.gate.save(system) {
+            let bytes = postcard::to_stdvec(&saved).expect("rows hold plain data");
+            round.changes.push((Key::new(Kind::Spent).text(system).bytes(), Some(bytes)));
+        }
+    }
+
+    /// Appends a round as it is; an empty one is not written, and justified by the one before it.
+    fn append(&mut self, mut round: Round) -> Result<Seq, Error> {
+        if round.changes.is_empty() && round.records.is_empty() {
+            return Ok(self.last);
+        }
+        if self.at > self.stored_at {
+            let bytes = postcard::to_stdvec(&self.at).expect("rows hold plain data");
+            round.changes.push((Key::new(Kind::Time).bytes(), Some(bytes)));
+        }
+        let timers = round.changes.iter().any(|(key, _)| key.first() == Some(&(Kind::Timer as u8)));
+        self.last = self.ledger.append(round)?;
+        self.stored_at = self.at;
+        self.counts.rounds += 1;
+        if timers {
+            self.timer = decide::next_timer(&*self.ledger)?;
+        }
+        Ok(self.last)
+    }
+
+    /// Does one thing that is due: a timer, or a request of a lane that may send. `false` where nothing is.
+    ///
+    /// # Errors
+    /// As [`Core::input`]; what was due stays due.
+    pub fn step(&mut self, now: Now) -> Result<bool, Error> {
+        self.at = self.at.max(now.at);
+        if self.timer.is_some_and(|timer| timer <= self.at) {
+            self.input(&Input::Due, now)?;
+            return Ok(true);
+        }
+        match self.gate.poll(Now { at: self.at, pace: now.pace }) {
+            Poll::Open { lane, max, priority } => {
+                let opened = self.input(&Input::Open { lane: lane.clone(), max }, now);
+                if let Err(error) = opened {
+                    self.gate.work(lane, self.at, priority);
+                    return Err(error);
+                }
+                Ok(true)
+            }
+            Poll::Wait { .. } => Ok(false),
+        }
+    }
+
+    /// Does all that is due; gives the time of what is due next, on either clock.
+    ///
+    /// # Errors
+    /// As [`Core::input`]; what was due stays due.
+    pub fn turn(&mut self, now: impl Into<Now>) -> Result<Option<Moment>, Error> {
+        let now = now.into();
+        while self.step(now)? {}
+        let (at, pace) = self.next(now);
+        Ok(at.into_iter().chain(pace).min())
+    }
+
+    /// The answers to a released request came; the same as an input of them.
+    ///
+    /// # Errors
+    /// As [`Core::input`].
+    pub fn answered(&mut self, call: CallId, answers: Vec<Answer>, now: impl Into<Now>) -> Result<Seq, Error> {
+        self.input(&Input::Answers { call, answers }, now)
+    }
+
+    /// How many requests of each system may be under way at once, where it is not the usual number.
+    pub fn set_flights(&mut self, flights: BTreeMap<String, usize>) {
+        self.flights = flights;
+        self.gate.reach(reaches(&self.programs.active, &self.connectors, &self.flights));
+    }
+
+    /// When to call [`Core::step`] next: on the engine's clock, and on that of paces. Call it when `step` said no.
+    pub fn next(&mut self, now: Now) -> (Option<Moment>, Option<Moment>) {
+        match self.gate.poll(Now { at: self.at.max(now.at), pace: now.pace }) {
+            Poll::Open { lane, priority, .. } => {
+                self.gate.work(lane, self.at, priority);
+                (Some(self.at), None)
+            }
+            Poll::Wait { at, pace } => {
+                let at = [at, self.timer].into_iter().flatten().min();
+                (at, pace)
+            }
+        }
+    }
+
+    /// What may be carried out by now, in order.
+    pub fn released(&mut self) -> Vec<Release> {
+        let durable = self.ledger.durable();
+        let ready = self.waiting.iter().take_while(|(seq, _)| *seq <= durable).count();
+        self.waiting.drain(..ready).map(|(_, release)| release).collect()
+    }
+
+    /// A released call was answered without asking its system: it spends nothing.
+    pub fn unspent(&mut self, call: CallId) {
+        self.gate.unspent(call);
+    }
+
+    /// Another rule set decides from now on; runs in progress keep theirs. `kept` holds the rows by which it is
+    /// found again, and `event` the line of history.
+    ///
+    /// # Errors
+    /// As [`Core::input`]; the old one goes on then.
+    pub fn activate(
+        &mut self,
+        programs: Programs,
+        kept: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+        event: Event,
+        now: Now,
+    ) -> Result<Seq, Error> {
+        self.at = self.at.max(now.at);
+        let record = serde_json::to_vec(&event).expect("events hold plain data");
+        self.append(Round { changes: kept, records: vec![record] })?;
+        self.waiting.push_back((self.last, Release::Log(event)));
+        self.gate.limit(&programs.active);
+        self.gate.reach(reaches(&programs.active, &self.connectors, &self.flights));
+        self.programs = programs;
+        self.input(&Input::Started, now)
+    }
+
+    /// Blocks until all that was appended is durable.
+    ///
+    /// # Errors
+    /// Where that can no longer happen.
+    pub fn flush(&mut self) -> Result<Seq, Error> {
+        Ok(self.ledger.flush()?)
+    }
+
+    /// The last sequence that would survive a power cut.
+    #[must_use]
+    pub fn durable(&self) -> Seq {
+        self.ledger.durable()
+    }
+
+    /// The last sequence that was appended.
+    #[must_use]
+    pub fn last(&self) -> Seq {
+        self.last
+    }
+
+    /// The rows as they are.
+    #[must_use]
+    pub fn rows(&self) -> &dyn Rows {
+        &*self.ledger
+    }
+
+    /// The ledger itself, given back; what is not durable is the ledger's business.
+    #[must_use]
+    pub fn into_ledger(self) -> Box<dyn Ledger> {
+        self.ledger
+    }
+
+    /// The rule sets in use.
+    #[must_use]
+    pub fn programs(&self) -> &Programs {
+        &self.programs
+    }
+
+    /// The gate, to look at.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// The engine's time.
+    #[must_use]
+    pub fn at(&self) -> Moment {
+        self.at
+    }
+
+    /// What was done so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T, crate::ledger::Error> {
+    postcard::from_bytes(bytes).map_err(|error| crate::ledger::Error::Row {
+        key: String::from_utf8_lossy(key).into_owned(),
+        reason: error.to_string(),
+    })
+}
+
+fn said(panic: &Box<dyn std::any::Any + Send>) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "it gave no reason".to_owned())
+}
+
+/// How many requests of a system may be under way at once where nothing is said.
+fn default_flights(program: &Program, system: &str) -> usize {
+    // A system that counts calls gains nothing from many at once; one that does not is bounded by itself.
+    if program.systems.get(system).is_some_and(|system| system.limits.contains_key("api")) { 4 } else { 32 }
+}
+
+/// The reach of every lane, by asking its connector about the largest request the lane could send.
+fn reaches(program: &Arc<Program>, connectors: &Arc<Connectors>, flights: &BTreeMap<String, usize>) -> Reaches {
+    let program = Arc::clone(program);
+    let connectors = Arc::clone(connectors);
+    let flights = flights.clone();
+    Arc::new(move |lane| {
+        let flights =
+            flights.get(&lane.system).copied().unwrap_or_else(|| default_flights(&program, &lane.system)).max(1);
+        let Some(connector) = connectors.get(&lane.system) else { return Reach { batch: 1, calls: 1, flights } };
+        let request = largest(&program, lane);
+        Reach { batch: connector.max_batch(&request.verb).max(1), calls: connector.calls(&request), flights }
+    })
+}
+
+/// A request with everything that a lane's requests can carry, for counting calls.
+fn largest(program: &Program, lane: &Lane) -> Request {
+    let used = |entity: &str| {
+        let used = program.used.get(&EntityName::new(&lane.system, entity)).cloned().unwrap_or_default();
+        (used.fields.into_iter().collect::<Vec<_>>(), used.links.into_iter().collect::<Vec<_>>())
+    };
+    let mut input = Inputs { key: "k".to_owned(), id: Some("1".to_owned()), ..Inputs::default() };
+    let verb = match &lane.kind {
+        LaneKind::Read { entity, by } => {
+            let (fields, links) = used(entity);
+            Verb::Read { entity: entity.clone(), by: by.clone(), fields, links }
+        }
+        LaneKind::List { entity } => {
+            let (fields, links) = used(entity);
+            Verb::List { entity: entity.clone(), fields, links, since: None }
+        }
+        LaneKind::Create { entity } | LaneKind::Update { entity } => {
+            let (fields, links) = used(entity);
+            input.values = fields.into_iter().map(|field| (field, Wire::Null)).collect();
+            let change = LinkChange { remove: Some("1".to_owned()), add: Some("2".to_owned()) };
+            input.links = links.into_iter().map(|link| (link, change.clone())).collect();
+            if matches!(lane.kind, LaneKind::Create { .. }) {
+                Verb::Create { entity: entity.clone() }
+            } else {
+                Verb::Update { entity: entity.clone() }
+            }
+        }
+        LaneKind::Delete { entity } => Verb::Delete { entity: entity.clone() },
+        LaneKind::Operation { name } => Verb::Operation { name: name.clone() },
+    };
+    Request { verb, inputs: vec![input] }
+}
