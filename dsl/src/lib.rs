@@ -6,7 +6,7 @@ pub mod check;
 pub mod decode;
 pub mod diagnostic;
 pub mod eval;
-mod near;
+pub mod near;
 mod outline;
 pub mod parse;
 pub mod program;

@@ -2,7 +2,8 @@
 
 /// The candidate with the smallest edit distance to `word`; none where it is further than a third of the word.
 /// Words over 64 characters and lists over 2,000 are not looked at.
-pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.is_empty() || word.len() > 64 {
         return None;
     }

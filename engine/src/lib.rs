@@ -1,6 +1,7 @@
 //! The runtime: durable sync and workflows between systems, by rules.
 pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod decide;
 pub mod gate;
 pub mod ids;

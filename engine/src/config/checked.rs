@@ -1,0 +1,492 @@
+//! engine.yaml with types, units and absolute meaning.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use dsl::value::Span;
+use serde_json::Value as Json;
+
+use super::raw::problem;
+use super::secret::SecretAt;
+use super::{Problem, locate};
+
+/// The whole configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Folder of rules.
+    pub rules: PathBuf,
+    /// Folder of the ledger.
+    pub state: PathBuf,
+    /// Where webhooks arrive.
+    pub listen: SocketAddr,
+    /// The admin API.
+    pub admin: Admin,
+    /// Systems by their name in the rules.
+    pub systems: BTreeMap<String, Connection>,
+    /// Kafka, where there is one.
+    pub kafka: Option<Kafka>,
+    /// Redis, where there is one.
+    pub redis: Option<Redis>,
+    /// Knobs.
+    pub runtime: Runtime,
+}
+
+/// The admin API.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Its token; needed where it listens beyond loopback.
+    pub token: Option<SecretAt>,
+}
+
+/// How one system is reached.
+#[derive(Debug, Clone, Default)]
+pub struct Connection {
+    /// `hubspot`, `rest` or `http`.
+    pub connector: String,
+    /// Where it is called.
+    pub base_url: String,
+    /// HubSpot's API version.
+    pub api_version: String,
+    /// Its token.
+    pub token: Option<SecretAt>,
+    /// Our app at HubSpot.
+    pub app_id: Option<u64>,
+    /// Most requests under way at once, where it is not the usual number.
+    pub concurrency: Option<usize>,
+    /// Its webhook, where it has one.
+    pub webhook: Option<Webhook>,
+    /// Addresses by role.
+    pub roles: BTreeMap<String, String>,
+    /// How operations are called, by name.
+    pub operations: BTreeMap<String, HttpOperation>,
+}
+
+/// A webhook.
+#[derive(Debug, Clone)]
+pub struct Webhook {
+    /// Path at our door.
+    pub path: String,
+    /// The URL as the sender calls it.
+    pub public_url: Option<String>,
+    /// What its signature is made with.
+    pub secret: SecretAt,
+}
+
+/// How an operation is called over HTTP.
+#[derive(Debug, Clone)]
+pub struct HttpOperation {
+    /// `POST` …
+    pub method: http::Method,
+    /// Behind the base URL.
+    pub path: String,
+    /// The body's template.
+    pub body: Json,
+}
+
+/// Kafka.
+#[derive(Debug, Clone)]
+pub struct Kafka {
+    /// `host:port`, separated by commas.
+    pub brokers: String,
+    /// Names the commits.
+    pub group: String,
+    /// Where records were lost before they were read: leave the partition alone instead of going on.
+    pub park_gone: bool,
+    /// How long a broker may hold a fetch open.
+    pub fetch_wait: Span,
+    /// How it is reached.
+    pub security: Security,
+}
+
+/// How Kafka is reached.
+#[derive(Debug, Clone, Default)]
+pub struct Security {
+    /// TLS.
+    pub tls: bool,
+    /// SASL.
+    pub sasl: Option<Sasl>,
+    /// Certificates of the authority.
+    pub ca_file: Option<PathBuf>,
+    /// Our certificate.
+    pub certificate_file: Option<PathBuf>,
+    /// Our key.
+    pub key_file: Option<PathBuf>,
+}
+
+/// How we log in to Kafka.
+#[derive(Debug, Clone)]
+pub struct Sasl {
+    /// `SCRAM-SHA-256` …
+    pub mechanism: String,
+    /// The user.
+    pub username: String,
+    /// Its password.
+    pub password: SecretAt,
+}
+
+/// Redis.
+#[derive(Debug, Clone)]
+pub enum Redis {
+    /// Its URL, without a password.
+    Url(String),
+    /// Where its URL is found.
+    Secret(SecretAt),
+}
+
+/// Knobs; all have defaults.
+#[derive(Debug, Clone, Copy)]
+pub struct Runtime {
+    /// How long to finish what is under way when stopped.
+    pub grace: Span,
+    /// Most deliveries that wait for their pace.
+    pub inbox: u64,
+    /// How long history is kept.
+    pub retention: Span,
+    /// Changes closer than this count as simultaneous.
+    pub clock_skew: Span,
+    /// How long a real-time change waits for company in its batch.
+    pub hold: Span,
+}
+
+const CONNECTORS: [&str; 3] = ["hubspot", "rest", "http"];
+const UNITS: &str = "such as 250ms, 20s, 5m, 12h, 30d";
+
+/// Checks a tree whose keys are known; `folder` is where relative paths start.
+pub(super) fn check(text: &str, tree: &Json, folder: &Path) -> (Config, Vec<Problem>) {
+    let mut check = Check { text, tree, folder, problems: Vec::new() };
+    let config = check.config();
+    (config, check.problems)
+}
+
+struct Check<'a> {
+    text: &'a str,
+    tree: &'a Json,
+    folder: &'a Path,
+    problems: Vec<Problem>,
+}
+
+impl Check<'_> {
+    fn say(&mut self, path: &[&str], message: String, label: &str, help: &str) {
+        let place = locate::value(self.text, path);
+        self.problems.push(problem(self.text, place, message, label, Some(help.to_owned())));
+    }
+
+    fn say_at_key(&mut self, path: &[&str], message: String, label: &str, help: &str) {
+        let place = locate::key(self.text, path);
+        self.problems.push(problem(self.text, place, message, label, Some(help.to_owned())));
+    }
+
+    fn get(&self, path: &[&str]) -> Option<&Json> {
+        path.iter().try_fold(self.tree, |tree, key| tree.get(*key)).filter(|value| !value.is_null())
+    }
+
+    fn text(&self, path: &[&str]) -> Option<String> {
+        self.get(path).and_then(Json::as_str).map(str::to_owned)
+    }
+
+    fn keys(&self, path: &[&str]) -> Vec<String> {
+        self.get(path).and_then(Json::as_object).map(|map| map.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    fn path(&self, path: &[&str]) -> Option<PathBuf> {
+        self.text(path).map(|text| self.folder.join(text))
+    }
+
+    fn address(&mut self, path: &[&str], default: &str) -> SocketAddr {
+        let fallback = default.parse().expect("the default is an address");
+        let Some(text) = self.text(path) else { return fallback };
+        text.parse().unwrap_or_else(|_| {
+            let name = path.join(".");
+            self.say(path, format!("`{name}` must be an address and a port"), "no address", "such as 127.0.0.1:8080");
+            fallback
+        })
+    }
+
+    fn number(&mut self, path: &[&str], example: &str) -> Option<u64> {
+        let text = self.text(path)?;
+        let parsed = text.replace('_', "").parse().ok();
+        if parsed.is_none() {
+            let name = path.join(".");
+            self.say(path, format!("`{name}` must be a whole number"), "no number", &format!("such as {example}"));
+        }
+        parsed
+    }
+
+    fn span(&mut self, path: &[&str], default: Span) -> Span {
+        let Some(text) = self.text(path) else { return default };
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
+        let unit = text[digits.len()..].trim();
+        let name = path.join(".");
+        let scale = match unit {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            _ => {
+                let message = if unit.is_empty() {
+                    format!("`{name}` needs a unit")
+                } else {
+                    format!("`{unit}` is no unit of time")
+                };
+                self.say(path, message, "no unit", UNITS);
+                return default;
+            }
+        };
+        digits.parse::<i64>().ok().filter(|n| *n >= 0).and_then(|n| n.checked_mul(scale)).map_or_else(
+            || {
+                self.say(path, format!("`{name}` must be a whole number and a unit"), "no length of time", UNITS);
+                default
+            },
+            Span,
+        )
+    }
+
+    /// `{name}_env` or `{name}_file`.
+    fn secret(&mut self, at: &[&str], name: &str) -> Option<SecretAt> {
+        let (env, file) = (format!("{name}_env"), format!("{name}_file"));
+        let env_path: Vec<&str> = at.iter().copied().chain([env.as_str()]).collect();
+        let file_path: Vec<&str> = at.iter().copied().chain([file.as_str()]).collect();
+        match (self.text(&env_path), self.path(&file_path)) {
+            (Some(_), Some(_)) => {
+                self.say_at_key(
+                    &file_path,
+                    format!("`{env}` and `{file}` both stand here"),
+                    "one too many",
+                    "keep one",
+                );
+                None
+            }
+            (Some(name), None) => Some(SecretAt::Environment(name)),
+            (None, Some(path)) => Some(SecretAt::File(path)),
+            (None, None) => None,
+        }
+    }
+
+    fn config(&mut self) -> Config {
+        let listen = self.address(&["listen"], "127.0.0.1:8080");
+        let admin = Admin {
+            listen: self.address(&["admin", "listen"], "127.0.0.1:8081"),
+            token: self.secret(&["admin"], "token"),
+        };
+        if !admin.listen.ip().is_loopback() && admin.token.is_none() {
+            self.say(
+                &["admin", "listen"],
+                "`admin.listen` is open to other machines, so a token is needed".to_owned(),
+                "not loopback",
+                "add `token_env: NAME`, or listen on 127.0.0.1",
+            );
+        }
+        let mut systems = BTreeMap::new();
+        for name in self.keys(&["systems"]) {
+            let system = self.system(&name);
+            systems.insert(name, system);
+        }
+        let kafka = self.get(&["kafka"]).is_some().then(|| self.kafka());
+        let redis = self.get(&["redis"]).is_some().then(|| self.redis()).flatten();
+        let runtime = Runtime {
+            grace: self.span(&["runtime", "grace"], Span::seconds(20)),
+            inbox: self.number(&["runtime", "inbox"], "100000").unwrap_or(100_000),
+            retention: self.span(&["runtime", "retention"], Span::days(30)),
+            clock_skew: self.span(&["runtime", "clock_skew"], Span::seconds(2)),
+            hold: self.span(&["runtime", "hold"], Span(300)),
+        };
+        Config {
+            rules: self.path(&["rules"]).unwrap_or_else(|| self.folder.to_path_buf()),
+            state: self.path(&["state"]).unwrap_or_else(|| self.folder.join("state")),
+            listen,
+            admin,
+            systems,
+            kafka,
+            redis,
+            runtime,
+        }
+    }
+
+    fn redis(&mut self) -> Option<Redis> {
+        let secret = self.secret(&["redis"], "url");
+        match (self.text(&["redis", "url"]), secret) {
+            (Some(url), None) => Some(Redis::Url(url)),
+            (None, Some(secret)) => Some(Redis::Secret(secret)),
+            (found, _) => {
+                let message = if found.is_some() { "`redis` has two addresses" } else { "`redis` needs `url`" };
+                self.say_at_key(&["redis"], message.to_owned(), "here", "one address, such as redis://127.0.0.1:6379");
+                None
+            }
+        }
+    }
+
+    fn system(&mut self, name: &str) -> Connection {
+        let at = ["systems", name];
+        let under = |key: &'static str| ["systems", name, key];
+        let connector = self.text(&under("connector")).unwrap_or_default();
+        let known = CONNECTORS.contains(&connector.as_str());
+        if connector.is_empty() {
+            let message = format!("`systems.{name}` needs `connector`");
+            self.say_at_key(&at, message, "no connector", "one of hubspot, rest, http");
+        } else if !known {
+            let help = match dsl::near::nearest(&connector, CONNECTORS) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "one of hubspot, rest, http".to_owned(),
+            };
+            self.say(&under("connector"), format!("there is no connector `{connector}`"), "not known", &help);
+        }
+        let base_url = match self.text(&under("base_url")) {
+            Some(url) => {
+                let scheme = url.parse::<http::Uri>().ok().and_then(|uri| uri.scheme_str().map(str::to_owned));
+                if !matches!(scheme.as_deref(), Some("http" | "https")) {
+                    self.say(
+                        &under("base_url"),
+                        format!("`{url}` is no URL"),
+                        "no URL",
+                        "such as https://api.hubapi.com",
+                    );
+                }
+                url.trim_end_matches('/').to_owned()
+            }
+            None if connector == "hubspot" => "https://api.hubapi.com".to_owned(),
+            None => {
+                if known {
+                    let message = format!("`systems.{name}` needs `base_url`");
+                    self.say_at_key(&at, message, "no address", "where the system is called");
+                }
+                String::new()
+            }
+        };
+        let token = self.secret(&at, "token");
+        if token.is_none() && matches!(connector.as_str(), "hubspot" | "rest") {
+            let message = format!("`systems.{name}` needs `token_env` or `token_file`");
+            self.say_at_key(&at, message, "no token", "name where its token is found");
+        }
+        let webhook = self.get(&under("webhook")).is_some().then(|| self.webhook(name, &connector)).flatten();
+        let mut roles = BTreeMap::new();
+        for role in self.keys(&under("roles")) {
+            if let Some(address) = self.text(&["systems", name, "roles", &role]) {
+                roles.insert(role, address);
+            }
+        }
+        let mut operations = BTreeMap::new();
+        for operation in self.keys(&under("operations")) {
+            let described = self.operation(name, &operation);
+            operations.insert(operation, described);
+        }
+        let concurrency = self.number(&under("concurrency"), "4");
+        Connection {
+            base_url,
+            api_version: self.text(&under("api_version")).unwrap_or_else(|| "2026-09".to_owned()),
+            token,
+            app_id: self.number(&under("app_id"), "7700123"),
+            concurrency: concurrency.map(|n| usize::try_from(n).unwrap_or(usize::MAX).max(1)),
+            webhook,
+            roles,
+            operations,
+            connector,
+        }
+    }
+
+    fn operation(&mut self, system: &str, name: &str) -> HttpOperation {
+        let under = |key: &'static str| ["systems", system, "operations", name, key];
+        let method = self.text(&under("method")).unwrap_or_else(|| "POST".to_owned());
+        let method = method.parse::<http::Method>().ok().filter(|m| {
+            [http::Method::POST, http::Method::PUT, http::Method::PATCH, http::Method::GET, http::Method::DELETE]
+                .contains(m)
+        });
+        if method.is_none() {
+            let message = format!("operation `{name}` has no method of HTTP that carries a call");
+            self.say(&under("method"), message, "not known", "one of POST, PUT, PATCH, GET, DELETE");
+        }
+        let path = self.text(&under("path")).unwrap_or_else(|| {
+            let message = format!("operation `{name}` needs `path`");
+            self.say_at_key(&["systems", system, "operations", name], message, "no path", "such as /send");
+            String::new()
+        });
+        let body = self.get(&under("body")).cloned().unwrap_or_else(|| Json::Object(serde_json::Map::new()));
+        HttpOperation { method: method.unwrap_or(http::Method::POST), path, body }
+    }
+
+    fn webhook(&mut self, name: &str, connector: &str) -> Option<Webhook> {
+        let at = ["systems", name, "webhook"];
+        let path = self.text(&["systems", name, "webhook", "path"]).filter(|path| path.starts_with('/'));
+        let keys = if connector == "hubspot" { ["client_secret", "secret"] } else { ["secret", "client_secret"] };
+        let secret = self.secret(&at, keys[0]).or_else(|| self.secret(&at, keys[1]));
+        if path.is_none() {
+            let message = format!("`systems.{name}.webhook` needs a `path` that starts with /");
+            self.say_at_key(&at, message, "no path", "such as /webhooks/crm");
+        }
+        if secret.is_none() {
+            let message = format!("`systems.{name}.webhook` needs `{0}_env` or `{0}_file`", keys[0]);
+            self.say_at_key(&at, message, "no secret", "without it no delivery can be verified");
+        }
+        let public_url = self.text(&["systems", name, "webhook", "public_url"]);
+        if connector == "hubspot" && public_url.is_none() {
+            let message = format!("`systems.{name}.webhook` needs `public_url`");
+            self.say_at_key(&at, message, "not said", "the URL as HubSpot calls it: it is part of the signature");
+        }
+        Some(Webhook { path: path?, public_url, secret: secret? })
+    }
+
+    fn kafka(&mut self) -> Kafka {
+        let brokers = self.text(&["kafka", "brokers"]).unwrap_or_else(|| {
+            self.say_at_key(&["kafka"], "`kafka` needs `brokers`".to_owned(), "no address", "such as 127.0.0.1:9092");
+            String::new()
+        });
+        let park_gone = match self.text(&["kafka", "when_gone"]).as_deref() {
+            None | Some("oldest") => false,
+            Some("park") => true,
+            Some(other) => {
+                let message = format!("`{other}` says nothing about records that are gone");
+                self.say(&["kafka", "when_gone"], message, "not known", "oldest: go on there; park: wait for a person");
+                false
+            }
+        };
+        Kafka {
+            brokers,
+            group: self.text(&["kafka", "group"]).unwrap_or_else(|| "engine".to_owned()),
+            park_gone,
+            fetch_wait: self.span(&["kafka", "fetch_wait"], Span(500)),
+            security: self.security(),
+        }
+    }
+
+    fn security(&mut self) -> Security {
+        let at = |key: &'static str| ["kafka", "security", key];
+        let protocol = self.text(&at("protocol")).unwrap_or_else(|| "plaintext".to_owned());
+        let (tls, login) = match protocol.as_str() {
+            "plaintext" => (false, false),
+            "tls" => (true, false),
+            "sasl" => (true, true),
+            "sasl_plaintext" => (false, true),
+            other => {
+                let help = "one of plaintext, tls, sasl, sasl_plaintext";
+                self.say(&at("protocol"), format!("there is no protocol `{other}`"), "not known", help);
+                (false, false)
+            }
+        };
+        let mut sasl = None;
+        if login {
+            let password = self.secret(&["kafka", "security"], "password");
+            match (self.text(&at("username")), password) {
+                (Some(username), Some(password)) => {
+                    let mechanism = self.text(&at("mechanism")).unwrap_or_else(|| "SCRAM-SHA-256".to_owned());
+                    sasl = Some(Sasl { mechanism, username, password });
+                }
+                _ => self.say_at_key(
+                    &["kafka", "security"],
+                    "SASL needs `username`, and `password_env` or `password_file`".to_owned(),
+                    "incomplete",
+                    "name the user and where the password is found",
+                ),
+            }
+        }
+        Security {
+            tls,
+            sasl,
+            ca_file: self.path(&at("ca_file")),
+            certificate_file: self.path(&at("certificate_file")),
+            key_file: self.path(&at("key_file")),
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Where a secret is found. It is read when it is needed, never kept in the configuration.
+
+use std::path::PathBuf;
+
+use connectors::secret::Secret;
+
+/// Where a secret is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretAt {
+    /// A variable of the environment.
+    Environment(String),
+    /// A file.
+    File(PathBuf),
+}
+
+/// A secret that cannot be had.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum Missing {
+    /// The variable is not set, or empty.
+    #[error("the environment has no `{0}`")]
+    #[diagnostic(code(config::secret), help("set it to the secret that engine.yaml asks for under this name"))]
+    NotSet(String),
+    /// The file cannot be read, or is empty.
+    #[error("cannot read the secret in {0}: {1}")]
+    #[diagnostic(code(config::secret))]
+    File(String, String),
+}
+
+impl SecretAt {
+    /// Reads the secret.
+    ///
+    /// # Errors
+    /// Where it is not there or empty.
+    pub fn read(&self) -> Result<Secret, Missing> {
+        match self {
+            Self::Environment(name) => match std::env::var(name) {
+                Ok(value) if !value.trim().is_empty() => Ok(Secret::new(&value)),
+                _ => Err(Missing::NotSet(name.clone())),
+            },
+            Self::File(path) => match std::fs::read_to_string(path) {
+                Ok(value) if !value.trim().is_empty() => Ok(Secret::new(&value)),
+                Ok(_) => Err(Missing::File(path.display().to_string(), "it is empty".to_owned())),
+                Err(error) => Err(Missing::File(path.display().to_string(), error.to_string())),
+            },
+        }
+    }
+}
