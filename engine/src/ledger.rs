@@ -6,8 +6,11 @@
 //! there, each whole. A row that cannot be read is an error, never taken for absent.
 //! Not here: what a row means.
 
+mod disk;
+mod journal;
 mod memory;
 
+pub use disk::{Disk, OnDurable, Reader, Settings, journal_folder};
 pub use memory::Memory;
 
 use serde::{Deserialize, Serialize};
