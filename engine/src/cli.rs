@@ -1,5 +1,6 @@
 //! The commands. Exit codes everywhere: 0 fine, 1 findings or a refused operation, 2 could not run.
 
+mod demo;
 mod validate;
 
 use clap::{Parser, Subcommand};
@@ -16,6 +17,8 @@ struct Arguments {
 enum Command {
     /// Check rules: everything that can be known without running them.
     Validate(validate::Arguments),
+    /// Play the whole integration on this machine and tell the story.
+    Demo(demo::Arguments),
 }
 
 /// Runs the command line; gives the exit code.
@@ -32,6 +35,7 @@ pub fn main() -> u8 {
     };
     match arguments.command {
         Command::Validate(arguments) => validate::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
     }
 }
 
