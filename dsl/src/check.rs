@@ -6,10 +6,24 @@
 //! There is no clock in here: the age of a lock is judged against a day that the caller gives.
 
 mod action;
+mod events;
 mod expr;
+mod limits;
+mod links;
+mod missing;
+mod names;
+mod needs;
+mod operations;
+mod operators;
+mod paths;
 mod record;
+mod roundtrip;
+mod scenario;
+mod stages;
 mod sync;
-mod tests_;
+mod systems;
+mod types;
+mod undo;
 mod vocabulary;
 mod when;
 mod workflow;

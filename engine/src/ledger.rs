@@ -6,14 +6,17 @@
 //! there, each whole. A row that cannot be read is an error, never taken for absent.
 //! Not here: what a row means.
 
+use serde::{Deserialize, Serialize};
+
+mod admission;
 mod disk;
 mod journal;
+pub mod key;
 mod memory;
 
+pub use admission::MAX_ROUND;
 pub use disk::{Disk, OnDurable, Reader, Settings, journal_folder};
 pub use memory::Memory;
-
-use serde::{Deserialize, Serialize};
 
 /// Position of a round in the journal: dense, from 1, never reused. 0 is before the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]

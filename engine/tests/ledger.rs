@@ -24,7 +24,7 @@ fn round() -> impl Strategy<Value = Round> {
         6 => proptest::collection::vec(any::<u8>(), 0..40).prop_map(Some),
         1 => (4_000usize..9_000).prop_map(|n| Some(vec![7; n])),
     ];
-    proptest::collection::btree_map(proptest::collection::vec(0u8..6, 1..3), value, 1..6)
+    proptest::collection::btree_map(proptest::collection::vec(1u8..7, 1..3), value, 1..6)
         .prop_map(|changes| Round { changes: changes.into_iter().collect(), records: vec![b"record".to_vec()] })
 }
 

@@ -7,7 +7,7 @@ use super::world::World;
 use crate::ast::{self, BinaryOp, ExprKind, Outcome as Written};
 use crate::diagnostic::Problem;
 use crate::program::{Action, ActionKind, Assign, Expr, Op, Outcome};
-use crate::schema::{Delivery, EntityName, Operation};
+use crate::schema::EntityName;
 use crate::source::Span;
 
 /// Where actions stand.
@@ -151,22 +151,6 @@ impl World<'_> {
         };
         if let Some(kind) = kind {
             ops.push(Op::Act(Action { kind, accept_duplicates: accept, place }));
-        }
-    }
-
-    fn about(&mut self, names: &Names, about: Option<&ast::Path>, place: &crate::program::Place) -> Option<Assign> {
-        let about = about?;
-        let typed = self.path(names, about, &Expected::default());
-        // A whole record is handed on: everything that rules use of it.
-        match typed.expr {
-            Expr::Record { .. } => Some(Assign {
-                name: "about".to_owned(),
-                link: None,
-                value: typed.expr,
-                on_empty: Outcome::Clear,
-                place: place.clone(),
-            }),
-            _ => None,
         }
     }
 
@@ -396,126 +380,11 @@ impl World<'_> {
                         super::vocabulary::article(&wanted.system)
                     ),
                     with.span,
-                    super::expr::describe(&kind),
+                    super::types::describe(&kind),
                 );
                 self.tell(problem.label(at, format!("takes {wanted}")));
                 None
             }
-        }
-    }
-
-    fn call(
-        &mut self,
-        names: &mut Names,
-        action: &ast::Action,
-        operation: &ast::Qualified,
-        named: Option<&ast::Name>,
-        record: &ast::Record,
-        accept: bool,
-    ) -> Option<ActionKind> {
-        let found = self.operation(Some(&operation.system), &operation.name);
-        if let Some(name) = named {
-            let kind = found.as_ref().map_or(Kind::Any, |(_, _, op)| Kind::Members(op.result.clone()));
-            names.vars.insert(name.value.clone(), Var { kind, missing: None });
-        }
-        let (system, name, op) = found?;
-        let params = self.params(names, record, &system, &name, &op, action.head, &[]);
-        self.repeats(action, &op, &system, &name, accept);
-        Some(ActionKind::Call {
-            system,
-            operation: name,
-            variable: named.map(|n| n.value.clone()),
-            params,
-            delivery: op.delivery,
-        })
-    }
-
-    /// The operation that a name means, with the system that offers it.
-    pub(super) fn operation(
-        &mut self,
-        system: Option<&ast::Name>,
-        name: &ast::Name,
-    ) -> Option<(String, String, Operation)> {
-        if let Some(system) = system {
-            if !self.has_system(system) {
-                return None;
-            }
-            let lock = &self.systems[&system.value].lock;
-            if let Some(op) = lock.operations.get(&name.value) {
-                return Some((system.value.clone(), name.value.clone(), op.clone()));
-            }
-            let known: Vec<String> = lock.operations.keys().cloned().collect();
-            self.no_operation(&lock.product.clone(), name, &known);
-            return None;
-        }
-        let found: Vec<(String, Operation)> = self
-            .systems
-            .iter()
-            .filter_map(|(system, s)| Some((system.clone(), s.lock.operations.get(&name.value)?.clone())))
-            .collect();
-        match found.as_slice() {
-            [(system, op)] => Some((system.clone(), name.value.clone(), op.clone())),
-            [] => {
-                let known: Vec<String> =
-                    self.systems.values().flat_map(|s| s.lock.operations.keys().cloned()).collect();
-                self.no_operation("no system", name, &known);
-                None
-            }
-            several => {
-                let names: Vec<String> = several.iter().map(|(s, _)| format!("`{s}.{}`", name.value)).collect();
-                let problem = Problem::new(
-                    "E0107",
-                    format!("several systems offer `{}`", name.value),
-                    name.span,
-                    "which one is meant?",
-                );
-                self.tell(problem.help(format!("write {}", names.join(" or "))));
-                None
-            }
-        }
-    }
-
-    fn no_operation(&mut self, who: &str, name: &ast::Name, known: &[String]) {
-        let near = crate::near::nearest(&name.value, known.iter().map(String::as_str)).map(str::to_owned);
-        let message = if who == "no system" {
-            format!("no system offers `{}`", name.value)
-        } else {
-            format!("{who} has no operation `{}`", name.value)
-        };
-        let problem = Problem::new("E0104", message, name.span, "not an operation");
-        let problem = match near {
-            Some(near) => super::world::suggest(problem, Some(near), name.span),
-            None => problem.help(format!("there are: {}", known.join(", "))),
-        };
-        self.tell(problem);
-    }
-
-    fn template(&mut self, system: &str, name: &str, op: &Operation, template: &ast::Name) {
-        if let Some(param) = op.params.get("template")
-            && !param.options.is_empty()
-            && !param.options.contains(&template.value)
-        {
-            self.no_option(&format!("{system}.{name}"), &template.value, template.span, &param.options.clone());
-        }
-    }
-
-    /// E0505.
-    fn repeats(&mut self, action: &ast::Action, op: &Operation, system: &str, name: &str, accept: bool) {
-        if op.delivery == Delivery::None && !accept {
-            let problem = Problem::new(
-                "E0505",
-                "this may happen twice, and nothing accepts that",
-                action.head,
-                format!("{system}.{name} knows no key: after a crash it may be sent again"),
-            );
-            let at = Span { start: action.span.end, ..action.span };
-            self.tell(
-                problem.help("end the line with `accept duplicates`, or use an operation that honours a key").fix(
-                    "accept duplicates",
-                    false,
-                    vec![(at, " accept duplicates".to_owned())],
-                ),
-            );
         }
     }
 }

@@ -205,7 +205,7 @@ impl World<'_> {
                         "not an option",
                     );
                     problem = match near {
-                        Some(near) => super::world::suggest(problem, Some(near), row.cells[0].span),
+                        Some(near) => super::names::suggest(problem, Some(near), row.cells[0].span),
                         None => problem.help(format!("its options are: {}", options.join(", "))),
                     };
                     self.tell(problem);

@@ -74,7 +74,7 @@ impl World<'_> {
                             "E0201",
                             "`wait until` needs a time",
                             typed.span,
-                            super::expr::describe(&typed.kind),
+                            super::types::describe(&typed.kind),
                         );
                         self.tell(problem);
                     }
@@ -226,7 +226,7 @@ impl World<'_> {
                             field.span,
                             format!("not in {what}"),
                         );
-                        let problem = super::world::suggest(problem, near, field.span);
+                        let problem = super::names::suggest(problem, near, field.span);
                         self.tell(problem);
                     }
                     None => self.no_field(what, field),
@@ -250,49 +250,6 @@ impl World<'_> {
         );
         self.tell(problem.help("write `where field = value`"));
         None
-    }
-
-    /// E0604: a step that leaves something behind before a later one can fail.
-    fn undoable(&mut self, workflow: &ast::Workflow, on_failure: &ast::Block) {
-        let Some(undo) = on_failure.actions.iter().find(|a| matches!(a.kind, ast::ActionKind::UndoCompleted)) else {
-            return;
-        };
-        let steps: Vec<(usize, &ast::Step)> = workflow
-            .body
-            .iter()
-            .enumerate()
-            .filter_map(|(index, s)| match s {
-                WorkflowStatement::Step(step) => Some((index, step)),
-                _ => None,
-            })
-            .collect();
-        for (position, step) in &steps {
-            let made = step.actions.iter().find_map(|a| match &a.kind {
-                ast::ActionKind::Create { entity, key, .. } => Some(("creates a record", entity, key)),
-                _ => None,
-            });
-            let Some((what, entity, key)) = made else { continue };
-            if step.undo.is_some() {
-                continue;
-            }
-            let Some((_, later)) = steps.iter().find(|(index, _)| index > position) else { continue };
-            let mut problem = Problem::new(
-                "E0604",
-                format!("`undo completed steps` cannot undo step `{}`", step.name.value),
-                step.head,
-                format!("{what} but has no undo"),
-            )
-            .label(undo.span, format!("runs after a failure in `{}`", later.name.value));
-            let condition =
-                key.as_ref().map(|(field, value)| format!(" where {} = {}", field.value, self.text(value.span)));
-            let entity = entity_name(entity);
-            let thing = step.name.value.replace('_', " ");
-            problem = problem.help(format!(
-                "add `undo {{ delete {entity}{} }}`, or `undo nothing because \"…\"` if the {thing} should stay",
-                condition.unwrap_or_default()
-            ));
-            self.tell(problem);
-        }
     }
 }
 

@@ -1,52 +1,95 @@
-//! A ledger in memory, for tests and rehearsals: what is appended becomes durable when it is flushed, and a crash
-//! loses the rest.
+//! A ledger in memory, for tests and rehearsals: the contract of the one on disk, and crashes on demand.
+//!
+//! In: rounds. Out: rows, records, and after a crash the state as a prefix of the rounds left it.
+//! Always true: rows are what the rounds up to the last sequence make of nothing, in order.
+//! Not here: files, threads, limits of size other than those of a round.
 
 use std::collections::BTreeMap;
 
+use super::admission::admit;
 use super::{Error, Ledger, Round, Rows, Seq};
 
-/// Rows in memory.
+/// Rows and rounds in memory.
 #[derive(Debug, Clone, Default)]
 pub struct Memory {
     rows: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// For each round that is not durable yet: the values it replaced.
-    undo: Vec<Vec<(Vec<u8>, Option<Vec<u8>>)>>,
     records: Vec<(Seq, Vec<u8>)>,
-    last: Seq,
+    /// For each round that is not durable yet: the rows it changed, as they were before.
+    undo: Vec<Vec<(Vec<u8>, Option<Vec<u8>>)>>,
     durable: Seq,
+    at_once: bool,
+    full: Option<String>,
 }
 
 impl Memory {
-    /// An empty ledger.
+    /// An empty ledger, in which rounds become durable at [`Ledger::flush`].
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Loses every round that was not flushed.
+    /// With `true`, rounds become durable as they are appended, those that still wait included.
+    pub fn set_durable_at_once(&mut self, at_once: bool) {
+        self.at_once = at_once;
+        if at_once {
+            self.settle();
+        }
+    }
+
+    /// With a reason, every [`Ledger::append`] fails with [`Error::Full`] until it is called with `None`.
+    pub fn set_full(&mut self, reason: Option<&str>) {
+        self.full = reason.map(Into::into);
+    }
+
+    /// Loses every round that is not durable.
     pub fn crash(&mut self) {
-        while let Some(round) = self.undo.pop() {
-            for (key, value) in round.into_iter().rev() {
-                match value {
-                    Some(value) => self.rows.insert(key, value),
-                    None => self.rows.remove(&key),
-                };
+        self.crash_keeping(self.durable);
+    }
+
+    /// Loses the rounds after `keep`: a crash keeps what was durable and any number of rounds after that.
+    ///
+    /// # Panics
+    /// Where `keep` is below [`Ledger::durable`]: no sound disk loses that.
+    pub fn crash_keeping(&mut self, keep: Seq) {
+        assert!(keep >= self.durable, "a crash keeps what was durable");
+        while self.last() > keep {
+            let lost = self.undo.pop().expect("a round that is not durable can be undone");
+            for (key, value) in lost {
+                put(&mut self.rows, key, value);
             }
         }
-        self.last = self.durable;
-        let durable = self.durable;
-        self.records.retain(|(seq, _)| *seq <= durable);
+        self.records.retain(|(seq, _)| *seq <= keep);
+        self.settle();
     }
 
-    /// The last round, durable or not.
+    fn settle(&mut self) {
+        self.durable = self.last();
+        self.undo.clear();
+    }
+
+    /// The sequence of the last round, durable or not.
     #[must_use]
     pub fn last(&self) -> Seq {
-        self.last
+        Seq(self.durable.0 + self.undo.len() as u64)
     }
 
-    /// The history so far.
-    pub fn records(&self) -> impl Iterator<Item = &[u8]> {
-        self.records.iter().map(|(_, record)| record.as_slice())
+    /// The records of all rounds from `from` on, in order, each with the sequence of its round.
+    pub fn records(&self, from: Seq) -> impl Iterator<Item = (Seq, &[u8])> {
+        let first = self.records.partition_point(|(seq, _)| *seq < from);
+        self.records[first..].iter().map(|(seq, record)| (*seq, record.as_slice()))
+    }
+
+    /// All rows in key order.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.rows.iter().map(|(key, value)| (key.as_slice(), value.as_slice()))
+    }
+}
+
+/// Sets or removes a row; answers with what was there.
+fn put(rows: &mut BTreeMap<Vec<u8>, Vec<u8>>, key: Vec<u8>, value: Option<Vec<u8>>) -> Option<Vec<u8>> {
+    match value {
+        Some(value) => rows.insert(key, value),
+        None => rows.remove(&key),
     }
 }
 
@@ -59,26 +102,29 @@ impl Rows for Memory {
         if from >= to {
             return Ok(Vec::new());
         }
-        let range = self.rows.range(from.to_vec()..to.to_vec());
+        let range = self.rows.range::<[u8], _>((std::ops::Bound::Included(from), std::ops::Bound::Excluded(to)));
         Ok(range.take(limit).map(|(key, value)| (key.clone(), value.clone())).collect())
     }
 }
 
 impl Ledger for Memory {
     fn append(&mut self, round: Round) -> Result<Seq, Error> {
-        self.last = Seq(self.last.0 + 1);
-        let mut undo = Vec::with_capacity(round.changes.len());
-        for (key, value) in round.changes {
-            let old = match value {
-                Some(value) => self.rows.insert(key.clone(), value),
-                None => self.rows.remove(&key),
-            };
-            undo.push((key, old));
+        if let Some(reason) = &self.full {
+            return Err(Error::Full { reason: reason.clone() });
         }
-        self.undo.push(undo);
-        let seq = self.last;
-        self.records.extend(round.records.into_iter().map(|record| (seq, record)));
-        Ok(seq)
+        admit(&round)?;
+        let mut before = Vec::with_capacity(round.changes.len());
+        for (key, value) in round.changes {
+            let was = put(&mut self.rows, key.clone(), value);
+            before.push((key, was));
+        }
+        self.undo.push(before);
+        let last = self.last();
+        self.records.extend(round.records.into_iter().map(|record| (last, record)));
+        if self.at_once {
+            self.settle();
+        }
+        Ok(last)
     }
 
     fn durable(&self) -> Seq {
@@ -86,8 +132,57 @@ impl Ledger for Memory {
     }
 
     fn flush(&mut self) -> Result<Seq, Error> {
-        self.durable = self.last;
-        self.undo.clear();
+        self.settle();
         Ok(self.durable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+    use super::*;
+
+    fn set(key: &[u8], value: Option<&[u8]>) -> Round {
+        Round { changes: vec![(key.to_vec(), value.map(<[u8]>::to_vec))], records: vec![key.to_vec()] }
+    }
+
+    #[test]
+    fn a_crash_leaves_the_rows_of_the_kept_rounds() {
+        let mut ledger = Memory::new();
+        ledger.append(set(b"a", Some(b"1"))).unwrap();
+        ledger.flush().unwrap();
+        let mut states = vec![ledger.clone()];
+        for (key, value) in [("a", Some("2")), ("b", Some("1")), ("a", None), ("b", None), ("a", Some("3"))] {
+            ledger.append(set(key.as_bytes(), value.map(str::as_bytes))).unwrap();
+            states.push(ledger.clone());
+        }
+        assert_eq!(ledger.durable(), Seq(1));
+        for (keep, state) in (1u64..).zip(&states) {
+            let mut crashed = ledger.clone();
+            crashed.crash_keeping(Seq(keep));
+            assert_eq!(crashed.rows, state.rows, "kept {keep}");
+            assert_eq!((crashed.last(), crashed.durable()), (Seq(keep), Seq(keep)));
+            assert_eq!(crashed.records(Seq(2)).count() as u64, keep - 1);
+        }
+        ledger.crash();
+        assert_eq!(ledger.last(), Seq(1));
+    }
+
+    #[test]
+    fn a_full_ledger_takes_nothing() {
+        let mut ledger = Memory::new();
+        ledger.set_full(Some("no room"));
+        assert!(matches!(ledger.append(set(b"a", Some(b"1"))), Err(Error::Full { .. })));
+        assert_eq!((ledger.last(), ledger.get(b"a").unwrap()), (Seq(0), None));
+        ledger.set_full(None);
+        assert_eq!(ledger.append(set(b"a", Some(b"1"))).unwrap(), Seq(1));
+    }
+
+    #[test]
+    fn a_key_changed_twice_in_one_round_is_refused() {
+        let mut round = set(b"a", Some(b"1"));
+        round.changes.push((b"a".to_vec(), None));
+        assert!(matches!(Memory::new().append(round), Err(Error::Row { .. })));
     }
 }

@@ -1,0 +1,239 @@
+//! `events`: doors, and a route for every message.
+
+use std::collections::BTreeMap;
+
+use super::world::{World, entity_name};
+use crate::ast::{self, Item, ItemKind, RouteTo};
+use crate::diagnostic::Problem;
+use crate::near::nearest;
+use crate::program::{Door, Route};
+use crate::schema::{About, EntityName};
+use crate::source::FileId;
+use crate::value;
+
+impl World<'_> {
+    pub(super) fn events(&mut self, events: &ast::Events, item: &Item) {
+        if !self.has_system(&events.from) {
+            return;
+        }
+        let system = events.from.value.clone();
+        let lock = self.systems[&system].lock.clone();
+        let Some(deliveries) = &lock.deliveries else {
+            let problem = Problem::new(
+                "E0104",
+                format!("{} sends no messages", lock.product),
+                events.from.span,
+                "its lock names none",
+            );
+            self.tell(problem);
+            return;
+        };
+        if events.webhook.is_some() && events.verify.is_none() {
+            let span = events.webhook.unwrap_or(item.head);
+            let problem = Problem::new("E0506", "nothing verifies this webhook", span, "anybody could send to it");
+            self.tell(problem.help(format!("add `verify {}`", deliveries.verify.first().cloned().unwrap_or_default())));
+        }
+        if let Some((name, _)) = &events.verify
+            && !deliveries.verify.contains(&name.value)
+        {
+            let problem = Problem::new(
+                "E0109",
+                format!("{} cannot be verified by `{}`", lock.product, name.value),
+                name.span,
+                "not known",
+            );
+            self.tell(problem.help(format!("it has: {}", deliveries.verify.join(", "))));
+        }
+        for path in [events.dedupe.as_ref().and_then(|(by, _)| by.as_ref()), events.key.as_ref()].into_iter().flatten()
+        {
+            let name = path.names.iter().map(|n| n.value.as_str()).collect::<Vec<_>>().join(".");
+            if !deliveries.envelope.contains_key(&name) {
+                let near = nearest(&name, deliveries.envelope.keys().map(String::as_str)).map(str::to_owned);
+                let problem = Problem::new(
+                    "E0101",
+                    format!("the messages of {} have no `{name}`", lock.product),
+                    path.span,
+                    "not in the envelope",
+                );
+                let problem = super::names::suggest(problem, near, path.span);
+                self.tell(problem);
+            }
+        }
+        if let Some((Some(by), _)) = &events.dedupe {
+            let name = by.names.iter().map(|n| n.value.as_str()).collect::<Vec<_>>().join(".");
+            if deliveries.envelope.get(&name).is_some_and(|f| !f.unique) {
+                let problem = Problem::new(
+                    "W0508",
+                    format!("{} does not promise that `{name}` is unique", lock.product),
+                    by.span,
+                    "two messages may share it",
+                );
+                self.tell(problem.help("leave `by` out: the connector's own key is safe"));
+            }
+        }
+        let mut routes = BTreeMap::new();
+        for route in &events.routes {
+            let to = self.route(route, &system);
+            for message in &route.messages {
+                let Some(name) = self.message(&system, message) else { continue };
+                if let (Some(About::Record { entity, .. }), RouteTo::Sync(sync)) =
+                    (deliveries.messages.get(&name).map(|m| &m.about), &route.to.value)
+                {
+                    let about = EntityName::new(&system, entity);
+                    let pairs = self.sync_names.iter().find(|(n, ..)| *n == sync.value).cloned();
+                    if let Some((_, left, right, _)) = pairs
+                        && left != about
+                        && right != about
+                    {
+                        let problem = Problem::new(
+                            "E0507",
+                            format!("`{name}` is about {about}"),
+                            message.span,
+                            format!("about {about}"),
+                        )
+                        .label(sync.span, format!("pairs {left} with {right}"));
+                        self.tell(problem.help(format!("lead it to a sync of {about}, or to `ignore`")));
+                        continue;
+                    }
+                }
+                if let Some(to) = &to {
+                    routes.insert(name, to.clone());
+                }
+            }
+        }
+        self.doors.insert(
+            system.clone(),
+            Door {
+                webhook: events.webhook.is_some(),
+                topics: events.topics.iter().map(|t| t.value.clone()).collect(),
+                verify: events
+                    .verify
+                    .as_ref()
+                    .map(|(name, header)| (name.value.clone(), header.as_ref().map(|h| h.value.clone()))),
+                dedupe_by: events
+                    .dedupe
+                    .as_ref()
+                    .and_then(|(by, _)| by.as_ref())
+                    .map(|p| p.names.iter().map(|n| n.value.as_str()).collect::<Vec<_>>().join(".")),
+                dedupe_for: events.dedupe.as_ref().map_or(value::Span::hours(24), |(_, span)| span.value),
+                routes,
+            },
+        );
+    }
+
+    /// The message's name, or E0105 and the name that is meant.
+    pub(super) fn message(&mut self, system: &str, message: &ast::Name) -> Option<String> {
+        let lock = &self.systems[system].lock;
+        let messages = &lock.deliveries.as_ref()?.messages;
+        if messages.contains_key(&message.value) {
+            return Some(message.value.clone());
+        }
+        let meant = messages
+            .iter()
+            .find(|(_, m)| m.also_written.contains(&message.value))
+            .map(|(name, _)| name.clone())
+            .or_else(|| nearest(&message.value, messages.keys().map(String::as_str)).map(str::to_owned));
+        let product = lock.product.clone();
+        let headline = format!("{product} sends no message `{}`", message.value);
+        let problem = match &meant {
+            Some(meant) => Problem::new("E0105", headline, message.span, format!("{product} calls this `{meant}`"))
+                .help(format!("write \"{meant}\""))
+                .fix(format!("write \"{meant}\""), true, vec![(message.span, format!("\"{meant}\""))]),
+            None => {
+                let known: Vec<&str> = messages.keys().map(String::as_str).collect();
+                Problem::new("E0105", headline, message.span, "not in its lock")
+                    .help(format!("it sends: {}", known.join(", ")))
+            }
+        };
+        self.tell(problem);
+        meant
+    }
+
+    pub(super) fn route(&mut self, route: &ast::Route, system: &str) -> Option<Route> {
+        match &route.to.value {
+            RouteTo::Ignore => Some(Route::Ignore),
+            RouteTo::Sync(name) => match self.sync_index(&name.value) {
+                Some(index) => Some(Route::Sync(index)),
+                None => {
+                    let known: Vec<String> = self.sync_names.iter().map(|(n, ..)| n.clone()).collect();
+                    self.no_such("sync", name, known.iter().map(String::as_str));
+                    None
+                }
+            },
+            RouteTo::Workflow(name) => {
+                self.mentioned.insert(name.value.clone());
+                match self.workflow_index(&name.value) {
+                    Some(index) => Some(Route::Workflow(index)),
+                    None => {
+                        let known: Vec<String> = self.workflow_names.iter().map(|(n, ..)| n.clone()).collect();
+                        self.no_such("workflow", name, known.iter().map(String::as_str));
+                        None
+                    }
+                }
+            }
+            RouteTo::Event(what) => {
+                let name = entity_name(what);
+                let known = self.systems.get(&name.system).is_some_and(|s| {
+                    s.lock.events.contains_key(&name.entity) || s.lock.entities.contains_key(&name.entity)
+                });
+                if !known {
+                    let keys: Vec<String> = self
+                        .systems
+                        .get(system)
+                        .map(|s| s.lock.events.keys().chain(s.lock.entities.keys()).cloned().collect())
+                        .unwrap_or_default();
+                    let near = nearest(&name.entity, keys.iter().map(String::as_str)).map(str::to_owned);
+                    let problem = Problem::new(
+                        "E0104",
+                        format!("there is no event or entity {name}"),
+                        what.span,
+                        "not in a lock",
+                    );
+                    let problem = super::names::suggest(problem, near, what.name.span);
+                    self.tell(problem);
+                    return None;
+                }
+                Some(Route::Event)
+            }
+        }
+    }
+
+    /// E0501: a message of a lock that has an `events` item, but no route.
+    pub(super) fn routes(&mut self, items: &[(FileId, Item)]) {
+        for (_, item) in items {
+            let ItemKind::Events(events) = &item.kind else { continue };
+            let system = &events.from.value;
+            let Some(lock) = self.systems.get(system).map(|s| s.lock.clone()) else { continue };
+            let Some(deliveries) = &lock.deliveries else { continue };
+            // Routes that point at nothing have been told already.
+            let named: Vec<&String> = items
+                .iter()
+                .filter_map(|(_, i)| match &i.kind {
+                    ItemKind::Events(e) if e.from.value == *system => Some(e),
+                    _ => None,
+                })
+                .flat_map(|e| e.routes.iter().flat_map(|r| r.messages.iter().map(|m| &m.value)))
+                .collect();
+            let missing: Vec<String> = deliveries
+                .messages
+                .iter()
+                .filter(|(name, message)| {
+                    !named.contains(name)
+                        && !named
+                            .iter()
+                            .any(|n| message.also_written.contains(n) || nearest(n, [name.as_str()]).is_some())
+                })
+                .map(|(name, _)| format!("\"{name}\""))
+                .collect();
+            if !missing.is_empty() && !self.broken {
+                let problem = Problem::new(
+                    "E0501",
+                    format!("no route for {}", super::vocabulary::list(&missing)),
+                    item.head,
+                    format!("{} sends it", lock.product),
+                );
+                self.tell(problem.help(format!("add `{} -> ignore`, or say what should happen", missing.join(", "))));
+            }
+        }
+    }
+}

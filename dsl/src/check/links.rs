@@ -1,0 +1,209 @@
+//! Links: what they lead to, and the sync that pairs their records.
+
+use super::note;
+use super::world::World;
+use crate::ast::{self, ExprKind, Outcome as Written};
+use crate::diagnostic::Problem;
+use crate::program::{Direction, LinkValue, Mapping, MappingKind, Outcome, Policy, Side, Sync};
+use crate::schema::EntityName;
+use crate::source::Span;
+
+impl World<'_> {
+    pub(super) fn link_mapping(
+        &mut self,
+        built: &Sync,
+        line: &ast::Mapping,
+        direction: Direction,
+        policy: Policy,
+        place: crate::program::Place,
+        text: String,
+    ) -> Option<Mapping> {
+        let left = self.links(&built.left.clone(), &line.left);
+        let right = self.links(&built.right.clone(), &line.right);
+        let ((left, left_to), (right, right_to)) = (left?, right?);
+        let via = line.via.as_ref()?;
+        let found = self.sync_names.iter().position(|(n, l, r, _)| {
+            *n == via.value && ((*l == left_to && *r == right_to) || (*l == right_to && *r == left_to))
+        });
+        let Some(index) = found else {
+            let pairs: Vec<String> = self
+                .sync_names
+                .iter()
+                .filter(|(_, l, r, _)| (*l == left_to && *r == right_to) || (*l == right_to && *r == left_to))
+                .map(|(n, ..)| n.clone())
+                .collect();
+            self.wrong_link(&left_to, &right_to, via, line, &pairs);
+            return None;
+        };
+        let straight = self.sync_names[index].1 == left_to;
+        let on_empty = match line.on_empty.as_ref().map(|e| &e.outcome) {
+            None => Outcome::Never,
+            Some(Written::Clear | Written::Value(_)) => Outcome::Clear,
+            Some(Written::Keep) => Outcome::Keep,
+            Some(Written::Skip | Written::Nothing) => Outcome::Skip,
+            Some(Written::Fail) => Outcome::Fail,
+        };
+        Some(Mapping {
+            direction,
+            kind: MappingKind::Link { left, right, via: index, straight },
+            on_empty,
+            on_create: line.on_create.is_some(),
+            policy,
+            implicit: false,
+            place,
+            text,
+        })
+    }
+
+    pub(super) fn wrong_link(
+        &mut self,
+        left: &EntityName,
+        right: &EntityName,
+        via: &ast::Name,
+        line: &ast::Mapping,
+        pairs: &[String],
+    ) {
+        let Some((_, l, r, _)) = self.sync_names.iter().find(|(n, ..)| *n == via.value).cloned() else {
+            let names: Vec<String> = self.sync_names.iter().map(|(n, ..)| n.clone()).collect();
+            self.no_such("sync", via, names.iter().map(String::as_str));
+            return;
+        };
+        let plural = |e: &EntityName| format!("{}s", e.entity.to_lowercase());
+        let a = |e: &EntityName| format!("{} {e}", super::vocabulary::article(&e.system));
+        let mut problem = Problem::new(
+            "E0307",
+            format!("sync {} does not pair {} with {}", via.value, plural(left), plural(right)),
+            line.left.span,
+            a(left),
+        )
+        .label(line.right.span, a(right))
+        .label(via.span, format!("pairs {l} with {r}"));
+        if let Some(name) = pairs.first() {
+            let place = self.sync_names.iter().find(|(n, ..)| n == name).map(|(.., span)| self.place(*span));
+            let at = place.map_or_else(String::new, |p| format!(" ({p})"));
+            problem = problem.help(format!("write `via {name}`, which pairs {left} with {right}{at}"));
+        }
+        self.tell(problem);
+    }
+
+    /// Links from an entity; the entity they lead to.
+    pub(super) fn links(&mut self, entity: &EntityName, expr: &ast::Expr) -> Option<(Vec<String>, EntityName)> {
+        let ExprKind::Path(path) = &expr.kind else {
+            let problem = Problem::new("E0201", "a link stands here", expr.span, "not a link");
+            self.tell(problem);
+            return None;
+        };
+        let mut at = entity.clone();
+        let mut names = Vec::new();
+        for name in &path.names {
+            let Some(link) = self.entity(&at).and_then(|e| e.links.get(&name.value)).cloned() else {
+                if self.entity(&at).is_some_and(|e| e.fields.contains_key(&name.value)) {
+                    let problem = Problem::new(
+                        "E0101",
+                        format!("{at}.{} is a value and links nothing", name.value),
+                        name.span,
+                        "no link",
+                    );
+                    let links: Vec<String> =
+                        self.entity(&at).map(|e| e.links.keys().cloned().collect()).unwrap_or_default();
+                    self.tell(problem.help(format!("links of {at} are: {}", links.join(", "))));
+                } else {
+                    self.no_field(&at, name);
+                }
+                return None;
+            };
+            note(&mut self.used, &at, &name.value, true);
+            names.push(name.value.clone());
+            at = EntityName::new(&at.system, &link.to);
+        }
+        Some((names, at))
+    }
+
+    /// How a record of `from` becomes one of `wanted`.
+    pub(super) fn link_value(
+        &mut self,
+        from: &EntityName,
+        wanted: &EntityName,
+        via: Option<&ast::Name>,
+        span: Span,
+    ) -> Option<LinkValue> {
+        if from == wanted && via.is_none() {
+            return Some(LinkValue::Same);
+        }
+        let pairs: Vec<(usize, String, Side)> = self
+            .sync_names
+            .iter()
+            .enumerate()
+            .filter_map(|(index, (name, left, right, _))| {
+                if left == from && right == wanted {
+                    Some((index, name.clone(), Side::Left))
+                } else if right == from && left == wanted {
+                    Some((index, name.clone(), Side::Right))
+                } else {
+                    None
+                }
+            })
+            .collect();
+        if let Some(via) = via {
+            if let Some((index, _, side)) = pairs.iter().find(|(_, name, _)| *name == via.value) {
+                return Some(LinkValue::Via(*index, *side));
+            }
+            self.wrong_via(from, wanted, via, span, &pairs.iter().map(|(_, n, _)| n.clone()).collect::<Vec<_>>());
+            return None;
+        }
+        match pairs.as_slice() {
+            [(index, _, side)] => Some(LinkValue::Via(*index, *side)),
+            [] => {
+                let problem = Problem::new(
+                    "E0307",
+                    format!("no sync pairs {from} with {wanted}"),
+                    span,
+                    format!("a record of {from}"),
+                );
+                self.tell(problem.help(format!("write a sync between {from} and {wanted} first")));
+                None
+            }
+            several => {
+                let names: Vec<String> = several.iter().map(|(_, name, _)| name.clone()).collect();
+                let problem = Problem::new(
+                    "E0308",
+                    format!("several syncs pair {from} with {wanted}"),
+                    span,
+                    "which one is meant?",
+                );
+                self.tell(problem.help(format!("write `via {}`", names.join("` or `via "))));
+                None
+            }
+        }
+    }
+
+    pub(super) fn wrong_via(
+        &mut self,
+        from: &EntityName,
+        wanted: &EntityName,
+        via: &ast::Name,
+        span: Span,
+        right: &[String],
+    ) {
+        let known = self.sync_names.iter().find(|(n, ..)| *n == via.value).cloned();
+        let Some((_, left, right_entity, _)) = known else {
+            let names: Vec<String> = self.sync_names.iter().map(|(n, ..)| n.clone()).collect();
+            self.no_such("sync", via, names.iter().map(String::as_str));
+            return;
+        };
+        let plural = |e: &EntityName| format!("{}s", e.entity.to_lowercase());
+        let mut problem = Problem::new(
+            "E0307",
+            format!("sync {} does not pair {} with {}", via.value, plural(from), plural(wanted)),
+            span,
+            format!("{} {from}", super::vocabulary::article(&from.system)),
+        );
+        problem = problem.label(via.span, format!("pairs {left} with {right_entity}"));
+        if let Some(name) = right.first() {
+            let place = self.sync_names.iter().find(|(n, ..)| n == name).map(|(.., span)| self.place(*span));
+            let at = place.map_or_else(String::new, |p| format!(" ({p})"));
+            problem = problem.help(format!("write `via {name}`, which pairs {from} with {wanted}{at}"));
+        }
+        self.tell(problem);
+    }
+}

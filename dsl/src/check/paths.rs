@@ -1,0 +1,251 @@
+//! Paths: a variable, a side of a sync or a word; then links; then a field. And the cells of tables.
+
+use super::expr::{Expected, Kind, Names, Typed};
+use super::names::suggest;
+use super::note;
+use super::world::World;
+use crate::ast::{self, ExprKind, Name, Path};
+use crate::diagnostic::Problem;
+use crate::near::nearest;
+use crate::program::Expr;
+use crate::schema::{EntityName, Type};
+use crate::source::Span;
+use crate::value::Value;
+
+impl World<'_> {
+    /// A variable and what follows it, a side of the sync, or a word.
+    pub(super) fn path(&mut self, names: &Names, path: &Path, expected: &Expected) -> Typed {
+        let first = &path.names[0];
+        if path.names.len() > 16 {
+            let problem = Problem::new("E0097", "this path has more than 16 names", path.span, "too deep");
+            self.tell(problem.help("shorten it"));
+            return Typed::any(path.span);
+        }
+        // `crm.Note.source_id` names a side of the sync.
+        if let [system, entity, rest @ ..] = path.names.as_slice()
+            && !rest.is_empty()
+            && let Some((variable, side)) =
+                names.sides.iter().find(|(_, e)| e.system == system.value && e.entity == entity.value).cloned()
+        {
+            return self.walk(&variable, Kind::Record(side), None, rest, path.span);
+        }
+        if let Some(var) = names.vars.get(&first.value) {
+            let var = var.clone();
+            return self.walk(&first.value, var.kind, var.missing, &path.names[1..], path.span);
+        }
+        if path.names.len() == 1 {
+            if let Some(choice) = expected.choice
+                && self.choices[choice].row(&first.value).is_some()
+            {
+                let mut typed =
+                    Typed::of(Expr::Literal(Value::text(first.value.as_str())), Kind::Value(Type::Enum), path.span);
+                typed.choice = Some(choice);
+                return typed;
+            }
+            if expected.choice.is_none() && expected.options.contains(&first.value) {
+                let mut typed =
+                    Typed::of(Expr::Literal(Value::text(first.value.as_str())), Kind::Value(Type::Enum), path.span);
+                typed.options = vec![first.value.clone()];
+                return typed;
+            }
+        }
+        if let Some((variable, entity)) = &names.bare {
+            let known = self
+                .entity(entity)
+                .is_some_and(|e| e.fields.contains_key(&first.value) || e.links.contains_key(&first.value));
+            if known || (expected.choice.is_none() && expected.options.is_empty()) {
+                return self.walk(&variable.clone(), Kind::Record(entity.clone()), None, &path.names, path.span);
+            }
+        }
+        if path.names.len() == 1 && (expected.choice.is_some() || !expected.options.is_empty()) {
+            let options: Vec<String> = match expected.choice {
+                Some(choice) => self.choices[choice].words.iter().map(|w| w.word.clone()).collect(),
+                None => expected.options.clone(),
+            };
+            let near_var = nearest(&first.value, names.vars.keys().map(String::as_str)).is_some();
+            if !near_var || nearest(&first.value, options.iter().map(String::as_str)).is_some() {
+                self.no_option(&expected.name, &first.value, path.span, &options);
+                return Typed::any(path.span);
+            }
+        }
+        let known: Vec<String> =
+            names.vars.keys().filter(|name| !matches!(name.as_str(), "new" | "old")).cloned().collect();
+        self.no_such("variable", first, known.iter().map(String::as_str));
+        Typed::any(path.span)
+    }
+
+    /// Links, then a field.
+    pub(super) fn walk(
+        &mut self,
+        variable: &str,
+        kind: Kind,
+        mut missing: Option<String>,
+        rest: &[Name],
+        span: Span,
+    ) -> Typed {
+        let mut kind = kind;
+        let mut links: Vec<String> = Vec::new();
+        let start = match &kind {
+            Kind::Record(entity) => Some(entity.clone()),
+            _ => None,
+        };
+        for (index, name) in rest.iter().enumerate() {
+            let last = index + 1 == rest.len();
+            match kind {
+                Kind::Record(entity) => {
+                    let Some(lock) = self.entity(&entity) else { return Typed::any(span) };
+                    if let Some(link) = lock.links.get(&name.value).cloned() {
+                        note(&mut self.used, &entity, &name.value, true);
+                        if link.optional {
+                            missing = Some(format!(
+                                "{} {} may have no {}",
+                                super::vocabulary::article(&entity.entity.to_lowercase()),
+                                entity.entity.to_lowercase(),
+                                name.value
+                            ));
+                        }
+                        links.push(name.value.clone());
+                        kind = Kind::Record(EntityName::new(&entity.system, &link.to));
+                        continue;
+                    }
+                    let Some(field) = lock.fields.get(&name.value).cloned() else {
+                        self.no_field(&entity, name);
+                        return Typed::any(span);
+                    };
+                    if !last {
+                        let problem = Problem::new(
+                            "E0101",
+                            format!("`{}` is a value and has no parts", name.value),
+                            rest[index + 1].span,
+                            format!("{entity}.{} is no record", name.value),
+                        );
+                        self.tell(problem.help("a structured value is handed on whole"));
+                        return Typed::any(span);
+                    }
+                    note(&mut self.used, &entity, &name.value, false);
+                    if field.optional {
+                        missing = Some(format!(
+                            "{} {} may have no {}",
+                            super::vocabulary::article(&entity.entity.to_lowercase()),
+                            entity.entity.to_lowercase(),
+                            name.value
+                        ));
+                    }
+                    let choice = self.choice_of.get(&(entity.clone(), name.value.clone())).copied();
+                    let expr =
+                        Expr::Field { variable: variable.to_owned(), links, field: name.value.clone(), entity: start };
+                    let mut typed = Typed::of(expr, Kind::Value(field.ty.clone()), span);
+                    typed.choice = choice;
+                    typed.options = field.options.clone();
+                    typed.missing = missing;
+                    typed.field = Some(format!("{entity}.{}", name.value));
+                    return typed;
+                }
+                Kind::Members(members) => {
+                    let Some(field) = members.get(&name.value) else {
+                        let near = nearest(&name.value, members.keys().map(String::as_str)).map(str::to_owned);
+                        let problem = Problem::new(
+                            "E0101",
+                            format!("`{variable}` has no `{}`", name.value),
+                            name.span,
+                            "not known",
+                        );
+                        let problem = suggest(problem, near, name.span);
+                        self.tell(problem);
+                        return Typed::any(span);
+                    };
+                    if field.optional {
+                        missing = Some(format!("`{}` may be absent", name.value));
+                    }
+                    let expr =
+                        Expr::Field { variable: variable.to_owned(), links, field: name.value.clone(), entity: None };
+                    let mut typed = Typed::of(expr, Kind::Value(field.ty.clone()), span);
+                    typed.options = field.options.clone();
+                    typed.missing = missing;
+                    return typed;
+                }
+                _ => return Typed::any(span),
+            }
+        }
+        let expr = match &kind {
+            Kind::Record(_) | Kind::Members(_) => Expr::Record { variable: variable.to_owned(), links },
+            _ => Expr::Field { variable: variable.to_owned(), links, field: String::new(), entity: None },
+        };
+        let mut typed = Typed::of(expr, kind, span);
+        typed.missing = missing;
+        typed
+    }
+
+    pub(super) fn index(
+        &mut self,
+        names: &Names,
+        table: &ast::Expr,
+        key: &ast::Expr,
+        rest: &[Name],
+        span: Span,
+    ) -> Typed {
+        let ExprKind::Path(Path { names: table_names, .. }) = &table.kind else {
+            let problem = Problem::new("E0106", "this is no table", table.span, "not a table");
+            self.tell(problem);
+            return Typed::any(span);
+        };
+        let name = &table_names[0];
+        let Some(index) = self.tables.iter().position(|t| t.name == name.value) else {
+            let known: Vec<String> = self.tables.iter().map(|t| t.name.clone()).collect();
+            self.no_such("table", name, known.iter().map(String::as_str));
+            return Typed::any(span);
+        };
+        let (entity, field) = self.table_by[index].clone();
+        let choice = self.choice_of.get(&(entity.clone(), field.clone())).copied();
+        let options =
+            self.entity(&entity).and_then(|e| e.fields.get(&field)).map(|f| f.options.clone()).unwrap_or_default();
+        let wanted = Expected { ty: None, choice, options, name: format!("{entity}.{field}") };
+        let key = self.expr(names, key, &wanted);
+        let [column] = rest else {
+            let problem =
+                Problem::new("E0106", "a column of the table is named here", span, "no column, or too many names");
+            self.tell(problem.help(format!(
+                "write `{}[…].{}`",
+                name.value,
+                self.tables[index].columns.first().cloned().unwrap_or_default()
+            )));
+            return Typed::any(span);
+        };
+        let Some(position) = self.tables[index].columns.iter().position(|c| *c == column.value) else {
+            let known = self.tables[index].columns.clone();
+            self.no_such("column", column, known.iter().map(String::as_str));
+            return Typed::any(span);
+        };
+        let cells: Vec<Value> = self.tables[index].rows.values().filter_map(|row| row.get(position).cloned()).collect();
+        let kind = match cells.first() {
+            Some(Value::Flag(_)) => Kind::Value(Type::Flag),
+            Some(Value::Decimal(_) | Value::Integer(_)) => {
+                Kind::Value(if self.is_percent(&name.value, position) { Type::Percent } else { Type::Number })
+            }
+            Some(Value::Text(_)) => Kind::Value(Type::Text),
+            _ => Kind::Any,
+        };
+        let mut typed = Typed::of(Expr::Table { table: index, key: Box::new(key.expr), column: position }, kind, span);
+        if typed.kind == Kind::Value(Type::Text) && !self.is_quoted(&name.value, position) {
+            // Bare words fit a field with these options.
+            typed.kind = Kind::Value(Type::Enum);
+            typed.options = cells.iter().map(ToString::to_string).collect();
+            typed.options.sort();
+            typed.options.dedup();
+        }
+        typed.missing = key.missing;
+        typed
+    }
+
+    pub(super) fn first_cell(&self, table: &str, column: usize) -> Option<&ast::Expr> {
+        self.table_cells.get(table)?.get(column + 1)
+    }
+
+    pub(super) fn is_percent(&self, table: &str, column: usize) -> bool {
+        self.first_cell(table, column).is_some_and(|cell| matches!(cell.kind, ExprKind::Percent(_)))
+    }
+
+    pub(super) fn is_quoted(&self, table: &str, column: usize) -> bool {
+        self.first_cell(table, column).is_some_and(|cell| matches!(cell.kind, ExprKind::Text(_)))
+    }
+}

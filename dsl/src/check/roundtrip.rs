@@ -1,0 +1,243 @@
+//! Two-way lines: types of both sides, transforms that can be undone, policies.
+
+use std::collections::BTreeSet;
+
+use super::types::{fits, type_name};
+use super::world::{World, Writer};
+use crate::ast::{self, TransformName};
+use crate::diagnostic::Problem;
+use crate::program::{Direction, Mapping, MappingKind, Outcome, Policy, Side, Sync, Transform};
+use crate::schema::{ChangedAt, Field, Type};
+use crate::transforms::{self, Class};
+
+impl World<'_> {
+    pub(super) fn policy(
+        &mut self,
+        sync: &ast::Sync,
+        built: &Sync,
+        line: &ast::Mapping,
+        direction: Direction,
+    ) -> Policy {
+        let written = line.policy.as_ref().or(sync.conflict.as_ref());
+        if direction != Direction::Both {
+            return Policy::Wins(if direction == Direction::ToRight { Side::Left } else { Side::Right });
+        }
+        let Some(written) = written else {
+            let problem = Problem::new(
+                "E0402",
+                "nothing says who wins when both sides changed this field",
+                line.arrow.span,
+                "goes both ways",
+            );
+            self.tell(problem.help(format!(
+                "end the line with `{} wins`, `{} wins`, `newest wins` or `review`, or give the sync a `conflict` line",
+                built.left.system, built.right.system
+            )));
+            return Policy::Review;
+        };
+        let side = |name: &ast::Name| {
+            if name.value == built.left.system {
+                Some(Side::Left)
+            } else if name.value == built.right.system {
+                Some(Side::Right)
+            } else {
+                None
+            }
+        };
+        match &written.value {
+            ast::Policy::Review => Policy::Review,
+            ast::Policy::Wins(name) => match side(name) {
+                Some(side) => Policy::Wins(side),
+                None => {
+                    self.no_such("side", name, [built.left.system.as_str(), built.right.system.as_str()].into_iter());
+                    Policy::Review
+                }
+            },
+            ast::Policy::Newest { tie } => {
+                for entity in [&built.left, &built.right] {
+                    if self.entity(entity).is_some_and(|e| e.changed_at == ChangedAt::Unknown) {
+                        let problem = Problem::new(
+                            "E0306",
+                            "`newest wins` needs a change time that this side does not have",
+                            written.span,
+                            format!("{entity} has no change time"),
+                        );
+                        self.tell(problem.help(format!("write `{} wins` or `review`", entity.system)));
+                        break;
+                    }
+                }
+                let tie = match tie {
+                    Some(name) => side(name).unwrap_or_else(|| {
+                        self.no_such(
+                            "side",
+                            name,
+                            [built.left.system.as_str(), built.right.system.as_str()].into_iter(),
+                        );
+                        Side::Left
+                    }),
+                    None => Side::Left,
+                };
+                Policy::Newest { tie }
+            }
+        }
+    }
+
+    pub(super) fn two_way(
+        &mut self,
+        sync: &ast::Sync,
+        built: &Sync,
+        line: &ast::Mapping,
+        policy: Policy,
+        place: crate::program::Place,
+        text: String,
+    ) -> Option<Mapping> {
+        let _ = sync;
+        let left = self.field_of(&built.left.clone(), &line.left);
+        let right = self.field_of(&built.right.clone(), &line.right);
+        let (left, right) = (left?, right?);
+        for (entity, (name, field)) in [(&built.left, &left), (&built.right, &right)] {
+            if field.read_only {
+                let product = self.systems[&entity.system].lock.product.clone();
+                let problem = Problem::new(
+                    "E0207",
+                    format!("{product} sets {entity}.{} itself", name.value),
+                    name.span,
+                    "cannot be written",
+                );
+                self.tell(problem.help("use `->` or `<-`"));
+                return None;
+            }
+        }
+        let mut list = Vec::new();
+        let mut ty = left.1.ty.clone();
+        for transform in &line.transforms {
+            let TransformName::Named(name) = &transform.name else {
+                self.lossy(line, transform, "drops the time of day; 2026-03-02 cannot become 2026-03-02 09:10 again");
+                return None;
+            };
+            match transforms::named(&name.value) {
+                Some(builtin) if builtin.class != Class::Lossy => {
+                    if !fits(&ty, &builtin.takes) {
+                        let problem = Problem::new(
+                            "E0201",
+                            format!("`as {}` needs {}", name.value, type_name(&builtin.takes)),
+                            line.left.span,
+                            type_name(&ty),
+                        );
+                        self.tell(problem.label(transform.span, builtin.doc));
+                        return None;
+                    }
+                    ty = builtin.gives.clone();
+                    list.push(Transform { name: name.value.clone(), args: Vec::new() });
+                }
+                Some(_) => {
+                    self.lossy(line, transform, "cannot be undone");
+                    return None;
+                }
+                None if self.systems.values().any(|s| s.lock.lookups.contains_key(&name.value)) => {
+                    self.lossy(line, transform, "a lookup can miss and cannot be undone");
+                    return None;
+                }
+                None => {
+                    let known: Vec<&str> =
+                        transforms::registry().iter().filter(|b| b.class != Class::Lossy).map(|b| b.name).collect();
+                    let near = crate::near::nearest(&name.value, known.iter().copied()).map(str::to_owned);
+                    let problem = Problem::new(
+                        "E0109",
+                        format!("there is no transform `{}`", name.value),
+                        name.span,
+                        "not known",
+                    );
+                    let problem = match near {
+                        Some(near) => super::names::suggest(problem, Some(near), name.span),
+                        None => problem.help(format!("two-way transforms are: {}", known.join(", "))),
+                    };
+                    self.tell(problem);
+                    return None;
+                }
+            }
+        }
+        self.types_of_both(built, line, &left, &right, &ty);
+        let wins = match policy {
+            Policy::Wins(side) => format!("and the {} wins", built.entity(side).system),
+            Policy::Newest { .. } => "and the newest wins".to_owned(),
+            Policy::Review => "and a person decides conflicts".to_owned(),
+        };
+        for (entity, (name, _), owner) in [(&built.left, &left, Side::Left), (&built.right, &right, Side::Right)] {
+            // The side that wins may be written by rules: its value goes to the other side.
+            let owns = policy == Policy::Wins(owner);
+            if !owns {
+                self.writers.push(Writer {
+                    entity: entity.clone(),
+                    field: name.value.clone(),
+                    span: name.span,
+                    by: format!("sync {}", built.name),
+                    sync: true,
+                    wins: wins.clone(),
+                });
+            }
+        }
+        Some(Mapping {
+            direction: Direction::Both,
+            kind: MappingKind::Field { left: left.0.value, right: right.0.value, transforms: list },
+            on_empty: Outcome::Clear,
+            on_create: false,
+            policy,
+            implicit: false,
+            place,
+            text,
+        })
+    }
+
+    pub(super) fn types_of_both(
+        &mut self,
+        built: &Sync,
+        line: &ast::Mapping,
+        left: &(ast::Name, Field),
+        right: &(ast::Name, Field),
+        after: &Type,
+    ) {
+        let percent = (*after == Type::Percent) != (right.1.ty == Type::Percent);
+        let stable = fits(after, &right.1.ty) && (fits(&right.1.ty, after) || !line.transforms.is_empty());
+        if percent || !stable {
+            let code = if percent { "E0205" } else { "E0201" };
+            let problem = Problem::new(
+                code,
+                format!("{} and {} hold different kinds of values", left.0.value, right.0.value),
+                line.left.span,
+                type_name(after),
+            )
+            .label(line.right.span, type_name(&right.1.ty));
+            self.tell(problem.help("use `->` with a transform, or change one of the fields"));
+            return;
+        }
+        let left_choice = self.choice_of.get(&(built.left.clone(), left.0.value.clone())).copied();
+        let right_choice = self.choice_of.get(&(built.right.clone(), right.0.value.clone())).copied();
+        if left_choice.is_some() && left_choice == right_choice {
+            return;
+        }
+        if left.1.ty == Type::Enum || right.1.ty == Type::Enum {
+            let (a, b): (BTreeSet<&String>, BTreeSet<&String>) =
+                (left.1.options.iter().collect(), right.1.options.iter().collect());
+            if left_choice.is_some() || right_choice.is_some() || a != b {
+                let problem = Problem::new(
+                    "E0202",
+                    format!("the options of {} and {} are not the same", left.0.value, right.0.value),
+                    line.left.span,
+                    left.1.options.join(", "),
+                )
+                .label(line.right.span, right.1.options.join(", "));
+                self.tell(
+                    problem.help("name both fields in one `choice`, which says how each system spells the words"),
+                );
+            }
+        }
+    }
+
+    pub(super) fn lossy(&mut self, line: &ast::Mapping, transform: &ast::Transform, why: &str) {
+        let problem = Problem::new("E0304", "a two-way field needs a transform that can be undone", line.arrow.span, "goes both ways")
+            .label(transform.span, why)
+            .help("use `->` if the app owns this field, or a two-way transform (lowercase, trimmed, e164, cents, unix_seconds)");
+        self.tell(problem);
+    }
+}

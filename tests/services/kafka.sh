@@ -1,0 +1,83 @@
+# A real Apache Kafka broker for the tests: one node, KRaft, loopback. To be sourced after common.sh.
+#
+# kafka_start CACHE WORK: uses KAFKA_BROKERS where it is set; else fetches the jars into CACHE (once) and starts a
+#   broker with its data in WORK. Sets KAFKA_BROKERS; returns 1 and sets KAFKA_WHY_NOT where there can be none.
+# kafka_stop: ends the broker that kafka_start started, and no other.
+
+KAFKA_PID=
+KAFKA_WHY_NOT=
+
+kafka_jars() { # CACHE
+  local cache=$1 pom
+  [ -e "$cache/complete" ] && return 0
+  command -v mvn >/dev/null || { KAFKA_WHY_NOT="its jars are fetched with Maven (mvn), which is not here"; return 1; }
+  pom="$(dirname "${BASH_SOURCE[0]}")/kafka/pom.xml"
+  mkdir -p "$cache"
+  local try
+  for try in 1 2 3; do
+    if mvn -q -B -f "$pom" dependency:copy-dependencies -DoutputDirectory="$cache/lib" </dev/null >"$cache/maven.log" 2>&1; then
+      touch "$cache/complete"
+      return 0
+    fi
+  done
+  tail -n 5 "$cache/maven.log" >&2
+  KAFKA_WHY_NOT="Maven could not fetch its jars, in $try tries (see $cache/maven.log)"
+  return 1
+}
+
+kafka_start() { # CACHE WORK
+  local cache work here version try port controller classes id
+  [ -z "${KAFKA_BROKERS:-}" ] || return 0
+  command -v java >/dev/null || { KAFKA_WHY_NOT="it needs Java 17 or later, which is not here"; return 1; }
+  version=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1)
+  [ "${version:-0}" -ge 17 ] || { KAFKA_WHY_NOT="it needs Java 17 or later; this is ${version:-unknown}"; return 1; }
+  kafka_jars "$1" || return 1
+  cache=$(cd "$1" && pwd) && mkdir -p "$2" && work=$(cd "$2" && pwd)
+  here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+  classes="$cache/lib/*:$here/kafka"
+  for try in 1 2 3; do
+    port=$(free_port) controller=$(free_port)
+    rm -rf "$work/kafka"
+    mkdir -p "$work/kafka"
+    cat >"$work/kafka/server.properties" <<PROPERTIES
+process.roles=broker,controller
+node.id=1
+listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller
+advertised.listeners=PLAINTEXT://127.0.0.1:$port
+controller.listener.names=CONTROLLER
+controller.quorum.bootstrap.servers=127.0.0.1:$controller
+log.dirs=$work/kafka/data
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.num.partitions=1
+transaction.state.log.min.isr=1
+group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+PROPERTIES
+    if ! { id=$(java -cp "$classes" kafka.tools.StorageTool random-uuid 2>/dev/null) &&
+      java -cp "$classes" kafka.tools.StorageTool format --standalone -t "$id" \
+        -c "$work/kafka/server.properties" >"$work/kafka/format.log" 2>&1 </dev/null; }; then
+      KAFKA_WHY_NOT="its data folder could not be made (see $work/kafka/format.log)"
+      return 1
+    fi
+    java -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$classes" kafka.Kafka \
+      "$work/kafka/server.properties" >"$work/kafka/broker.log" 2>&1 </dev/null &
+    KAFKA_PID=$!
+    if wait_for 60 "$KAFKA_PID" grep -q 'Kafka Server started' "$work/kafka/broker.log"; then
+      export KAFKA_BROKERS="127.0.0.1:$port"
+      return 0
+    fi
+    kafka_stop
+  done
+  tail -n 20 "$work/kafka/broker.log" >&2
+  KAFKA_WHY_NOT="the broker did not start, in $try tries (see $work/kafka/broker.log)"
+  return 1
+}
+
+kafka_stop() {
+  [ -z "$KAFKA_PID" ] || stop_process "$KAFKA_PID"
+  KAFKA_PID=
+}
