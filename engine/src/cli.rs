@@ -1,6 +1,7 @@
 //! The commands. Exit codes everywhere: 0 fine, 1 findings or a refused operation, 2 could not run.
 
 mod demo;
+mod run;
 mod validate;
 
 use clap::{Parser, Subcommand};
@@ -17,6 +18,8 @@ struct Arguments {
 enum Command {
     /// Check rules: everything that can be known without running them.
     Validate(validate::Arguments),
+    /// Run the daemon.
+    Run(run::Arguments),
     /// Play the whole integration on this machine and tell the story.
     Demo(demo::Arguments),
 }
@@ -35,6 +38,7 @@ pub fn main() -> u8 {
     };
     match arguments.command {
         Command::Validate(arguments) => validate::run(&arguments),
+        Command::Run(arguments) => run::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
     }
 }

@@ -8,4 +8,5 @@ pub mod ids;
 pub mod ledger;
 pub mod rehearse;
 pub mod rules;
+pub mod runtime;
 pub mod shell;
