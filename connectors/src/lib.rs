@@ -1,6 +1,7 @@
 //! Ports and adapters: how the engine reaches HubSpot, the app, operations, Kafka and caches.
 //!
 //! `port` says how the engine and a connector talk; everything else stands behind it.
+pub mod cache;
 pub mod http;
 pub mod hubspot;
 #[cfg(feature = "kafka")]
