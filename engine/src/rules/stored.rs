@@ -10,10 +10,11 @@ use std::sync::Arc;
 use dsl::diagnostic::{Problem, Severity};
 use dsl::program::Program;
 use dsl::source::SourceFile;
+use dsl::value::Moment;
 
 use super::{Texts, read};
 use crate::decide::rows::{Key, Kind};
-use crate::decide::{Programs, hashes_in_use};
+use crate::decide::{Event, Programs, hashes_in_use};
 use crate::ledger::{self, Rows};
 
 /// Why a folder was not loaded.
@@ -181,6 +182,32 @@ pub fn keep(set: &Set, rows: &dyn Rows) -> Result<Vec<(Vec<u8>, Option<Vec<u8>>)
         }
     }
     Ok(changes)
+}
+
+/// The line of history for an activation.
+#[must_use]
+pub fn activated(set: &Set, at: Moment) -> Event {
+    let program = &set.program;
+    Event {
+        at,
+        action: "rules".to_owned(),
+        rule: String::new(),
+        place: String::new(),
+        entity: String::new(),
+        left: None,
+        right: None,
+        field: None,
+        subject: program.hash.clone(),
+        value: None,
+        displaced: None,
+        detail: format!(
+            "{} files, {} syncs, {} reactions, {} workflows are active from now on",
+            set.texts.files.len(),
+            program.syncs.len(),
+            program.whens.len(),
+            program.workflows.len()
+        ),
+    }
 }
 
 fn texts(rows: &dyn Rows, hash: &str) -> Result<Option<Texts>, ledger::Error> {

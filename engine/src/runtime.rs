@@ -1,0 +1,2 @@
+//! Runs everything together.
+pub mod tasks;
