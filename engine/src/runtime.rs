@@ -1,2 +1,3 @@
 //! Runs everything together.
+pub mod connect;
 pub mod tasks;

@@ -8,6 +8,8 @@
 mod calls;
 pub mod core;
 mod handle;
+mod history;
+mod reads;
 mod wake;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -21,6 +23,8 @@ use connectors::webhook::door::Verdict;
 pub use self::calls::Caller;
 pub use self::core::{Connectors, Core, Counts, Departure, Error, Release};
 pub use self::handle::{Gone, Handle, handle};
+pub use self::history::History;
+pub use self::reads::Reads;
 pub use self::wake::{Activation, Look, Peek, SourceNews, Wake};
 use crate::clock::Clock;
 use crate::decide::{self, Input, Source};
@@ -54,6 +58,7 @@ pub struct Loop {
     clock: Arc<dyn Clock>,
     caller: Caller,
     commit: Option<Commit>,
+    history: History,
     /// Most deliveries that may wait for their pace.
     inbox: u64,
     receipts: VecDeque<(Seq, Receipt)>,
@@ -75,6 +80,7 @@ impl Loop {
             clock,
             caller,
             commit: None,
+            history: History::default(),
             inbox,
             receipts: VecDeque::new(),
             refused: VecDeque::new(),
@@ -82,6 +88,11 @@ impl Loop {
             stopping: None,
             sources: BTreeMap::new(),
         }
+    }
+
+    /// Keeps the last lines of history in `history`.
+    pub fn tell(&mut self, history: History) {
+        self.history = history;
     }
 
     /// Tells durable offsets to `commit`.
@@ -378,7 +389,10 @@ impl Loop {
             match release {
                 Release::Send(departure) => self.caller.send(departure),
                 Release::Invalidate { system, entity, id } => self.caller.invalidate(&system, &entity, &id),
-                Release::Log(event) => telemetry::event(&event),
+                Release::Log(event) => {
+                    telemetry::event(&event);
+                    self.history.push(event);
+                }
             }
         }
         let durable = self.core.durable();
