@@ -61,8 +61,11 @@ impl Verify for Hmac256 {
         let (Some(time), Some(given)) = (time, given) else {
             return Err("the signature has no `t` and `v1`".to_owned());
         };
+        if !time.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err("the time is no number".to_owned());
+        }
         let at: i64 = time.parse().map_err(|_| "the time is no number")?;
-        if (now.0 - at).abs() > WINDOW_MS {
+        if now.since(Moment(at)).0.unsigned_abs() > WINDOW_MS.unsigned_abs() {
             return Err("it was signed more than five minutes from now".to_owned());
         }
         let expected = hex(&digest(self.secret.expose().as_bytes(), &[time.as_bytes(), b".", body]));
@@ -71,5 +74,45 @@ impl Verify for Hmac256 {
         } else {
             Err("the signature does not fit the body".to_owned())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Hmac256, Moment, Secret, Verify, WINDOW_MS, sign};
+
+    fn verify(signature: &str, now: i64) -> Result<(), String> {
+        let door = Hmac256 { header: "X-App-Signature".into(), secret: Secret::new("s3cret") };
+        let headers = [(http::HeaderName::from_static("x-app-signature"), signature.parse().expect("a header"))];
+        door.verify(&headers.into_iter().collect(), b"[]", Moment(now))
+    }
+
+    #[test]
+    fn a_signature_is_valid_for_five_minutes_both_ways() {
+        let signature = sign(&Secret::new("s3cret"), Moment(1_000_000), b"[]");
+        for (now, fine) in
+            [(0, true), (WINDOW_MS, true), (-WINDOW_MS, true), (WINDOW_MS + 1, false), (-WINDOW_MS - 1, false)]
+        {
+            assert_eq!(verify(&signature, 1_000_000 + now).is_ok(), fine, "{now} ms later");
+        }
+    }
+
+    #[test]
+    fn a_signature_that_is_none_is_refused_whatever_it_holds() {
+        for strange in [
+            "",
+            "t=,v1=",
+            "t=1",
+            "v1=00",
+            "t=+1,v1=00",
+            "t=-9223372036854775808,v1=00",
+            "t=9223372036854775807,v1=00",
+            "t=99999999999999999999,v1=00",
+            "t=1,v1=zz",
+        ] {
+            assert!(verify(strange, 1).is_err(), "{strange}");
+        }
+        let other = sign(&Secret::new("another"), Moment(1), b"[]");
+        assert!(verify(&other, 1).is_err());
     }
 }
