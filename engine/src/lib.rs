@@ -1,4 +1,5 @@
 //! The runtime: durable sync and workflows between systems, by rules.
+pub mod admin;
 pub mod cli;
 pub mod clock;
 pub mod config;

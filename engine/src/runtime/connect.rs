@@ -75,13 +75,23 @@ fn missing_help(missing: &Missing) -> String {
     }
 }
 
-/// Makes a connector for every system of the rules. Touches no network.
+/// A connector for every system of the rules: one of the caller's `own`, or one made as the file says. Touches no
+/// network.
 ///
 /// # Errors
 /// [`Error`] where something is missing.
-pub fn connectors(config: &Config, program: &Program, transport: &Arc<dyn Transport>) -> Result<Connectors, Error> {
+pub fn all(
+    config: &Config,
+    program: &Program,
+    transport: &Arc<dyn Transport>,
+    own: &Connectors,
+) -> Result<Connectors, Error> {
     let mut connectors = Connectors::new();
     for (name, system) in &program.systems {
+        if let Some(own) = own.get(name) {
+            connectors.insert(name.clone(), Arc::clone(own));
+            continue;
+        }
         let connection = config.systems.get(name).ok_or_else(|| Error::Unreached(name.clone()))?;
         if connection.connector != system.lock.connector {
             return Err(Error::OtherConnector {
