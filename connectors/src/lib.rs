@@ -8,6 +8,9 @@ pub mod hubspot;
 pub mod kafka;
 pub mod operations;
 pub mod port;
+pub mod registry;
 pub mod rest;
 pub mod secret;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod webhook;
