@@ -22,20 +22,29 @@ use std::sync::atomic::AtomicU32;
 
 use async_trait::async_trait;
 use dsl::schema::{Entity, Lock};
+use serde::Deserialize;
 
 use crate::http::Transport;
 use crate::port::{Answer, Connector, Input, Message, Refusal, Request, Unreadable, Verb};
 use crate::secret::Secret;
 
 /// Where HubSpot is and who we are.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Settings {
     /// `https://api.hubapi.com`
     pub base_url: String,
     /// A dated version such as `2026-09`, or `v3`.
+    #[serde(default = "current_version")]
     pub api_version: String,
     /// Our app, to know our own echoes.
+    #[serde(default)]
     pub app_id: Option<u64>,
+}
+
+/// The dated version that is supported longest at the time of writing.
+fn current_version() -> String {
+    "2026-09".to_owned()
 }
 
 /// The connector.

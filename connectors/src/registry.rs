@@ -1,310 +1,160 @@
-//! The only list of connectors: from settings to a connector, and to what verifies its webhook.
+//! The only list of connectors: from settings to a connector.
 //!
-//! In: one entry of `systems` in `engine.yaml`, the system's lock, a transport. Out: a [`Connector`].
-//! Always true: a key that no connector knows is an error of reading, a key that this connector does not know is an
-//! error of [`Settings::check`]; nothing here touches the network; secrets are read from where the settings say, and
-//! no error shows one.
+//! In: the settings of one system, its token, its lock, a transport. Out: a [`Connector`].
+//! Always true: nothing here touches the network; settings that do not fit the lock build nothing.
+//! Not here: where settings and secrets come from, and the doors that a system's messages come through.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use dsl::schema::Lock;
 use serde::Deserialize;
 
 use crate::http::Transport;
-use crate::hubspot::signature::Signature;
 use crate::hubspot::{self, HubSpot};
 use crate::operations::{Operations, Template};
 use crate::port::Connector;
 use crate::rest::Rest;
-use crate::secret::{Secret, SecretError};
-use crate::webhook::Verify;
-use crate::webhook::hmac::Hmac256;
+use crate::secret::Secret;
 
-/// The header with the app's signature.
-pub const APP_SIGNATURE: &str = "X-App-Signature";
-
-/// One entry of `systems` in `engine.yaml`.
+/// How a system is reached, by the connector that serves it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {
-    /// Which connector serves the system.
-    pub connector: Kind,
-    /// Where it is, without a path of its own: `https://api.hubapi.com`.
-    pub base_url: String,
-    /// `hubspot`: a dated version such as `2026-09`, or `v3`. The default is `2026-09`.
-    #[serde(default)]
-    pub api_version: Option<String>,
-    /// The environment variable with the bearer token.
-    #[serde(default)]
-    pub token_env: Option<String>,
-    /// The file with the bearer token.
-    #[serde(default)]
-    pub token_file: Option<PathBuf>,
-    /// `hubspot`: our app, to know our own echoes.
-    #[serde(default)]
-    pub app_id: Option<u64>,
-    /// `hubspot` and `rest`: where the system sends its messages.
-    #[serde(default)]
-    pub webhook: Option<Webhook>,
-    /// `http`: role to address, such as `sales-manager` to `lead@example.com`.
-    #[serde(default)]
-    pub roles: BTreeMap<String, String>,
-    /// `http`: how each operation of the lock is called.
-    #[serde(default)]
-    pub operations: BTreeMap<String, Template>,
-}
-
-/// The connectors there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
+#[serde(tag = "connector", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Settings {
     /// [`HubSpot`].
-    Hubspot,
+    HubSpot(hubspot::Settings),
     /// [`Rest`]: the app.
-    Rest,
+    Rest {
+        /// `http://127.0.0.1:8070`
+        base_url: String,
+    },
     /// [`Operations`]: mail, surveys, notices.
-    Http,
+    Http {
+        /// `https://mail.example.com`
+        base_url: String,
+        /// Role to address, such as `sales-manager` to `lead@example.com`.
+        #[serde(default)]
+        roles: BTreeMap<String, String>,
+        /// How each operation of the lock is called.
+        #[serde(default)]
+        operations: BTreeMap<String, Template>,
+    },
 }
 
-impl Kind {
-    /// Its name in settings and locks.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Hubspot => "hubspot",
-            Self::Rest => "rest",
-            Self::Http => "http",
-        }
-    }
-}
-
-/// Where a system sends its messages, and how they are known to be its own.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Webhook {
-    /// Path at our own address.
-    pub path: String,
-    /// `hubspot`: the target URL as it is set in HubSpot, which is what it signs.
-    #[serde(default)]
-    pub public_url: Option<String>,
-    /// `hubspot`: the environment variable with the app's client secret.
-    #[serde(default)]
-    pub client_secret_env: Option<String>,
-    /// `hubspot`: the file with the app's client secret.
-    #[serde(default)]
-    pub client_secret_file: Option<PathBuf>,
-    /// `rest`: the environment variable with the shared secret.
-    #[serde(default)]
-    pub secret_env: Option<String>,
-    /// `rest`: the file with the shared secret.
-    #[serde(default)]
-    pub secret_file: Option<PathBuf>,
-}
-
-/// Why a system cannot be served.
-#[derive(Debug, thiserror::Error)]
+/// Settings that build no connector.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// A key that this connector does not have.
-    #[error("systems.{system}: the connector `{connector}` has no `{key}`")]
-    Unknown {
+    /// The lock was written for another connector.
+    #[error("`{system}` has the connector `{given}`, its lock was written for `{wanted}`")]
+    OtherConnector {
         /// The system.
         system: String,
-        /// Its connector.
-        connector: &'static str,
-        /// The key.
-        key: String,
+        /// In the settings.
+        given: &'static str,
+        /// In the lock.
+        wanted: String,
     },
-    /// A key that this connector needs.
-    #[error("systems.{system}: `{key}` is missing")]
-    Missing {
+    /// The system wants a bearer token.
+    #[error("`{0}` needs a token")]
+    Token(String),
+    /// An operation of the lock is not described.
+    #[error("the settings of `{system}` do not say how `{operation}` is called")]
+    Operation {
         /// The system.
         system: String,
-        /// The key, or the two of which one is needed.
-        key: String,
-    },
-    /// A value that cannot be.
-    #[error("systems.{system}: {reason}")]
-    Wrong {
-        /// The system.
-        system: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// A secret is not where the settings say.
-    #[error("systems.{system}: {source}")]
-    Secret {
-        /// The system.
-        system: String,
-        /// Why.
-        source: SecretError,
+        /// The operation.
+        operation: String,
     },
 }
 
 impl Settings {
-    /// Checks what can be checked without secrets and network.
-    ///
-    /// # Errors
-    /// Where a key is missing, belongs to another connector, or holds what cannot be; and where the lock declares
-    /// operations that the settings do not say how to call.
-    pub fn check(&self, system: &str, lock: &Lock) -> Result<(), Error> {
-        let kind = self.connector;
-        let unknown =
-            |key: &str| Error::Unknown { system: system.to_owned(), connector: kind.name(), key: key.to_owned() };
-        let missing = |key: &str| Error::Missing { system: system.to_owned(), key: key.to_owned() };
-        let wrong = |reason: String| Error::Wrong { system: system.to_owned(), reason };
-        if lock.connector != kind.name() {
-            let reason = format!("the lock is for the connector `{}`, not `{}`", lock.connector, kind.name());
-            return Err(wrong(reason));
-        }
-        let url: http::Uri = self.base_url.parse().map_err(|_| wrong(format!("`{}` is no URL", self.base_url)))?;
-        if url.host().is_none() || !matches!(url.scheme_str(), Some("http" | "https")) || url.query().is_some() {
-            return Err(wrong(format!("base_url `{}` is no address such as https://api.example.com", self.base_url)));
-        }
-        if self.token_env.is_some() && self.token_file.is_some() {
-            return Err(wrong("give `token_env` or `token_file`, not both".to_owned()));
-        }
-        if self.token_env.is_none() && self.token_file.is_none() && kind != Kind::Http {
-            return Err(missing("token_env` or `token_file"));
-        }
-        let only = [
-            ("api_version", self.api_version.is_some(), kind == Kind::Hubspot),
-            ("app_id", self.app_id.is_some(), kind == Kind::Hubspot),
-            ("webhook", self.webhook.is_some(), kind != Kind::Http),
-            ("roles", !self.roles.is_empty(), kind == Kind::Http),
-            ("operations", !self.operations.is_empty(), kind == Kind::Http),
-        ];
-        if let Some((key, ..)) = only.iter().find(|(_, given, allowed)| *given && !allowed) {
-            return Err(unknown(key));
-        }
-        if let Some(version) = &self.api_version
-            && !known_version(version)
-        {
-            return Err(wrong(format!("api_version `{version}` is neither `v3` nor a dated one such as `2026-09`")));
-        }
-        if kind == Kind::Http {
-            if let Some(name) = lock.operations.keys().find(|name| !self.operations.contains_key(*name)) {
-                return Err(missing(&format!("operations.{name}")));
-            }
-            if let Some(name) = self.operations.keys().find(|name| !lock.operations.contains_key(*name)) {
-                return Err(wrong(format!("the lock has no operation `{name}`")));
-            }
-            if let Some((name, _)) = self.operations.iter().find(|(_, template)| !template.path.starts_with('/')) {
-                return Err(wrong(format!("the path of `{name}` does not begin with `/`")));
-            }
-        }
-        match &self.webhook {
-            Some(webhook) => webhook.check(system, kind),
-            None => Ok(()),
+    /// Name of the connector, as locks have it.
+    #[must_use]
+    pub fn connector(&self) -> &'static str {
+        match self {
+            Self::HubSpot(_) => "hubspot",
+            Self::Rest { .. } => "rest",
+            Self::Http { .. } => "http",
         }
     }
-
-    fn token(&self, system: &str) -> Result<Option<Secret>, Error> {
-        secret(system, self.token_env.as_deref(), self.token_file.as_ref())
-    }
 }
 
-fn known_version(version: &str) -> bool {
-    let dated = |(year, month): (&str, &str)| {
-        let digits = |text: &str, length| text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
-        digits(year, 4) && digits(month, 2)
-    };
-    matches!(version, "v3" | "v4") || version.split_once('-').is_some_and(dated)
-}
-
-impl Webhook {
-    fn check(&self, system: &str, kind: Kind) -> Result<(), Error> {
-        let missing = |key: &str| Error::Missing { system: system.to_owned(), key: format!("webhook.{key}") };
-        let unknown = |key: &str| {
-            let key = format!("webhook.{key}");
-            Error::Unknown { system: system.to_owned(), connector: kind.name(), key }
-        };
-        let wrong = |reason: String| Error::Wrong { system: system.to_owned(), reason };
-        if !self.path.starts_with('/') {
-            return Err(wrong(format!("webhook.path `{}` does not begin with `/`", self.path)));
-        }
-        let hubspot = kind == Kind::Hubspot;
-        let client = self.client_secret_env.is_some() || self.client_secret_file.is_some();
-        let shared = self.secret_env.is_some() || self.secret_file.is_some();
-        if shared && hubspot {
-            return Err(unknown("secret_env"));
-        }
-        if client && !hubspot {
-            return Err(unknown("client_secret_env"));
-        }
-        if self.public_url.is_some() && !hubspot {
-            return Err(unknown("public_url"));
-        }
-        if self.public_url.is_none() && hubspot {
-            return Err(missing("public_url"));
-        }
-        if !client && hubspot {
-            return Err(missing("client_secret_env"));
-        }
-        if !shared && !hubspot {
-            return Err(missing("secret_env"));
-        }
-        Ok(())
-    }
-}
-
-fn secret(system: &str, env: Option<&str>, file: Option<&PathBuf>) -> Result<Option<Secret>, Error> {
-    let read = match (env, file) {
-        (Some(name), _) => Some(Secret::from_env(name)),
-        (None, Some(path)) => Some(Secret::from_file(path)),
-        (None, None) => None,
-    };
-    read.transpose().map_err(|source| Error::Secret { system: system.to_owned(), source })
-}
-
-/// Builds the connector of `system`. Reads its token; touches no network.
+/// Builds the connector of `system`.
 ///
 /// # Errors
-/// Those of [`Settings::check`], and a token that is not where the settings say.
+/// Where the settings do not fit the lock, or a token is needed and not given.
 pub fn build(
     system: &str,
-    settings: &Settings,
+    settings: Settings,
+    token: Option<Secret>,
     lock: Lock,
     transport: Arc<dyn Transport>,
 ) -> Result<Arc<dyn Connector>, Error> {
-    settings.check(system, &lock)?;
-    let token = settings.token(system)?;
-    let needed = || Error::Missing { system: system.to_owned(), key: "token_env` or `token_file".to_owned() };
-    let base_url = settings.base_url.clone();
-    Ok(match settings.connector {
-        Kind::Hubspot => {
-            let api_version = settings.api_version.clone().unwrap_or_else(|| "2026-09".to_owned());
-            let known = hubspot::Settings { base_url, api_version, app_id: settings.app_id };
-            Arc::new(HubSpot::new(known, token.ok_or_else(needed)?, lock, transport))
-        }
-        Kind::Rest => Arc::new(Rest::new(&base_url, token.ok_or_else(needed)?, lock, transport)),
-        Kind::Http => {
-            let (roles, operations) = (settings.roles.clone(), settings.operations.clone());
+    let given = settings.connector();
+    if lock.connector != given {
+        return Err(Error::OtherConnector { system: system.to_owned(), given, wanted: lock.connector });
+    }
+    let needed = |token: Option<Secret>| token.ok_or_else(|| Error::Token(system.to_owned()));
+    Ok(match settings {
+        Settings::HubSpot(settings) => Arc::new(HubSpot::new(settings, needed(token)?, lock, transport)),
+        Settings::Rest { base_url } => Arc::new(Rest::new(&base_url, needed(token)?, lock, transport)),
+        Settings::Http { base_url, roles, operations } => {
+            if let Some(operation) = lock.operations.keys().find(|name| !operations.contains_key(*name)) {
+                return Err(Error::Operation { system: system.to_owned(), operation: operation.clone() });
+            }
             Arc::new(Operations::new(&base_url, token, roles, operations, transport))
         }
     })
 }
 
-/// Builds what verifies the deliveries of `system`; `None` where it has no webhook. Reads the secret.
-///
-/// # Errors
-/// Where a key is missing or a secret is not where the settings say.
-pub fn verifier(system: &str, settings: &Settings) -> Result<Option<Arc<dyn Verify>>, Error> {
-    let Some(webhook) = &settings.webhook else { return Ok(None) };
-    webhook.check(system, settings.connector)?;
-    let missing = |key: &str| Error::Missing { system: system.to_owned(), key: format!("webhook.{key}") };
-    Ok(Some(match settings.connector {
-        Kind::Hubspot => {
-            let secret = secret(system, webhook.client_secret_env.as_deref(), webhook.client_secret_file.as_ref())?;
-            let secret = secret.ok_or_else(|| missing("client_secret_env"))?;
-            let public_url = webhook.public_url.clone().ok_or_else(|| missing("public_url"))?;
-            Arc::new(Signature { secret, public_url })
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::script::Script;
+
+    fn built(settings: serde_json::Value, lock: &str, token: bool) -> Result<(), Error> {
+        let settings = serde_json::from_value(settings).expect("settings that can be read");
+        let lock = dsl::schema::read_lock(lock).expect("a shipped lock");
+        let token = token.then(|| Secret::new("t"));
+        build("crm", settings, token, lock, Arc::new(Script::default())).map(|_| ())
+    }
+
+    const CRM: &str = include_str!("../../rules/schemas/crm.lock");
+    const APP: &str = include_str!("../../rules/schemas/app.lock");
+    const MAIL: &str = include_str!("../../rules/schemas/mail.lock");
+
+    #[test]
+    fn every_shipped_lock_finds_its_connector() {
+        let hubspot = json!({"connector": "hubspot", "base_url": "https://api.hubapi.com", "app_id": 7_700_123});
+        assert_eq!(built(hubspot, CRM, true), Ok(()));
+        assert_eq!(built(json!({"connector": "rest", "base_url": "http://127.0.0.1:8070"}), APP, true), Ok(()));
+        let call = json!({"method": "POST", "path": "/send", "body": {"to": "{to}"}});
+        let operations = json!({"email": call, "survey": call, "notify": call});
+        let http = json!({"connector": "http", "base_url": "https://mail.example.com", "operations": operations});
+        assert_eq!(built(http, MAIL, false), Ok(()));
+    }
+
+    #[test]
+    fn settings_that_do_not_fit_the_lock_build_nothing() {
+        let rest = json!({"connector": "rest", "base_url": "http://127.0.0.1:8070"});
+        assert!(matches!(built(rest.clone(), CRM, true), Err(Error::OtherConnector { given: "rest", .. })));
+        assert_eq!(built(rest, APP, false), Err(Error::Token("crm".to_owned())));
+        let http = json!({"connector": "http", "base_url": "https://mail.example.com"});
+        assert!(matches!(built(http, MAIL, true), Err(Error::Operation { operation, .. }) if operation == "email"));
+    }
+
+    #[test]
+    fn an_unknown_key_or_method_is_an_error() {
+        for settings in [
+            json!({"connector": "smtp", "base_url": "x"}),
+            json!({"connector": "rest", "base_url": "x", "api_version": "v3"}),
+            json!({"connector": "hubspot", "base_url": "x", "app": 1}),
+            json!({"connector": "http", "base_url": "x", "operations": {"a": {"path": "/", "methode": "GET"}}}),
+            json!({"connector": "http", "base_url": "x", "operations": {"a": {"path": "/", "method": "post"}}}),
+        ] {
+            assert!(serde_json::from_value::<Settings>(settings.clone()).is_err(), "{settings}");
         }
-        Kind::Rest | Kind::Http => {
-            let secret = secret(system, webhook.secret_env.as_deref(), webhook.secret_file.as_ref())?;
-            let secret = secret.ok_or_else(|| missing("secret_env"))?;
-            Arc::new(Hmac256 { header: APP_SIGNATURE.to_owned(), secret })
-        }
-    }))
+    }
 }
