@@ -1,12 +1,16 @@
 //! Ports and adapters: how the engine reaches HubSpot, the app, operations, Kafka and caches.
 //!
 //! `port` says how the engine and a connector talk; everything else stands behind it.
+pub mod cache;
 pub mod http;
 pub mod hubspot;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod operations;
 pub mod port;
+pub mod registry;
 pub mod rest;
 pub mod secret;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod webhook;

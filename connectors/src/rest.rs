@@ -1,20 +1,30 @@
 //! The app over REST, as `docs/APP.md` describes it: batches of records, operations, and its messages.
+//!
+//! In: requests of the gate, and the bodies of webhooks and Kafka records. Out: one answer per input, attributed by
+//! key; messages as the lock names them.
+//! Always true: an input whose key the answer does not repeat is unknown; a record counts as missing only where the
+//! app says so of that record; in messages a key that is absent is unobserved, and only a record with every field and
+//! link of the lock is complete. Every call that changes something carries the input's key, so repeating it is safe.
+
+mod message;
+mod names;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use dsl::schema::{About, Lock};
+use dsl::schema::Lock;
 use dsl::value::Moment;
 use http::Method;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
-use crate::http::{Transport, TransportError, escape, retry_after};
-use crate::port::{Answer, Body, Connector, Input, Message, Observed, Refusal, Request, Unreadable, Verb};
+pub use self::names::entity_path;
+use crate::http::{Transport, escape, lost, request, segment, text, trouble};
+use crate::port::{Answer, Connector, Input, Message, Observed, Refusal, Request, Unreadable, Verb};
 use crate::secret::Secret;
 
-/// Inputs of one batch.
+/// Inputs of one batch, records of one page.
 const BATCH: usize = 100;
 
 /// The connector.
@@ -25,6 +35,29 @@ pub struct Rest {
     transport: Arc<dyn Transport>,
 }
 
+impl std::fmt::Debug for Rest {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Rest").field("base_url", &self.base_url).finish_non_exhaustive()
+    }
+}
+
+/// A response to look at: its status and its body, null where that is no JSON.
+struct Reply {
+    response: http::Response<Bytes>,
+    json: Json,
+}
+
+impl Reply {
+    fn is_success(&self) -> bool {
+        self.response.status().is_success()
+    }
+
+    /// 404 in the app's own words. A gateway's page says that the path is wrong, not that a record is gone.
+    fn is_missing(&self) -> bool {
+        self.response.status() == http::StatusCode::NOT_FOUND && self.json["error"].is_string()
+    }
+}
+
 impl Rest {
     /// Takes what it needs; touches no network.
     #[must_use]
@@ -32,152 +65,127 @@ impl Rest {
         Self { base_url: base_url.trim_end_matches('/').to_owned(), token, lock, transport }
     }
 
+    /// Sends one call. Gives what the app says, or the answer where no words of its own are needed.
     async fn call(
         &self,
         method: Method,
         path: &str,
         body: Option<&Json>,
         key: Option<&str>,
-    ) -> Result<(http::Response<Bytes>, Json), TransportError> {
-        let mut request = http::Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.base_url))
-            .header(http::header::AUTHORIZATION, format!("Bearer {}", self.token.expose()));
-        if let Some(key) = key {
-            request = request.header("Idempotency-Key", key);
+        write: bool,
+    ) -> Result<Reply, Answer> {
+        let url = format!("{}{path}", self.base_url);
+        let request = request(method, &url, Some(&self.token), key, body)
+            .map_err(|error| refuse(format!("the request cannot be made: {error}")))?;
+        let response = self.transport.send(request).await.map_err(|error| lost(&error, write))?;
+        let parsed = serde_json::from_slice(response.body());
+        if response.status().is_success() && !response.body().is_empty() && parsed.is_err() {
+            let cause = format!("HTTP {} with a body that is no JSON", response.status());
+            return Err(if write { Answer::Unknown { cause } } else { Answer::Retry { after: None, cause } });
         }
-        let bytes = match body {
-            Some(body) => {
-                request = request.header(http::header::CONTENT_TYPE, "application/json");
-                Bytes::from(body.to_string())
-            }
-            None => Bytes::new(),
-        };
-        let request = request.body(bytes).map_err(|error| TransportError::NotSent(error.to_string()))?;
-        let response = self.transport.send(request).await?;
-        let json = serde_json::from_slice(response.body()).unwrap_or(Json::Null);
-        Ok((response, json))
-    }
-
-    /// The record's links are `{"id": …}` or null; everything else is a field.
-    fn observed(&self, entity: &str, record: &Json) -> Observed {
-        let links = self.lock.entities.get(entity).map(|e| &e.links);
-        let mut observed = Observed { id: text(&record["id"]), complete: true, ..Observed::default() };
-        for (name, value) in record.as_object().into_iter().flatten() {
-            if links.is_some_and(|links| links.contains_key(name)) {
-                let id = value.get("id").map(text).or_else(|| value.as_str().map(str::to_owned));
-                observed.links.insert(name.clone(), id.filter(|id| !id.is_empty()));
-            } else {
-                observed.fields.insert(name.clone(), value.clone());
-            }
+        let json = parsed.unwrap_or(Json::Null);
+        match trouble(&response, write, &said(&json)) {
+            Some(answer) => Err(answer),
+            None => Ok(Reply { response, json }),
         }
-        observed.changed_at = record["updatedAt"].as_str().and_then(Moment::parse);
-        observed
     }
 
     async fn batch(&self, entity: &str, operation: &str, by: Option<&str>, inputs: &[Input]) -> Vec<Answer> {
-        let bodies: Vec<Json> = inputs
-            .iter()
-            .map(|input| {
-                let mut values: serde_json::Map<String, Json> = input.values.clone().into_iter().collect();
-                for (name, change) in &input.links {
-                    values.insert(name.clone(), change.add.as_ref().map_or(Json::Null, |id| json!({"id": id})));
-                }
-                let mut body = json!({"key": input.key, "values": values});
-                if let Some(id) = &input.id {
-                    body["id"] = id.as_str().into();
-                }
-                body
-            })
-            .collect();
-        let mut body = json!({"operation": operation, "inputs": bodies});
+        let write = operation != "read";
+        let mut body = json!({"operation": operation, "inputs": inputs.iter().map(batch_input).collect::<Vec<_>>()});
         if let Some(by) = by {
             body["by"] = by.into();
         }
-        let write = operation != "read";
         let path = format!("{}/batch", entity_path(entity));
-        let (response, json) = match self.call(Method::POST, &path, Some(&body), None).await {
-            Ok(answer) => answer,
-            Err(error) => return vec![failed(&error, write); inputs.len()],
+        let reply = match self.call(Method::POST, &path, Some(&body), None, write).await {
+            Ok(reply) if reply.is_success() => reply,
+            Ok(reply) => return vec![refused_whole(&reply, inputs.len()); inputs.len()],
+            Err(answer) => return vec![answer; inputs.len()],
         };
-        if !response.status().is_success() {
-            return vec![refused(&response, &json, inputs.len(), write); inputs.len()];
-        }
-        let mut results: BTreeMap<String, &Json> = BTreeMap::new();
-        for result in json["results"].as_array().into_iter().flatten() {
-            results.insert(text(&result["key"]), result);
-        }
-        inputs
-            .iter()
-            .map(|input| {
-                let Some(result) = results.get(&input.key) else {
-                    return Answer::Unknown { cause: "the app's answer does not mention it".to_owned() };
-                };
-                let reason = text(&result["error"]);
-                match result["status"].as_u64() {
-                    Some(200 | 201) => Answer::Record(self.observed(entity, &result["record"])),
-                    Some(404) => Answer::Missing,
-                    Some(409) => {
-                        let existing = Some(text(&result["existingId"])).filter(|id| !id.is_empty());
-                        Answer::Refused { reason, refusal: Refusal::Exists(existing) }
-                    }
-                    _ => Answer::Refused { reason, refusal: Refusal::Invalid(None) },
+        let results = reply.json["results"].as_array().into_iter().flatten();
+        let by_key: BTreeMap<String, &Json> = results.map(|result| (text(&result["key"]), result)).collect();
+        let answer = |input: &Input| match by_key.get(&input.key) {
+            Some(result) => self.result(entity, result, operation),
+            None => Answer::Unknown { cause: "the app's answer does not mention it".to_owned() },
+        };
+        inputs.iter().map(answer).collect()
+    }
+
+    /// The result of one input of a batch.
+    fn result(&self, entity: &str, result: &Json, operation: &str) -> Answer {
+        let reason = said(result);
+        match result["status"].as_u64() {
+            Some(200 | 201) => {
+                let record = self.record(entity, &result["record"]);
+                if record.id.is_empty() {
+                    return Answer::Unknown { cause: "the app's answer holds no record".to_owned() };
                 }
-            })
-            .collect()
+                Answer::Record(record)
+            }
+            Some(404) if operation != "create" => Answer::Missing,
+            Some(409) => Answer::Refused { reason, refusal: Refusal::Exists(existing(result)) },
+            Some(400 | 422) => Answer::Refused { reason, refusal: Refusal::Invalid(field(result)) },
+            Some(429) => Answer::RateLimited { after: None, policy: None },
+            Some(400..=499) => Answer::Refused { reason, refusal: Refusal::Other },
+            other => Answer::Unknown { cause: format!("the app's result has the status {other:?}") },
+        }
+    }
+
+    /// A record as the app answers it: whole, whatever it leaves out, because it was asked for.
+    fn record(&self, entity: &str, record: &Json) -> Observed {
+        Observed { complete: true, ..message::observed(&self.lock, entity, record) }
     }
 
     async fn delete(&self, entity: &str, input: &Input) -> Answer {
-        let path = format!("{}/{}", entity_path(entity), escape(input.id.as_deref().unwrap_or_default()));
-        match self.call(Method::DELETE, &path, None, Some(&input.key)).await {
-            Ok((response, _)) if response.status().is_success() || response.status() == 404 => Answer::Done,
-            Ok((response, json)) => refused(&response, &json, 1, true),
-            Err(error) => failed(&error, true),
+        let Some(id) = input.id.as_deref().and_then(segment) else { return refuse("it has no id") };
+        let path = format!("{}/{id}", entity_path(entity));
+        match self.call(Method::DELETE, &path, None, Some(&input.key), true).await {
+            Ok(reply) if reply.is_success() || reply.is_missing() => Answer::Done,
+            Ok(reply) => refused(&reply),
+            Err(answer) => answer,
         }
     }
 
-    async fn list(&self, entity: &str, since: Option<Moment>, input: &Input) -> Answer {
+    async fn list(&self, entity: &str, since: Option<Moment>, cursor: Option<&str>) -> Answer {
         let mut path = format!("{}?limit={BATCH}", entity_path(entity));
         if let Some(since) = since {
             path.push_str(&format!("&updatedSince={}", escape(&since.to_string())));
         }
-        if let Some(cursor) = &input.id {
+        if let Some(cursor) = cursor {
             path.push_str(&format!("&after={}", escape(cursor)));
         }
-        match self.call(Method::GET, &path, None, None).await {
-            Ok((response, json)) if response.status().is_success() => {
-                let records =
-                    json["records"].as_array().into_iter().flatten().map(|r| self.observed(entity, r)).collect();
-                Answer::Page { records, next: json["next"].as_str().map(str::to_owned) }
-            }
-            Ok((response, json)) => refused(&response, &json, 1, false),
-            Err(error) => failed(&error, false),
+        let reply = match self.call(Method::GET, &path, None, None, false).await {
+            Ok(reply) if reply.is_success() => reply,
+            Ok(reply) => return refused(&reply),
+            Err(answer) => return answer,
+        };
+        // A page without its list is no page: taken for an empty one, it would end a listing.
+        let Some(records) = reply.json["records"].as_array() else {
+            return Answer::Retry { after: None, cause: "the app's answer holds no records".to_owned() };
+        };
+        Answer::Page {
+            records: records.iter().map(|record| self.record(entity, record)).collect(),
+            next: Some(text(&reply.json["next"])).filter(|next| !next.is_empty()),
         }
     }
 
     /// `activateSubscription` with `subscriptionId` is `POST /subscriptions/{id}/activate`.
     async fn operation(&self, name: &str, input: &Input) -> Answer {
-        let found = self.lock.entities.keys().find_map(|entity| {
-            let verb = name.strip_suffix(entity.as_str()).filter(|verb| !verb.is_empty())?;
-            let mut param = entity.clone();
-            if let Some(first) = param.get_mut(..1) {
-                first.make_ascii_lowercase();
-            }
-            Some((entity.clone(), verb.to_lowercase(), format!("{param}Id")))
-        });
-        let Some((entity, verb, param)) = found else {
-            return Answer::Refused { reason: format!("`{name}` names no entity of the app"), refusal: Refusal::Other };
+        let Some(route) = names::operation(&self.lock, name) else {
+            return refuse(format!("`{name}` is no verb with an entity of the app at its end"));
         };
-        let id = input.values.get(&param).map(text).unwrap_or_default();
-        let rest: serde_json::Map<String, Json> =
-            input.values.iter().filter(|(n, _)| **n != param).map(|(n, v)| (n.clone(), v.clone())).collect();
-        let path = format!("{}/{}/{verb}", entity_path(&entity), escape(&id));
-        match self.call(Method::POST, &path, Some(&Json::Object(rest)), Some(&input.key)).await {
-            Ok((response, json)) if response.status().is_success() => Answer::Result(
-                json.as_object().map(|o| o.iter().map(|(k, v)| (k.clone(), v.clone())).collect()).unwrap_or_default(),
-            ),
-            Ok((response, json)) => refused(&response, &json, 1, true),
-            Err(error) => failed(&error, true),
+        let Some(id) = input.values.get(&route.id_parameter).and_then(|id| segment(&text(id))) else {
+            return refuse(format!("`{name}` needs `{}`", route.id_parameter));
+        };
+        let rest = input.values.iter().filter(|(name, _)| **name != route.id_parameter);
+        let body: Map<String, Json> = rest.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let path = format!("{}/{id}/{}", entity_path(route.entity), escape(&route.verb));
+        match self.call(Method::POST, &path, Some(&Json::Object(body)), Some(&input.key), true).await {
+            Ok(reply) if reply.is_success() => {
+                Answer::Result(reply.json.as_object().cloned().unwrap_or_default().into_iter().collect())
+            }
+            Ok(reply) => refused(&reply),
+            Err(answer) => answer,
         }
     }
 }
@@ -187,12 +195,17 @@ impl Connector for Rest {
     fn max_batch(&self, verb: &Verb) -> usize {
         match verb {
             Verb::Read { .. } | Verb::Create { .. } | Verb::Update { .. } => BATCH,
-            _ => 1,
+            Verb::Delete { .. } | Verb::List { .. } | Verb::Operation { .. } => 1,
         }
     }
 
-    fn calls(&self, _request: &Request) -> u32 {
-        1
+    fn calls(&self, request: &Request) -> u32 {
+        match &request.verb {
+            Verb::Read { .. } | Verb::Create { .. } | Verb::Update { .. } => 1,
+            Verb::Delete { .. } | Verb::List { .. } | Verb::Operation { .. } => {
+                u32::try_from(request.inputs.len()).unwrap_or(u32::MAX)
+            }
+        }
     }
 
     async fn perform(&self, request: &Request) -> Vec<Answer> {
@@ -201,21 +214,15 @@ impl Connector for Rest {
             Verb::Read { entity, by, .. } => self.batch(entity, "read", Some(by), inputs).await,
             Verb::Create { entity } => self.batch(entity, "create", None, inputs).await,
             Verb::Update { entity } => self.batch(entity, "update", None, inputs).await,
-            Verb::Delete { entity } => {
+            Verb::Delete { .. } | Verb::List { .. } | Verb::Operation { .. } => {
                 let mut answers = Vec::with_capacity(inputs.len());
                 for input in inputs {
-                    answers.push(self.delete(entity, input).await);
-                }
-                answers
-            }
-            Verb::List { entity, since, .. } => {
-                let nothing = Input::default();
-                vec![self.list(entity, *since, inputs.first().unwrap_or(&nothing)).await]
-            }
-            Verb::Operation { name } => {
-                let mut answers = Vec::with_capacity(inputs.len());
-                for input in inputs {
-                    answers.push(self.operation(name, input).await);
+                    answers.push(match &request.verb {
+                        Verb::Delete { entity } => self.delete(entity, input).await,
+                        Verb::List { entity, since, .. } => self.list(entity, *since, input.id.as_deref()).await,
+                        Verb::Operation { name } => self.operation(name, input).await,
+                        Verb::Read { .. } | Verb::Create { .. } | Verb::Update { .. } => refuse("it is for batches"),
+                    });
                 }
                 answers
             }
@@ -223,87 +230,56 @@ impl Connector for Rest {
     }
 
     fn read(&self, body: &[u8]) -> Result<Vec<Message>, Unreadable> {
-        let json: Json = serde_json::from_slice(body).map_err(|error| Unreadable::Delivery(error.to_string()))?;
-        match &json {
-            Json::Array(envelopes) => envelopes.iter().map(|envelope| self.message(envelope)).collect(),
-            envelope => Ok(vec![self.message(envelope)?]),
-        }
+        message::read(&self.lock, body)
     }
 }
 
-impl Rest {
-    fn message(&self, envelope: &Json) -> Result<Message, Unreadable> {
-        let wrong = |what: &str| Unreadable::Delivery(format!("a message has no {what}"));
-        let deliveries = self.lock.deliveries.as_ref().ok_or_else(|| wrong("form: the lock names no messages"))?;
-        let name = envelope[&deliveries.name].as_str().ok_or_else(|| wrong(&deliveries.name))?.to_owned();
-        let at = envelope[&deliveries.time].as_str().and_then(Moment::parse).ok_or_else(|| wrong(&deliveries.time))?;
-        let dedupe =
-            deliveries.dedupe.iter().map(|field| text(&envelope[field.as_str()])).collect::<Vec<_>>().join("|");
-        let data = &envelope["data"];
-        let body = match deliveries.messages.get(&name).map(|m| &m.about) {
-            Some(About::Record { entity, change }) => {
-                let observed = self.observed(entity, data);
-                if observed.id.is_empty() {
-                    return Err(wrong("data.id"));
-                }
-                Body::Record { entity: entity.clone(), change: *change, observed }
-            }
-            Some(About::Event(event)) => {
-                let fields = data.as_object().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
-                Body::Event { event: event.clone(), fields }
-            }
-            None => Body::Foreign,
-        };
-        Ok(Message { name, at, dedupe, own: false, body })
+/// An input as the app's batches take it; a link is `{"id": …}`, or null where there shall be none.
+fn batch_input(input: &Input) -> Json {
+    let mut values: Map<String, Json> = input.values.clone().into_iter().collect();
+    for (name, change) in &input.links {
+        values.insert(name.clone(), change.add.as_ref().map_or(Json::Null, |id| json!({"id": id})));
     }
+    let mut body = json!({"key": input.key, "values": values});
+    if let Some(id) = &input.id {
+        body["id"] = id.as_str().into();
+    }
+    body
 }
 
-/// `SupportTicket` lives under `/support-tickets`, `Company` under `/companies`.
-#[must_use]
-pub fn entity_path(entity: &str) -> String {
-    let mut kebab = String::from("/");
-    for (index, c) in entity.chars().enumerate() {
-        if c.is_ascii_uppercase() && index > 0 {
-            kebab.push('-');
-        }
-        kebab.push(c.to_ascii_lowercase());
-    }
-    match kebab.strip_suffix('y') {
-        Some(stem) => format!("{stem}ies"),
-        None => format!("{kebab}s"),
-    }
+/// What the app says of a refusal.
+fn said(json: &Json) -> String {
+    ["error", "detail", "message"].iter().find_map(|name| json[*name].as_str()).unwrap_or_default().to_owned()
 }
 
-fn text(value: &Json) -> String {
-    value.as_str().map_or_else(|| if value.is_null() { String::new() } else { value.to_string() }, str::to_owned)
+fn existing(json: &Json) -> Option<String> {
+    Some(text(&json["existingId"])).filter(|id| !id.is_empty())
 }
 
-fn failed(error: &TransportError, write: bool) -> Answer {
-    match error {
-        TransportError::NoAnswer(_) if write => Answer::Unknown { cause: error.to_string() },
-        _ => Answer::Retry { after: None, cause: error.to_string() },
-    }
+fn field(json: &Json) -> Option<String> {
+    json["field"].as_str().map(str::to_owned)
 }
 
-fn refused(response: &http::Response<Bytes>, json: &Json, inputs: usize, write: bool) -> Answer {
-    let status = response.status();
-    let reason = ["detail", "error", "message"]
-        .iter()
-        .find_map(|name| json[*name].as_str())
-        .map_or_else(|| format!("HTTP {status}"), str::to_owned);
-    let after = retry_after(response);
-    match status.as_u16() {
-        429 => Answer::RateLimited { after, policy: None },
-        503 => Answer::Retry { after, cause: reason },
-        500..=599 if write => Answer::Unknown { cause: reason },
-        500..=599 => Answer::Retry { after, cause: reason },
-        401 | 403 => Answer::Refused { reason, refusal: Refusal::Forbidden },
-        404 => Answer::Missing,
-        409 => {
-            let existing = json["existingId"].as_str().map(str::to_owned);
-            Answer::Refused { reason, refusal: Refusal::Exists(existing) }
-        }
-        _ if inputs > 1 => Answer::Split,
-        _ => Answer::Refused { reason, refusal: Refusal::Invalid(None) },
-    }
+/// A refusal of our own: it never left.
+fn refuse(reason: impl Into<String>) -> Answer {
+    Answer::Refused { reason: reason.into(), refusal: Refusal::Other }
+}
+
+/// A 4xx about one thing.
+fn refused(reply: &Reply) -> Answer {
+    let status = reply.response.status();
+    let said = said(&reply.json);
+    let reason = if said.is_empty() { format!("HTTP {status}") } else { said };
+    let refusal = match status.as_u16() {
+        409 => Refusal::Exists(existing(&reply.json)),
+        400 | 422 => Refusal::Invalid(field(&reply.json)),
+        _ => Refusal::Other,
+    };
+    Answer::Refused { reason, refusal }
+}
+
+/// A 4xx about a batch as a whole, which had no effect: one by one it is told which input is at fault.
+fn refused_whole(reply: &Reply, inputs: usize) -> Answer {
+    let about_inputs = matches!(reply.response.status().as_u16(), 400 | 409 | 413 | 422);
+    if inputs > 1 && about_inputs { Answer::Split } else { refused(reply) }
 }

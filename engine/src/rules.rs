@@ -1,5 +1,7 @@
 //! Rule sets on disk: a folder of `.rules` files and the locks that they name.
 
+pub mod stored;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

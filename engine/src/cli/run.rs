@@ -1,13 +1,12 @@
-//! `engine run`: the daemon, until SIGTERM or SIGINT.
+//! `engine run`: the daemon, until SIGTERM or SIGINT; SIGHUP takes changed rules.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
+use tokio::signal::unix::{SignalKind, signal};
 
-use crate::clock::{Clock, System};
 use crate::config::Config;
-use crate::{rules, runtime};
+use crate::runtime::Engine;
+use crate::telemetry;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -19,17 +18,14 @@ pub(super) struct Arguments {
     clock: Option<String>,
 }
 
-/// The rules do not validate.
+/// The operating system refuses something.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
-#[error("the rules in {folder} have {count} findings that stop them")]
-#[diagnostic(code(rules::invalid), help("`engine validate {folder}` shows them"))]
-struct Invalid {
-    folder: String,
-    count: usize,
-}
+#[error("the engine cannot run here")]
+#[diagnostic(code(engine::system))]
+struct Refused(#[source] std::io::Error);
 
 pub(super) fn run(arguments: &Arguments) -> u8 {
-    tracing_subscriber::fmt().with_env_filter(filter()).with_ansi(false).init();
+    telemetry::init();
     let config = match Config::read(&arguments.config) {
         Ok(config) => config,
         Err(error) => {
@@ -37,54 +33,43 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
             return 2;
         }
     };
-    let texts = match rules::read(&config.rules) {
-        Ok(texts) => texts,
-        Err(error) => return super::could_not_run(&error),
-    };
-    let compiled = texts.compile(None);
-    let Some(program) = compiled.program else {
-        let folder = config.rules.display().to_string();
-        return super::could_not_run(&Invalid { folder, count: compiled.problems.len() });
-    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return super::could_not_run(&runtime::Error::SetUp(error.to_string())),
+        Err(error) => return super::could_not_run(&Refused(error)),
     };
-    let ended = runtime.block_on(daemon(config, Arc::new(program), arguments.clock.as_deref()));
-    match ended {
-        Ok(()) => 0,
-        Err(code) => code,
-    }
+    runtime.block_on(daemon(config, arguments.clock.clone()))
 }
 
-fn filter() -> tracing_subscriber::EnvFilter {
-    tracing_subscriber::EnvFilter::try_from_env("ENGINE_LOG").unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"))
-}
-
-async fn daemon(config: Config, program: Arc<dsl::program::Program>, clock: Option<&str>) -> Result<(), u8> {
-    let stop = CancellationToken::new();
-    let clock: Arc<dyn Clock> = match clock {
-        None => Arc::new(System),
-        Some(url) => {
-            let client = connectors::http::Client::new().map_err(|e| super::could_not_run(&runtime::Error::SetUp(e.to_string())))?;
-            let remote = crate::clock::remote::Remote::connect(url, Arc::new(client)).await;
-            let remote = remote.map_err(|error| super::could_not_run(&error))?;
-            tokio::spawn(remote.clone().follow(stop.clone()));
-            Arc::new(remote)
-        }
+async fn daemon(config: Config, clock: Option<String>) -> u8 {
+    let heard = signal(SignalKind::terminate())
+        .and_then(|term| Ok((term, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?)));
+    let (mut term, mut interrupt, mut hangup) = match heard {
+        Ok(heard) => heard,
+        Err(error) => return super::could_not_run(&Refused(error)),
     };
-    let signals = stop.clone();
-    tokio::spawn(async move {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (Ok(mut term), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
-            tracing::error!("signals cannot be heard; stop the engine by SIGKILL, nothing is lost");
-            return;
-        };
+    let mut running = match Engine::builder(config).clock_url(clock).start().await {
+        Ok(running) => running,
+        Err(error) => return super::could_not_run(&error),
+    };
+    loop {
         tokio::select! {
-            _ = term.recv() => {}
-            _ = interrupt.recv() => {}
+            ended = running.ended() => {
+                return match ended {
+                    Ok(()) => 0,
+                    Err(error) => super::could_not_run(&error),
+                };
+            }
+            _ = hangup.recv() => {
+                if let Err(refused) = running.reloader().reload().await {
+                    tracing::error!(%refused, "the rules were not taken; the old ones go on");
+                }
+            }
+            _ = term.recv() => break,
+            _ = interrupt.recv() => break,
         }
-        signals.cancel();
-    });
-    runtime::run(config, program, clock, stop).await.map_err(|error| super::could_not_run(&error))
+    }
+    match running.stop().await {
+        Ok(()) => 0,
+        Err(error) => super::could_not_run(&error),
+    }
 }

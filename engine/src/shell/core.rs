@@ -342,14 +342,15 @@ impl Core {
         self.gate.unspent(call);
     }
 
-    /// Another rule set decides from now on; runs in progress keep theirs. `kept` holds the rows by which it is
-    /// found again, and `event` the line of history.
+    /// Another rule set decides from now on, with the connectors made for its locks; runs in progress keep theirs.
+    /// `kept` holds the rows by which it is found again, and `event` the line of history.
     ///
     /// # Errors
     /// As [`Core::input`]; the old one goes on then.
     pub fn activate(
         &mut self,
         programs: Programs,
+        connectors: Connectors,
         kept: Vec<(Vec<u8>, Option<Vec<u8>>)>,
         event: Event,
         now: Now,
@@ -358,6 +359,7 @@ impl Core {
         let record = serde_json::to_vec(&event).expect("events hold plain data");
         self.append(Round { changes: kept, records: vec![record] })?;
         self.waiting.push_back((self.last, Release::Log(event)));
+        self.connectors = Arc::new(connectors);
         self.gate.limit(&programs.active);
         self.gate.reach(reaches(&programs.active, &self.connectors, &self.flights));
         self.programs = programs;

@@ -52,8 +52,11 @@ impl Report {
 
     pub(super) fn json(&self) -> Value {
         let latency = |values: &[u64]| json!({"p50": percentile(values, 50), "p99": percentile(values, 99)});
-        let entities: BTreeMap<&str, Value> =
-            self.entities.iter().map(|(name, e)| (*name, json!({"app": e.app, "crm": e.crm, "equal": e.equal}))).collect();
+        let entities: BTreeMap<&str, Value> = self
+            .entities
+            .iter()
+            .map(|(name, e)| (*name, json!({"app": e.app, "crm": e.crm, "equal": e.equal})))
+            .collect();
         let stories: Vec<Value> =
             self.stories.iter().map(|s| json!({"name": s.name, "ok": s.ok, "detail": s.detail})).collect();
         json!({

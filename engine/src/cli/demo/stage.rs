@@ -61,10 +61,12 @@ fn wall() -> i64 {
 impl Stage {
     pub(super) async fn build(talks: bool, keep: bool) -> Result<Self, Failed> {
         let lock = |name: &str| {
-            let text = RULES.iter().find(|(path, _)| *path == format!("schemas/{name}.lock")).map_or("", |(_, text)| *text);
+            let text =
+                RULES.iter().find(|(path, _)| *path == format!("schemas/{name}.lock")).map_or("", |(_, text)| *text);
             dsl::schema::read_lock(text).map_err(|error| Failed(error.to_string()))
         };
-        let folder = tempfile::Builder::new().prefix("engine-demo-").tempdir().map_err(|e| Failed::at("a folder")(&e))?;
+        let folder =
+            tempfile::Builder::new().prefix("engine-demo-").tempdir().map_err(|e| Failed::at("a folder")(&e))?;
         let path = folder.path().to_path_buf();
         let ahead = Arc::new(AtomicI64::new(0));
         let now: face::Now = {
@@ -94,9 +96,11 @@ impl Stage {
 
         let listen = || async { TcpListener::bind("127.0.0.1:0").await.map_err(|e| Failed::at("a port")(&e)) };
         let address = |listener: &TcpListener| listener.local_addr().map_err(|e| Failed::at("a port")(&e));
-        let (crm_door, app_door, mail_door, clock_door) = (listen().await?, listen().await?, listen().await?, listen().await?);
+        let (crm_door, app_door, mail_door, clock_door) =
+            (listen().await?, listen().await?, listen().await?, listen().await?);
         let (engine_door, admin_door) = (listen().await?, listen().await?);
-        let (crm_at, app_at, mail_at, clock_at) = (address(&crm_door)?, address(&app_door)?, address(&mail_door)?, address(&clock_door)?);
+        let (crm_at, app_at, mail_at, clock_at) =
+            (address(&crm_door)?, address(&app_door)?, address(&mail_door)?, address(&clock_door)?);
         let (engine_at, admin_at) = (address(&engine_door)?, address(&admin_door)?);
         drop((engine_door, admin_door));
         locked(&crm).send_to(&format!("http://{engine_at}/webhooks/crm"));
@@ -114,7 +118,9 @@ impl Stage {
             let now = Arc::clone(&now);
             let router = axum::Router::new().route("/clock", get(move || async move { now().0.to_string() }));
             let stop = stop.clone();
-            tokio::spawn(async move { axum::serve(clock_door, router).with_graceful_shutdown(stop.cancelled_owned()).await });
+            tokio::spawn(async move {
+                axum::serve(clock_door, router).with_graceful_shutdown(stop.cancelled_owned()).await
+            });
         }
 
         let config = format!(
@@ -129,7 +135,11 @@ impl Stage {
             write(&format!("rules/{name}"), text)?;
         }
         write("engine.yaml", &config)?;
-        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build().map_err(|e| Failed::at("HTTP")(&e))?;
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(Duration::from_secs(5))
+            .build()
+            .map_err(|e| Failed::at("HTTP")(&e))?;
         let mut stage = Self {
             crm,
             app,
@@ -137,7 +147,12 @@ impl Stage {
             talks,
             ahead,
             stop,
-            folder: (!keep).then_some(folder),
+            folder: if keep {
+                drop(folder.keep());
+                None
+            } else {
+                Some(folder)
+            },
             path,
             clock_url: format!("http://{clock_at}/clock"),
             ready_url: format!("http://{admin_at}/readyz"),
@@ -170,7 +185,8 @@ impl Stage {
         self.engine = Some(child);
         let began = Instant::now();
         loop {
-            let ready = self.http.get(&self.ready_url).send().await.is_ok_and(|response| response.status().is_success());
+            let ready =
+                self.http.get(&self.ready_url).send().await.is_ok_and(|response| response.status().is_success());
             if ready {
                 return Ok(());
             }

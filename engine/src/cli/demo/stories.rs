@@ -78,7 +78,13 @@ async fn arrive(stage: &mut Stage, report: &mut Report) -> Result<(), Failed> {
     }
     let ok = stage.until(20, |s| s.crm().records("Contact").count() == USERS).await;
     let count = stage.crm().records("Contact").count();
-    end(stage, report, "users become contacts", ok, format!("{count} contacts after {} ms", began.elapsed().as_millis()));
+    end(
+        stage,
+        report,
+        "users become contacts",
+        ok,
+        format!("{count} contacts after {} ms", began.elapsed().as_millis()),
+    );
     Ok(())
 }
 
@@ -99,7 +105,13 @@ async fn edits(stage: &mut Stage, report: &mut Report) -> Result<(), Failed> {
         slowest = slowest.max(took);
     }
     let ok = slowest < 1_000;
-    end(stage, report, "a phone changed in the CRM", ok, format!("20 numbers corrected, the slowest arrived after {slowest} ms"));
+    end(
+        stage,
+        report,
+        "a phone changed in the CRM",
+        ok,
+        format!("20 numbers corrected, the slowest arrived after {slowest} ms"),
+    );
 
     stage.say("\nNames are changed in the app; HubSpot has them a moment later.");
     let mut slowest = 0;
@@ -116,7 +128,13 @@ async fn edits(stage: &mut Stage, report: &mut Report) -> Result<(), Failed> {
         slowest = slowest.max(took);
     }
     let ok = slowest < 1_000;
-    end(stage, report, "a name changed in the app", ok, format!("20 names changed, the slowest arrived after {slowest} ms"));
+    end(
+        stage,
+        report,
+        "a name changed in the app",
+        ok,
+        format!("20 names changed, the slowest arrived after {slowest} ms"),
+    );
 
     stage.say("\nTwo people edit one customer at the same time: a first name in HubSpot, a last name in the app.");
     edit_contact(stage, 40, &[("firstname", "Augusta")])?;
@@ -128,7 +146,13 @@ async fn edits(stage: &mut Stage, report: &mut Report) -> Result<(), Failed> {
             && contact(s, 40, "lastname").as_deref() == Some("Lovelace")
     };
     let ok = stage.until(5, both).await;
-    end(stage, report, "different fields on both sides", ok, "both edits stand on both sides: Augusta Lovelace".to_owned());
+    end(
+        stage,
+        report,
+        "different fields on both sides",
+        ok,
+        "both edits stand on both sides: Augusta Lovelace".to_owned(),
+    );
 
     stage.say("\nThen both change the same phone number. The rule says that the CRM wins.");
     edit_user(stage, 41, json!({"phone": "+442079461111"}))?;
@@ -137,7 +161,13 @@ async fn edits(stage: &mut Stage, report: &mut Report) -> Result<(), Failed> {
         user(s, 41, "phone") == json!("+442079462222") && contact(s, 41, "phone").as_deref() == Some("+442079462222")
     };
     let ok = stage.until(5, wins).await;
-    end(stage, report, "the same field on both sides", ok, "+442079462222 on both sides; the other number is in the history".to_owned());
+    end(
+        stage,
+        report,
+        "the same field on both sides",
+        ok,
+        "+442079462222 on both sides; the other number is in the history".to_owned(),
+    );
     Ok(())
 }
 
@@ -156,22 +186,39 @@ async fn deals(stage: &mut Stage, report: &mut Report) -> Result<(), Failed> {
         (p.get("probability").cloned().unwrap_or_default(), p.get("hubspot_owner_id").cloned().unwrap_or_default())
     });
     ok &= probability == "0.6" && owner == "101";
-    end(stage, report, "a subscription becomes a deal", ok, format!("3 deals; probability {probability}, owner {owner}"));
+    end(
+        stage,
+        report,
+        "a subscription becomes a deal",
+        ok,
+        format!("3 deals; probability {probability}, owner {owner}"),
+    );
 
     let settled = |s: &Stage| {
         let app = s.app();
         ["50", "52", "54"].iter().all(|n| app.find("Deal", "name", &format!("First{n} Last{n} - pro")).is_some())
     };
     stage.until(5, settled).await;
-    let id = |s: &Stage, n: usize| s.crm().find("Deal", "dealname", &format!("First{n} Last{n} - pro")).map_or(0, |d| d.id);
+    let id =
+        |s: &Stage, n: usize| s.crm().find("Deal", "dealname", &format!("First{n} Last{n} - pro")).map_or(0, |d| d.id);
     stage.say("\nOne deal goes into negotiation: the sales manager is told, and the app follows.");
     let (first, second, third) = (id(stage, 50), id(stage, 52), id(stage, 54));
     let now = stage.now();
     stage.crm().edit("Deal", first, &[("dealstage", "decisionmakerboughtin")], now).map_err(|e| refused(&e))?;
-    let subscription = |s: &Stage, id: &str, field: &str| s.app().record("Subscription", id).map_or(Value::Null, |r| json!(r)[field].clone());
-    let told = |s: &Stage| s.mail().sent_to("/notify").count() == 1 && subscription(s, &subscriptions[0], "stage") == "negotiation";
+    let subscription = |s: &Stage, id: &str, field: &str| {
+        s.app().record("Subscription", id).map_or(Value::Null, |r| json!(r)[field].clone())
+    };
+    let told = |s: &Stage| {
+        s.mail().sent_to("/notify").count() == 1 && subscription(s, &subscriptions[0], "stage") == "negotiation"
+    };
     let ok = stage.until(10, told).await;
-    end(stage, report, "negotiation", ok, "one notice to the sales manager; the subscription says negotiation".to_owned());
+    end(
+        stage,
+        report,
+        "negotiation",
+        ok,
+        "one notice to the sales manager; the subscription says negotiation".to_owned(),
+    );
 
     stage.say("\nAnother one is won: its subscription is activated and the onboarding begins.");
     let now = stage.now();
@@ -186,7 +233,9 @@ async fn deals(stage: &mut Stage, report: &mut Report) -> Result<(), Failed> {
     stage.say("\nThe third is lost: its subscription is cancelled, and the customer is asked why.");
     let now = stage.now();
     stage.crm().edit("Deal", third, &[("dealstage", "closedlost")], now).map_err(|e| refused(&e))?;
-    let lost = |s: &Stage| subscription(s, &subscriptions[2], "status") == "cancelled" && s.mail().sent_to("/survey").count() == 1;
+    let lost = |s: &Stage| {
+        subscription(s, &subscriptions[2], "status") == "cancelled" && s.mail().sent_to("/survey").count() == 1
+    };
     let ok = stage.until(10, lost).await;
     end(stage, report, "closed lost", ok, "cancelled; one survey".to_owned());
     Ok(())
@@ -196,7 +245,12 @@ async fn support(stage: &mut Stage, report: &mut Report) -> Result<(), Failed> {
     stage.say("\nA ticket and a note are written in HubSpot; the app shows them, in its own words.");
     let now = stage.now();
     let customer = contact_id(stage, 60);
-    let values = [("subject", "The strap broke"), ("hs_pipeline", "0"), ("hs_pipeline_stage", "1"), ("hs_ticket_priority", "HIGH")];
+    let values = [
+        ("subject", "The strap broke"),
+        ("hs_pipeline", "0"),
+        ("hs_pipeline_stage", "1"),
+        ("hs_ticket_priority", "HIGH"),
+    ];
     let ticket = stage.crm().create("Ticket", &values, now).map_err(|e| refused(&e))?;
     stage.crm().link("Ticket", ticket, "Contact", customer, now);
     let values = [("hs_note_body", "Called: wants a new strap"), ("hs_timestamp", "2026-03-02T09:00:00.000Z")];
@@ -205,10 +259,17 @@ async fn support(stage: &mut Stage, report: &mut Report) -> Result<(), Failed> {
     let arrived = |s: &Stage| {
         let app = s.app();
         let ticket = app.find("SupportTicket", "title", "The strap broke").map(|r| json!(r));
-        ticket.is_some_and(|t| t["status"] == "new" && t["priority"] == "high" && t["user"]["id"].is_string()) && app.count("Note") == 1
+        ticket.is_some_and(|t| t["status"] == "new" && t["priority"] == "high" && t["user"]["id"].is_string())
+            && app.count("Note") == 1
     };
     let ok = stage.until(10, arrived).await;
-    end(stage, report, "a ticket and a note", ok, "the ticket is `new` and `high`, on the right user; the note is there".to_owned());
+    end(
+        stage,
+        report,
+        "a ticket and a note",
+        ok,
+        "the ticket is `new` and `high`, on the right user; the note is there".to_owned(),
+    );
     Ok(())
 }
 
@@ -216,7 +277,8 @@ async fn schedules(stage: &mut Stage, report: &mut Report) -> Result<(), Failed>
     stage.say("\n120 companies are entered in the app. They go out with the hour: the clock jumps.");
     let now = stage.now();
     for n in 0..120 {
-        let values = json!({"name": format!("Company {n}"), "domain": format!("company{n}.example.com"), "industry": "fitness"});
+        let values =
+            json!({"name": format!("Company {n}"), "domain": format!("company{n}.example.com"), "industry": "fitness"});
         stage.app().create("Company", values, now).map_err(|e| refused(&e))?;
     }
     stage.jump(Span::hours(1));
@@ -226,12 +288,19 @@ async fn schedules(stage: &mut Stage, report: &mut Report) -> Result<(), Failed>
 
     stage.say("\nActivities go out every night at two, as notes; logins and page views do not.");
     let now = stage.now();
-    for (n, kind) in ["Feature usage", "Login", "Subscription upgrade", "Page view", "Support ticket"].iter().enumerate() {
+    for (n, kind) in
+        ["Feature usage", "Login", "Subscription upgrade", "Page view", "Support ticket"].iter().enumerate()
+    {
         let values = json!({"user": {"id": user_id(stage, 70 + n)}, "kind": kind, "at": now.to_string(), "details": {"report": "sleep"}});
         stage.app().create("Activity", values, now).map_err(|e| refused(&e))?;
     }
     stage.jump(Span::hours(24));
-    let notes = |s: &Stage| s.crm().records("Note").filter(|r| r.properties.get("hs_note_body").is_some_and(|b| b.starts_with("Activity: "))).count();
+    let notes = |s: &Stage| {
+        s.crm()
+            .records("Note")
+            .filter(|r| r.properties.get("hs_note_body").is_some_and(|b| b.starts_with("Activity: ")))
+            .count()
+    };
     let ok = stage.until(20, |s| notes(s) == 3).await && stage.app().count("Note") == 1;
     end(stage, report, "activities, daily", ok, format!("{} of 5 activities became notes", notes(stage)));
     Ok(())
@@ -267,7 +336,9 @@ async fn killed(stage: &mut Stage, report: &mut Report) -> Result<(), Failed> {
     stage.kill().await;
     report.killed += 1;
     let before = (100..400).filter(|n| contact(stage, *n, "firstname").as_deref() == Some("Survivor")).count();
-    stage.say(&format!("  … killed when {before} of 300 had arrived; a further number changes in HubSpot meanwhile; started again"));
+    stage.say(&format!(
+        "  … killed when {before} of 300 had arrived; a further number changes in HubSpot meanwhile; started again"
+    ));
     edit_contact(stage, 411, &[("phone", "+442079465555")])?;
     let began = Instant::now();
     stage.start().await?;
@@ -278,7 +349,13 @@ async fn killed(stage: &mut Stage, report: &mut Report) -> Result<(), Failed> {
     };
     let ok = stage.until(25, whole).await;
     let after = (100..400).filter(|n| contact(stage, *n, "firstname").as_deref() == Some("Survivor")).count();
-    end(stage, report, "killed in the middle", ok, format!("{after} of 300 and both numbers, {} ms after the restart", began.elapsed().as_millis()));
+    end(
+        stage,
+        report,
+        "killed in the middle",
+        ok,
+        format!("{after} of 300 and both numbers, {} ms after the restart", began.elapsed().as_millis()),
+    );
     Ok(())
 }
 
@@ -299,7 +376,13 @@ async fn storm(stage: &mut Stage, report: &mut Report) -> Result<(), Failed> {
     report.per_change = spent as f64 / 2_000.0;
     report.resident_mb = stage.resident_mb();
     let ok = ok && spent < 200 && calls.limited == 0;
-    end(stage, report, "a storm of 2,000 changes", ok, format!("{spent} calls to HubSpot, all in step {took} ms later; the limit was met {} times", calls.limited));
+    end(
+        stage,
+        report,
+        "a storm of 2,000 changes",
+        ok,
+        format!("{spent} calls to HubSpot, all in step {took} ms later; the limit was met {} times", calls.limited),
+    );
     Ok(())
 }
 
@@ -328,7 +411,12 @@ async fn compare(stage: &mut Stage, report: &mut Report) {
     report.duplicates += contacts.saturating_sub(users) as u64;
     report.entities.insert("contacts", Entity { app: users, crm: contacts, equal: equal && users == contacts });
 
-    let words = [("qualification", "qualifiedtobuy"), ("negotiation", "decisionmakerboughtin"), ("closedwon", "closedwon"), ("closedlost", "closedlost")];
+    let words = [
+        ("qualification", "qualifiedtobuy"),
+        ("negotiation", "decisionmakerboughtin"),
+        ("closedwon", "closedwon"),
+        ("closedlost", "closedlost"),
+    ];
     let mut equal = true;
     for record in app.records("Deal") {
         let deal = json!(record);
@@ -355,14 +443,21 @@ async fn compare(stage: &mut Stage, report: &mut Report) {
         app.records("Company").filter_map(|r| json!(r)["domain"].as_str().map(str::to_owned)).collect();
     let theirs = crm.records("Company").count();
     report.duplicates += theirs.saturating_sub(ours.len()) as u64;
-    report.entities.insert("companies", Entity { app: ours.len(), crm: theirs, equal: domains("domain") == ours && theirs == ours.len() });
+    report.entities.insert(
+        "companies",
+        Entity { app: ours.len(), crm: theirs, equal: domains("domain") == ours && theirs == ours.len() },
+    );
 
     let tickets = (app.count("SupportTicket"), crm.records("Ticket").count());
     report.entities.insert("tickets", Entity { app: tickets.0, crm: tickets.1, equal: tickets.0 == tickets.1 });
     let body = |r: &sandbox::hubspot::Record| r.properties.get("hs_note_body").cloned().unwrap_or_default();
-    let notes = crm.records("Note").filter(|r| !body(r).starts_with("Activity: ") && !r.properties.contains_key("source_id")).count();
+    let notes = crm
+        .records("Note")
+        .filter(|r| !body(r).starts_with("Activity: ") && !r.properties.contains_key("source_id"))
+        .count();
     report.entities.insert("notes", Entity { app: app.count("Note"), crm: notes, equal: app.count("Note") == notes });
-    let wanted = app.records("Activity").filter(|r| !matches!(json!(r)["kind"].as_str(), Some("Login" | "Page view"))).count();
+    let wanted =
+        app.records("Activity").filter(|r| !matches!(json!(r)["kind"].as_str(), Some("Login" | "Page view"))).count();
     let made = crm.records("Note").filter(|r| body(r).starts_with("Activity: ")).count();
     report.duplicates += made.saturating_sub(wanted) as u64;
     report.entities.insert("activities", Entity { app: wanted, crm: made, equal: wanted == made });

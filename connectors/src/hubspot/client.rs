@@ -1,0 +1,93 @@
+//! One call: paths by version, token, and what it means that it failed.
+//!
+//! In: method, path and body. Out: the JSON of a success, or a [`Failure`].
+//! Always true: a success whose body cannot be read is not a success; only 4xx words come back to be looked at.
+
+use http::{Method, StatusCode};
+use serde_json::Value as Json;
+
+use super::{HubSpot, limits, refuse};
+use crate::http::{lost, request};
+use crate::port::Answer;
+
+/// A call that brought no results.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// It means the same for every input.
+    Same(Answer),
+    /// HubSpot refuses the request as a whole, in these words.
+    Words {
+        /// The 4xx.
+        status: StatusCode,
+        /// The body; null where it is no JSON.
+        json: Json,
+    },
+}
+
+impl HubSpot {
+    /// Sends one call. `write`: it may change something.
+    pub(super) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Json>,
+        write: bool,
+    ) -> Result<Json, Failure> {
+        let url = format!("{}{path}", self.settings.base_url.trim_end_matches('/'));
+        let request = request(method, &url, Some(&self.token), None, body)
+            .map_err(|error| Failure::Same(refuse(format!("the request cannot be made: {error}"))))?;
+        let response = self.transport.send(request).await.map_err(|error| Failure::Same(lost(&error, write)))?;
+        let parsed = serde_json::from_slice(response.body());
+        if response.status().is_success() {
+            if response.body().is_empty() {
+                return Ok(Json::Null);
+            }
+            return parsed.map_err(|error| {
+                let cause = format!("HTTP {} with a body that is no JSON: {error}", response.status());
+                let unread = Answer::Retry { after: None, cause: cause.clone() };
+                Failure::Same(if write { Answer::Unknown { cause } } else { unread })
+            });
+        }
+        // 5xx and unknown routes may answer HTML (CONTRACT 3.4).
+        let json = parsed.unwrap_or(Json::Null);
+        match limits::trouble(&response, &json, write) {
+            Some(answer) => Err(Failure::Same(answer)),
+            None => Err(Failure::Words { status: response.status(), json }),
+        }
+    }
+
+    /// The version with numbered paths, where the settings name one.
+    fn numbered(&self) -> bool {
+        matches!(self.settings.api_version.as_str(), "v3" | "v4")
+    }
+
+    /// What HubSpot calls an entity: the type id of the lock.
+    fn kind(&self, entity: &str) -> String {
+        self.entity(entity).and_then(|known| known.remote.clone()).unwrap_or_else(|| entity.to_lowercase())
+    }
+
+    /// Path of an entity's objects.
+    pub(super) fn objects_path(&self, entity: &str) -> String {
+        let kind = self.kind(entity);
+        if self.numbered() {
+            format!("/crm/v3/objects/{kind}")
+        } else {
+            format!("/crm/objects/{}/{kind}", self.settings.api_version)
+        }
+    }
+
+    /// Path of a batch call on the associations between two entities.
+    pub(super) fn associations_path(&self, from: &str, to: &str, tail: &str) -> String {
+        let (from, to) = (self.kind(from), self.kind(to));
+        if self.numbered() {
+            format!("/crm/v4/associations/{from}/{to}/batch/{tail}")
+        } else {
+            format!("/crm/associations/{}/{from}/{to}/batch/{tail}", self.settings.api_version)
+        }
+    }
+
+    /// Path of the owners.
+    pub(super) fn owners_path(&self) -> String {
+        if self.numbered() { "/crm/v3/owners".to_owned() } else { format!("/crm/owners/{}", self.settings.api_version) }
+    }
+}

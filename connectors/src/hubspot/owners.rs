@@ -1,0 +1,88 @@
+//! Owners: the account's users, who are listed and never written (CONTRACT 3.7).
+//!
+//! Always true: a read of owners takes no more pages than `calls` said. Where the account has more, those who were not
+//! found are asked for again, with twice as many pages.
+
+use std::sync::atomic::Ordering;
+
+use dsl::value::Moment;
+use http::Method;
+use serde_json::Value as Json;
+
+use super::client::Failure;
+use super::limits::BATCH;
+use super::{HubSpot, answer};
+use crate::http::{escape, text};
+use crate::port::{Answer, Input, Observed, Wire};
+
+/// The lock's entity that stands for owners: they are no objects, so they have no type id.
+pub(super) fn is_owner(entity: &str) -> bool {
+    entity == "Owner"
+}
+
+impl HubSpot {
+    /// One page of owners, and the cursor of the next.
+    pub(super) async fn owner_page(&self, after: Option<&str>) -> Result<(Vec<Observed>, Option<String>), Failure> {
+        let mut path = format!("{}?limit={BATCH}", self.owners_path());
+        if let Some(after) = after {
+            path.push_str(&format!("&after={}", escape(after)));
+        }
+        let json = self.call(Method::GET, &path, None, false).await?;
+        let Some(results) = json["results"].as_array() else {
+            let cause = "HubSpot's answer holds no results".to_owned();
+            return Err(Failure::Same(Answer::Retry { after: None, cause }));
+        };
+        Ok((results.iter().map(owner).collect(), answer::next_page(&json)))
+    }
+
+    pub(super) async fn read_owners(&self, by: &str, inputs: &[Input]) -> Vec<Answer> {
+        let budget = self.owner_pages.load(Ordering::Relaxed);
+        let mut owners: Vec<Observed> = Vec::new();
+        let mut cursor: Option<String> = None;
+        for _ in 0..budget {
+            match self.owner_page(cursor.as_deref()).await {
+                Ok((page, next)) => {
+                    owners.extend(page);
+                    cursor = next;
+                }
+                Err(failure) => return answer::whole(&failure, inputs),
+            }
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let more = cursor.is_some();
+        if more {
+            self.owner_pages.store(budget.saturating_mul(2), Ordering::Relaxed);
+        }
+        let held = |owner: &Observed| {
+            if by == "id" { owner.id.clone() } else { owner.fields.get(by).map(text).unwrap_or_default() }
+        };
+        inputs
+            .iter()
+            .map(|input| {
+                let wanted = input.id.as_deref().unwrap_or_default();
+                match owners.iter().find(|owner| held(owner).eq_ignore_ascii_case(wanted)) {
+                    Some(owner) => Answer::Record(owner.clone()),
+                    None if more => {
+                        let cause = "the account has more owners than were asked for".to_owned();
+                        Answer::Retry { after: None, cause }
+                    }
+                    None => Answer::Missing,
+                }
+            })
+            .collect()
+    }
+}
+
+fn owner(json: &Json) -> Observed {
+    let scalar = |value: &&Wire| !value.is_object() && !value.is_array();
+    let members = json.as_object().into_iter().flatten().filter(|(_, value)| scalar(value));
+    Observed {
+        id: text(&json["id"]),
+        fields: members.filter(|(name, _)| *name != "id").map(|(n, v)| (n.clone(), v.clone())).collect(),
+        changed_at: json["updatedAt"].as_str().and_then(Moment::parse),
+        complete: true,
+        ..Observed::default()
+    }
+}

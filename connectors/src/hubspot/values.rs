@@ -1,0 +1,65 @@
+//! Between HubSpot's properties and values of the port (CONTRACT 3.2, 3.8).
+
+use std::collections::BTreeMap;
+
+use dsl::value::Moment;
+use serde_json::Value as Json;
+
+use crate::http::text;
+use crate::port::{Observed, Wire};
+
+/// Type id of contacts, which have names of their own for what all others share.
+const CONTACTS: &str = "0-1";
+
+/// The property with the time of the last change. The wrong name finds nothing, without an error (CONTRACT 4).
+pub(super) fn modified_property(remote: Option<&str>) -> &'static str {
+    if remote == Some(CONTACTS) { "lastmodifieddate" } else { "hs_lastmodifieddate" }
+}
+
+/// Properties to write: HubSpot wants text, and an empty text clears.
+pub(super) fn properties(values: &BTreeMap<String, Wire>) -> Json {
+    Json::Object(values.iter().map(|(name, value)| (name.clone(), wire(value).into())).collect())
+}
+
+/// One value as text; several options of one property are joined by semicolons.
+pub(super) fn wire(value: &Wire) -> String {
+    match value {
+        Json::Array(values) => values.iter().map(text).collect::<Vec<_>>().join(";"),
+        other => text(other),
+    }
+}
+
+/// A record of an answer with the fields that were asked for; `None` asks for all that are there.
+pub(super) fn observed(record: &Json, wanted: Option<&[String]>) -> Observed {
+    let properties = record["properties"].as_object().into_iter().flatten();
+    let fields = properties
+        .filter(|(name, _)| wanted.is_none_or(|wanted| wanted.contains(name)))
+        .map(|(name, value)| (name.clone(), value.clone()));
+    Observed {
+        id: text(&record["id"]),
+        fields: fields.collect(),
+        links: BTreeMap::new(),
+        changed_at: record["updatedAt"].as_str().and_then(Moment::parse),
+        complete: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn everything_is_written_as_text_and_null_clears() {
+        let values = BTreeMap::from([
+            ("amount".to_owned(), json!("49.00")),
+            ("flag".to_owned(), json!(true)),
+            ("health_score".to_owned(), json!(87)),
+            ("options".to_owned(), json!(["a", "b"])),
+            ("phone".to_owned(), Json::Null),
+        ]);
+        let expected = json!({"amount": "49.00", "flag": "true", "health_score": "87", "options": "a;b", "phone": ""});
+        assert_eq!(properties(&values), expected);
+    }
+}

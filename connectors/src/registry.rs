@@ -1,0 +1,160 @@
+//! The only list of connectors: from settings to a connector.
+//!
+//! In: the settings of one system, its token, its lock, a transport. Out: a [`Connector`].
+//! Always true: nothing here touches the network; settings that do not fit the lock build nothing.
+//! Not here: where settings and secrets come from, and the doors that a system's messages come through.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use dsl::schema::Lock;
+use serde::Deserialize;
+
+use crate::http::Transport;
+use crate::hubspot::{self, HubSpot};
+use crate::operations::{Operations, Template};
+use crate::port::Connector;
+use crate::rest::Rest;
+use crate::secret::Secret;
+
+/// How a system is reached, by the connector that serves it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(tag = "connector", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Settings {
+    /// [`HubSpot`].
+    HubSpot(hubspot::Settings),
+    /// [`Rest`]: the app.
+    Rest {
+        /// `http://127.0.0.1:8070`
+        base_url: String,
+    },
+    /// [`Operations`]: mail, surveys, notices.
+    Http {
+        /// `https://mail.example.com`
+        base_url: String,
+        /// Role to address, such as `sales-manager` to `lead@example.com`.
+        #[serde(default)]
+        roles: BTreeMap<String, String>,
+        /// How each operation of the lock is called.
+        #[serde(default)]
+        operations: BTreeMap<String, Template>,
+    },
+}
+
+/// Settings that build no connector.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The lock was written for another connector.
+    #[error("`{system}` has the connector `{given}`, its lock was written for `{wanted}`")]
+    OtherConnector {
+        /// The system.
+        system: String,
+        /// In the settings.
+        given: &'static str,
+        /// In the lock.
+        wanted: String,
+    },
+    /// The system wants a bearer token.
+    #[error("`{0}` needs a token")]
+    Token(String),
+    /// An operation of the lock is not described.
+    #[error("the settings of `{system}` do not say how `{operation}` is called")]
+    Operation {
+        /// The system.
+        system: String,
+        /// The operation.
+        operation: String,
+    },
+}
+
+impl Settings {
+    /// Name of the connector, as locks have it.
+    #[must_use]
+    pub fn connector(&self) -> &'static str {
+        match self {
+            Self::HubSpot(_) => "hubspot",
+            Self::Rest { .. } => "rest",
+            Self::Http { .. } => "http",
+        }
+    }
+}
+
+/// Builds the connector of `system`.
+///
+/// # Errors
+/// Where the settings do not fit the lock, or a token is needed and not given.
+pub fn build(
+    system: &str,
+    settings: Settings,
+    token: Option<Secret>,
+    lock: Lock,
+    transport: Arc<dyn Transport>,
+) -> Result<Arc<dyn Connector>, Error> {
+    let given = settings.connector();
+    if lock.connector != given {
+        return Err(Error::OtherConnector { system: system.to_owned(), given, wanted: lock.connector });
+    }
+    let needed = |token: Option<Secret>| token.ok_or_else(|| Error::Token(system.to_owned()));
+    Ok(match settings {
+        Settings::HubSpot(settings) => Arc::new(HubSpot::new(settings, needed(token)?, lock, transport)),
+        Settings::Rest { base_url } => Arc::new(Rest::new(&base_url, needed(token)?, lock, transport)),
+        Settings::Http { base_url, roles, operations } => {
+            if let Some(operation) = lock.operations.keys().find(|name| !operations.contains_key(*name)) {
+                return Err(Error::Operation { system: system.to_owned(), operation: operation.clone() });
+            }
+            Arc::new(Operations::new(&base_url, token, roles, operations, transport))
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::script::Script;
+
+    fn built(settings: serde_json::Value, lock: &str, token: bool) -> Result<(), Error> {
+        let settings = serde_json::from_value(settings).expect("settings that can be read");
+        let lock = dsl::schema::read_lock(lock).expect("a shipped lock");
+        let token = token.then(|| Secret::new("t"));
+        build("crm", settings, token, lock, Arc::new(Script::default())).map(|_| ())
+    }
+
+    const CRM: &str = include_str!("../../rules/schemas/crm.lock");
+    const APP: &str = include_str!("../../rules/schemas/app.lock");
+    const MAIL: &str = include_str!("../../rules/schemas/mail.lock");
+
+    #[test]
+    fn every_shipped_lock_finds_its_connector() {
+        let hubspot = json!({"connector": "hubspot", "base_url": "https://api.hubapi.com", "app_id": 7_700_123});
+        assert_eq!(built(hubspot, CRM, true), Ok(()));
+        assert_eq!(built(json!({"connector": "rest", "base_url": "http://127.0.0.1:8070"}), APP, true), Ok(()));
+        let call = json!({"method": "POST", "path": "/send", "body": {"to": "{to}"}});
+        let operations = json!({"email": call, "survey": call, "notify": call});
+        let http = json!({"connector": "http", "base_url": "https://mail.example.com", "operations": operations});
+        assert_eq!(built(http, MAIL, false), Ok(()));
+    }
+
+    #[test]
+    fn settings_that_do_not_fit_the_lock_build_nothing() {
+        let rest = json!({"connector": "rest", "base_url": "http://127.0.0.1:8070"});
+        assert!(matches!(built(rest.clone(), CRM, true), Err(Error::OtherConnector { given: "rest", .. })));
+        assert_eq!(built(rest, APP, false), Err(Error::Token("crm".to_owned())));
+        let http = json!({"connector": "http", "base_url": "https://mail.example.com"});
+        assert!(matches!(built(http, MAIL, true), Err(Error::Operation { operation, .. }) if operation == "email"));
+    }
+
+    #[test]
+    fn an_unknown_key_or_method_is_an_error() {
+        for settings in [
+            json!({"connector": "smtp", "base_url": "x"}),
+            json!({"connector": "rest", "base_url": "x", "api_version": "v3"}),
+            json!({"connector": "hubspot", "base_url": "x", "app": 1}),
+            json!({"connector": "http", "base_url": "x", "operations": {"a": {"path": "/", "methode": "GET"}}}),
+            json!({"connector": "http", "base_url": "x", "operations": {"a": {"path": "/", "method": "post"}}}),
+        ] {
+            assert!(serde_json::from_value::<Settings>(settings.clone()).is_err(), "{settings}");
+        }
+    }
+}

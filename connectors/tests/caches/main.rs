@@ -1,0 +1,8 @@
+//! One contract for both caches; Redis runs it where `REDIS_URL` is set (`tests/run.sh` starts one).
+
+mod contract;
+#[cfg(feature = "redis")]
+mod failing;
+#[cfg(feature = "redis")]
+#[path = "../support/needed.rs"]
+mod needed;

@@ -1,0 +1,285 @@
+//! Rule sets in the ledger: what is active, and every version that a run in progress still needs, by hash.
+//!
+//! Always true: activating a set keeps its texts in the same round, so that a daemon whose folder is broken goes
+//! on with what ran last.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use dsl::diagnostic::{Problem, Severity};
+use dsl::program::Program;
+use dsl::source::SourceFile;
+use dsl::value::Moment;
+
+use super::{Texts, read};
+use crate::decide::rows::{Key, Kind};
+use crate::decide::{Event, Programs, hashes_in_use};
+use crate::ledger::{self, Rows};
+
+/// Why a folder was not loaded.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum Refusal {
+    /// It cannot be read.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Unreadable(#[from] super::Error),
+    /// Its rules have errors.
+    #[error("{0}")]
+    #[diagnostic(code(rules::invalid), help("`engine validate` shows where, and what to do"))]
+    Invalid(Findings),
+}
+
+/// The findings of a rule set that does not hold.
+#[derive(Debug)]
+pub struct Findings {
+    /// Its files.
+    pub files: Vec<SourceFile>,
+    /// What was found.
+    pub problems: Vec<Problem>,
+}
+
+impl std::fmt::Display for Findings {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let errors: Vec<&Problem> = self.problems.iter().filter(|p| p.severity() == Severity::Error).collect();
+        write!(out, "the rules have {} error{}", errors.len(), if errors.len() == 1 { "" } else { "s" })?;
+        if let Some(first) = errors.first()
+            && let Some(file) = self.files.get(first.span().file.0 as usize)
+        {
+            let (line, column) = file.position(first.span().start);
+            write!(out, "; the first is {} at {}:{line}:{column}: {}", first.code, file.path, first.message)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Findings {}
+
+/// Why there are no rules to run.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum Error {
+    /// The folder is broken, and nothing ran before.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Refused(#[from] Refusal),
+    /// The ledger cannot be read.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Ledger(#[from] ledger::Error),
+}
+
+/// A rule set that holds.
+#[derive(Debug, Clone)]
+pub struct Set {
+    /// The program.
+    pub program: Arc<Program>,
+    /// Its texts, tests left out.
+    pub texts: Texts,
+}
+
+/// What is to be run.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The active set and older ones that runs need.
+    pub programs: Programs,
+    /// Texts of the active set.
+    pub texts: Texts,
+    /// The folder was refused; this is what ran last.
+    pub refused: Option<Refusal>,
+    /// Hashes that runs need and that cannot be had: those runs will stop for a person.
+    pub lost: Vec<String>,
+}
+
+/// Reads and checks a folder.
+///
+/// # Errors
+/// [`Refusal`] where it cannot be read or has errors.
+pub fn load(folder: &Path) -> Result<Set, Refusal> {
+    let mut texts = read(folder)?;
+    texts.files.retain(|(path, _)| !path.ends_with(".test.rules"));
+    match compiled(&texts) {
+        Ok(program) => Ok(Set { program, texts }),
+        Err(findings) => Err(Refusal::Invalid(findings)),
+    }
+}
+
+fn compiled(texts: &Texts) -> Result<Arc<Program>, Findings> {
+    let compiled = texts.compile(None);
+    match compiled.program {
+        Some(program) => Ok(Arc::new(program)),
+        None => Err(Findings { files: compiled.files, problems: compiled.problems }),
+    }
+}
+
+/// What a daemon runs at its start: the folder, or what ran last where the folder is broken.
+///
+/// # Errors
+/// Where there is neither.
+pub fn start(folder: &Path, rows: &dyn Rows) -> Result<Loaded, Error> {
+    let (set, refused) = match load(folder) {
+        Ok(set) => (set, None),
+        Err(refusal) => match active(rows)? {
+            Some(set) => (set, Some(refusal)),
+            None => return Err(refusal.into()),
+        },
+    };
+    let (programs, lost) = with_older(set.program, rows)?;
+    Ok(Loaded { programs, texts: set.texts, refused, lost })
+}
+
+/// The program with every older one that runs in progress need; and the hashes of those that cannot be had.
+///
+/// # Errors
+/// Where rows cannot be read.
+pub fn with_older(program: Arc<Program>, rows: &dyn Rows) -> Result<(Programs, Vec<String>), ledger::Error> {
+    let mut programs = Programs::new(program);
+    let mut lost = Vec::new();
+    for hash in hashes_in_use(rows)? {
+        if programs.by_hash.contains_key(&hash) {
+            continue;
+        }
+        match texts(rows, &hash)?.map(|texts| compiled(&texts)) {
+            Some(Ok(program)) => {
+                programs.by_hash.insert(hash, program);
+            }
+            Some(Err(_)) | None => lost.push(hash),
+        }
+    }
+    Ok((programs, lost))
+}
+
+/// The set that was active last; `None` where there was none, or it no longer holds under this engine.
+fn active(rows: &dyn Rows) -> Result<Option<Set>, ledger::Error> {
+    let Some(bytes) = rows.get(&active_key())? else { return Ok(None) };
+    let hash = String::from_utf8_lossy(&bytes).into_owned();
+    let Some(texts) = texts(rows, &hash)? else { return Ok(None) };
+    Ok(compiled(&texts).ok().map(|program| Set { program, texts }))
+}
+
+/// Hash of the set that was activated last.
+///
+/// # Errors
+/// Where rows cannot be read.
+pub fn active_hash(rows: &dyn Rows) -> Result<Option<String>, ledger::Error> {
+    Ok(rows.get(&active_key())?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// The rows that make `set` the active one and keep its texts; texts that no run needs any more are dropped.
+///
+/// # Errors
+/// Where rows cannot be read.
+pub fn keep(set: &Set, rows: &dyn Rows) -> Result<Vec<(Vec<u8>, Option<Vec<u8>>)>, ledger::Error> {
+    let hash = &set.program.hash;
+    let texts: (&Vec<(String, String)>, &BTreeMap<String, String>) = (&set.texts.files, &set.texts.locks);
+    let bytes = postcard::to_stdvec(&texts).expect("texts are plain data");
+    let mut changes = vec![(active_key(), Some(hash.clone().into_bytes())), (texts_key(hash), Some(bytes))];
+    let needed = hashes_in_use(rows)?;
+    let first = Key::new(Kind::Rules).bytes();
+    for (key, _) in rows.scan(&first, &[Kind::Rules as u8 + 1], usize::MAX)? {
+        let kept = needed.iter().chain([hash]).any(|hash| texts_key(hash) == key);
+        if !kept {
+            changes.push((key, None));
+        }
+    }
+    Ok(changes)
+}
+
+/// The line of history for an activation.
+#[must_use]
+pub fn activated(set: &Set, at: Moment) -> Event {
+    let program = &set.program;
+    Event {
+        at,
+        action: "rules".to_owned(),
+        rule: String::new(),
+        place: String::new(),
+        entity: String::new(),
+        left: None,
+        right: None,
+        field: None,
+        subject: program.hash.clone(),
+        value: None,
+        displaced: None,
+        detail: format!(
+            "{} files, {} syncs, {} reactions, {} workflows are active from now on",
+            set.texts.files.len(),
+            program.syncs.len(),
+            program.whens.len(),
+            program.workflows.len()
+        ),
+    }
+}
+
+fn texts(rows: &dyn Rows, hash: &str) -> Result<Option<Texts>, ledger::Error> {
+    let key = texts_key(hash);
+    let Some(bytes) = rows.get(&key)? else { return Ok(None) };
+    let (files, locks) = postcard::from_bytes(&bytes)
+        .map_err(|error| ledger::Error::Row { key: format!("rules {hash}"), reason: error.to_string() })?;
+    Ok(Some(Texts { files, locks }))
+}
+
+fn active_key() -> Vec<u8> {
+    Key::new(Kind::Active).bytes()
+}
+
+fn texts_key(hash: &str) -> Vec<u8> {
+    Key::new(Kind::Rules).text(hash).bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::{Ledger, Memory, Round};
+
+    fn folder(stage: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
+        std::fs::create_dir(folder.path().join("schemas")).expect("a folder can be made");
+        for file in ["systems.rules", "schemas/app.lock", "schemas/crm.lock", "schemas/mail.lock"] {
+            std::fs::copy(shipped.join(file), folder.path().join(file)).expect("the shipped files are there");
+        }
+        std::fs::write(folder.path().join("more.rules"), stage).expect("a file can be written");
+        folder
+    }
+
+    #[test]
+    fn a_broken_folder_runs_what_ran_last() {
+        let folder = folder("choice Word {\n  one\n}\n");
+        let set = load(folder.path()).expect("the rules hold");
+        let mut ledger = Memory::new();
+        let changes = keep(&set, &ledger).expect("a memory ledger can be read");
+        ledger.append(Round { changes, records: Vec::new() }).expect("a memory ledger takes all");
+        std::fs::write(folder.path().join("more.rules"), "choice Word {\n  one\n").expect("a file can be written");
+        let loaded = start(folder.path(), &ledger).expect("it ran before");
+        assert_eq!(loaded.programs.active.hash, set.program.hash);
+        assert!(matches!(loaded.refused, Some(Refusal::Invalid(_))), "{:?}", loaded.refused);
+    }
+
+    #[test]
+    fn a_broken_folder_that_never_ran_is_refused() {
+        let folder = folder("choice Word {\n  one\n");
+        let refused = start(folder.path(), &Memory::new());
+        assert!(matches!(refused, Err(Error::Refused(Refusal::Invalid(_)))));
+    }
+
+    #[test]
+    fn tests_are_no_part_of_what_runs() {
+        let folder = folder("choice Word {\n  one\n}\n");
+        let without = load(folder.path()).expect("the rules hold").program.hash.clone();
+        std::fs::write(folder.path().join("broken.test.rules"), "test \"x\" {").expect("a file can be written");
+        assert_eq!(load(folder.path()).expect("tests are not read").program.hash, without);
+    }
+
+    #[test]
+    fn texts_that_nobody_needs_are_dropped() {
+        let mut ledger = Memory::new();
+        for text in ["choice One {\n  one\n}\n", "choice Two {\n  two\n}\n"] {
+            let folder = folder(text);
+            let set = load(folder.path()).expect("the rules hold");
+            let changes = keep(&set, &ledger).expect("a memory ledger can be read");
+            ledger.append(Round { changes, records: Vec::new() }).expect("a memory ledger takes all");
+        }
+        let kept = ledger.scan(&[Kind::Rules as u8], &[Kind::Rules as u8 + 1], 10).expect("it can be read");
+        assert_eq!(kept.len(), 1);
+    }
+}

@@ -1,0 +1,247 @@
+//! Connectors, doors, cache and Kafka settings, as engine.yaml and the rules want them.
+//!
+//! Always true: what the rules need and engine.yaml does not give is told before anything starts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use connectors::cache::Cache;
+use connectors::cache::memory::MemoryCache;
+use connectors::cache::redis::{self, RedisCache};
+use connectors::http::Transport;
+use connectors::hubspot::{self, HubSpot, signature::Signature};
+use connectors::kafka::source::{self, WhenGone};
+use connectors::operations::{Operations, Template};
+use connectors::port::Connector;
+use connectors::rest::Rest;
+use connectors::webhook::Verify;
+use connectors::webhook::door::Door;
+use connectors::webhook::hmac::Hmac256;
+use dsl::program::Program;
+
+use crate::config::{Config, Connection, Kafka, Missing, Redis};
+use crate::shell::Connectors;
+
+/// Bytes of the embedded cache.
+const CACHE_BYTES: u64 = 32 << 20;
+
+/// Rules and engine.yaml do not fit together.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum Error {
+    /// A system of the rules has no place in the file.
+    #[error("the rules name the system `{0}`, and engine.yaml does not say how it is reached")]
+    #[diagnostic(code(connect::unknown_system), help("add it under `systems`"))]
+    Unreached(String),
+    /// The lock was written by another connector.
+    #[error("`systems.{system}` has the connector `{given}`, its lock was written for `{wanted}`")]
+    #[diagnostic(code(connect::other_connector), help("use the connector of the lock, or pull the lock again"))]
+    OtherConnector {
+        /// The system.
+        system: String,
+        /// In engine.yaml.
+        given: String,
+        /// In the lock.
+        wanted: String,
+    },
+    /// An operation of the lock is not described.
+    #[error("`systems.{system}.operations` does not say how `{operation}` is called")]
+    #[diagnostic(code(connect::operation), help("add its method, path and body"))]
+    Operation {
+        /// The system.
+        system: String,
+        /// The operation.
+        operation: String,
+    },
+    /// A secret is missing.
+    #[error("the system `{system}` lacks a secret: {missing}")]
+    #[diagnostic(code(connect::secret), help("{}", missing_help(missing)))]
+    Secret {
+        /// The system.
+        system: String,
+        /// What is missing.
+        missing: Missing,
+    },
+    /// Kafka or Redis cannot be set up.
+    #[error("{0}")]
+    #[diagnostic(code(connect::service))]
+    Service(String),
+}
+
+fn missing_help(missing: &Missing) -> String {
+    match missing {
+        Missing::NotSet(name) => format!("set {name} in the engine's environment"),
+        Missing::File(path, _) => format!("put the secret into {path}"),
+    }
+}
+
+/// A connector for every system of the rules: one of the caller's `own`, or one made as the file says. Touches no
+/// network.
+///
+/// # Errors
+/// [`Error`] where something is missing.
+pub fn all(
+    config: &Config,
+    program: &Program,
+    transport: &Arc<dyn Transport>,
+    own: &Connectors,
+) -> Result<Connectors, Error> {
+    let mut connectors = Connectors::new();
+    for (name, system) in &program.systems {
+        if let Some(own) = own.get(name) {
+            connectors.insert(name.clone(), Arc::clone(own));
+            continue;
+        }
+        let connection = config.systems.get(name).ok_or_else(|| Error::Unreached(name.clone()))?;
+        if connection.connector != system.lock.connector {
+            return Err(Error::OtherConnector {
+                system: name.clone(),
+                given: connection.connector.clone(),
+                wanted: system.lock.connector.clone(),
+            });
+        }
+        let connector = connector(name, connection, &system.lock, transport)?;
+        connectors.insert(name.clone(), connector);
+    }
+    Ok(connectors)
+}
+
+fn connector(
+    name: &str,
+    connection: &Connection,
+    lock: &dsl::schema::Lock,
+    transport: &Arc<dyn Transport>,
+) -> Result<Arc<dyn Connector>, Error> {
+    let token = match &connection.token {
+        Some(at) => Some(at.read().map_err(|missing| Error::Secret { system: name.to_owned(), missing })?),
+        None => None,
+    };
+    let needed = |token: Option<_>| {
+        let missing = Missing::NotSet(format!("systems.{name}.token_env"));
+        token.ok_or_else(|| Error::Secret { system: name.to_owned(), missing })
+    };
+    let transport = Arc::clone(transport);
+    Ok(match connection.connector.as_str() {
+        "hubspot" => {
+            let settings = hubspot::Settings {
+                base_url: connection.base_url.clone(),
+                api_version: connection.api_version.clone(),
+                app_id: connection.app_id,
+            };
+            Arc::new(HubSpot::new(settings, needed(token)?, lock.clone(), transport))
+        }
+        "rest" => Arc::new(Rest::new(&connection.base_url, needed(token)?, lock.clone(), transport)),
+        _ => {
+            for operation in lock.operations.keys() {
+                if !connection.operations.contains_key(operation) {
+                    return Err(Error::Operation { system: name.to_owned(), operation: operation.clone() });
+                }
+            }
+            let operations = connection
+                .operations
+                .iter()
+                .map(|(name, operation)| {
+                    let template = Template {
+                        method: operation.method.clone(),
+                        path: operation.path.clone(),
+                        body: operation.body.clone(),
+                    };
+                    (name.clone(), template)
+                })
+                .collect();
+            let roles = connection.roles.clone();
+            Arc::new(Operations::new(&connection.base_url, token, roles, operations, transport))
+        }
+    })
+}
+
+/// A door for every webhook of the file.
+///
+/// # Errors
+/// Where a secret is missing.
+pub fn doors(config: &Config, program: &Program) -> Result<Vec<Door>, Error> {
+    let mut doors = Vec::new();
+    for (name, connection) in &config.systems {
+        let Some(webhook) = &connection.webhook else { continue };
+        let secret = webhook.secret.read().map_err(|missing| Error::Secret { system: name.clone(), missing })?;
+        let hubspot = connection.connector == "hubspot";
+        let verify: Arc<dyn Verify> = if hubspot {
+            Arc::new(Signature { secret, public_url: webhook.public_url.clone().unwrap_or_default() })
+        } else {
+            let named = program.doors.get(name).and_then(|door| door.verify.as_ref()).and_then(|(_, h)| h.clone());
+            Arc::new(Hmac256 { header: named.unwrap_or_else(|| "X-App-Signature".to_owned()), secret })
+        };
+        doors.push(Door { path: webhook.path.clone(), system: name.clone(), verify, single: !hubspot });
+    }
+    Ok(doors)
+}
+
+/// The system that each topic belongs to.
+#[must_use]
+pub fn topics(program: &Program) -> BTreeMap<String, String> {
+    program
+        .doors
+        .iter()
+        .flat_map(|(system, door)| door.topics.iter().map(|topic| (topic.clone(), system.clone())))
+        .collect()
+}
+
+/// How Kafka is read.
+///
+/// # Errors
+/// Where a secret is missing.
+pub fn kafka(kafka: &Kafka, topics: impl IntoIterator<Item = String>) -> Result<source::Settings, Error> {
+    let mut settings = source::Settings::new(&kafka.brokers, &kafka.group, topics);
+    settings.fetch_wait_ms = u32::try_from(kafka.fetch_wait.0).unwrap_or(500);
+    settings.when_gone = if kafka.park_gone { WhenGone::Park } else { WhenGone::Oldest };
+    let security = &kafka.security;
+    let protocol = match (security.tls, security.sasl.is_some()) {
+        (false, false) => None,
+        (true, false) => Some("ssl"),
+        (true, true) => Some("sasl_ssl"),
+        (false, true) => Some("sasl_plaintext"),
+    };
+    let mut set = |name: &str, value: String| settings.options.insert(name.to_owned(), value);
+    if let Some(protocol) = protocol {
+        set("security.protocol", protocol.to_owned());
+    }
+    if let Some(sasl) = &security.sasl {
+        let password = sasl.password.read().map_err(|missing| Error::Secret { system: "kafka".to_owned(), missing })?;
+        set("sasl.mechanisms", sasl.mechanism.clone());
+        set("sasl.username", sasl.username.clone());
+        set("sasl.password", password.expose().to_owned());
+    }
+    let files = [
+        ("ssl.ca.location", &security.ca_file),
+        ("ssl.certificate.location", &security.certificate_file),
+        ("ssl.key.location", &security.key_file),
+    ];
+    for (name, path) in files {
+        if let Some(path) = path {
+            set(name, path.display().to_string());
+        }
+    }
+    Ok(settings)
+}
+
+/// The cache: Redis where the file names one, embedded otherwise.
+///
+/// # Errors
+/// Where the address cannot be used. A Redis that is away is no error.
+pub fn cache(config: &Config) -> Result<Arc<dyn Cache>, Error> {
+    let url = match &config.redis {
+        None => return Ok(Arc::new(MemoryCache::new(CACHE_BYTES))),
+        Some(Redis::Url(url)) => url.clone(),
+        Some(Redis::Secret(at)) => {
+            at.read().map_err(|missing| Error::Secret { system: "redis".to_owned(), missing })?.expose().to_owned()
+        }
+    };
+    let cache = RedisCache::new(redis::Settings::new(url)).map_err(|error| Error::Service(error.to_string()))?;
+    Ok(Arc::new(cache))
+}
+
+/// A length of time for the machine's clock.
+#[must_use]
+pub fn duration(span: dsl::value::Span) -> Duration {
+    Duration::from_millis(u64::try_from(span.0).unwrap_or(0))
+}

@@ -1,0 +1,128 @@
+//! A cheap way to reach the loop from anywhere. The loop owns the channel; nobody passes raw senders around.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use bytes::Bytes;
+use connectors::port::Message;
+use connectors::webhook::door::Verdict;
+use tokio::sync::oneshot;
+
+use super::core::Connectors;
+use super::wake::{Activation, Peek, SourceNews, Wake};
+use crate::decide::OperatorCommand;
+use crate::rules::stored::Set;
+
+/// Webhook deliveries that may wait for the disk at once.
+const DELIVERIES: usize = 4_096;
+
+/// The loop has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the engine is stopping")]
+pub struct Gone;
+
+/// Reaches the loop.
+#[derive(Clone)]
+pub struct Handle {
+    wakes: Sender<Wake>,
+    deliveries: Arc<AtomicUsize>,
+}
+
+/// A handle, and what the loop listens to.
+#[must_use]
+pub fn handle() -> (Handle, Receiver<Wake>) {
+    // Unbounded, but every kind of wake is bounded at its door: deliveries here, records by their room, answers by
+    // the gate, the rest by people.
+    let (wakes, receiver) = channel();
+    (Handle { wakes, deliveries: Arc::default() }, receiver)
+}
+
+impl Handle {
+    /// Wakes the loop.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub fn wake(&self, wake: Wake) -> Result<(), Gone> {
+        self.wakes.send(wake).map_err(|_| Gone)
+    }
+
+    /// Gives a webhook delivery; the verdict comes when it is durable.
+    pub async fn deliver(&self, system: &str, read: Result<Vec<Message>, String>, payload: Bytes) -> Verdict {
+        let _counted = match Counted::new(&self.deliveries) {
+            Some(counted) => counted,
+            None => return Verdict::Full(1),
+        };
+        let (receipt, verdict) = oneshot::channel();
+        let wake = Wake::Delivery { system: system.to_owned(), read, payload, receipt };
+        if self.wake(wake).is_err() {
+            return Verdict::Unwritable(5);
+        }
+        verdict.await.unwrap_or(Verdict::Unwritable(5))
+    }
+
+    /// Carries out an operator's command; returns when it is durable.
+    ///
+    /// # Errors
+    /// Why it was not stored.
+    pub async fn operate(&self, who: &str, command: OperatorCommand) -> Result<(), String> {
+        let (reply, done) = oneshot::channel();
+        self.wake(Wake::Operator { who: who.to_owned(), command, reply }).map_err(|gone| gone.to_string())?;
+        done.await.unwrap_or_else(|_| Err(Gone.to_string()))
+    }
+
+    /// Makes another rule set the active one; returns when that is durable.
+    ///
+    /// # Errors
+    /// Why it was not stored.
+    pub async fn activate(&self, set: Set, connectors: Connectors) -> Result<(), String> {
+        let (reply, done) = oneshot::channel();
+        self.wake(Wake::Activate(Activation { set, connectors, reply })).map_err(|gone| gone.to_string())?;
+        done.await.unwrap_or_else(|_| Err(Gone.to_string()))
+    }
+
+    /// Looks at the loop's state. Keep it short: nothing else happens meanwhile.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub async fn look<T: Send + 'static>(&self, look: impl FnOnce(&Peek<'_>) -> T + Send + 'static) -> Result<T, Gone> {
+        let (reply, seen) = oneshot::channel();
+        let look = Box::new(move |peek: &Peek<'_>| {
+            let _gone = reply.send(look(peek));
+        });
+        self.wake(Wake::Look(look))?;
+        seen.await.map_err(|_| Gone)
+    }
+
+    /// Says how a source is.
+    pub fn source(&self, name: &str, state: &str) {
+        // Nobody reads the status of an engine that has ended.
+        let _gone = self.wake(Wake::Source(SourceNews { name: name.to_owned(), state: state.to_owned() }));
+    }
+
+    /// Stops the loop; it ends when nothing is under way, at the latest after `grace`.
+    pub fn stop(&self, grace: Duration) {
+        // It may have ended by itself.
+        let _gone = self.wake(Wake::Stop { grace });
+    }
+}
+
+/// One delivery that waits, counted.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    fn new(count: &'a AtomicUsize) -> Option<Self> {
+        if count.fetch_add(1, Ordering::Relaxed) < DELIVERIES {
+            return Some(Self(count));
+        }
+        count.fetch_sub(1, Ordering::Relaxed);
+        None
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,65 @@
+//! The last lines of history, in memory, for people who ask why. All of it stands in the journal.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::decide::Event;
+
+/// How many lines are kept.
+const LINES: usize = 10_000;
+
+/// The last lines; clones are the same.
+#[derive(Debug, Clone, Default)]
+pub struct History(Arc<Mutex<VecDeque<Event>>>);
+
+impl History {
+    /// Adds a line.
+    pub fn push(&self, event: Event) {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() == LINES {
+            lines.pop_front();
+        }
+        lines.push_back(event);
+    }
+
+    /// The last `limit` lines for which `wanted` holds, oldest first.
+    pub fn last(&self, limit: usize, wanted: impl Fn(&Event) -> bool) -> Vec<Event> {
+        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found: Vec<Event> = lines.iter().rev().filter(|event| wanted(event)).take(limit).cloned().collect();
+        found.reverse();
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(subject: String) -> Event {
+        Event {
+            at: dsl::value::Moment(0),
+            action: "update".to_owned(),
+            rule: String::new(),
+            place: String::new(),
+            entity: String::new(),
+            left: None,
+            right: None,
+            field: None,
+            subject,
+            value: None,
+            displaced: None,
+            detail: String::new(),
+        }
+    }
+
+    #[test]
+    fn the_oldest_lines_go_first() {
+        let history = History::default();
+        for number in 0..=LINES {
+            history.push(event(format!("l{number}")));
+        }
+        assert!(history.last(1, |event| event.subject == "l0").is_empty());
+        let last: Vec<String> = history.last(2, |_| true).into_iter().map(|event| event.subject).collect();
+        assert_eq!(last, [format!("l{}", LINES - 1), format!("l{LINES}")]);
+    }
+}

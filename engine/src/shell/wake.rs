@@ -1,0 +1,123 @@
+//! Everything that can wake the loop.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use connectors::port::{Answer, Message};
+use connectors::webhook::door::Verdict;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::core::{Connectors, Core};
+use crate::clock::Now;
+use crate::decide::OperatorCommand;
+use crate::ids::CallId;
+use crate::rules::stored::Set;
+
+/// Looks at the loop's state, between two inputs.
+pub type Look = Box<dyn FnOnce(&Peek<'_>) + Send>;
+
+/// What can be looked at.
+pub struct Peek<'a> {
+    /// Rows, gate, programs, counts.
+    pub core: &'a Core,
+    /// The time.
+    pub now: Now,
+    /// What the sources say of themselves, by name.
+    pub sources: &'a BTreeMap<String, String>,
+    /// The ledger takes nothing for now.
+    pub full: bool,
+}
+
+/// What a source says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceNews {
+    /// `kafka`, `kafka biometrics.users` …
+    pub name: String,
+    /// `up`, or why not.
+    pub state: String,
+}
+
+/// Another rule set.
+pub struct Activation {
+    /// The set.
+    pub set: Set,
+    /// Connectors made for its locks.
+    pub connectors: Connectors,
+    /// Answered when it is durable.
+    pub reply: oneshot::Sender<Result<(), String>>,
+}
+
+/// What can wake the loop.
+pub enum Wake {
+    /// A webhook delivery, verified and read.
+    Delivery {
+        /// The system.
+        system: String,
+        /// Its messages, or why they cannot be read.
+        read: Result<Vec<Message>, String>,
+        /// The body as it came.
+        payload: Bytes,
+        /// Answered when it is durable.
+        receipt: oneshot::Sender<Verdict>,
+    },
+    /// A Kafka record.
+    Record {
+        /// The system.
+        system: String,
+        /// Its messages, or why they cannot be read.
+        read: Result<Vec<Message>, String>,
+        /// The value as it came.
+        payload: Bytes,
+        /// Its topic.
+        topic: String,
+        /// Its partition.
+        partition: i32,
+        /// Its offset.
+        offset: i64,
+        /// Held until it is durable: bounds what is read ahead.
+        room: OwnedSemaphorePermit,
+    },
+    /// Records were lost before they were read; the source goes on at `next`.
+    OffsetGone {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// Where it goes on.
+        next: i64,
+        /// Why, for people.
+        reason: String,
+    },
+    /// The answers to a call.
+    Answers {
+        /// The call.
+        call: CallId,
+        /// One per input.
+        answers: Vec<Answer>,
+        /// Its system was asked; otherwise the cache knew everything.
+        asked: bool,
+    },
+    /// Rounds became durable.
+    Durable,
+    /// An operator's command.
+    Operator {
+        /// Who.
+        who: String,
+        /// What.
+        command: OperatorCommand,
+        /// Answered when it is durable.
+        reply: oneshot::Sender<Result<(), String>>,
+    },
+    /// Somebody wants to look.
+    Look(Look),
+    /// A source says how it is.
+    Source(SourceNews),
+    /// Another rule set.
+    Activate(Activation),
+    /// Open nothing more; end when nothing is under way, at the latest after `grace`.
+    Stop {
+        /// How long to wait for answers.
+        grace: Duration,
+    },
+}
