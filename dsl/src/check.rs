@@ -6,10 +6,13 @@
 //! There is no clock in here: the age of a lock is judged against a day that the caller gives.
 
 mod action;
+mod apart;
 mod events;
 mod expr;
 mod limits;
 mod links;
+mod lints;
+mod loops;
 mod missing;
 mod names;
 mod needs;
@@ -26,6 +29,7 @@ mod types;
 mod undo;
 mod vocabulary;
 mod when;
+mod words;
 mod workflow;
 mod world;
 mod writers;
@@ -97,7 +101,11 @@ pub fn compile(
         }
     }
     world.writers();
+    world.apart();
+    world.limits();
+    world.loops(&items);
     world.routes(&items);
+    world.lints(&items);
     problems.append(&mut world.problems);
     problems.sort_by_key(|p| (p.span().file, p.span().start, p.code));
     problems.dedup();

@@ -650,6 +650,32 @@ pub enum Expr {
     List(Vec<Expr>),
 }
 
+impl Expr {
+    /// Shows this expression and every part of it, outermost first.
+    pub fn visit(&self, see: &mut impl FnMut(&Self)) {
+        see(self);
+        match self {
+            Self::Literal(_) | Self::Field { .. } | Self::Reference { .. } | Self::Record { .. } => {}
+            Self::Join(parts) => parts.iter().for_each(|(part, _)| part.visit(see)),
+            Self::List(parts) => parts.iter().for_each(|part| part.visit(see)),
+            Self::Table { key: of, .. }
+            | Self::Transform(of, _)
+            | Self::Lookup { of, .. }
+            | Self::Not(of)
+            | Self::IsEmpty(of) => of.visit(see),
+            Self::Else(a, b)
+            | Self::And(a, b)
+            | Self::Or(a, b)
+            | Self::Compare(_, a, b)
+            | Self::In(a, b)
+            | Self::Arithmetic(_, a, b) => {
+                a.visit(see);
+                b.visit(see);
+            }
+        }
+    }
+}
+
 /// How two values are compared. Words of an ordered choice compare by their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]

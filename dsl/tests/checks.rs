@@ -143,7 +143,10 @@ fn a_percent_is_no_number() {
         "deals.rules",
         "PlanFacts[sub.plan].probability",
         "60",
-        &["E0205 deals.rules:25 crm.Deal.probability is a percent, this is a number"],
+        &[
+            "E0205 deals.rules:25 crm.Deal.probability is a percent, this is a number",
+            "W0110 words.rules:34 nothing uses the table PlanFacts",
+        ],
     );
 }
 

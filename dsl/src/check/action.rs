@@ -165,6 +165,7 @@ impl World<'_> {
         around: &Around,
     ) -> Option<ActionKind> {
         let found = self.has_entity(entity);
+        let entity_span = entity.span;
         if let Some(name) = named {
             let kind = found.clone().map_or(Kind::Any, Kind::Record);
             names.vars.insert(name.value.clone(), Var { kind, missing: None });
@@ -185,14 +186,14 @@ impl World<'_> {
                 .iter()
                 .find(|(name, f)| f.unique && !f.read_only && name.as_str() != "engine_link_id")
                 .map(|(n, _)| n.clone());
-            let thing = entity.entity.to_lowercase();
+            let thing = super::words::thing(&entity.entity);
             let mut problem = Problem::new(
                 "E0503",
                 format!("a repeated event would create the {thing} twice"),
                 around.head,
                 around.repeated,
             )
-            .label(action.head, format!("nothing identifies this {thing}"));
+            .label(begin(action, entity_span), format!("nothing identifies this {thing}"));
             if let Some(unique) = unique {
                 let variable = names
                     .vars
@@ -270,7 +271,12 @@ impl World<'_> {
         };
         if let Some(name) = named {
             let kind = found.clone().map_or(Kind::Any, Kind::Record);
-            let missing = or_nothing.then(|| format!("there may be no such {}", entity.name.value.to_lowercase()));
+            let missing = or_nothing.then(|| {
+                super::expr::Missing::variable(format!(
+                    "there may be no such {}",
+                    super::words::thing(&entity.name.value)
+                ))
+            });
             names.vars.insert(name.value.clone(), Var { kind, missing });
         }
         Some(ActionKind::Update {
@@ -374,11 +380,7 @@ impl World<'_> {
                 let at = self.workflow_names[index].2;
                 let problem = Problem::new(
                     "E0601",
-                    format!(
-                        "workflow {} takes {} {wanted}",
-                        workflow.value,
-                        super::vocabulary::article(&wanted.system)
-                    ),
+                    format!("workflow {} takes {}", workflow.value, super::words::an_entity(&wanted)),
                     with.span,
                     super::types::describe(&kind),
                 );
@@ -391,4 +393,9 @@ impl World<'_> {
 
 fn nothing(otherwise: Option<&ast::OnEmpty>) -> bool {
     otherwise.is_some_and(|e| e.outcome == Written::Nothing)
+}
+
+/// The words an action begins with, such as `create crm.Deal`.
+pub(super) fn begin(action: &ast::Action, to: Span) -> Span {
+    action.head.to(to)
 }

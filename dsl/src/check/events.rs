@@ -228,7 +228,7 @@ impl World<'_> {
             if !missing.is_empty() && !self.broken {
                 let problem = Problem::new(
                     "E0501",
-                    format!("no route for {}", super::vocabulary::list(&missing)),
+                    format!("no route for {}", super::words::list(&missing)),
                     item.head,
                     format!("{} sends it", lock.product),
                 );

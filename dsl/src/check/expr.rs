@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::world::World;
 use crate::ast::{self, ExprKind, TextPart};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Problem, Related};
 use crate::program::Expr;
 use crate::schema::{EntityName, Field, Type};
 use crate::source::Span;
@@ -38,7 +38,7 @@ pub(super) struct Typed {
     pub(super) choice: Option<usize>,
     pub(super) options: Vec<String>,
     /// It may be missing, and why, in the reader's words.
-    pub(super) missing: Option<String>,
+    pub(super) missing: Option<Missing>,
     pub(super) span: Span,
     /// The field it reads, `app.User.phone`, where it is one.
     pub(super) field: Option<String>,
@@ -51,6 +51,28 @@ impl Typed {
 
     pub(super) fn of(expr: Expr, kind: Kind, span: Span) -> Self {
         Self { expr, kind, choice: None, options: Vec::new(), missing: None, span, field: None }
+    }
+}
+
+/// Why a value may be missing.
+#[derive(Debug, Clone)]
+pub(super) struct Missing {
+    /// In the reader's words.
+    pub(super) why: String,
+    /// The part of the path that may lead nowhere.
+    pub(super) span: Option<Span>,
+    /// Where the lock says so.
+    pub(super) related: Option<Related>,
+}
+
+impl Missing {
+    pub(super) fn new(why: impl Into<String>, span: Span) -> Self {
+        Self { why: why.into(), span: Some(span), related: None }
+    }
+
+    /// A variable that may be bound to nothing.
+    pub(super) fn variable(why: impl Into<String>) -> Self {
+        Self { why: why.into(), span: None, related: None }
     }
 }
 
@@ -69,7 +91,7 @@ pub(super) struct Expected {
 pub(super) struct Var {
     pub(super) kind: Kind,
     /// It may be bound to nothing, and why.
-    pub(super) missing: Option<String>,
+    pub(super) missing: Option<Missing>,
 }
 
 /// The names an expression may use.
@@ -174,8 +196,15 @@ impl World<'_> {
     fn text_parts(&mut self, names: &Names, parts: &[TextPart], expected: &Expected, span: Span) -> Typed {
         if let [TextPart::Chars(text)] = parts {
             let mut typed = Typed::of(Expr::Literal(Value::text(text.as_str())), Kind::Value(Type::Text), span);
-            // A quoted text where an option is wanted must be one.
-            if expected.choice.is_none() && !expected.options.is_empty() {
+            // A quoted text where a word or an option is wanted must be one.
+            if let Some(choice) = expected.choice {
+                if self.choices[choice].row(text).is_none() {
+                    self.no_word(choice, &expected.name, text, span);
+                    return Typed::any(span);
+                }
+                typed.kind = Kind::Value(Type::Enum);
+                typed.choice = Some(choice);
+            } else if expected.choice.is_none() && !expected.options.is_empty() {
                 if !expected.options.contains(text) {
                     self.no_option(&expected.name, text, span, &expected.options.clone());
                     return Typed::any(span);
@@ -191,6 +220,7 @@ impl World<'_> {
                 TextPart::Chars(text) => joined.push((Expr::Literal(Value::text(text.as_str())), None)),
                 TextPart::Expr(inner) => {
                     let inner = self.expr(names, inner, &Expected::default());
+                    self.needed(&inner, "and the text would have a gap");
                     joined.push((inner.expr, inner.choice));
                 }
             }

@@ -1,6 +1,7 @@
 //! Links: what they lead to, and the sync that pairs their records.
 
 use super::note;
+use super::words::{an_entity, plural};
 use super::world::World;
 use crate::ast::{self, ExprKind, Outcome as Written};
 use crate::diagnostic::Problem;
@@ -32,7 +33,7 @@ impl World<'_> {
                 .filter(|(_, l, r, _)| (*l == left_to && *r == right_to) || (*l == right_to && *r == left_to))
                 .map(|(n, ..)| n.clone())
                 .collect();
-            self.wrong_link(&left_to, &right_to, via, line, &pairs);
+            self.wrong_via((&left_to, line.left.span), (&right_to, Some(line.right.span)), via, &pairs);
             return None;
         };
         let straight = self.sync_names[index].1 == left_to;
@@ -53,37 +54,6 @@ impl World<'_> {
             place,
             text,
         })
-    }
-
-    pub(super) fn wrong_link(
-        &mut self,
-        left: &EntityName,
-        right: &EntityName,
-        via: &ast::Name,
-        line: &ast::Mapping,
-        pairs: &[String],
-    ) {
-        let Some((_, l, r, _)) = self.sync_names.iter().find(|(n, ..)| *n == via.value).cloned() else {
-            let names: Vec<String> = self.sync_names.iter().map(|(n, ..)| n.clone()).collect();
-            self.no_such("sync", via, names.iter().map(String::as_str));
-            return;
-        };
-        let plural = |e: &EntityName| format!("{}s", e.entity.to_lowercase());
-        let a = |e: &EntityName| format!("{} {e}", super::vocabulary::article(&e.system));
-        let mut problem = Problem::new(
-            "E0307",
-            format!("sync {} does not pair {} with {}", via.value, plural(left), plural(right)),
-            line.left.span,
-            a(left),
-        )
-        .label(line.right.span, a(right))
-        .label(via.span, format!("pairs {l} with {r}"));
-        if let Some(name) = pairs.first() {
-            let place = self.sync_names.iter().find(|(n, ..)| n == name).map(|(.., span)| self.place(*span));
-            let at = place.map_or_else(String::new, |p| format!(" ({p})"));
-            problem = problem.help(format!("write `via {name}`, which pairs {left} with {right}{at}"));
-        }
-        self.tell(problem);
     }
 
     /// Links from an entity; the entity they lead to.
@@ -148,7 +118,8 @@ impl World<'_> {
             if let Some((index, _, side)) = pairs.iter().find(|(_, name, _)| *name == via.value) {
                 return Some(LinkValue::Via(*index, *side));
             }
-            self.wrong_via(from, wanted, via, span, &pairs.iter().map(|(_, n, _)| n.clone()).collect::<Vec<_>>());
+            let names: Vec<String> = pairs.into_iter().map(|(_, name, _)| name).collect();
+            self.wrong_via((from, span), (wanted, None), via, &names);
             return None;
         }
         match pairs.as_slice() {
@@ -177,32 +148,38 @@ impl World<'_> {
         }
     }
 
-    pub(super) fn wrong_via(
+    /// E0307: a sync that pairs something else, and the one that is meant.
+    fn wrong_via(
         &mut self,
-        from: &EntityName,
-        wanted: &EntityName,
+        from: (&EntityName, Span),
+        wanted: (&EntityName, Option<Span>),
         via: &ast::Name,
-        span: Span,
-        right: &[String],
+        pairs: &[String],
     ) {
-        let known = self.sync_names.iter().find(|(n, ..)| *n == via.value).cloned();
-        let Some((_, left, right_entity, _)) = known else {
+        let Some((_, left, right, _)) = self.sync_names.iter().find(|(n, ..)| *n == via.value).cloned() else {
             let names: Vec<String> = self.sync_names.iter().map(|(n, ..)| n.clone()).collect();
             self.no_such("sync", via, names.iter().map(String::as_str));
             return;
         };
-        let plural = |e: &EntityName| format!("{}s", e.entity.to_lowercase());
-        let mut problem = Problem::new(
-            "E0307",
-            format!("sync {} does not pair {} with {}", via.value, plural(from), plural(wanted)),
-            span,
-            format!("{} {from}", super::vocabulary::article(&from.system)),
-        );
-        problem = problem.label(via.span, format!("pairs {left} with {right_entity}"));
-        if let Some(name) = right.first() {
+        let (from, span) = from;
+        let (wanted, target) = wanted;
+        let message =
+            format!("sync {} does not pair {} with {}", via.value, plural(&from.entity), plural(&wanted.entity));
+        let mut problem = Problem::new("E0307", message, span, an_entity(from));
+        if let Some(target) = target {
+            problem = problem.label(target, an_entity(wanted));
+        }
+        problem = problem.label(via.span, format!("pairs {left} with {right}"));
+        if let Some(name) = pairs.first() {
             let place = self.sync_names.iter().find(|(n, ..)| n == name).map(|(.., span)| self.place(*span));
             let at = place.map_or_else(String::new, |p| format!(" ({p})"));
-            problem = problem.help(format!("write `via {name}`, which pairs {from} with {wanted}{at}"));
+            problem = problem.help(format!("write `via {name}`, which pairs {from} with {wanted}{at}")).fix(
+                format!("write `via {name}`"),
+                false,
+                vec![(via.span, name.clone())],
+            );
+        } else {
+            problem = problem.help(format!("write a sync between {from} and {wanted} first"));
         }
         self.tell(problem);
     }

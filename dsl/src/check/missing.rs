@@ -1,14 +1,29 @@
 //! Values that may be missing: every line says what happens then.
 
-use super::expr::{Expected, Kind, Names, Typed};
+use super::expr::{Expected, Kind, Missing, Names, Typed};
+use super::words;
 use super::world::World;
 use crate::ast::{self, Outcome as Written};
 use crate::diagnostic::Problem;
 use crate::program::{Expr, Outcome, Side, Sync};
 use crate::source::Span;
 
+/// What `else …` is about, for the words of its help.
+pub(super) struct Receiver {
+    /// `the CRM field`, or `the field`.
+    pub(super) field: String,
+    /// What `skip` leaves out: `do not sync this user at all`.
+    pub(super) skip: String,
+    /// A new record, or a call: there is nothing to keep.
+    pub(super) new: bool,
+    /// `else fail` is worth a line.
+    pub(super) fail: bool,
+    /// Where `else …` would be written.
+    pub(super) at: Span,
+}
+
 impl World<'_> {
-    /// `else …` of a line: the outcome, and the value wrapped where the line gives one.
+    /// `else …` of an action's line: the outcome, and the value wrapped where the line gives one.
     pub(super) fn outcome(
         &mut self,
         names: &Names,
@@ -18,20 +33,59 @@ impl World<'_> {
         new: bool,
         target: Span,
     ) -> (Expr, Outcome) {
+        let receiver = Receiver {
+            field: "the field".to_owned(),
+            skip: "do not do this at all".to_owned(),
+            new,
+            fail: true,
+            at: Span { start: typed.span.end, ..typed.span },
+        };
+        self.decided(names, typed, on_empty, expected, &receiver, target)
+    }
+
+    /// `else …` of a one-way line of a sync.
+    pub(super) fn mapping_outcome(
+        &mut self,
+        names: &Names,
+        typed: Typed,
+        line: &ast::Mapping,
+        expected: &Expected,
+        target: Span,
+        source: Side,
+        built: &Sync,
+    ) -> (Expr, Outcome) {
+        let receiver = Receiver {
+            field: format!("the {} field", words::system(&built.entity(source.other()).system)),
+            skip: format!("do not sync this {} at all", words::thing(&built.entity(source).entity)),
+            new: false,
+            fail: false,
+            at: Span { start: line.right.span.end, end: line.right.span.end, ..line.span },
+        };
+        self.decided(names, typed, line.on_empty.as_ref(), expected, &receiver, target)
+    }
+
+    fn decided(
+        &mut self,
+        names: &Names,
+        typed: Typed,
+        on_empty: Option<&ast::OnEmpty>,
+        expected: &Expected,
+        receiver: &Receiver,
+        target: Span,
+    ) -> (Expr, Outcome) {
         let Some(written) = on_empty else {
-            if let Some(why) = &typed.missing {
-                self.missing(&typed, why.clone(), expected, new, target);
+            if let Some(missing) = typed.missing.clone() {
+                self.undecided(&typed, missing, expected, receiver, target);
             }
             return (typed.expr, Outcome::Never);
         };
-        if typed.missing.is_none() && typed.kind != Kind::Any {
+        if typed.missing.is_none() && !matches!(typed.kind, Kind::Any | Kind::Empty) {
             let problem =
                 Problem::new("W0204", "this `else` never happens", written.span, "the value cannot be missing");
-            self.tell(problem.help("remove the `else`"));
+            self.tell(problem.help("remove the `else`").fix("remove it", true, vec![(written.span, String::new())]));
         }
         match &written.outcome {
-            Written::Clear => (typed.expr, Outcome::Clear),
-            Written::Keep if new => {
+            Written::Keep if receiver.new => {
                 let problem = Problem::new(
                     "E0209",
                     "a new record has nothing to keep",
@@ -41,82 +95,60 @@ impl World<'_> {
                 self.tell(problem.help("write `else clear` to leave the field out, or a value"));
                 (typed.expr, Outcome::Keep)
             }
+            Written::Value(value) => {
+                let value = self.expr(names, value, expected);
+                self.fit(&value, expected, target);
+                if let Some(missing) = value.missing.clone() {
+                    self.undecided(&value, missing, expected, receiver, target);
+                }
+                (Expr::Else(Box::new(typed.expr), Box::new(value.expr)), Outcome::Never)
+            }
+            Written::Clear => (typed.expr, Outcome::Clear),
             Written::Keep => (typed.expr, Outcome::Keep),
             Written::Skip | Written::Nothing => (typed.expr, Outcome::Skip),
             Written::Fail => (typed.expr, Outcome::Fail),
-            Written::Value(value) => {
-                let value = self.expr(names, value, expected);
-                self.fit(&value, expected, target);
-                (Expr::Else(Box::new(typed.expr), Box::new(value.expr)), Outcome::Never)
-            }
         }
     }
 
-    pub(super) fn missing(&mut self, typed: &Typed, why: String, expected: &Expected, new: bool, target: Span) {
-        let mut problem =
-            Problem::new("E0203", "this value can be missing, and nothing says what to do then", typed.span, why);
+    /// E0203.
+    fn undecided(&mut self, typed: &Typed, missing: Missing, expected: &Expected, receiver: &Receiver, target: Span) {
+        let Receiver { field, skip, new, fail, at } = receiver;
+        let span = missing.span.unwrap_or(typed.span);
+        let message = "this value can be missing, and nothing says what to do then";
+        let mut problem = Problem::new("E0203", message, span, missing.why);
         if target != typed.span {
             problem = problem.label(target, format!("so {} would get no value", expected.name));
         }
-        let mut help = String::from("finish the line with one of\n  else clear      ");
-        help.push_str(if new { "leave the field out" } else { "blank the field" });
+        let clear = if *new { format!("leave {field} out") } else { format!("blank {field}") };
+        let mut choices = vec![("clear", clear)];
         if !new {
-            help.push_str("\n  else keep       leave the field as it is");
+            choices.push(("keep", format!("leave {field} as it is")));
         }
-        help.push_str("\n  else skip       do not do this at all\n  else fail       stop for a person\n  else \"none\"     write a fixed value");
-        let at = Span { start: typed.span.end, ..typed.span };
-        self.tell(problem.help(help).fix("leave it empty", false, vec![(at, " else clear".to_owned())]));
+        choices.push(("skip", skip.clone()));
+        if *fail {
+            choices.push(("fail", "stop for a person".to_owned()));
+        }
+        let mut help = "finish the line with one of".to_owned();
+        for (word, says) in &choices {
+            help.push_str(&format!("\n  else {word:<10} {says}"));
+        }
+        help.push_str("\n  else \"none\"     write a fixed value");
+        problem = problem.help(help);
+        for (word, says) in choices {
+            problem = problem.fix(says, false, vec![(*at, format!(" else {word}"))]);
+        }
+        problem.related.extend(missing.related);
+        self.tell(problem);
     }
 
-    pub(super) fn mapping_outcome(
-        &mut self,
-        names: &Names,
-        typed: super::expr::Typed,
-        line: &ast::Mapping,
-        expected: &Expected,
-        target: Span,
-        source_side: Side,
-        built: &Sync,
-    ) -> (Expr, Outcome) {
-        let thing = built.entity(source_side).entity.to_lowercase();
-        let Some(written) = &line.on_empty else {
-            if let Some(why) = typed.missing.clone() {
-                let system = if source_side == Side::Left { &built.right.system } else { &built.left.system };
-                let label = if *system == "crm" { "CRM".to_owned() } else { system.clone() };
-                let at = Span { start: line.span.end, ..line.span };
-                let edits = |word: &str| vec![(at, format!(" else {word}"))];
-                let problem = Problem::new("E0203", "this value can be missing, and nothing says what to do then", typed.span, why)
-                    .label(target, format!("so {} would get no value", expected.name))
-                    .help(format!(
-                        "finish the line with one of\n  else clear      blank the {label} field\n  else keep       leave the {label} field as it is\n  else skip       do not sync this {thing} at all\n  else \"none\"     write a fixed value"
-                    ))
-                    .fix(format!("blank the {label} field"), false, edits("clear"))
-                    .fix(format!("leave the {label} field as it is"), false, edits("keep"))
-                    .fix(format!("do not sync this {thing} at all"), false, edits("skip"));
-                self.tell(problem);
-            }
-            return (typed.expr, Outcome::Never);
-        };
-        match &written.outcome {
-            Written::Value(value) => {
-                let value = self.expr(names, value, expected);
-                self.fit(&value, expected, target);
-                (Expr::Else(Box::new(typed.expr), Box::new(value.expr)), Outcome::Never)
-            }
-            other => {
-                if typed.missing.is_none() && typed.kind != Kind::Any {
-                    let problem =
-                        Problem::new("W0204", "this `else` never happens", written.span, "the value cannot be missing");
-                    self.tell(problem.help("remove the `else`"));
-                }
-                let outcome = match other {
-                    Written::Clear => Outcome::Clear,
-                    Written::Keep => Outcome::Keep,
-                    Written::Fail => Outcome::Fail,
-                    _ => Outcome::Skip,
-                };
-                (typed.expr, outcome)
-            }
-        }
+    /// E0203 for a value that has no line of its own: a part of a text, a key.
+    pub(super) fn needed(&mut self, typed: &Typed, so: &str) {
+        let Some(missing) = typed.missing.clone() else { return };
+        let span = missing.span.unwrap_or(typed.span);
+        let message = "this value can be missing, and nothing says what to do then";
+        let mut problem = Problem::new("E0203", message, span, format!("{}, {so}", missing.why))
+            .help("write a value for that case behind it: `else \"none\"`");
+        problem.related.extend(missing.related);
+        self.tell(problem);
     }
 }

@@ -79,6 +79,22 @@ impl World<'_> {
         self.tell(problem);
     }
 
+    /// E0108 for a quoted text that is no word of the choice; a system's spelling is answered with its word.
+    pub(super) fn no_word(&mut self, choice: usize, field: &str, text: &str, span: Span) {
+        let words = &self.choices[choice].words;
+        let spelled = words.iter().find(|word| word.spelled.values().any(|spelling| spelling == text));
+        if let Some(word) = spelled.map(|word| word.word.clone()) {
+            let message = format!("`{text}` is a spelling, and no word of {}", self.choices[choice].name);
+            let problem = Problem::new("E0108", message, span, format!("how a system spells `{word}`"))
+                .help(format!("write `{word}`"))
+                .fix(format!("write `{word}`"), true, vec![(span, word)]);
+            self.tell(problem);
+            return;
+        }
+        let words: Vec<String> = words.iter().map(|word| word.word.clone()).collect();
+        self.no_option(field, text, span, &words);
+    }
+
     pub(super) fn no_option(&mut self, name: &str, word: &str, span: Span, options: &[String]) {
         let near = nearest(word, options.iter().map(String::as_str)).map(str::to_owned);
         let mut problem = Problem::new("E0108", format!("{name} has no option `{word}`"), span, "not an option");

@@ -16,11 +16,10 @@ impl World<'_> {
     pub(super) fn needs(&mut self, record: &ast::Record, purpose: &For<'_>) {
         let Some(lock) = self.entity(purpose.entity) else { return };
         let product = self.systems[&purpose.entity.system].lock.product.clone();
-        // HubSpot fills the pipeline with the account's default.
         let missing: Vec<String> = lock
             .create_needs
             .iter()
-            .filter(|need| need.as_str() != "pipeline" && purpose.key != Some(need.as_str()))
+            .filter(|need| purpose.key != Some(need.as_str()))
             .filter(|need| !record.lines.iter().any(|line| line.path.names[0].value == **need))
             .cloned()
             .collect();
@@ -58,17 +57,13 @@ impl World<'_> {
                     }
                 })
                 .collect();
-            let missing: Vec<String> = lock
-                .create_needs
-                .iter()
-                .filter(|n| n.as_str() != "pipeline" && !given.contains(n.as_str()))
-                .map(|n| format!("`{n}`"))
-                .collect();
+            let missing: Vec<String> =
+                lock.create_needs.iter().filter(|n| !given.contains(n.as_str())).map(|n| format!("`{n}`")).collect();
             // A line that was not understood may have been the one.
             let whole = built.fields.iter().filter(|m| !m.implicit).count() == sync.mappings.len();
             if !missing.is_empty() && whole && !self.broken {
                 let span = sync.create.as_ref().map_or(item.head, |c| c.span);
-                let message = format!("the new {entity} lacks {}", super::vocabulary::list(&missing));
+                let message = format!("the new {entity} lacks {}", super::words::list(&missing));
                 let product = self.systems[&entity.system].lock.product.clone();
                 let problem = Problem::new("E0206", message, span, format!("{product} makes none without it"));
                 self.tell(problem.help("map it in `fields`, or write `… on create`"));
@@ -136,7 +131,7 @@ impl World<'_> {
         if let Some(first) = missing.first() {
             let thing = first.trim_end_matches("Id");
             let note = self
-                .lock_line(system, &format!("operations.{name}"))
+                .lock_line(system, &format!("operations.{name}.params"))
                 .map(|r| format!(", see {}:{}", r.file, r.line))
                 .unwrap_or_default();
             let variable = names.vars.iter().find_map(|(n, v)| match &v.kind {

@@ -1,6 +1,6 @@
 //! `as …`, comparisons and arithmetic.
 
-use super::expr::{Expected, Kind, Names, Typed};
+use super::expr::{Expected, Kind, Missing, Names, Typed};
 use super::names::suggest;
 use super::note;
 use super::types::{describe, fits, type_name};
@@ -24,7 +24,7 @@ impl World<'_> {
         span: Span,
     ) -> Typed {
         let of = self.expr(names, of, &Expected { name: expected.name.clone(), ..Expected::default() });
-        let (name, at) = match &transform.name {
+        let name = match &transform.name {
             TransformName::Format(text) => {
                 if !matches!(of.kind, Kind::Any | Kind::Value(Type::Time | Type::Date)) {
                     let problem =
@@ -36,61 +36,79 @@ impl World<'_> {
                 typed.missing = of.missing;
                 return typed;
             }
-            TransformName::Named(name) => (name.value.clone(), name),
+            TransformName::Named(name) => name.value.clone(),
         };
-        if let Some(builtin) = transforms::named(&name).filter(|b| b.name != "format") {
-            let fits = match &of.kind {
-                Kind::Any => true,
-                Kind::Value(ty) => fits(ty, &builtin.takes),
-                _ => false,
-            };
-            if !fits {
-                let problem = Problem::new(
-                    "E0201",
-                    format!("`as {name}` needs {}", type_name(&builtin.takes)),
-                    of.span,
-                    describe(&of.kind),
-                );
-                self.tell(problem.label(transform.span, builtin.doc));
-            }
-            let args = transform.args.iter().map(|arg| match self.expr(names, arg, &Expected::default()).expr {
-                Expr::Literal(value) => value,
-                _ => Value::Empty,
-            });
-            let transform = Transform { name, args: args.collect() };
-            let mut typed =
-                Typed::of(Expr::Transform(Box::new(of.expr), transform), Kind::Value(builtin.gives.clone()), span);
-            typed.missing = of.missing;
-            return typed;
-        }
         let found =
             self.systems.iter().find_map(|(system, s)| s.lock.lookups.get(&name).map(|l| (system.clone(), l.clone())));
         if let Some((system, lookup)) = found {
             let entity = EntityName::new(&system, &lookup.entity);
             note(&mut self.used, &entity, &lookup.from, false);
             note(&mut self.used, &entity, &lookup.to, false);
-            let missing =
-                format!("{} may know no such {}", self.systems[&system].lock.product, lookup.entity.to_lowercase());
+            let product = &self.systems[&system].lock.product;
+            let why = format!("{product} may know no such {}", super::words::thing(&lookup.entity));
             let mut typed =
                 Typed::of(Expr::Lookup { of: Box::new(of.expr), system, lookup }, Kind::Value(Type::Text), span);
-            typed.missing = Some(missing);
+            typed.missing = Some(Missing::new(why, span));
             return typed;
         }
-        let known: Vec<String> = transforms::registry()
-            .iter()
-            .map(|b| b.name.to_owned())
-            .filter(|n| n != "format")
-            .chain(self.systems.values().flat_map(|s| s.lock.lookups.keys().cloned()))
-            .collect();
-        let near = nearest(&name, known.iter().map(String::as_str)).map(str::to_owned);
-        let mut problem =
-            Problem::new("E0109", format!("there is no transform or lookup `{name}`"), at.span, "not known");
-        problem = match near {
-            Some(near) => suggest(problem, Some(near), at.span),
-            None => problem.help(format!("there are: {}", known.join(", "))),
+        let Some((builtin, applied)) = self.builtin(transform) else { return Typed::any(span) };
+        let fits = match &of.kind {
+            Kind::Any => true,
+            Kind::Value(ty) => fits(ty, &builtin.takes),
+            _ => false,
         };
-        self.tell(problem);
-        Typed::any(span)
+        if !fits {
+            let message = format!("`as {name}` needs {}", type_name(&builtin.takes));
+            let problem = Problem::new("E0201", message, of.span, describe(&of.kind));
+            self.tell(problem.label(transform.span, builtin.doc));
+            return Typed::any(span);
+        }
+        let expr = Expr::Transform(Box::new(of.expr), applied);
+        let mut typed = Typed::of(expr, Kind::Value(builtin.gives.clone()), span);
+        typed.missing = of.missing;
+        typed
+    }
+
+    /// A transform of the registry with its arguments; E0109 where there is none of this name.
+    pub(super) fn builtin(&mut self, transform: &ast::Transform) -> Option<(&'static transforms::Builtin, Transform)> {
+        let TransformName::Named(name) = &transform.name else { return None };
+        let Some(builtin) = transforms::named(&name.value).filter(|b| b.name != "format") else {
+            let known: Vec<String> = transforms::registry()
+                .iter()
+                .map(|b| b.name.to_owned())
+                .filter(|n| n != "format")
+                .chain(self.systems.values().flat_map(|s| s.lock.lookups.keys().cloned()))
+                .collect();
+            let message = format!("there is no transform or lookup `{}`", name.value);
+            let problem = Problem::new("E0109", message, name.span, "not known");
+            let problem = match nearest(&name.value, known.iter().map(String::as_str)).map(str::to_owned) {
+                Some(near) => suggest(problem, Some(near), name.span),
+                None => problem.help(format!("there are: {}", known.join(", "))),
+            };
+            self.tell(problem);
+            return None;
+        };
+        let mut args = Vec::new();
+        for arg in &transform.args {
+            let typed = self.expr(&Names::default(), arg, &Expected::default());
+            match typed.expr {
+                _ if typed.kind == Kind::Any => return None,
+                Expr::Literal(value) => args.push(value),
+                _ => {
+                    let problem =
+                        Problem::new("E0201", "a number or text is written out here", arg.span, "not written out");
+                    self.tell(problem.help(builtin.doc));
+                    return None;
+                }
+            }
+        }
+        if let Err(reason) = builtin.accepts(&args) {
+            let message = format!("`as {}` cannot be used like this", builtin.name);
+            let problem = Problem::new("E0201", message, transform.span, reason);
+            self.tell(problem.help(builtin.doc));
+            return None;
+        }
+        Some((builtin, Transform { name: builtin.name.to_owned(), args }))
     }
 
     pub(super) fn binary(

@@ -1,11 +1,11 @@
 //! Paths: a variable, a side of a sync or a word; then links; then a field. And the cells of tables.
 
-use super::expr::{Expected, Kind, Names, Typed};
+use super::expr::{Expected, Kind, Missing, Names, Typed};
 use super::names::suggest;
 use super::note;
 use super::world::World;
 use crate::ast::{self, ExprKind, Name, Path};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Problem, Related};
 use crate::near::nearest;
 use crate::program::Expr;
 use crate::schema::{EntityName, Type};
@@ -79,7 +79,7 @@ impl World<'_> {
         &mut self,
         variable: &str,
         kind: Kind,
-        mut missing: Option<String>,
+        mut missing: Option<Missing>,
         rest: &[Name],
         span: Span,
     ) -> Typed {
@@ -97,12 +97,7 @@ impl World<'_> {
                     if let Some(link) = lock.links.get(&name.value).cloned() {
                         note(&mut self.used, &entity, &name.value, true);
                         if link.optional {
-                            missing = Some(format!(
-                                "{} {} may have no {}",
-                                super::vocabulary::article(&entity.entity.to_lowercase()),
-                                entity.entity.to_lowercase(),
-                                name.value
-                            ));
+                            missing = missing.or_else(|| self.lacking(&entity, name, span, true));
                         }
                         links.push(name.value.clone());
                         kind = Kind::Record(EntityName::new(&entity.system, &link.to));
@@ -124,12 +119,7 @@ impl World<'_> {
                     }
                     note(&mut self.used, &entity, &name.value, false);
                     if field.optional {
-                        missing = Some(format!(
-                            "{} {} may have no {}",
-                            super::vocabulary::article(&entity.entity.to_lowercase()),
-                            entity.entity.to_lowercase(),
-                            name.value
-                        ));
+                        missing = missing.or_else(|| self.lacking(&entity, name, span, false));
                     }
                     let choice = self.choice_of.get(&(entity.clone(), name.value.clone())).copied();
                     let expr =
@@ -155,7 +145,8 @@ impl World<'_> {
                         return Typed::any(span);
                     };
                     if field.optional {
-                        missing = Some(format!("`{}` may be absent", name.value));
+                        missing = missing
+                            .or_else(|| Some(Missing::new(format!("`{}` may be absent", name.value), to(span, name))));
                     }
                     let expr =
                         Expr::Field { variable: variable.to_owned(), links, field: name.value.clone(), entity: None };
@@ -195,6 +186,7 @@ impl World<'_> {
             self.no_such("table", name, known.iter().map(String::as_str));
             return Typed::any(span);
         };
+        self.mentioned.insert(name.value.clone());
         let (entity, field) = self.table_by[index].clone();
         let choice = self.choice_of.get(&(entity.clone(), field.clone())).copied();
         let options =
@@ -248,4 +240,20 @@ impl World<'_> {
     pub(super) fn is_quoted(&self, table: &str, column: usize) -> bool {
         self.first_cell(table, column).is_some_and(|cell| matches!(cell.kind, ExprKind::Text(_)))
     }
+
+    /// Why what this name leads to may be missing.
+    fn lacking(&self, entity: &EntityName, name: &Name, path: Span, link: bool) -> Option<Missing> {
+        let kind = if link { "links" } else { "fields" };
+        let why = format!("{} may have no {}", super::words::a_thing(&entity.entity), name.value);
+        let mut missing = Missing::new(why, to(path, name));
+        missing.related = self
+            .lock_line(&entity.system, &format!("entities.{}.{kind}.{}", entity.entity, name.value))
+            .map(|related| Related { text: format!("{} is optional", name.value), ..related });
+        Some(missing)
+    }
+}
+
+/// From the start of a path to the end of one of its names.
+fn to(path: Span, name: &Name) -> Span {
+    Span { end: name.span.end.max(path.start), ..path }
 }

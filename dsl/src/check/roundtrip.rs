@@ -6,7 +6,7 @@ use super::types::{fits, type_name};
 use super::world::{World, Writer};
 use crate::ast::{self, TransformName};
 use crate::diagnostic::Problem;
-use crate::program::{Direction, Mapping, MappingKind, Outcome, Policy, Side, Sync, Transform};
+use crate::program::{Direction, Mapping, MappingKind, Outcome, Policy, Side, Sync};
 use crate::schema::{ChangedAt, Field, Type};
 use crate::transforms::{self, Class};
 
@@ -84,19 +84,50 @@ impl World<'_> {
 
     pub(super) fn two_way(
         &mut self,
-        sync: &ast::Sync,
         built: &Sync,
         line: &ast::Mapping,
         policy: Policy,
         place: crate::program::Place,
         text: String,
     ) -> Option<Mapping> {
-        let _ = sync;
         let left = self.field_of(&built.left.clone(), &line.left);
         let right = self.field_of(&built.right.clone(), &line.right);
         let (left, right) = (left?, right?);
+        let mut list = Vec::new();
+        let mut ty = left.1.ty.clone();
+        for transform in &line.transforms {
+            let name = match &transform.name {
+                TransformName::Named(name) => &name.value,
+                TransformName::Format(form) if !form.value.contains("HH") => {
+                    let why = "drops the time of day; 2026-03-02 cannot become 2026-03-02 09:10 again";
+                    self.lossy(built, line, transform, why);
+                    return None;
+                }
+                TransformName::Format(_) => {
+                    self.lossy(built, line, transform, "is made for people; a text cannot become the time again");
+                    return None;
+                }
+            };
+            if self.systems.values().any(|s| s.lock.lookups.contains_key(name)) {
+                self.lossy(built, line, transform, "a lookup can miss and cannot be undone");
+                return None;
+            }
+            let (builtin, applied) = self.builtin(transform)?;
+            if builtin.class == Class::Lossy {
+                self.lossy(built, line, transform, "cannot be undone");
+                return None;
+            }
+            if !fits(&ty, &builtin.takes) {
+                let message = format!("`as {}` needs {}", builtin.name, type_name(&builtin.takes));
+                let problem = Problem::new("E0201", message, line.left.span, type_name(&ty));
+                self.tell(problem.label(transform.span, builtin.doc));
+                return None;
+            }
+            ty = builtin.gives.clone();
+            list.push(applied);
+        }
         for (entity, (name, field)) in [(&built.left, &left), (&built.right, &right)] {
-            if field.read_only {
+            if field.read_only || name.value == "engine_link_id" {
                 let product = self.systems[&entity.system].lock.product.clone();
                 let problem = Problem::new(
                     "E0207",
@@ -108,58 +139,9 @@ impl World<'_> {
                 return None;
             }
         }
-        let mut list = Vec::new();
-        let mut ty = left.1.ty.clone();
-        for transform in &line.transforms {
-            let TransformName::Named(name) = &transform.name else {
-                self.lossy(line, transform, "drops the time of day; 2026-03-02 cannot become 2026-03-02 09:10 again");
-                return None;
-            };
-            match transforms::named(&name.value) {
-                Some(builtin) if builtin.class != Class::Lossy => {
-                    if !fits(&ty, &builtin.takes) {
-                        let problem = Problem::new(
-                            "E0201",
-                            format!("`as {}` needs {}", name.value, type_name(&builtin.takes)),
-                            line.left.span,
-                            type_name(&ty),
-                        );
-                        self.tell(problem.label(transform.span, builtin.doc));
-                        return None;
-                    }
-                    ty = builtin.gives.clone();
-                    list.push(Transform { name: name.value.clone(), args: Vec::new() });
-                }
-                Some(_) => {
-                    self.lossy(line, transform, "cannot be undone");
-                    return None;
-                }
-                None if self.systems.values().any(|s| s.lock.lookups.contains_key(&name.value)) => {
-                    self.lossy(line, transform, "a lookup can miss and cannot be undone");
-                    return None;
-                }
-                None => {
-                    let known: Vec<&str> =
-                        transforms::registry().iter().filter(|b| b.class != Class::Lossy).map(|b| b.name).collect();
-                    let near = crate::near::nearest(&name.value, known.iter().copied()).map(str::to_owned);
-                    let problem = Problem::new(
-                        "E0109",
-                        format!("there is no transform `{}`", name.value),
-                        name.span,
-                        "not known",
-                    );
-                    let problem = match near {
-                        Some(near) => super::names::suggest(problem, Some(near), name.span),
-                        None => problem.help(format!("two-way transforms are: {}", known.join(", "))),
-                    };
-                    self.tell(problem);
-                    return None;
-                }
-            }
-        }
         self.types_of_both(built, line, &left, &right, &ty);
         let wins = match policy {
-            Policy::Wins(side) => format!("and the {} wins", built.entity(side).system),
+            Policy::Wins(side) => format!("and the {} wins", super::words::system(&built.entity(side).system)),
             Policy::Newest { .. } => "and the newest wins".to_owned(),
             Policy::Review => "and a person decides conflicts".to_owned(),
         };
@@ -234,10 +216,22 @@ impl World<'_> {
         }
     }
 
-    pub(super) fn lossy(&mut self, line: &ast::Mapping, transform: &ast::Transform, why: &str) {
-        let problem = Problem::new("E0304", "a two-way field needs a transform that can be undone", line.arrow.span, "goes both ways")
-            .label(transform.span, why)
-            .help("use `->` if the app owns this field, or a two-way transform (lowercase, trimmed, e164, cents, unix_seconds)");
+    /// E0304.
+    fn lossy(&mut self, built: &Sync, line: &ast::Mapping, transform: &ast::Transform, why: &str) {
+        let two_way: Vec<&str> =
+            transforms::registry().iter().filter(|b| b.class != Class::Lossy).map(|b| b.name).collect();
+        let problem = Problem::new(
+            "E0304",
+            "a two-way field needs a transform that can be undone",
+            line.arrow.span,
+            "goes both ways",
+        )
+        .label(transform.span, why)
+        .help(format!(
+            "use `->` if the {} owns this field, or a two-way transform ({})",
+            super::words::system(&built.left.system),
+            two_way.join(", ")
+        ));
         self.tell(problem);
     }
 }

@@ -1,20 +1,13 @@
 //! Every stage handled, and none twice.
 
-use super::vocabulary::list;
+use super::words::quoted;
 use super::world::World;
-use crate::ast::{self, Item};
+use crate::ast;
 use crate::diagnostic::Problem;
 
 impl World<'_> {
     /// E0502, E0509, E0108.
-    pub(super) fn stages(
-        &mut self,
-        when: &ast::When,
-        item: &Item,
-        choice: Option<usize>,
-        words: &[String],
-        field: &str,
-    ) {
+    pub(super) fn stages(&mut self, when: &ast::When, choice: Option<usize>, words: &[String], field: &str) {
         let mut handled: Vec<(&ast::Name, bool)> = Vec::new();
         for branch in &when.branches {
             for name in branch.to.iter().chain(&branch.from) {
@@ -45,10 +38,10 @@ impl World<'_> {
         let message = if missing.len() == 1 {
             format!("stage `{first}` is not handled")
         } else {
-            format!("stages {} are not handled", list(&missing.iter().map(|m| format!("`{m}`")).collect::<Vec<_>>()))
+            format!("stages {} are not handled", quoted(&missing))
         };
         let done = words.len() - missing.len();
-        let head = crate::source::Span { start: when.entity.span.start, ..item.head };
+        let head = when.entity.span.to(when.trigger.span);
         let note = self
             .word_place(&name, first)
             .map_or_else(String::new, |place| format!("\nnote: `{first}` was added to {name} in {place}"));

@@ -161,7 +161,7 @@ impl World<'_> {
             return self.link_mapping(built, line, direction, policy, place, text);
         }
         if direction == Direction::Both {
-            return self.two_way(sync, built, line, policy, place, text);
+            return self.two_way(built, line, policy, place, text);
         }
         let (source_side, target_side) =
             if direction == Direction::ToRight { (Side::Left, Side::Right) } else { (Side::Right, Side::Left) };
@@ -225,7 +225,7 @@ impl World<'_> {
                 span: name.span,
                 by: format!("sync {}", built.name),
                 sync: true,
-                wins: format!("and {} owns it", built.entity(source_side).system),
+                wins: format!("and the {} owns it", super::words::system(&built.entity(source_side).system)),
             });
         }
         Some(Mapping {

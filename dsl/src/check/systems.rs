@@ -40,6 +40,7 @@ impl World<'_> {
                 );
                 self.tell(problem.help(format!("write `{unit}`")));
             }
+            self.limit_spans.insert((name.clone(), limit.name.value.clone()), limit.span);
             limits.insert(limit.name.value.clone(), Limit { amount: limit.amount.value, per: limit.per.value });
         }
         let lock = match &system.schema {

@@ -92,7 +92,7 @@ impl World<'_> {
                 "E0202",
                 format!("`{first}` has no place in {}", expected.name),
                 typed.span,
-                format!("can be {}", super::vocabulary::list(&without)),
+                format!("can be {}", super::words::list(&without)),
             );
             if target != typed.span {
                 problem = problem

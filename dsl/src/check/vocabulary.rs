@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::words::{a_thing, list};
 use super::world::World;
 use crate::ast::{self, Expr, ExprKind, Item, ItemKind, Path};
 use crate::diagnostic::Problem;
@@ -110,7 +111,6 @@ impl World<'_> {
             let span = row.spelled.iter().find(|(s, ..)| s.value == system).map_or(row.word.span, |(_, _, span)| *span);
             used.insert(spelling.clone());
             if let Some(first) = seen.insert(spelling.clone(), span) {
-                let thing = entity.entity.to_lowercase();
                 let options: Vec<String> = declared.options.iter().map(|o| format!("\"{o}\"")).collect();
                 let all: BTreeSet<String> =
                     self.choices[index].words.iter().map(|w| w.spelling(&system).to_owned()).collect();
@@ -127,7 +127,7 @@ impl World<'_> {
                     "E0213",
                     format!("two rows are spelled \"{spelling}\" in {system}"),
                     first,
-                    format!("{} {thing} in \"{spelling}\" could be this …", article(&thing)),
+                    format!("{} in \"{spelling}\" could be this …", a_thing(&entity.entity)),
                 )
                 .label(span, "… or this")
                 .help(help);
@@ -283,18 +283,4 @@ fn literal(expr: &Expr) -> Value {
         ExprKind::Path(path) => Value::text(path.names.iter().map(|n| n.value.as_str()).collect::<Vec<_>>().join(".")),
         _ => Value::Empty,
     }
-}
-
-/// `a, b and c`
-pub(super) fn list(items: &[String]) -> String {
-    match items {
-        [] => String::new(),
-        [one] => one.clone(),
-        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
-    }
-}
-
-/// `a` or `an`.
-pub(super) fn article(word: &str) -> &'static str {
-    if word.starts_with(['a', 'e', 'i', 'o', 'A', 'E', 'I', 'O']) { "an" } else { "a" }
 }

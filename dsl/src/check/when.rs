@@ -44,7 +44,7 @@ impl World<'_> {
             .reduce(|a, b| Expr::And(Box::new(a), Box::new(b)));
         let around = Around {
             by: self.text(item.head).to_owned(),
-            head: item.head,
+            head: when.entity.span.to(when.trigger.span),
             repeated: "messages are delivered at least once",
             accepts: false,
         };
@@ -59,7 +59,7 @@ impl World<'_> {
         if let Some(field) = &changed
             && (!when.branches.is_empty() || choice.is_some())
         {
-            self.stages(when, item, choice, &words, &format!("{entity}.{field}"));
+            self.stages(when, choice, &words, &format!("{entity}.{field}"));
         } else if let Some(branch) = when.branches.first() {
             let problem =
                 Problem::new("E0502", "only a change of a field has stages", branch.span, "nothing changes here");

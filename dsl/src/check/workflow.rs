@@ -144,24 +144,20 @@ impl World<'_> {
                 None => return,
             },
         };
-        let Some(up_to) = &wait.up_to else {
-            let problem = Problem::new(
-                "E0602",
-                "this wait may never end",
-                wait.head,
-                format!("no limit: without a {} this workflow stays open forever", what.entity.to_lowercase()),
-            );
+        let head = wait.head.to(wait.what.span);
+        if wait.up_to.is_none() {
+            let thing = super::words::thing(&what.entity);
+            let label = format!("no limit: if no {thing} comes, this workflow stays open forever");
+            let problem = Problem::new("E0602", "this wait may never end", head, label);
             self.tell(
                 problem.help(format!("write `wait up to 7 days for {what} …` and add a `timed out {{ … }}` branch")),
             );
-            return;
-        };
-        if wait.happened.is_none() || wait.timed_out.is_none() {
+        } else if wait.happened.is_none() || wait.timed_out.is_none() {
             let lacking = if wait.happened.is_none() { "happened" } else { "timed out" };
             let problem = Problem::new(
                 "E0603",
                 "this wait has only one exit",
-                wait.head,
+                head,
                 format!(
                     "nothing says what to do when it {}",
                     if lacking == "happened" { "happens" } else { "does not happen" }
@@ -193,7 +189,7 @@ impl World<'_> {
                 variable: wait.named.as_ref().map(|n| n.value.clone()),
                 field,
                 equals,
-                up_to: up_to.value,
+                up_to: wait.up_to.as_ref().map_or(value::Span::days(7), |span| span.value),
                 timed_out,
             };
         }

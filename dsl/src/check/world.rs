@@ -44,6 +44,11 @@ pub(super) struct World<'a> {
     pub(super) doors: BTreeMap<String, Door>,
     pub(super) used: BTreeMap<EntityName, Used>,
     pub(super) writers: Vec<Writer>,
+    /// Where limits stand, by system and name.
+    pub(super) limit_spans: BTreeMap<(String, String), Span>,
+    /// What schedules may write, for E0801.
+    pub(super) loads: Vec<super::limits::Load>,
+    /// Tables and workflows that something uses.
     pub(super) mentioned: std::collections::BTreeSet<String>,
 }
 
@@ -75,6 +80,8 @@ impl<'a> World<'a> {
             doors: BTreeMap::new(),
             used: BTreeMap::new(),
             writers: Vec::new(),
+            limit_spans: BTreeMap::new(),
+            loads: Vec::new(),
             mentioned: std::collections::BTreeSet::new(),
         }
     }

@@ -43,7 +43,10 @@ pub(super) fn unclosed(file: &SourceFile, chunk: &Chunk, next: Option<&Chunk>, i
     let mut problem =
         Problem::new("E0003", "this block is never closed", at(file, line_start + indent, open + 1), "opened here");
     if let Some(next) = next {
-        let end = line_end(file, next.start);
+        // The keyword and the name of the item are enough to find it.
+        let line = &file.text[next.start..line_end(file, next.start)];
+        let words: usize = line.split_inclusive(' ').take(2).map(str::len).sum();
+        let end = next.start + line[..words].trim_end_matches([' ', '{']).len();
         problem =
             problem.label(at(file, next.start, end), "a new item starts here, so the `}` belongs above this line");
     }

@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use super::{Builtin, Class};
+use super::{Builtin, Class, no_arguments};
 use crate::schema::Type;
 use crate::value::Value;
 
@@ -13,6 +13,7 @@ pub(super) const BUILTIN: Builtin = Builtin {
     gives: Type::Integer,
     doc: "Money as a whole number of hundredths; an amount with a finer fraction is refused.",
     example: ("49.05", "4905"),
+    check: no_arguments,
     apply: |value, _| match value {
         Value::Decimal(amount) => {
             let cents = amount.checked_mul(Decimal::ONE_HUNDRED).ok_or("it is too large")?;

@@ -1,6 +1,6 @@
 //! `as e164`: telephone numbers in the form of ITU-T E.164, `+` and at most 15 digits.
 
-use super::{Builtin, Class};
+use super::{Builtin, Class, no_arguments};
 use crate::schema::Type;
 use crate::value::Value;
 
@@ -11,6 +11,7 @@ pub(super) const BUILTIN: Builtin = Builtin {
     gives: Type::Text,
     doc: "A telephone number as `+` and digits; a number without a country code is refused.",
     example: ("+44 (20) 7946-0958", "+442079460958"),
+    check: no_arguments,
     apply: |value, _| {
         let Value::Text(text) = value else { return Err("it is no text".to_owned()) };
         let digits: String = text.chars().filter(char::is_ascii_digit).collect();

@@ -11,6 +11,10 @@ pub(super) const BUILTIN: Builtin = Builtin {
     gives: Type::Text,
     doc: "A time in UTC: YYYY YY MMMM MMM MM M DD D HH mm ss; everything else stands as written.",
     example: ("2026-03-01T10:00:00Z", "1 Mar 2026 10:00"),
+    check: |args| match args {
+        [Value::Text(_)] => Ok(()),
+        _ => Err("it takes one text, the form"),
+    },
     apply: |value, args| {
         let Some(Value::Text(pattern)) = args.first() else { return Err("no form is given".to_owned()) };
         let moment = match value {

@@ -1,6 +1,6 @@
 //! `as lowercase`, `as uppercase`, `as trimmed`: texts in one form.
 
-use super::{Builtin, Class};
+use super::{Builtin, Class, no_arguments};
 use crate::schema::Type;
 use crate::value::Value;
 
@@ -11,6 +11,7 @@ pub(super) const LOWERCASE: Builtin = Builtin {
     gives: Type::Text,
     doc: "Letters in lower case.",
     example: ("Ada@Example.COM", "ada@example.com"),
+    check: no_arguments,
     apply: |value, _| text(value, str::to_lowercase),
     invert: None,
 };
@@ -22,6 +23,7 @@ pub(super) const UPPERCASE: Builtin = Builtin {
     gives: Type::Text,
     doc: "Letters in upper case.",
     example: ("gb", "GB"),
+    check: no_arguments,
     apply: |value, _| text(value, str::to_uppercase),
     invert: None,
 };
@@ -33,6 +35,7 @@ pub(super) const TRIMMED: Builtin = Builtin {
     gives: Type::Text,
     doc: "Without white space at both ends.",
     example: (" Ada ", "Ada"),
+    check: no_arguments,
     apply: |value, _| text(value, |text| text.trim().to_owned()),
     invert: None,
 };

@@ -1,6 +1,6 @@
 //! `as unix_seconds`: a time as whole seconds since 1970.
 
-use super::{Builtin, Class};
+use super::{Builtin, Class, no_arguments};
 use crate::schema::Type;
 use crate::value::{Moment, Value};
 
@@ -11,6 +11,7 @@ pub(super) const BUILTIN: Builtin = Builtin {
     gives: Type::Integer,
     doc: "A time as whole seconds since 1970-01-01T00:00:00Z; a finer time is refused.",
     example: ("2026-03-02T09:00:00Z", "1772442000"),
+    check: no_arguments,
     apply: |value, _| match value {
         Value::Time(time) if time.0 % 1_000 == 0 => Ok(Value::Integer(time.0 / 1_000)),
         Value::Time(_) => Err("it has a fraction of a second".to_owned()),

@@ -1,0 +1,44 @@
+//! What nothing uses.
+
+use super::world::World;
+use crate::ast::{Item, ItemKind};
+use crate::diagnostic::Problem;
+use crate::schema::EntityName;
+use crate::source::FileId;
+
+impl World<'_> {
+    /// W0110. Says nothing while something cannot be read: what is unused may only be unread.
+    pub(super) fn lints(&mut self, items: &[(FileId, Item)]) {
+        if self.broken {
+            return;
+        }
+        for (_, item) in items {
+            let (what, name, used) = match &item.kind {
+                ItemKind::Choice(choice) => ("choice", &choice.name, self.choice_is_used(choice)),
+                ItemKind::Table(table) => ("table", &table.name, self.mentioned.contains(&table.name.value)),
+                ItemKind::Workflow(w) => ("workflow", &w.name, self.mentioned.contains(&w.name.value)),
+                _ => continue,
+            };
+            if used {
+                continue;
+            }
+            let (label, help) = match what {
+                "choice" => ("no rule reads or writes a field of it", "name the fields behind `for`, or remove it"),
+                "table" => ("no rule looks anything up in it", "look something up in it, or remove it"),
+                _ => ("no rule and no message starts it", "start it from a `when` or a route, or remove it"),
+            };
+            let problem = Problem::new("W0110", format!("nothing uses the {what} {}", name.value), name.span, label);
+            self.tell(problem.help(help));
+        }
+    }
+
+    fn choice_is_used(&self, choice: &crate::ast::Choice) -> bool {
+        choice.fields.iter().any(|path| match path.names.as_slice() {
+            [system, entity, field] => self
+                .used
+                .get(&EntityName::new(&system.value, &entity.value))
+                .is_some_and(|used| used.fields.contains(&field.value)),
+            _ => true,
+        })
+    }
+}

@@ -1,0 +1,82 @@
+//! How messages call things: `an app.User`, `companies`, `the CRM`.
+
+use crate::schema::EntityName;
+
+/// `a, b and c`
+pub(super) fn list(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.clone(),
+        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
+    }
+}
+
+/// The names in backquotes, as a list.
+pub(super) fn quoted(items: &[String]) -> String {
+    list(&items.iter().map(|item| format!("`{item}`")).collect::<Vec<_>>())
+}
+
+/// `a` or `an`.
+pub(super) fn article(word: &str) -> &'static str {
+    if word.starts_with(['a', 'e', 'i', 'o', 'A', 'E', 'I', 'O']) { "an" } else { "a" }
+}
+
+/// The name of an entity in a sentence: `SupportTicket` is a `support ticket`.
+pub(super) fn thing(entity: &str) -> String {
+    let mut words = String::new();
+    let mut before_lower = false;
+    for letter in entity.chars() {
+        if letter.is_uppercase() && before_lower {
+            words.push(' ');
+        }
+        before_lower = letter.is_lowercase() || letter.is_ascii_digit();
+        if letter == '_' { words.push(' ') } else { words.extend(letter.to_lowercase()) }
+    }
+    words
+}
+
+/// `a user`, `an activity`.
+pub(super) fn a_thing(entity: &str) -> String {
+    let thing = thing(entity);
+    format!("{} {thing}", article(&thing))
+}
+
+/// `an app.User`.
+pub(super) fn an_entity(entity: &EntityName) -> String {
+    format!("{} {entity}", article(&entity.system))
+}
+
+/// Several of a thing: `users`, `companies`.
+pub(super) fn plural(entity: &str) -> String {
+    let one = thing(entity);
+    let vowel_before = |word: &str| word.ends_with(['a', 'e', 'i', 'o', 'u']);
+    match one.strip_suffix('y') {
+        Some(stem) if !vowel_before(stem) => format!("{stem}ies"),
+        _ if one.ends_with('s') || one.ends_with('x') || one.ends_with("ch") || one.ends_with("sh") => {
+            format!("{one}es")
+        }
+        _ => format!("{one}s"),
+    }
+}
+
+/// A system in a sentence: a name without vowels is an abbreviation, `crm` is the `CRM`.
+pub(super) fn system(name: &str) -> String {
+    if name.contains(['a', 'e', 'i', 'o', 'u', 'y']) { name.to_owned() } else { name.to_uppercase() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_code_become_words_of_a_sentence() {
+        assert_eq!(thing("SupportTicket"), "support ticket");
+        assert_eq!(a_thing("Activity"), "an activity");
+        assert_eq!(
+            [plural("Company"), plural("User"), plural("Box"), plural("Key")],
+            ["companies", "users", "boxes", "keys"]
+        );
+        assert_eq!([system("crm"), system("app")], ["CRM", "app"]);
+        assert_eq!(list(&["a".into(), "b".into(), "c".into()]), "a, b and c");
+    }
+}
