@@ -9,14 +9,29 @@
 use serde::{Deserialize, Serialize};
 
 mod admission;
+mod checkpoint;
+mod chunks;
 mod disk;
+mod files;
+mod frame;
+mod history;
 mod journal;
 pub mod key;
+mod mark;
 mod memory;
+mod overlay;
+mod redo;
+mod settings;
+mod shared;
+mod store;
+mod writer;
 
 pub use admission::MAX_ROUND;
-pub use disk::{Disk, OnDurable, Reader, Settings, journal_folder};
+pub use disk::{Disk, Health, Reader, journal_folder};
+pub use files::{Files, Purpose, System};
+pub use history::{Records, Rounds, records};
 pub use memory::Memory;
+pub use settings::{OnDurable, OnFatal, Settings};
 
 /// Position of a round in the journal: dense, from 1, never reused. 0 is before the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]

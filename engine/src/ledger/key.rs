@@ -16,6 +16,9 @@ use super::Error;
 /// First bytes that rows may have. 0 is the ledger's own; 255 stays free so that every prefix has an end.
 pub const KINDS: RangeInclusive<u8> = 1..=254;
 
+/// The smallest key of a user's row is not below this.
+pub(super) const FIRST_KIND: [u8; 1] = [1];
+
 /// Longest key in bytes. Together with the 4 KiB of a value it keeps a leaf of sled far below the size from
 /// which sled writes separate files that it never syncs.
 pub const MAX_KEY: usize = 2048;
