@@ -1,13 +1,29 @@
 //! What a reader of rules is told: one problem, where, and what to do.
 //!
-//! In: problems found by any pass. Out: text for people (miette) and the JSON of LANGUAGE.md section 6.
+//! In: problems found by any pass. Out: text for people (miette), for tools (JSON, SARIF, reports of build servers),
+//! and texts in which problems are mended.
 //! Always true: a problem stands at its first label.
 
+mod concise;
+mod fixes;
+mod format;
+mod github;
+mod gitlab;
 mod human;
 mod json;
+mod junit;
+mod place;
+mod sarif;
 
+pub use concise::concise;
+pub use fixes::{Fixed, apply_fixes};
+pub use format::{Format, render};
+pub use github::github;
+pub use gitlab::gitlab;
 pub use human::human;
 pub use json::finding;
+pub use junit::junit;
+pub use sarif::sarif;
 
 use crate::source::Span;
 

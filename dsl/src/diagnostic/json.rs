@@ -29,7 +29,14 @@ pub fn finding(problem: &Problem, files: &[SourceFile]) -> Value {
             let edits: Vec<Value> = fix
                 .edits
                 .iter()
-                .map(|(span, text)| json!({"at": span.start, "delete": span.end.saturating_sub(span.start), "insert": text}))
+                .map(|(at, text)| {
+                    let delete = at.end.saturating_sub(at.start);
+                    let mut value = json!({"at": at.start, "delete": delete, "insert": text});
+                    if at.file != span.file {
+                        value["file"] = files.get(at.file.0 as usize).map_or("", |file| file.path.as_str()).into();
+                    }
+                    value
+                })
                 .collect();
             json!({"title": fix.title, "safety": if fix.safe { "safe" } else { "needs-choice" }, "edits": edits})
         })

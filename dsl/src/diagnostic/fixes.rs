@@ -1,0 +1,120 @@
+//! Applies the changes that problems offer.
+//!
+//! In: problems and the texts they speak of. Out: new texts. Always true: a change is made as a whole or not at
+//! all, and two changes that touch the same place are not made together; a second run makes the other.
+
+use std::collections::BTreeMap;
+
+use super::Problem;
+use crate::source::{FileId, SourceFile, Span};
+
+/// What became of the safe changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fixed {
+    /// The new text of each file that changed.
+    pub texts: BTreeMap<FileId, String>,
+    /// Code, place and title of each change that was made, in the order of `problems`.
+    pub made: Vec<(&'static str, Span, String)>,
+    /// Changes that would touch a place which another one changes.
+    pub left: usize,
+}
+
+/// Makes the first safe change of every problem, or only of problems with this `code`.
+#[must_use]
+pub fn apply_fixes(problems: &[Problem], files: &[SourceFile], code: Option<&str>) -> Fixed {
+    let mut fixed = Fixed::default();
+    let mut edits: Vec<&(Span, String)> = Vec::new();
+    for problem in problems.iter().filter(|problem| code.is_none_or(|code| code == problem.code)) {
+        let Some(fix) = problem.fixes.iter().find(|fix| fix.safe && fits(&fix.edits, files)) else { continue };
+        // Two problems that ask for the same change are both mended by it.
+        if !fix.edits.iter().all(|edit| edits.contains(&edit)) {
+            if fix.edits.iter().any(|(span, _)| edits.iter().any(|(taken, _)| touch(*span, *taken))) {
+                fixed.left += 1;
+                continue;
+            }
+            edits.extend(&fix.edits);
+        }
+        fixed.made.push((problem.code, problem.span(), fix.title.clone()));
+    }
+    edits.sort_by_key(|(span, _)| (span.file, span.start, span.end));
+    // From the end, so that the places of earlier edits stay true.
+    for (span, text) in edits.into_iter().rev() {
+        let Some(file) = files.get(span.file.0 as usize) else { continue };
+        let new = fixed.texts.entry(span.file).or_insert_with(|| file.text.to_string());
+        new.replace_range(span.start as usize..span.end as usize, text);
+    }
+    fixed
+}
+
+/// All edits lie inside of their files, between characters, and do not touch each other.
+fn fits(edits: &[(Span, String)], files: &[SourceFile]) -> bool {
+    let inside = |span: &Span| {
+        files
+            .get(span.file.0 as usize)
+            .is_some_and(|file| file.text.get(span.start as usize..span.end as usize).is_some())
+    };
+    !edits.is_empty()
+        && edits.iter().all(|(span, _)| inside(span))
+        && edits.iter().enumerate().all(|(i, (a, _))| edits[i + 1..].iter().all(|(b, _)| !touch(*a, *b)))
+}
+
+/// Overlapping, or both inserting at one place.
+fn touch(a: Span, b: Span) -> bool {
+    a.file == b.file && (a.start < b.end && b.start < a.end || a.start == b.start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span(start: u32, end: u32) -> Span {
+        Span { file: FileId(0), start, end }
+    }
+
+    fn problem(code: &'static str, safe: bool, start: u32, end: u32, text: &str) -> Problem {
+        Problem::new(code, "wrong", span(start, end), "here").fix(
+            "mend",
+            safe,
+            vec![(span(start, end), text.to_owned())],
+        )
+    }
+
+    #[track_caller]
+    fn check(problems: &[Problem], code: Option<&str>, text: &str, made: usize, left: usize) {
+        let files = [SourceFile::new(FileId(0), "a.rules", "one two three")];
+        let fixed = apply_fixes(problems, &files, code);
+        assert_eq!(fixed.texts.get(&FileId(0)).map_or("one two three", String::as_str), text);
+        assert_eq!((fixed.made.len(), fixed.left), (made, left));
+    }
+
+    #[test]
+    fn changes_of_different_lengths_do_not_move_each_other() {
+        let problems = [problem("E0101", true, 0, 3, "first"), problem("E0101", true, 8, 13, "3")];
+        check(&problems, None, "first two 3", 2, 0);
+    }
+
+    #[test]
+    fn only_safe_changes_of_the_code_are_made() {
+        let problems =
+            [problem("E0101", false, 0, 3, "x"), problem("E0105", true, 4, 7, "y"), problem("E0101", true, 8, 13, "z")];
+        check(&problems, Some("E0101"), "one two z", 1, 0);
+        check(&problems, None, "one y z", 2, 0);
+    }
+
+    #[test]
+    fn overlapping_changes_are_not_made_together() {
+        let problems = [problem("E0101", true, 0, 7, "x"), problem("E0101", true, 4, 13, "y")];
+        check(&problems, None, "x three", 1, 1);
+    }
+
+    #[test]
+    fn the_same_change_twice_is_made_once() {
+        let problems = [problem("E0101", true, 0, 3, "x"), problem("E0101", true, 0, 3, "x")];
+        check(&problems, None, "x two three", 2, 0);
+    }
+
+    #[test]
+    fn a_change_outside_of_the_file_is_not_made() {
+        check(&[problem("E0101", true, 9, 99, "x")], None, "one two three", 0, 0);
+    }
+}
