@@ -2,8 +2,9 @@
 //!
 //! In: problems found by any pass. Out: text for people (miette), for tools (JSON, SARIF, reports of build servers),
 //! and texts in which problems are mended.
-//! Always true: a problem stands at its first label.
+//! Always true: a problem stands at its first label, and its code is in [`CODES`].
 
+mod codes;
 mod concise;
 mod fixes;
 mod format;
@@ -15,6 +16,7 @@ mod junit;
 mod place;
 mod sarif;
 
+pub use codes::{CODES, Code, entry, explain};
 pub use concise::concise;
 pub use fixes::{Fixed, apply_fixes};
 pub use format::{Format, render};

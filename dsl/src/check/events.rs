@@ -7,7 +7,7 @@ use crate::ast::{self, Item, ItemKind, RouteTo};
 use crate::diagnostic::Problem;
 use crate::near::nearest;
 use crate::program::{Door, Route};
-use crate::schema::{About, EntityName};
+use crate::schema::{About, EntityName, Message};
 use crate::source::FileId;
 use crate::value;
 
@@ -128,11 +128,7 @@ impl World<'_> {
         if messages.contains_key(&message.value) {
             return Some(message.value.clone());
         }
-        let meant = messages
-            .iter()
-            .find(|(_, m)| m.also_written.contains(&message.value))
-            .map(|(name, _)| name.clone())
-            .or_else(|| nearest(&message.value, messages.keys().map(String::as_str)).map(str::to_owned));
+        let meant = meant(messages, &message.value).map(str::to_owned);
         let product = lock.product.clone();
         let headline = format!("{product} sends no message `{}`", message.value);
         let problem = match &meant {
@@ -217,12 +213,7 @@ impl World<'_> {
             let missing: Vec<String> = deliveries
                 .messages
                 .iter()
-                .filter(|(name, message)| {
-                    !named.contains(name)
-                        && !named
-                            .iter()
-                            .any(|n| message.also_written.contains(n) || nearest(n, [name.as_str()]).is_some())
-                })
+                .filter(|(name, _)| !named.iter().any(|n| meant(&deliveries.messages, n) == Some(name.as_str())))
                 .map(|(name, _)| format!("\"{name}\""))
                 .collect();
             if !missing.is_empty() && !self.broken {
@@ -236,4 +227,13 @@ impl World<'_> {
             }
         }
     }
+}
+
+/// The message that a written name stands for: itself, one that is often written like this, or the nearest.
+fn meant<'m>(messages: &'m BTreeMap<String, Message>, written: &str) -> Option<&'m str> {
+    if let Some((name, _)) = messages.get_key_value(written) {
+        return Some(name);
+    }
+    let also = messages.iter().find(|(_, m)| m.also_written.iter().any(|other| other == written));
+    also.map(|(name, _)| name.as_str()).or_else(|| nearest(written, messages.keys().map(String::as_str)))
 }

@@ -183,6 +183,8 @@ impl World<'_> {
                     "this row",
                 );
                 self.tell(problem.help("write one cell for each column, with `|` between them"));
+                // It still answers for its key.
+                rows.entry(row.cells.first().map(literal).unwrap_or_default()).or_default();
                 continue;
             }
             let mut cells: Vec<Value> = row.cells.iter().map(literal).collect();
