@@ -98,7 +98,8 @@ impl Operations {
             }
         }
         let given = |name: &str| values.get(name).map(text).unwrap_or_default();
-        let unfit = parts(&template.path).into_iter().find_map(|part| match part {
+        let (segments, _query) = template.path.split_once('?').unwrap_or((&template.path, ""));
+        let unfit = parts(segments).into_iter().find_map(|part| match part {
             Part::Name(name) if segment(&given(name)).is_none() => Some(name.to_owned()),
             _ => None,
         });
