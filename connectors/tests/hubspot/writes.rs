@@ -80,6 +80,12 @@ async fn results_without_trace_ids_are_told_by_unique_values_or_not_at_all() {
     let (answers, _) = ask(vec![Step::json(201, &body)], create("Deal"), inputs).await;
     assert_eq!((record(&answers[0]).id.as_str(), record(&answers[1]).id.as_str()), ("2", "1"));
 
+    // Both would be it, so neither is.
+    let body = json!({"results": [result("1", Some("a"))]});
+    let inputs = deals(&[("k1", Some("a")), ("k2", Some("a"))]);
+    let (answers, _) = ask(vec![Step::json(201, &body)], create("Deal"), inputs).await;
+    assert!(answers.iter().all(unknown), "{answers:?}");
+
     // Two are left and one result: whose it is cannot be said.
     let body = json!({"results": [result("1", None)]});
     let inputs = deals(&[("k1", None), ("k2", None)]);
