@@ -2,11 +2,11 @@
 
 use super::expr::{Expected, Kind, Names, Var};
 use super::note;
-use super::record::{For, constant};
+use super::record::For;
 use super::world::World;
 use crate::ast::{self, BinaryOp, ExprKind, Outcome as Written};
 use crate::diagnostic::Problem;
-use crate::program::{Action, ActionKind, Assign, Expr, Op, Outcome};
+use crate::program::{Action, ActionKind, Expr, Op};
 use crate::schema::EntityName;
 use crate::source::Span;
 
@@ -76,70 +76,8 @@ impl World<'_> {
             ast::ActionKind::Call { operation, named, record } => {
                 self.call(names, action, operation, named.as_ref(), record, accept)
             }
-            ast::ActionKind::Send { system, operation, template, to, about, record, on_empty } => {
-                let found = self.operation(system.as_ref(), operation);
-                found.map(|(system, name, op)| {
-                    let place = self.place(action.span);
-                    self.template(&system, &name, &op, template);
-                    let mut params = vec![constant("template", &template.value, place.clone())];
-                    let wanted = Expected {
-                        name: format!("{system}.{name}.to"),
-                        ty: Some(crate::schema::Type::Text),
-                        ..Expected::default()
-                    };
-                    let typed = self.expr(names, to, &wanted);
-                    self.fit(&typed, &wanted, typed.span);
-                    let (value, outcome) = self.outcome(names, typed, on_empty.as_ref(), &wanted, true, to.span);
-                    params.push(Assign {
-                        name: "to".to_owned(),
-                        link: None,
-                        value,
-                        on_empty: outcome,
-                        place: place.clone(),
-                    });
-                    params.extend(self.about(names, about.as_ref(), &place));
-                    params.extend(self.params(
-                        names,
-                        record,
-                        &system,
-                        &name,
-                        &op,
-                        action.head,
-                        &["template", "to", "about"],
-                    ));
-                    self.repeats(action, &op, &system, &name, accept);
-                    ActionKind::Call { system, operation: name, variable: None, params, delivery: op.delivery }
-                })
-            }
-            ast::ActionKind::Notify { role, to, about, text } => {
-                let name = ast::Name::new("notify".to_owned(), action.head);
-                let found = self.operation(None, &name);
-                found.map(|(system, name, op)| {
-                    let place = self.place(action.span);
-                    let param = if *role { "role" } else { "person" };
-                    let options = op.params.get(param).map(|f| f.options.clone()).unwrap_or_default();
-                    let wanted = Expected { options, name: format!("{system}.{name}.{param}"), ty: None, choice: None };
-                    let typed = self.expr(names, to, &wanted);
-                    let mut params = vec![Assign {
-                        name: param.to_owned(),
-                        link: None,
-                        value: typed.expr,
-                        on_empty: Outcome::Never,
-                        place: place.clone(),
-                    }];
-                    params.extend(self.about(names, about.as_ref(), &place));
-                    let text = self.expr(names, text, &Expected::default());
-                    params.push(Assign {
-                        name: "text".to_owned(),
-                        link: None,
-                        value: text.expr,
-                        on_empty: Outcome::Never,
-                        place,
-                    });
-                    self.repeats(action, &op, &system, &name, accept);
-                    ActionKind::Call { system, operation: name, variable: None, params, delivery: op.delivery }
-                })
-            }
+            ast::ActionKind::Send { .. } => self.send(names, action, accept),
+            ast::ActionKind::Notify { .. } => self.notify(names, action, accept),
             ast::ActionKind::RunSync(name) => match self.sync_index(&name.value) {
                 Some(index) => Some(ActionKind::RunSync(index)),
                 None => {
@@ -168,7 +106,7 @@ impl World<'_> {
         let entity_span = entity.span;
         if let Some(name) = named {
             let kind = found.clone().map_or(Kind::Any, Kind::Record);
-            names.vars.insert(name.value.clone(), Var { kind, missing: None });
+            names.vars.insert(name.value.clone(), Var::new(kind));
         }
         let entity = found?;
         let purpose = For {
@@ -277,7 +215,7 @@ impl World<'_> {
                     super::words::thing(&entity.name.value)
                 ))
             });
-            names.vars.insert(name.value.clone(), Var { kind, missing });
+            names.vars.insert(name.value.clone(), Var { missing, ..Var::new(kind) });
         }
         Some(ActionKind::Update {
             entity: found?,
@@ -347,7 +285,16 @@ impl World<'_> {
         let span = front[0].span.to(front[front.len() - 1].span);
         let front = ast::Path { names: front.to_vec(), span };
         let target = self.path(names, &front, &Expected::default());
-        let (Expr::Record { variable, links }, Kind::Record(entity)) = (target.expr, target.kind) else { return None };
+        let (variable, links, entity) = match (target.expr, target.kind) {
+            (Expr::Record { variable, links }, Kind::Record(entity)) => (variable, links, entity),
+            (_, Kind::Any) => return None,
+            (_, kind) => {
+                let message = "this is no record whose fields can be set";
+                let problem = Problem::new("E0201", message, front.span, super::types::describe(&kind));
+                self.tell(problem.help("`set` writes a field of a record: `set deal.amount = …`"));
+                return None;
+            }
+        };
         let line = ast::Assign {
             link: None,
             path: ast::Path { names: vec![last.clone()], span: path.span },

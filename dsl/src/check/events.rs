@@ -8,7 +8,7 @@ use crate::diagnostic::Problem;
 use crate::near::nearest;
 use crate::program::{Door, Route};
 use crate::schema::{About, EntityName, Message};
-use crate::source::FileId;
+use crate::source::{FileId, Span};
 use crate::value;
 
 impl World<'_> {
@@ -17,6 +17,11 @@ impl World<'_> {
             return;
         }
         let system = events.from.value.clone();
+        if let Some(first) = self.door_spans.insert(system.clone(), item.head) {
+            let problem = Problem::new("E0103", format!("the events of {system} stand twice"), item.head, "again here");
+            self.tell(problem.label(first, "first here").help("write all routes of a system in one item"));
+            return;
+        }
         let lock = self.systems[&system].lock.clone();
         let Some(deliveries) = &lock.deliveries else {
             let problem = Problem::new(
@@ -72,6 +77,7 @@ impl World<'_> {
             }
         }
         let mut routes = BTreeMap::new();
+        let mut seen: BTreeMap<String, Span> = BTreeMap::new();
         for route in &events.routes {
             let to = self.route(route, &system);
             for message in &route.messages {
@@ -95,6 +101,12 @@ impl World<'_> {
                         self.tell(problem.help(format!("lead it to a sync of {about}, or to `ignore`")));
                         continue;
                     }
+                }
+                if let Some(first) = seen.insert(name.clone(), message.span) {
+                    let text = format!("message `{name}` has two routes");
+                    let problem = Problem::new("E0103", text, message.span, "again here");
+                    self.tell(problem.label(first, "first here").help("remove one of them"));
+                    continue;
                 }
                 if let Some(to) = &to {
                     routes.insert(name, to.clone());

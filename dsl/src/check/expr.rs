@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::types::{describe, fits, type_name};
 use super::world::World;
 use crate::ast::{self, ExprKind, TextPart};
 use crate::diagnostic::{Problem, Related};
@@ -84,6 +85,8 @@ pub(super) struct Expected {
     pub(super) options: Vec<String>,
     /// `crm.Deal.dealstage`, for messages.
     pub(super) name: String,
+    /// It is only printed, so that any type will do.
+    pub(super) printed: bool,
 }
 
 /// A variable.
@@ -92,6 +95,15 @@ pub(super) struct Var {
     pub(super) kind: Kind,
     /// It may be bound to nothing, and why.
     pub(super) missing: Option<Missing>,
+    /// The field whose value it holds, where it holds one: `old` and `new`.
+    pub(super) field: Option<(EntityName, String)>,
+}
+
+impl Var {
+    /// A variable that is always bound.
+    pub(super) fn new(kind: Kind) -> Self {
+        Self { kind, missing: None, field: None }
+    }
 }
 
 /// The names an expression may use.
@@ -127,6 +139,17 @@ impl World<'_> {
             ExprKind::Empty => Typed::of(Expr::Literal(Value::Empty), Kind::Empty, span),
             ExprKind::List(items) => {
                 let items: Vec<Typed> = items.iter().map(|item| self.expr(names, item, expected)).collect();
+                if let Some(Kind::Value(first)) = items.first().map(|item| item.kind.clone()) {
+                    let other = items.iter().find(|item| match &item.kind {
+                        Kind::Value(ty) => !fits(ty, &first),
+                        kind => *kind != Kind::Any,
+                    });
+                    if let Some(other) = other {
+                        let problem =
+                            Problem::new("E0201", "a list holds values of one type", other.span, describe(&other.kind));
+                        self.tell(problem.label(items[0].span, type_name(&first)));
+                    }
+                }
                 let kind = match items.first().map(|i| &i.kind) {
                     Some(Kind::Value(ty)) => Kind::Value(Type::List(Box::new(ty.clone()))),
                     _ => Kind::Any,
@@ -155,6 +178,15 @@ impl World<'_> {
                     ..expected.clone()
                 };
                 let second = self.expr(names, second, &wanted);
+                if let (Kind::Value(before), Kind::Value(after)) = (&first.kind, &second.kind)
+                    && expected.ty.is_none()
+                    && !expected.printed
+                    && !fits(after, before)
+                {
+                    let message = format!("the value before this `else` is {}", type_name(before));
+                    let problem = Problem::new("E0201", message, second.span, type_name(after));
+                    self.tell(problem.label(first.span, type_name(before)));
+                }
                 if first.missing.is_none() && first.kind != Kind::Any {
                     let problem = Problem::new(
                         "W0204",
@@ -219,7 +251,7 @@ impl World<'_> {
             match part {
                 TextPart::Chars(text) => joined.push((Expr::Literal(Value::text(text.as_str())), None)),
                 TextPart::Expr(inner) => {
-                    let inner = self.expr(names, inner, &Expected::default());
+                    let inner = self.expr(names, inner, &Expected { printed: true, ..Expected::default() });
                     self.needed(&inner, "and the text would have a gap");
                     joined.push((inner.expr, inner.choice));
                 }

@@ -2,7 +2,7 @@
 
 use super::note;
 use super::words::{an_entity, plural};
-use super::world::World;
+use super::world::{World, Writer};
 use crate::ast::{self, ExprKind, Outcome as Written};
 use crate::diagnostic::Problem;
 use crate::program::{Direction, LinkValue, Mapping, MappingKind, Outcome, Policy, Side, Sync};
@@ -37,13 +37,33 @@ impl World<'_> {
             return None;
         };
         let straight = self.sync_names[index].1 == left_to;
-        let on_empty = match line.on_empty.as_ref().map(|e| &e.outcome) {
-            None => Outcome::Never,
-            Some(Written::Clear | Written::Value(_)) => Outcome::Clear,
-            Some(Written::Keep) => Outcome::Keep,
-            Some(Written::Skip | Written::Nothing) => Outcome::Skip,
-            Some(Written::Fail) => Outcome::Fail,
-        };
+        let on_empty = self.link_outcome(line.on_empty.as_ref(), false);
+        for (side, entity, path, span) in
+            [(Side::Left, &built.left, &left, line.left.span), (Side::Right, &built.right, &right, line.right.span)]
+        {
+            if !direction.writes(side) {
+                continue;
+            }
+            let [link] = path.as_slice() else {
+                let label = format!("belongs to the {}", path[0]);
+                let message = "a link of another record cannot be written here";
+                let problem = Problem::new("E0301", message, span, label);
+                self.tell(problem.help("use a sync of that entity, or turn the arrow"));
+                return None;
+            };
+            // The side that wins may be written by rules: its link goes to the other side.
+            if direction == Direction::Both && policy == Policy::Wins(side) {
+                continue;
+            }
+            self.writers.push(Writer {
+                entity: entity.clone(),
+                field: link.clone(),
+                span,
+                by: format!("sync {}", built.name),
+                sync: true,
+                wins: format!("and the {} owns it", super::words::system(&built.entity(side.other()).system)),
+            });
+        }
         Some(Mapping {
             direction,
             kind: MappingKind::Link { left, right, via: index, straight },
@@ -54,6 +74,23 @@ impl World<'_> {
             place,
             text,
         })
+    }
+
+    /// `else …` of a link.
+    pub(super) fn link_outcome(&mut self, on_empty: Option<&ast::OnEmpty>, new: bool) -> Outcome {
+        let Some(written) = on_empty else { return Outcome::Never };
+        match &written.outcome {
+            Written::Clear => Outcome::Clear,
+            Written::Keep if !new => Outcome::Keep,
+            Written::Skip | Written::Nothing => Outcome::Skip,
+            Written::Fail => Outcome::Fail,
+            Written::Keep | Written::Value(_) => {
+                let message = if new { "a new record has nothing to keep" } else { "a link takes no other value" };
+                let problem = Problem::new("E0209", message, written.span, "does not belong here");
+                self.tell(problem.help("write `else clear`, `else skip` or `else fail`"));
+                Outcome::Clear
+            }
+        }
     }
 
     /// Links from an entity; the entity they lead to.

@@ -57,8 +57,8 @@ impl World<'_> {
         let receiver = Receiver {
             field: format!("the {} field", words::system(&built.entity(source.other()).system)),
             skip: format!("do not sync this {} at all", words::thing(&built.entity(source).entity)),
-            new: false,
-            fail: false,
+            new: line.on_create.is_some(),
+            fail: line.on_create.is_some(),
             at: Span { start: line.right.span.end, end: line.right.span.end, ..line.span },
         };
         self.decided(names, typed, line.on_empty.as_ref(), expected, &receiver, target)

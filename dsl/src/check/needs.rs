@@ -8,7 +8,7 @@ use super::world::World;
 use crate::ast::{self, Item};
 use crate::diagnostic::Problem;
 use crate::program::{Assign, MappingKind, Outcome, Side, Sync};
-use crate::schema::Operation;
+use crate::schema::{EntityName, Operation};
 use crate::source::Span;
 
 impl World<'_> {
@@ -71,6 +71,17 @@ impl World<'_> {
         }
     }
 
+    /// E0206 for a value that may be left out, though the new record needs it.
+    pub(super) fn lacks(&mut self, entity: &EntityName, field: &str, span: Span) {
+        if !self.entity(entity).is_some_and(|lock| lock.create_needs.iter().any(|need| need == field)) {
+            return;
+        }
+        let product = self.systems[&entity.system].lock.product.clone();
+        let message = format!("the new {entity} lacks `{field}` where this value is missing");
+        let problem = Problem::new("E0206", message, span, format!("{product} makes none without it"));
+        self.tell(problem.help("write a value for that case, `else skip` or `else fail`"));
+    }
+
     /// Parameters of an operation.
     pub(super) fn params(
         &mut self,
@@ -108,6 +119,7 @@ impl World<'_> {
                 choice: None,
                 options: field.options.clone(),
                 name: format!("{full}.{}", param.value),
+                ..Expected::default()
             };
             let typed = self.expr(names, &line.value, &expected);
             self.fit(&typed, &expected, line.path.span);

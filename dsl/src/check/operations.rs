@@ -1,10 +1,11 @@
 //! Operations of locks: `call`, `send`, `notify`.
 
 use super::expr::{Expected, Kind, Names, Var};
+use super::record::constant;
 use super::world::World;
 use crate::ast;
 use crate::diagnostic::Problem;
-use crate::program::{ActionKind, Assign, Expr, Outcome};
+use crate::program::{ActionKind, Assign, Expr, Outcome, Place};
 use crate::schema::{Delivery, Operation};
 use crate::source::Span;
 
@@ -21,7 +22,7 @@ impl World<'_> {
         let found = self.operation(Some(&operation.system), &operation.name);
         if let Some(name) = named {
             let kind = found.as_ref().map_or(Kind::Any, |(_, _, op)| Kind::Members(op.result.clone()));
-            names.vars.insert(name.value.clone(), Var { kind, missing: None });
+            names.vars.insert(name.value.clone(), Var::new(kind));
         }
         let (system, name, op) = found?;
         let params = self.params(names, record, &system, &name, &op, action.head, &[]);
@@ -35,24 +36,105 @@ impl World<'_> {
         })
     }
 
-    pub(super) fn about(
+    /// `send W "t" to x about y { … } else …`
+    pub(super) fn send(&mut self, names: &Names, action: &ast::Action, accept: bool) -> Option<ActionKind> {
+        let ast::ActionKind::Send { system, operation, template, to, about, record, on_empty } = &action.kind else {
+            return None;
+        };
+        let (system, name, op) = self.operation(system.as_ref(), operation)?;
+        let full = format!("{system}.{name}");
+        let mut given = vec!["template", "to"];
+        given.extend(about.as_ref().map(|_| "about"));
+        if !self.takes_all(&full, &op, &given, operation.span) {
+            return None;
+        }
+        let place = self.place(action.span);
+        self.template(&full, &op, template);
+        let mut params = vec![constant("template", &template.value, place.clone())];
+        params.push(self.param(names, &full, &op, "to", to, on_empty.as_ref(), &place));
+        params.extend(self.about(names, about.as_ref(), &place));
+        params.extend(self.params(names, record, &system, &name, &op, action.head, &given));
+        self.repeats(action, &op, &system, &name, accept);
+        Some(ActionKind::Call { system, operation: name, variable: None, params, delivery: op.delivery })
+    }
+
+    /// `notify role "…" about y "…"`
+    pub(super) fn notify(&mut self, names: &Names, action: &ast::Action, accept: bool) -> Option<ActionKind> {
+        let ast::ActionKind::Notify { role, to, about, text } = &action.kind else { return None };
+        let word = Span { end: action.span.start + "notify".len() as u32, ..action.span };
+        let (system, name, op) = self.operation(None, &ast::Name::new("notify".to_owned(), word))?;
+        let full = format!("{system}.{name}");
+        let receiver = if *role { "role" } else { "person" };
+        let mut given = vec![receiver, "text"];
+        given.extend(about.as_ref().map(|_| "about"));
+        if !self.takes_all(&full, &op, &given, word) {
+            return None;
+        }
+        let place = self.place(action.span);
+        let mut params = vec![self.param(names, &full, &op, receiver, to, None, &place)];
+        params.extend(self.about(names, about.as_ref(), &place));
+        params.push(self.param(names, &full, &op, "text", text, None, &place));
+        let record = ast::Record { lines: Vec::new(), span: action.head };
+        params.extend(self.params(names, &record, &system, &name, &op, action.head, &given));
+        self.repeats(action, &op, &system, &name, accept);
+        Some(ActionKind::Call { system, operation: name, variable: None, params, delivery: op.delivery })
+    }
+
+    /// E0101: parameters that a sentence gives, but the operation does not take.
+    fn takes_all(&mut self, full: &str, op: &Operation, given: &[&str], span: Span) -> bool {
+        let lacking: Vec<String> =
+            given.iter().filter(|p| !op.params.contains_key(**p)).map(|p| format!("no `{p}`")).collect();
+        if lacking.is_empty() {
+            return true;
+        }
+        let message = format!("{full} takes {}", super::words::list(&lacking));
+        let problem = Problem::new("E0101", message, span, "not an operation for this sentence");
+        self.tell(problem.help(format!("write `call {full} {{ … }}`; it takes: {}", super::needs::takes(op))));
+        false
+    }
+
+    /// One parameter of a sentence.
+    fn param(
         &mut self,
         names: &Names,
-        about: Option<&ast::Path>,
-        place: &crate::program::Place,
-    ) -> Option<Assign> {
-        let about = about?;
-        let typed = self.path(names, about, &Expected::default());
-        // A whole record is handed on: everything that rules use of it.
-        match typed.expr {
-            Expr::Record { .. } => Some(Assign {
+        full: &str,
+        op: &Operation,
+        name: &str,
+        value: &ast::Expr,
+        on_empty: Option<&ast::OnEmpty>,
+        place: &Place,
+    ) -> Assign {
+        let declared = op.params.get(name);
+        let wanted = Expected {
+            ty: declared.map(|p| p.ty.clone()),
+            options: declared.map(|p| p.options.clone()).unwrap_or_default(),
+            name: format!("{full}.{name}"),
+            ..Expected::default()
+        };
+        let typed = self.expr(names, value, &wanted);
+        self.fit(&typed, &wanted, typed.span);
+        let (value, on_empty) = self.outcome(names, typed, on_empty, &wanted, true, value.span);
+        Assign { name: name.to_owned(), link: None, value, on_empty, place: place.clone() }
+    }
+
+    /// A whole record is handed on: everything that rules use of it.
+    fn about(&mut self, names: &Names, about: Option<&ast::Path>, place: &Place) -> Option<Assign> {
+        let typed = self.path(names, about?, &Expected::default());
+        match (typed.expr, typed.kind) {
+            (value @ Expr::Record { .. }, Kind::Record(_) | Kind::Members(_)) => Some(Assign {
                 name: "about".to_owned(),
                 link: None,
-                value: typed.expr,
+                value,
                 on_empty: Outcome::Clear,
                 place: place.clone(),
             }),
-            _ => None,
+            (_, Kind::Any) => None,
+            (_, kind) => {
+                let problem =
+                    Problem::new("E0201", "a message is about a record", typed.span, super::types::describe(&kind));
+                self.tell(problem.help("name the record: `about deal`"));
+                None
+            }
         }
     }
 
@@ -116,12 +198,12 @@ impl World<'_> {
         self.tell(problem);
     }
 
-    pub(super) fn template(&mut self, system: &str, name: &str, op: &Operation, template: &ast::Name) {
+    fn template(&mut self, full: &str, op: &Operation, template: &ast::Name) {
         if let Some(param) = op.params.get("template")
             && !param.options.is_empty()
             && !param.options.contains(&template.value)
         {
-            self.no_option(&format!("{system}.{name}"), &template.value, template.span, &param.options.clone());
+            self.no_option(full, &template.value, template.span, &param.options.clone());
         }
     }
 

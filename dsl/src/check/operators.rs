@@ -3,7 +3,7 @@
 use super::expr::{Expected, Kind, Missing, Names, Typed};
 use super::names::suggest;
 use super::note;
-use super::types::{describe, fits, type_name};
+use super::types::{describe, fits, numeric, type_name};
 use super::world::World;
 use crate::ast::{self, BinaryOp, ExprKind, TransformName};
 use crate::diagnostic::Problem;
@@ -12,7 +12,7 @@ use crate::program::{Arithmetic, Compare, Expr, Transform};
 use crate::schema::{EntityName, Type};
 use crate::source::Span;
 use crate::transforms;
-use crate::value::Value;
+use crate::value::{Moment, Value};
 
 impl World<'_> {
     pub(super) fn transformed(
@@ -125,69 +125,195 @@ impl World<'_> {
                 let (l, r) = (Box::new(self.condition(names, left)), Box::new(self.condition(names, right)));
                 flag(if op == BinaryOp::And { Expr::And(l, r) } else { Expr::Or(l, r) })
             }
-            BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply | BinaryOp::Divide => {
-                let l = self.expr(names, left, &Expected::default());
-                let r = self.expr(names, right, &Expected::default());
-                for side in [&l, &r] {
-                    if !matches!(
-                        side.kind,
-                        Kind::Any
-                            | Kind::Duration
-                            | Kind::Value(Type::Integer | Type::Number | Type::Money | Type::Percent | Type::Time)
-                    ) {
-                        let problem =
-                            Problem::new("E0201", "this cannot be calculated with", side.span, describe(&side.kind));
-                        self.tell(problem.help("only numbers, money, percentages and times can"));
-                        return Typed::any(span);
-                    }
-                }
-                let op = match op {
-                    BinaryOp::Add => Arithmetic::Add,
-                    BinaryOp::Subtract => Arithmetic::Subtract,
-                    BinaryOp::Multiply => Arithmetic::Multiply,
-                    _ => Arithmetic::Divide,
-                };
-                let kind = if l.kind == Kind::Value(Type::Integer) { r.kind.clone() } else { l.kind.clone() };
-                let missing = l.missing.or(r.missing);
-                let mut typed = Typed::of(Expr::Arithmetic(op, Box::new(l.expr), Box::new(r.expr)), kind, span);
-                typed.missing = missing;
-                typed
+            BinaryOp::Add => self.arithmetic(names, left, Arithmetic::Add, right, span),
+            BinaryOp::Subtract => self.arithmetic(names, left, Arithmetic::Subtract, right, span),
+            BinaryOp::Multiply => self.arithmetic(names, left, Arithmetic::Multiply, right, span),
+            BinaryOp::Divide => self.arithmetic(names, left, Arithmetic::Divide, right, span),
+            BinaryOp::In => {
+                let of = self.expr(names, left, &Expected::default());
+                let list = self.expr(names, right, &wanted(&of));
+                self.in_list(&of, &list);
+                flag(Expr::In(Box::new(of.expr), Box::new(list.expr)))
             }
-            _ => {
-                // A word on either side takes its meaning from the other.
-                let bare = |e: &ast::Expr| matches!(&e.kind, ExprKind::Path(p) if p.names.len() == 1 && !names.vars.contains_key(&p.names[0].value));
-                let left_first = !bare(left) || names.bare.is_some();
-                let (l, r) = if left_first {
-                    let l = self.expr(names, left, &Expected::default());
-                    let r = self.expr(names, right, &wanted(&l));
-                    (l, r)
-                } else {
-                    let r = self.expr(names, right, &Expected::default());
-                    let l = self.expr(names, left, &wanted(&r));
-                    (l, r)
-                };
-                if op == BinaryOp::In {
-                    return flag(Expr::In(Box::new(l.expr), Box::new(r.expr)));
-                }
-                if let (Kind::Value(a), Kind::Value(b)) = (&l.kind, &r.kind)
-                    && !fits(a, b)
-                    && !fits(b, a)
-                {
-                    let problem = Problem::new("E0201", "these two cannot be compared", l.span, type_name(a));
-                    self.tell(problem.label(r.span, type_name(b)));
-                }
-                let op = match op {
-                    BinaryOp::Equal => Compare::Equal,
-                    BinaryOp::NotEqual => Compare::NotEqual,
-                    BinaryOp::Less => Compare::Less,
-                    BinaryOp::LessOrEqual => Compare::LessOrEqual,
-                    BinaryOp::Greater => Compare::Greater,
-                    _ => Compare::GreaterOrEqual,
-                };
-                flag(Expr::Compare(op, Box::new(l.expr), Box::new(r.expr)))
+            BinaryOp::Equal => flag(self.comparison(names, left, Compare::Equal, right)),
+            BinaryOp::NotEqual => flag(self.comparison(names, left, Compare::NotEqual, right)),
+            BinaryOp::Less => flag(self.comparison(names, left, Compare::Less, right)),
+            BinaryOp::LessOrEqual => flag(self.comparison(names, left, Compare::LessOrEqual, right)),
+            BinaryOp::Greater => flag(self.comparison(names, left, Compare::Greater, right)),
+            BinaryOp::GreaterOrEqual => flag(self.comparison(names, left, Compare::GreaterOrEqual, right)),
+        }
+    }
+
+    fn arithmetic(&mut self, names: &Names, left: &ast::Expr, op: Arithmetic, right: &ast::Expr, span: Span) -> Typed {
+        let left = self.expr(names, left, &Expected::default());
+        let right = self.expr(names, right, &Expected::default());
+        if left.kind == Kind::Any || right.kind == Kind::Any {
+            return Typed::any(span);
+        }
+        let Some(kind) = result(&left.kind, op, &right.kind) else {
+            let verb = match op {
+                Arithmetic::Add => "added",
+                Arithmetic::Subtract => "subtracted",
+                Arithmetic::Multiply => "multiplied",
+                Arithmetic::Divide => "divided",
+            };
+            let (a, b) = (describe(&left.kind), describe(&right.kind));
+            let problem = Problem::new("E0201", format!("{a} and {b} cannot be {verb}"), left.span, a);
+            self.tell(
+                problem.label(right.span, b).help("only numbers, money, percentages, times and lengths of time can"),
+            );
+            return Typed::any(span);
+        };
+        let missing = left.missing.or(right.missing);
+        let mut typed = Typed::of(Expr::Arithmetic(op, Box::new(left.expr), Box::new(right.expr)), kind, span);
+        typed.missing = missing;
+        typed
+    }
+
+    fn in_list(&mut self, of: &Typed, list: &Typed) {
+        match (&of.kind, &list.kind) {
+            (Kind::Any, _) | (_, Kind::Any) => {}
+            (Kind::Value(ty), Kind::Value(Type::List(inner))) if fits(inner, ty) || fits(ty, inner) => {}
+            (_, Kind::Value(Type::List(inner))) => {
+                let problem = Problem::new("E0201", "these two cannot be compared", of.span, describe(&of.kind));
+                self.tell(problem.label(list.span, format!("a list of {}", type_name(inner))));
+            }
+            (_, other) => {
+                let problem = Problem::new("E0201", "`in` needs a list", list.span, describe(other));
+                self.tell(problem.help("write `in [a, b]`, or `=` for one value"));
             }
         }
     }
+
+    fn comparison(&mut self, names: &Names, left: &ast::Expr, op: Compare, right: &ast::Expr) -> Expr {
+        // A word on either side takes its meaning from the other.
+        let bare = |e: &ast::Expr| matches!(&e.kind, ExprKind::Path(p) if p.names.len() == 1 && !names.vars.contains_key(&p.names[0].value));
+        let (mut l, mut r) = if !bare(left) || names.bare.is_some() {
+            let l = self.expr(names, left, &Expected::default());
+            let r = self.expr(names, right, &wanted(&l));
+            (l, r)
+        } else {
+            let r = self.expr(names, right, &Expected::default());
+            let l = self.expr(names, left, &wanted(&r));
+            (l, r)
+        };
+        let equality = matches!(op, Compare::Equal | Compare::NotEqual);
+        match (&l.kind, &r.kind) {
+            (Kind::Any, _) | (_, Kind::Any) => {}
+            (Kind::Empty, _) | (_, Kind::Empty) if equality => {}
+            (Kind::Duration, Kind::Duration) => {}
+            (Kind::Record(a), Kind::Record(b)) if a == b && equality => {}
+            (Kind::Value(Type::Date), Kind::Value(Type::Time)) if at_midnight(&mut l.expr) => {}
+            (Kind::Value(Type::Time), Kind::Value(Type::Date)) if at_midnight(&mut r.expr) => {}
+            (Kind::Value(Type::Date), Kind::Value(Type::Time)) | (Kind::Value(Type::Time), Kind::Value(Type::Date)) => {
+                self.incomparable(&l, &r);
+            }
+            (Kind::Value(a), Kind::Value(b)) if fits(a, b) || fits(b, a) => {
+                if !equality {
+                    return self.ordered_by(l, op, r);
+                }
+            }
+            _ => self.incomparable(&l, &r),
+        }
+        let reference = |typed: Typed| match (typed.kind, typed.expr) {
+            // Records are the same where their ids are.
+            (Kind::Record(_), Expr::Record { variable, links }) => Expr::Reference { variable, links },
+            (_, expr) => expr,
+        };
+        Expr::Compare(op, Box::new(reference(l)), Box::new(reference(r)))
+    }
+
+    fn incomparable(&mut self, left: &Typed, right: &Typed) {
+        let problem = Problem::new("E0201", "these two cannot be compared", left.span, describe(&left.kind));
+        self.tell(problem.label(right.span, describe(&right.kind)));
+    }
+
+    /// `<` and the like. With a word that is written out, it becomes the list of words that are meant.
+    fn ordered_by(&mut self, left: Typed, op: Compare, right: Typed) -> Expr {
+        let compare = |l: Typed, r: Typed| Expr::Compare(op, Box::new(l.expr), Box::new(r.expr));
+        let Some(choice) = left.choice.or(right.choice) else {
+            let without = [&left.kind, &right.kind]
+                .into_iter()
+                .find(|kind| matches!(kind, Kind::Value(Type::Flag | Type::Enum | Type::Record | Type::List(_))));
+            if let Some(kind) = without {
+                let problem = Problem::new("E0201", "these have no order", left.span, describe(kind));
+                self.tell(problem.label(right.span, describe(&right.kind)).help("compare with `=`, `!=` or `in […]`"));
+            }
+            return compare(left, right);
+        };
+        if !self.ordered[choice] {
+            let name = self.choices[choice].name.clone();
+            let problem =
+                Problem::new("E0201", format!("{name} has no order"), left.span, "less and greater mean nothing here");
+            self.tell(
+                problem
+                    .label(right.span, "compared with this")
+                    .help(format!("write `choice {name} ordered for …`, or use `in […]`")),
+            );
+            return compare(left, right);
+        }
+        let words = &self.choices[choice].words;
+        let (of, word, op) = match (&left.expr, &right.expr) {
+            (_, Expr::Literal(Value::Text(word))) => (left.expr.clone(), word, op),
+            (Expr::Literal(Value::Text(word)), _) => (right.expr.clone(), word, turned(op)),
+            _ => return compare(left, right),
+        };
+        let Some(at) = words.iter().position(|row| row.word == *word) else { return compare(left, right) };
+        let meant = words.iter().enumerate().filter(|(row, _)| match op {
+            Compare::Less => *row < at,
+            Compare::LessOrEqual => *row <= at,
+            Compare::Greater => *row > at,
+            _ => *row >= at,
+        });
+        let list = meant.map(|(_, row)| Expr::Literal(Value::text(row.word.as_str()))).collect();
+        Expr::In(Box::new(of), Box::new(Expr::List(list)))
+    }
+}
+
+/// `a < b` is `b > a`.
+fn turned(op: Compare) -> Compare {
+    match op {
+        Compare::Less => Compare::Greater,
+        Compare::LessOrEqual => Compare::GreaterOrEqual,
+        Compare::Greater => Compare::Less,
+        Compare::GreaterOrEqual => Compare::LessOrEqual,
+        same => same,
+    }
+}
+
+/// A day that is written out, as the time at which it begins in UTC.
+fn at_midnight(expr: &mut Expr) -> bool {
+    let Expr::Literal(Value::Date(days)) = expr else { return false };
+    *expr = Expr::Literal(Value::Time(Moment(i64::from(*days) * 86_400_000)));
+    true
+}
+
+/// What a calculation gives; none where it has no meaning.
+fn result(left: &Kind, op: Arithmetic, right: &Kind) -> Option<Kind> {
+    use Arithmetic::{Add, Divide, Multiply, Subtract};
+    use Type::{Integer, Money, Number, Percent, Time};
+    let (a, b) = match (left, right) {
+        (Kind::Value(Time), Kind::Duration) if matches!(op, Add | Subtract) => return Some(Kind::Value(Time)),
+        (Kind::Value(Time), Kind::Value(Time)) if op == Subtract => return Some(Kind::Duration),
+        (Kind::Duration, Kind::Duration) if matches!(op, Add | Subtract) => return Some(Kind::Duration),
+        (Kind::Duration, Kind::Value(Integer)) if op == Multiply => return Some(Kind::Duration),
+        (Kind::Value(a), Kind::Value(b)) => (a, b),
+        _ => return None,
+    };
+    if !numeric(a) || !numeric(b) {
+        return None;
+    }
+    let ty = match (a, op, b) {
+        (Integer, Add | Subtract | Multiply, Integer) => Integer,
+        (Percent, Add | Subtract, Percent) | (Percent, Multiply, Percent) => Percent,
+        (Percent, Add | Subtract, _) | (_, Add | Subtract, Percent) => return None,
+        (Money, Multiply, Money) => return None,
+        (Money, Divide, Money) => Number,
+        (Money, Add | Subtract | Multiply, _) | (_, Add | Subtract | Multiply, Money) | (Money, Divide, _) => Money,
+        (Percent, Divide, Integer | Number) => Percent,
+        _ => Number,
+    };
+    Some(Kind::Value(ty))
 }
 
 pub(super) fn wanted(typed: &Typed) -> Expected {
@@ -195,5 +321,11 @@ pub(super) fn wanted(typed: &Typed) -> Expected {
         Kind::Value(ty) => Some(ty.clone()),
         _ => None,
     };
-    Expected { ty, choice: typed.choice, options: typed.options.clone(), name: typed.field.clone().unwrap_or_default() }
+    Expected {
+        ty,
+        choice: typed.choice,
+        options: typed.options.clone(),
+        name: typed.field.clone().unwrap_or_default(),
+        ..Expected::default()
+    }
 }

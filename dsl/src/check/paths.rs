@@ -31,7 +31,13 @@ impl World<'_> {
         }
         if let Some(var) = names.vars.get(&first.value) {
             let var = var.clone();
-            return self.walk(&first.value, var.kind, var.missing, &path.names[1..], path.span);
+            let mut typed = self.walk(&first.value, var.kind, var.missing, &path.names[1..], path.span);
+            if let (Some((entity, field)), 1) = (var.field, path.names.len()) {
+                typed.choice = self.choice_of.get(&(entity.clone(), field.clone())).copied();
+                typed.options = self.field(&entity, &field).map(|f| f.options.clone()).unwrap_or_default();
+                typed.field = Some(format!("{entity}.{field}"));
+            }
+            return typed;
         }
         if path.names.len() == 1 {
             if let Some(choice) = expected.choice
@@ -155,7 +161,13 @@ impl World<'_> {
                     typed.missing = missing;
                     return typed;
                 }
-                _ => return Typed::any(span),
+                Kind::Any => return Typed::any(span),
+                _ => {
+                    let message = format!("`{variable}` is a value and has no parts");
+                    let problem = Problem::new("E0101", message, name.span, "not known");
+                    self.tell(problem.help(format!("write `{variable}` alone")));
+                    return Typed::any(span);
+                }
             }
         }
         let expr = match &kind {
@@ -189,10 +201,20 @@ impl World<'_> {
         self.mentioned.insert(name.value.clone());
         let (entity, field) = self.table_by[index].clone();
         let choice = self.choice_of.get(&(entity.clone(), field.clone())).copied();
-        let options =
-            self.entity(&entity).and_then(|e| e.fields.get(&field)).map(|f| f.options.clone()).unwrap_or_default();
-        let wanted = Expected { ty: None, choice, options, name: format!("{entity}.{field}") };
+        let declared = self.field(&entity, &field).cloned();
+        let wanted = Expected {
+            ty: declared.as_ref().map(|f| f.ty.clone()),
+            choice,
+            options: declared.as_ref().map(|f| f.options.clone()).unwrap_or_default(),
+            name: format!("{entity}.{field}"),
+            ..Expected::default()
+        };
+        let key_span = key.span;
         let key = self.expr(names, key, &wanted);
+        self.fit(&key, &wanted, key_span);
+        // A table answers for every word and option, but not for every text and number.
+        let complete =
+            choice.is_some() || declared.as_ref().is_none_or(|f| !f.options.is_empty() || (f.ty == Type::Flag));
         let [column] = rest else {
             let problem =
                 Problem::new("E0106", "a column of the table is named here", span, "no column, or too many names");
@@ -225,7 +247,10 @@ impl World<'_> {
             typed.options.sort();
             typed.options.dedup();
         }
-        typed.missing = key.missing;
+        typed.missing = key.missing.or_else(|| {
+            let why = format!("{} may have no row for it", name.value);
+            (!complete && key.kind != Kind::Any).then(|| Missing::new(why, span))
+        });
         typed
     }
 

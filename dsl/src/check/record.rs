@@ -3,7 +3,7 @@
 use super::expr::{Expected, Kind, Names};
 use super::note;
 use super::world::{World, Writer};
-use crate::ast::{self, Outcome as Written};
+use crate::ast;
 use crate::diagnostic::Problem;
 use crate::program::{Assign, Expr, Outcome};
 use crate::schema::EntityName;
@@ -28,7 +28,14 @@ impl World<'_> {
     /// Lines of a `create`, `update` or `set`.
     pub(super) fn assigns(&mut self, names: &Names, record: &ast::Record, purpose: &For<'_>) -> Vec<Assign> {
         let mut assigns = Vec::new();
-        for line in &record.lines {
+        for (index, line) in record.lines.iter().enumerate() {
+            let name = &line.path.names[0];
+            if let Some(first) = record.lines[..index].iter().find(|l| l.path.names[0].value == name.value) {
+                let message = format!("`{}` is given twice", name.value);
+                let problem = Problem::new("E0103", message, name.span, "again here");
+                self.tell(problem.label(first.path.span, "first here").help("remove one of the two lines"));
+                continue;
+            }
             if let Some(assign) = self.assign(names, line, purpose) {
                 assigns.push(assign);
             }
@@ -43,6 +50,20 @@ impl World<'_> {
         let name = &line.path.names[0];
         let lock = self.entity(purpose.entity)?.clone();
         let place = self.place(line.span);
+        if let [_, part, ..] = line.path.names.as_slice()
+            && (lock.links.contains_key(&name.value) || lock.fields.contains_key(&name.value))
+        {
+            let problem = if lock.links.contains_key(&name.value) {
+                let label = format!("belongs to the {}", name.value);
+                Problem::new("E0301", "a field of another record cannot be written here", part.span, label)
+                    .help("use an `update` or `set` of its own")
+            } else {
+                let message = format!("`{}` is a value and has no parts", name.value);
+                Problem::new("E0101", message, part.span, "not known").help("a structured value is written whole")
+            };
+            self.tell(problem);
+            return None;
+        }
         if let Some(link) = lock.links.get(&name.value) {
             let wanted = EntityName::new(&purpose.entity.system, &link.to);
             note(&mut self.used, purpose.entity, &name.value, true);
@@ -67,13 +88,7 @@ impl World<'_> {
                 }
             };
             let value = self.link_value(&from, &wanted, line.via.as_ref(), typed.span)?;
-            let on_empty = match line.on_empty.as_ref().map(|e| &e.outcome) {
-                None => Outcome::Never,
-                Some(Written::Clear | Written::Value(_)) => Outcome::Clear,
-                Some(Written::Keep) => Outcome::Keep,
-                Some(Written::Skip | Written::Nothing) => Outcome::Skip,
-                Some(Written::Fail) => Outcome::Fail,
-            };
+            let on_empty = self.link_outcome(line.on_empty.as_ref(), purpose.new);
             self.writes(purpose, &name.value, line.path.span);
             return Some(Assign { name: name.value.clone(), link: Some(value), value: reference, on_empty, place });
         }
@@ -102,11 +117,16 @@ impl World<'_> {
             choice: self.choice_of.get(&(purpose.entity.clone(), name.value.clone())).copied(),
             options: field.options.clone(),
             name: format!("{}.{}", purpose.entity, name.value),
+            ..Expected::default()
         };
         let typed = self.expr(names, &line.value, &expected);
         self.fit(&typed, &expected, line.path.span);
+        let may_lack = typed.missing.is_some();
         let (value, on_empty) =
             self.outcome(names, typed, line.on_empty.as_ref(), &expected, purpose.new, line.path.span);
+        if let (true, true, Outcome::Clear, Some(written)) = (purpose.new, may_lack, &on_empty, &line.on_empty) {
+            self.lacks(purpose.entity, &name.value, written.span);
+        }
         self.writes(purpose, &name.value, line.path.span);
         Some(Assign { name: name.value.clone(), link: None, value, on_empty, place })
     }

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::expr::{Expected, Kind, Names, Var};
+use super::expr::{Expected, Names, Var};
 use super::note;
+use super::types::{fits, type_name};
 use super::world::{World, Writer};
 use crate::ast::{self, Arrow, ExprKind, Item};
 use crate::diagnostic::Problem;
@@ -47,6 +48,7 @@ impl World<'_> {
                 }
             }
             if sound {
+                self.key_types(&left, &right, key);
                 built.keys.push((key.left.value.clone(), key.right.value.clone()));
             }
         }
@@ -85,6 +87,17 @@ impl World<'_> {
         self.implicit(&mut built, sync);
         self.create_needs(sync, &built, item);
         self.syncs.insert(built.name.clone(), built);
+    }
+
+    /// E0201 for a pair of keys that can never be equal.
+    fn key_types(&mut self, left: &EntityName, right: &EntityName, key: &ast::MatchKey) {
+        let ty = |entity, name: &ast::Name| self.field(entity, &name.value).map(|f| f.ty.clone());
+        let (Some(a), Some(b)) = (ty(left, &key.left), ty(right, &key.right)) else { return };
+        if !fits(&a, &b) && !fits(&b, &a) {
+            let message = format!("{} and {} hold different kinds of values", key.left.value, key.right.value);
+            let problem = Problem::new("E0201", message, key.left.span, type_name(&a));
+            self.tell(problem.label(key.right.span, type_name(&b)).help("match by fields of one type"));
+        }
     }
 
     pub(super) fn field_of(&mut self, entity: &EntityName, expr: &ast::Expr) -> Option<(ast::Name, Field)> {
@@ -181,14 +194,11 @@ impl World<'_> {
                 choice: self.choice_of.get(&(target_entity.clone(), name.value.clone())).copied(),
                 options: field.options.clone(),
                 name: format!("{target_entity}.{}", name.value),
+                ..Expected::default()
             },
             None => Expected::default(),
         };
-        let mut typed =
-            self.expr(&names, source_expr, &Expected { name: expected.name.clone(), ..Expected::default() });
-        if let (Some((name, field)), Kind::Any) = (&target, &typed.kind) {
-            let _ = (name, field);
-        }
+        let typed = self.expr(&names, source_expr, &Expected { name: expected.name.clone(), ..Expected::default() });
         let (name, field) = target?;
         if field.read_only || name.value == "engine_link_id" {
             let product = self.systems[&target_entity.system].lock.product.clone();
@@ -203,21 +213,21 @@ impl World<'_> {
         }
         self.fit(&typed, &expected, target_expr.span);
         let create_only = line.on_create.is_some();
-        if let Some(at) = line.on_create {
-            if !built.create.contains(&target_side) {
-                let problem = Problem::new(
-                    "W0204",
-                    "`on create` never happens",
-                    at,
-                    format!("this sync makes no {target_entity}"),
-                );
-                self.tell(problem.help("remove the line, or write `create missing in …`"));
-            }
-            // It fills what a create needs; a record that is there keeps what it has.
-            typed.missing = None;
+        if let Some(at) = line.on_create
+            && !built.create.contains(&target_side)
+        {
+            let problem =
+                Problem::new("W0204", "`on create` never happens", at, format!("this sync makes no {target_entity}"));
+            self.tell(problem.help("remove the line, or write `create missing in …`"));
         }
+        let may_lack = typed.missing.is_some();
         let (source, on_empty) =
             self.mapping_outcome(&names, typed, line, &expected, target_expr.span, source_side, built);
+        if let (true, true, Outcome::Clear | Outcome::Keep, Some(written)) =
+            (built.create.contains(&target_side), may_lack, &on_empty, &line.on_empty)
+        {
+            self.lacks(&target_entity, &name.value, written.span);
+        }
         if !create_only {
             self.writers.push(Writer {
                 entity: target_entity.clone(),

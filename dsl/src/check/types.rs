@@ -69,7 +69,19 @@ impl World<'_> {
     }
 
     pub(super) fn fit_options(&mut self, typed: &Typed, expected: &Expected, target: Span) {
-        if expected.ty != Some(Type::Enum) || typed.kind == Kind::Value(Type::Text) {
+        if expected.ty != Some(Type::Enum) {
+            return;
+        }
+        if typed.kind == Kind::Value(Type::Text) {
+            let options = match expected.choice {
+                Some(choice) => self.choices[choice].words.len(),
+                None => expected.options.len(),
+            };
+            if options > 0 {
+                let message = format!("a text can be anything, and {} takes {options} options", expected.name);
+                let problem = Problem::new("E0202", message, typed.span, "any text");
+                self.tell(problem.help("look the option up in a table, or write it out in an `if`"));
+            }
             return;
         }
         if typed.choice.is_some() && typed.choice == expected.choice {

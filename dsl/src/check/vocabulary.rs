@@ -75,6 +75,7 @@ impl World<'_> {
             let label = row.label.as_ref().map_or_else(|| row.word.value.clone(), |label| label.value.clone());
             words.push(Word { word: row.word.value.clone(), label, spelled, is_final: row.is_final });
         }
+        self.ordered.push(choice.ordered);
         self.choices.push(Choice { name: choice.name.value.clone(), words });
         for path in &choice.fields {
             let Some((entity, field, declared)) = self.field_path(path) else { continue };
@@ -189,6 +190,15 @@ impl World<'_> {
             }
             let mut cells: Vec<Value> = row.cells.iter().map(literal).collect();
             let key = cells.remove(0);
+            let key = match crate::eval::coerce(key.clone(), &declared) {
+                Ok(key) if holds(&declared.ty, &key) => key,
+                _ => {
+                    let message = format!("this key is no value of {entity}.{field}");
+                    let problem = Problem::new("E0212", message, row.cells[0].span, "another type");
+                    self.tell(problem.help(format!("write {}", super::types::type_name(&declared.ty))));
+                    key
+                }
+            };
             if let Value::Text(word) = &key {
                 let known = match choice {
                     Some(choice) => self.choices[choice].row(word).is_some(),
@@ -269,6 +279,17 @@ impl World<'_> {
         if let Some(first) = table.rows.first() {
             self.table_cells.insert(table.name.value.clone(), first.cells.clone());
         }
+    }
+}
+
+/// Is the value one that a field of this type can hold?
+fn holds(ty: &Type, value: &Value) -> bool {
+    match ty {
+        Type::Text | Type::Enum => matches!(value, Value::Text(_)),
+        Type::Integer => matches!(value, Value::Integer(_)),
+        Type::Number | Type::Money | Type::Percent => matches!(value, Value::Decimal(_)),
+        Type::Flag => matches!(value, Value::Flag(_)),
+        Type::Date | Type::Time | Type::Record | Type::List(_) => false,
     }
 }
 

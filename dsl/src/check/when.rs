@@ -1,13 +1,12 @@
 //! `when`: every stage handled, the body as flat code.
 
 use super::action::Around;
-use super::expr::{Expected, Kind, Names, Var};
+use super::expr::{Kind, Missing, Names, Var};
 use super::note;
 use super::world::World;
 use crate::ast::{self, Item};
 use crate::diagnostic::Problem;
 use crate::program::{Code, Compare, Expr, Op, Trigger, When};
-use crate::schema::Type;
 use crate::value::Value;
 
 impl World<'_> {
@@ -15,7 +14,7 @@ impl World<'_> {
         let Some(entity) = self.has_entity(&when.entity) else { return };
         let mut names = Names::default();
         let variable = when.named.as_ref().map_or_else(|| "this".to_owned(), |n| n.value.clone());
-        names.vars.insert(variable.clone(), Var { kind: Kind::Record(entity.clone()), missing: None });
+        names.vars.insert(variable.clone(), Var::new(Kind::Record(entity.clone())));
         let mut choice = None;
         let mut options = Vec::new();
         let mut changed = None;
@@ -31,7 +30,12 @@ impl World<'_> {
                 choice = self.choice_of.get(&(entity.clone(), field.value.clone())).copied();
                 options = declared.options.clone();
                 for name in ["old", "new"] {
-                    names.vars.insert(name.to_owned(), Var { kind: Kind::Value(declared.ty.clone()), missing: None });
+                    // There may have been no value before, and an optional field may have none afterwards.
+                    let why = if name == "old" { "there may have been no value" } else { "the field may be empty" };
+                    let missing = (name == "old" || declared.optional).then(|| Missing::variable(why));
+                    let field = Some((entity.clone(), field.value.clone()));
+                    let var = Var { missing, field, ..Var::new(Kind::Value(declared.ty.clone())) };
+                    names.vars.insert(name.to_owned(), var);
                 }
                 changed = Some(field.value.clone());
                 Trigger::Changes(field.value.clone())
@@ -66,7 +70,9 @@ impl World<'_> {
             self.tell(problem.help(format!("write `when {entity} changes field`")));
         }
         let mut ends = Vec::new();
-        for branch in &when.branches {
+        // A branch `from a to b` is looked at before the branches for every change to `b`.
+        let (from, every): (Vec<_>, Vec<_>) = when.branches.iter().partition(|branch| branch.from.is_some());
+        for branch in from.into_iter().chain(every) {
             let is = |name: &str, word: &str| {
                 Expr::Compare(
                     Compare::Equal,
@@ -99,7 +105,6 @@ impl World<'_> {
         }
         self.block(&mut names, &when.actions, &around, &mut ops);
         ops.push(Op::Finish);
-        let _ = (Type::Flag, Expected::default());
         let place = self.place(item.span);
         self.whens.push(When {
             entity,

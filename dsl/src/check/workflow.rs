@@ -1,9 +1,11 @@
 //! `workflow`: waits with limits and exits, steps that can be undone, flat code.
 
+use std::collections::BTreeMap;
+
 use sha2::{Digest, Sha256};
 
 use super::action::Around;
-use super::expr::{Expected, Kind, Names, Var};
+use super::expr::{Expected, Kind, Missing, Names, Var};
 use super::note;
 use super::world::{World, entity_name};
 use crate::ast::{self, Item, WorkflowStatement};
@@ -19,7 +21,7 @@ impl World<'_> {
         let entity = found.clone().unwrap_or_else(|| entity_name(&workflow.entity));
         let mut names = Names::default();
         let kind = found.clone().map_or(Kind::Any, Kind::Record);
-        names.vars.insert(workflow.argument.value.clone(), Var { kind, missing: None });
+        names.vars.insert(workflow.argument.value.clone(), Var::new(kind));
         let only_one = workflow
             .only_one
             .as_ref()
@@ -30,7 +32,8 @@ impl World<'_> {
             .map(|expr| self.condition(&names, expr))
             .reduce(|a, b| Expr::Or(Box::new(a), Box::new(b)));
         let mut code = Code::default();
-        let mut undo_blocks: Vec<(usize, &ast::Block)> = Vec::new();
+        let mut undo_blocks: Vec<(usize, &ast::Block, Names)> = Vec::new();
+        let mut step_spans: BTreeMap<String, Span> = BTreeMap::new();
         let around = |world: &Self, accepts| Around {
             by: world.text(item.head).to_owned(),
             head: item.head,
@@ -41,18 +44,23 @@ impl World<'_> {
             match statement {
                 WorkflowStatement::Step(step) => {
                     let index = code.steps.len();
+                    if let Some(first) = step_spans.insert(step.name.value.clone(), step.name.span) {
+                        let message = format!("the step `{}` stands twice in {}", step.name.value, workflow.name.value);
+                        let problem = Problem::new("E0103", message, step.name.span, "again here");
+                        self.tell(problem.label(first, "first here").help("give one of them another name"));
+                    }
                     code.ops.push(Op::Step(index));
                     let around = around(self, step.accept.is_some());
                     self.block(&mut names, &step.actions, &around, &mut code.ops);
                     code.ops.push(Op::EndStep(index));
                     if let Some(ast::Undo::Block(block)) = &step.undo {
-                        undo_blocks.push((index, block));
+                        // What later steps bind is not there when this one is undone.
+                        undo_blocks.push((index, block, names.clone()));
                     }
-                    let text: String = self.text(Span { end: step.head.end, ..step.head }).to_owned();
-                    let meaning = format!(
-                        "{text} {:?}",
-                        step.actions.iter().map(|a| self.text(a.span).to_owned()).collect::<Vec<_>>()
-                    );
+                    // Blanks and line ends are no part of the meaning.
+                    let words = |span: Span| self.text(span).split_whitespace().collect::<Vec<_>>().join(" ");
+                    let actions: Vec<String> = step.actions.iter().map(|action| words(action.span)).collect();
+                    let meaning = format!("{} {actions:?}", words(step.head));
                     let hash = Sha256::digest(meaning.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
                     code.steps.push(Step {
                         name: step.name.value.clone(),
@@ -91,10 +99,10 @@ impl World<'_> {
             }
         }
         code.ops.push(Op::Finish);
-        for (index, block) in undo_blocks {
+        for (index, block, mut known) in undo_blocks {
             code.steps[index].undo = Some(code.ops.len());
             let around = around(self, false);
-            self.block(&mut names.clone(), &block.actions, &around, &mut code.ops);
+            self.block(&mut known, &block.actions, &around, &mut code.ops);
             code.ops.push(Op::Return);
         }
         if let Some(block) = &workflow.on_failure {
@@ -109,7 +117,13 @@ impl World<'_> {
                 protect: false,
             };
             let members = [("step", text.clone()), ("message", text)].map(|(n, f)| (n.to_owned(), f)).into();
-            names.vars.insert("failure".to_owned(), Var { kind: Kind::Members(members), missing: None });
+            // Whatever the steps bind may not be there when one of them fails.
+            for (name, var) in &mut names.vars {
+                if *name != workflow.argument.value && var.missing.is_none() {
+                    var.missing = Some(Missing::variable("the workflow may have failed before"));
+                }
+            }
+            names.vars.insert("failure".to_owned(), Var::new(Kind::Members(members)));
             let around = around(self, false);
             self.block(&mut names, &block.actions, &around, &mut code.ops);
             code.ops.push(Op::Return);
@@ -170,7 +184,7 @@ impl World<'_> {
         ops.push(Op::Finish);
         let mut inner = names.clone();
         if let Some(name) = &wait.named {
-            inner.vars.insert(name.value.clone(), Var { kind, missing: None });
+            inner.vars.insert(name.value.clone(), Var::new(kind));
         }
         if let Some(happened) = &wait.happened {
             self.block(&mut inner, &happened.actions, around, ops);
@@ -199,7 +213,7 @@ impl World<'_> {
         &mut self,
         names: &Names,
         what: &EntityName,
-        event: Option<&std::collections::BTreeMap<String, Field>>,
+        event: Option<&BTreeMap<String, Field>>,
         condition: &ast::Expr,
     ) -> Option<(String, Expr)> {
         if let ast::ExprKind::Binary(left, op, right) = &condition.kind

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::ast::{self, Item, ItemKind, Qualified};
 use crate::diagnostic::Problem;
 use crate::program::{self, Choice, Door, Place, Program, Table, Used};
-use crate::schema::{Entity, EntityName};
+use crate::schema::{Entity, EntityName, Field};
 use crate::source::{FileId, SourceFile, Span};
 
 /// Who writes a field, for E0401.
@@ -31,6 +31,8 @@ pub(super) struct World<'a> {
     pub(super) systems: BTreeMap<String, program::System>,
     pub(super) lock_paths: BTreeMap<String, String>,
     pub(super) choices: Vec<Choice>,
+    /// Whether the order of a choice's rows means something, by its index.
+    pub(super) ordered: Vec<bool>,
     pub(super) choice_of: BTreeMap<(EntityName, String), usize>,
     pub(super) tables: Vec<Table>,
     pub(super) table_by: Vec<(EntityName, String)>,
@@ -41,6 +43,8 @@ pub(super) struct World<'a> {
     pub(super) syncs: BTreeMap<String, program::Sync>,
     pub(super) workflows: BTreeMap<String, program::Workflow>,
     pub(super) whens: Vec<program::When>,
+    /// Where the events of a system stand.
+    pub(super) door_spans: BTreeMap<String, Span>,
     pub(super) doors: BTreeMap<String, Door>,
     pub(super) used: BTreeMap<EntityName, Used>,
     pub(super) writers: Vec<Writer>,
@@ -68,6 +72,7 @@ impl<'a> World<'a> {
             systems: BTreeMap::new(),
             lock_paths: BTreeMap::new(),
             choices: Vec::new(),
+            ordered: Vec::new(),
             choice_of: BTreeMap::new(),
             tables: Vec::new(),
             table_by: Vec::new(),
@@ -77,6 +82,7 @@ impl<'a> World<'a> {
             syncs: BTreeMap::new(),
             workflows: BTreeMap::new(),
             whens: Vec::new(),
+            door_spans: BTreeMap::new(),
             doors: BTreeMap::new(),
             used: BTreeMap::new(),
             writers: Vec::new(),
@@ -160,6 +166,10 @@ impl<'a> World<'a> {
         }
         self.sync_names.sort_by(|a, b| a.0.cmp(&b.0));
         self.workflow_names.sort_by(|a, b| a.0.cmp(&b.0));
+    }
+
+    pub(super) fn field(&self, entity: &EntityName, field: &str) -> Option<&Field> {
+        self.entity(entity)?.fields.get(field)
     }
 
     pub(super) fn entity(&self, name: &EntityName) -> Option<&Entity> {

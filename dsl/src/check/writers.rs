@@ -17,7 +17,7 @@ impl World<'_> {
         for ((entity, field), writers) in by_field {
             let Some(first) = writers.iter().find(|w| w.sync) else { continue };
             for other in writers.iter().filter(|w| !std::ptr::eq(*w, first)) {
-                if other.sync && self.kept_apart(&first.by, &other.by) {
+                if other.sync && other.by != first.by && self.kept_apart(&first.by, &other.by) {
                     continue;
                 }
                 let problem = Problem::new(

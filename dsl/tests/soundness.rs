@@ -1,0 +1,339 @@
+//! What must be told, because it would otherwise be dropped, never hold or fail at three in the morning.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use dsl::check::{Compiled, compile};
+
+fn compiled(rules: &str) -> Compiled {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).expect("a text");
+    let files =
+        [("case.rules".to_owned(), rules.to_owned()), ("systems.rules".to_owned(), read("tests/golden/systems.rules"))];
+    let locks: BTreeMap<String, String> = ["app", "crm", "mail"]
+        .map(|name| (format!("schemas/{name}.lock"), read(&format!("../rules/schemas/{name}.lock"))))
+        .into();
+    compile(&files, &locks, None)
+}
+
+/// Codes and lines of what is told.
+#[track_caller]
+fn check(rules: &str, expected: &[&str]) {
+    let compiled = compiled(rules);
+    let told: Vec<String> = compiled
+        .problems
+        .iter()
+        .map(|problem| {
+            let file = &compiled.files[problem.span().file.0 as usize];
+            format!("{} {} {}", problem.code, file.position(problem.span().start).0, problem.message)
+        })
+        .collect();
+    assert_eq!(told, expected);
+    assert_eq!(compiled.program.is_some(), told.iter().all(|one| one.starts_with('W')));
+}
+
+const STATUS: &str = r#"choice TicketStatus ordered for crm.Ticket.hs_pipeline_stage {
+  new     "New"     in crm "1"
+  asked   "Asked"   in crm "2"
+  working "Working" in crm "3"
+  closed  "Closed"  in crm "4" final
+}
+"#;
+
+/// A `when` whose body is these lines, with `sub` as its record.
+fn when(body: &str) -> String {
+    format!("when app.Subscription is created as sub {{\n{body}\n}}\n")
+}
+
+/// A sync of users and contacts with these lines, beginning in line 4.
+fn contacts(lines: &str) -> String {
+    format!("sync Contacts between app.User and crm.Contact {{\n  match by email\n  fields {{\n{lines}\n  }}\n}}\n")
+}
+
+#[test]
+fn a_part_of_a_plain_value_is_told() {
+    let rules =
+        "when app.User changes phone as user {\n  notify person new.area about user \"hm\" accept duplicates\n}\n";
+    check(rules, &["E0101 2 `new` is a value and has no parts"]);
+}
+
+#[test]
+fn setting_a_member_of_a_result_is_told() {
+    let body = "  call app.activateSubscription as done { subscriptionId = sub.id }\n  set done.status = active";
+    check(&when(body), &["E0201 3 this is no record whose fields can be set"]);
+}
+
+#[test]
+fn being_about_a_value_is_told() {
+    let body = "  send email \"welcome\" to sub.user.email about sub.plan";
+    check(&when(body), &["E0201 2 a message is about a record"]);
+}
+
+#[test]
+fn one_message_with_two_routes_is_told() {
+    let rules = "events from app over kafka topic \"t\" {\n  \"user.created\", \"user.updated\", \"user.deleted\" -> ignore\n  \"user.logged_in\", \"company.created\", \"company.updated\", \"deal.created\" -> ignore\n  \"deal.updated\", \"deal.deleted\", \"note.created\", \"note.updated\" -> ignore\n  \"subscription.created\", \"subscription.updated\", \"activity.created\" -> ignore\n  \"user.created\" -> event app.Login\n}\n";
+    check(rules, &["E0103 6 message `user.created` has two routes"]);
+}
+
+#[test]
+fn a_table_is_asked_with_a_value_of_its_key() {
+    let table = "table Facts by app.Subscription.plan {\n  plan       | owner\n  free       | \"a\"\n  starter    | \"b\"\n  pro        | \"c\"\n  enterprise | \"d\"\n}\n";
+    let rules =
+        format!("{table}{}", when("  notify person Facts[sub.price].owner about sub \"new\" accept duplicates"));
+    check(&rules, &["E0201 9 app.Subscription.plan is one of several options, this is money"]);
+}
+
+#[test]
+fn a_table_by_a_free_text_may_have_no_row() {
+    let rules = "table Domains by app.Company.domain {\n  domain        | owner\n  \"example.com\" | \"a\"\n}\nsync Companies from app.Company to crm.Company {\n  match by domain\n  fields {\n    Domains[domain].owner -> name\n  }\n}\n";
+    check(rules, &["E0203 8 this value can be missing, and nothing says what to do then"]);
+}
+
+#[test]
+fn a_table_by_a_whole_number_is_found_by_one() {
+    let rules = "table Sizes by app.Company.employeeCount {\n  count | name\n  1     | \"alone\"\n}\nsync Companies from app.Company to crm.Company {\n  match by domain\n  fields {\n    Sizes[employeeCount].name -> name else keep\n  }\n}\n";
+    let program = compiled(rules).program.expect("a program");
+    assert!(program.tables[0].rows.contains_key(&dsl::value::Value::Integer(1)), "{:?}", program.tables[0].rows);
+}
+
+#[test]
+fn an_else_is_of_the_type_of_what_it_stands_for() {
+    check(
+        &contacts("    email <-> email app wins\n    healthScore -> health_score else \"none\""),
+        &["E0201 5 crm.Contact.health_score is a whole number, this is text"],
+    );
+    // In a text everything is printed, so anything may stand there.
+    let body =
+        "  notify person \"boss@example.com\" about sub \"{sub.user.healthScore else \"none\"}\" accept duplicates";
+    check(&when(body), &[]);
+    let rules = when("  only where (sub.user.phone else 3) = \"x\"\n  nothing");
+    check(&rules, &["E0201 2 the value before this `else` is text"]);
+}
+
+#[test]
+fn a_word_is_compared_with_words_of_its_choice() {
+    let rules = format!(
+        "{STATUS}when crm.Ticket changes hs_pipeline_stage as ticket {{\n  only where old = closd\n  to new, asked, working, closed {{ nothing }}\n}}\n"
+    );
+    check(&rules, &["E0108 8 crm.Ticket.hs_pipeline_stage has no option `closd`"]);
+}
+
+#[test]
+fn an_order_needs_an_ordered_choice() {
+    let rules = format!(
+        "{}when crm.Ticket changes hs_pipeline_stage as ticket {{\n  only where old < closed\n  to new, asked, working, closed {{ nothing }}\n}}\n",
+        STATUS.replace(" ordered", "")
+    );
+    check(&rules, &["E0201 8 TicketStatus has no order"]);
+}
+
+#[test]
+fn being_in_something_needs_a_list() {
+    check(&when("  only where sub.plan in pro\n  nothing"), &["E0201 2 `in` needs a list"]);
+}
+
+#[test]
+fn only_what_adds_up_is_added() {
+    for (sum, message) in [
+        ("sub.startDate + 3", "a time and a whole number cannot be added"),
+        ("sub.price + 10%", "money and a percent cannot be added"),
+        ("sub.startDate * 2", "a time and a whole number cannot be multiplied"),
+    ] {
+        let rules = when(&format!("  only where {sum} = empty\n  nothing"));
+        check(&rules, &[&format!("E0201 2 {message}")]);
+    }
+    let rules = when(
+        "  create crm.Deal key source_subscription_id = sub.id {\n    dealname = \"{sub.plan}\"\n    dealstage = qualifiedtobuy\n    amount = sub.price * 80%\n    closedate = sub.startDate + 30 days\n  }",
+    );
+    check(&rules, &[]);
+}
+
+#[test]
+fn a_text_that_can_be_anything_fits_no_options() {
+    check(
+        &contacts("    email <-> email app wins\n    lastName -> subscription_plan"),
+        &["E0202 5 a text can be anything, and crm.Contact.subscription_plan takes 4 options"],
+    );
+}
+
+#[test]
+fn what_a_new_record_needs_is_not_cleared() {
+    let body = "  create app.Account key subscriptionId = sub.id {\n    email = sub.user.email\n    name  = sub.user.company else clear\n  }";
+    check(&when(body), &["E0206 4 the new app.Account lacks `name` where this value is missing"]);
+}
+
+#[test]
+fn a_step_has_a_name_of_its_own() {
+    let rules = "workflow Hello with sub: app.Subscription {\n  step one { send email \"welcome\" to sub.user.email }\n  step one { send email \"welcome\" to sub.user.email }\n}\nwhen app.Subscription is created as sub { start Hello with sub }\n";
+    check(rules, &["E0103 3 the step `one` stands twice in Hello"]);
+}
+
+#[test]
+fn whatever_a_step_does_is_undone_or_left_on_purpose() {
+    let rules = "workflow Hello with sub: app.Subscription {\n  step first { call app.activateSubscription { subscriptionId = sub.id } }\n  step second { send email \"welcome\" to sub.user.email }\n  on failure { undo completed steps }\n}\nwhen app.Subscription is created as sub { start Hello with sub }\n";
+    check(rules, &["E0604 2 `undo completed steps` cannot undo step `first`"]);
+    check(&rules.replace("sub.id } }", "sub.id }\n    undo nothing because \"it stays\" }"), &[]);
+}
+
+#[test]
+fn one_sync_writes_a_field_once() {
+    check(
+        &contacts("    email <-> email app wins\n    firstName -> firstname\n    lastName -> firstname"),
+        &["E0401 5 two rules write crm.Contact.firstname"],
+    );
+}
+
+#[test]
+fn two_syncs_do_not_write_one_link() {
+    let rules = format!(
+        "{}sync Notes from app.Note to crm.Note {{\n  match by id = source_id\n  fields {{\n    link user -> contact via Contacts\n  }}\n}}\nsync Activities from app.Activity to crm.Note {{\n  match by id = source_id\n  fields {{\n    link user -> contact via Contacts\n  }}\n}}\n",
+        contacts("    email <-> email app wins")
+    );
+    check(&rules, &["E0401 10 two rules write crm.Note.contact"]);
+}
+
+#[test]
+fn a_link_is_written_on_the_record_itself() {
+    let rules = format!(
+        "{}sync Deals from app.Deal to crm.Deal {{\n  match by crmId = id\n  fields {{\n    link user -> company.contact via Contacts\n  }}\n}}\n",
+        contacts("    email <-> email app wins")
+    );
+    check(&rules, &["E0301 10 a link of another record cannot be written here"]);
+}
+
+#[test]
+fn a_message_is_sent_by_an_operation_that_takes_one() {
+    check(
+        &when("  send activateSubscription \"welcome\" to sub.user.email"),
+        &["E0101 2 app.activateSubscription takes no `template` and no `to`"],
+    );
+}
+
+#[test]
+fn keys_that_are_matched_are_of_one_type() {
+    check(
+        "sync Contacts from app.User to crm.Contact {\n  match by healthScore = email\n  fields {\n    email -> email\n  }\n}\n",
+        &["E0201 2 healthScore and email hold different kinds of values"],
+    );
+}
+
+#[test]
+fn a_spelling_is_no_word() {
+    let rules = format!(
+        "{STATUS}when crm.Ticket changes hs_pipeline_stage as ticket {{\n  only where new = \"3\"\n  to new, asked, working, closed {{ nothing }}\n}}\n"
+    );
+    check(&rules, &["E0108 8 `3` is a spelling, and no word of TicketStatus"]);
+}
+
+#[test]
+fn a_gap_in_a_text_is_told() {
+    let body = "  notify person \"boss@example.com\" about sub \"call {sub.user.phone}\" accept duplicates";
+    check(&when(body), &["E0203 2 this value can be missing, and nothing says what to do then"]);
+}
+
+#[test]
+fn one_mistake_gives_one_message() {
+    check(
+        &when("  notify person sub.usr.phone about sub \"{sub.usr.firstName else 3}\" accept duplicates"),
+        &["E0101 2 app.Subscription has no field `usr`", "E0101 2 app.Subscription has no field `usr`"],
+    );
+}
+
+#[test]
+fn a_field_is_given_once() {
+    let body = "  create crm.Note key source_id = sub.id {\n    hs_timestamp = sub.startDate\n    hs_timestamp = sub.updatedAt\n  }";
+    check(&when(body), &["E0103 4 `hs_timestamp` is given twice"]);
+}
+
+#[test]
+fn a_record_writes_its_own_fields_only() {
+    let body = "  create crm.Note key source_id = sub.id {\n    hs_timestamp = sub.startDate\n    contact.email = sub.user.email\n  }";
+    check(&when(body), &["E0301 4 a field of another record cannot be written here"]);
+    check(
+        &when(&body.replace("contact.email", "hs_note_body.html")),
+        &["E0101 4 `hs_note_body` is a value and has no parts"],
+    );
+}
+
+#[test]
+fn a_line_that_is_written_on_create_needs_a_value_and_keeps_nothing() {
+    let sync = |end: &str| {
+        format!(
+            "sync Contacts from app.User to crm.Contact {{\n  match by email\n  create missing in crm\n  fields {{\n    email -> email\n    jobTitle -> jobtitle {end}\n  }}\n}}\n"
+        )
+    };
+    check(&sync("on create"), &["E0203 6 this value can be missing, and nothing says what to do then"]);
+    check(&sync("else keep on create"), &["E0209 6 a new record has nothing to keep"]);
+    check(&sync("else clear on create"), &[]);
+}
+
+#[test]
+fn a_branch_with_a_beginning_is_looked_at_first() {
+    use dsl::program::{Compare, Expr, Op};
+    let rules = format!(
+        "{STATUS}when crm.Ticket changes hs_pipeline_stage as ticket {{\n  to closed {{ send email \"welcome\" to \"a\" }}\n  from new to closed {{ send email \"welcome\" to \"b\" }}\n  to new, asked, working {{ nothing }}\n}}\n"
+    );
+    let compiled = compiled(&rules);
+    assert_eq!(compiled.problems, []);
+    let program = compiled.program.expect("a program");
+    let Some(Op::JumpUnless(Expr::And(from, _), _)) = program.whens[0].code.ops.first() else {
+        panic!("{:?}", program.whens[0].code.ops.first());
+    };
+    assert!(
+        matches!(&**from, Expr::Compare(Compare::Equal, left, _) if matches!(&**left, Expr::Field { variable, .. } if variable == "old"))
+    );
+}
+
+#[test]
+fn less_than_a_word_is_the_list_of_the_words_before_it() {
+    use dsl::program::Expr;
+    let rules = format!(
+        "{STATUS}when crm.Ticket changes hs_pipeline_stage as ticket {{\n  only where working > new\n  to new, asked, working, closed {{ nothing }}\n}}\n"
+    );
+    let program = compiled(&rules).program.expect("a program");
+    let Some(Expr::In(of, list)) = &program.whens[0].only else { panic!("{:?}", program.whens[0].only) };
+    assert!(matches!(&**of, Expr::Field { variable, .. } if variable == "new"));
+    let words = ["new", "asked"].map(|word| Expr::Literal(word.into())).to_vec();
+    assert_eq!(**list, Expr::List(words));
+}
+
+#[test]
+fn a_day_compares_with_a_time_as_its_first_moment() {
+    let rules = when("  only where sub.startDate >= 2026-03-01\n  nothing");
+    let program = compiled(&rules).program.expect("a program");
+    assert!(
+        format!("{:?}", program.whens[0].only).contains("Time(Moment(1772323200000))"),
+        "{:?}",
+        program.whens[0].only
+    );
+}
+
+#[test]
+fn an_undo_knows_only_what_was_bound_before_it() {
+    let rules = "workflow Hello with sub: app.Subscription {\n  step first {\n    send email \"welcome\" to sub.user.email\n    undo { send email \"welcome\" to done.status }\n  }\n  step second { call app.activateSubscription as done { subscriptionId = sub.id } }\n  on failure { undo completed steps }\n}\nwhen app.Subscription is created as sub { start Hello with sub }\n";
+    check(rules, &["E0106 4 there is no variable `done`"]);
+    let late = rules.replace("undo { send email \"welcome\" to done.status }", "undo nothing because \"sent\"");
+    let failing =
+        late.replace("undo completed steps }", "undo completed steps\n    send email \"welcome\" to done.status\n  }");
+    check(&failing, &["E0203 8 this value can be missing, and nothing says what to do then"]);
+}
+
+#[test]
+fn moving_a_step_to_other_lines_is_no_other_step() {
+    let rules = "workflow Hello with sub: app.Subscription {\n  step first { call app.activateSubscription { subscriptionId = sub.id } }\n}\nwhen app.Subscription is created as sub { start Hello with sub }\n";
+    let hash = |rules: &str| compiled(rules).program.expect("a program").workflows[0].code.steps[0].hash.clone();
+    let moved = rules
+        .replace("{ call app.activateSubscription { ", "{\n    call app.activateSubscription {   ")
+        .replace("sub.id } }", "sub.id }\n  }");
+    assert_eq!(hash(rules), hash(&moved));
+    assert_ne!(hash(rules), hash(&rules.replace("activateSubscription", "cancelSubscription")));
+}
+
+#[test]
+fn the_events_of_a_system_stand_once() {
+    let events = "events from mail over kafka topic \"t\" {\n}\n";
+    check(
+        &format!("{events}{events}"),
+        &["E0104 1 the mail service sends no messages", "E0103 3 the events of mail stand twice"],
+    );
+}
