@@ -4,6 +4,10 @@
 //! out of the tree and stands in the problems of the parse, so that what is here can be checked as usual.
 //! Durations are [`value::Span`](crate::value::Span) milliseconds; money and percent literals are decimals.
 
+mod meaning;
+
+pub use meaning::meaning;
+
 use rust_decimal::Decimal;
 
 use crate::source::{Span, Spanned};

@@ -12,5 +12,6 @@ pub mod parse;
 pub mod program;
 pub mod schema;
 pub mod source;
+mod tokens;
 pub mod transforms;
 pub mod value;

@@ -4,18 +4,26 @@
 /// Words over 64 characters and lists over 2,000 are not looked at.
 #[must_use]
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    if word.is_empty() || word.len() > 64 {
-        return None;
-    }
+    within(word, candidates).min().map(|(_, candidate)| candidate)
+}
+
+/// All candidates that are near enough, with their distances, nearest first.
+#[must_use]
+pub fn all_near<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<(usize, &'a str)> {
+    let mut found: Vec<_> = within(word, candidates).collect();
+    found.sort_unstable();
+    found
+}
+
+fn within<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> impl Iterator<Item = (usize, &'a str)> {
     let limit = (word.chars().count() / 3).max(1);
+    let looked_at = if word.is_empty() || word.len() > 64 { 0 } else { 2_000 };
     candidates
         .into_iter()
-        .take(2_000)
+        .take(looked_at)
         .filter(|candidate| candidate.len() <= 64)
-        .map(|candidate| (distance(word, candidate), candidate))
-        .filter(|(distance, _)| *distance <= limit)
-        .min()
-        .map(|(_, candidate)| candidate)
+        .map(move |candidate| (distance(word, candidate), candidate))
+        .filter(move |(distance, _)| *distance <= limit)
 }
 
 /// Edits (insert, delete, replace, swap of neighbours), without regard to case.

@@ -2,29 +2,85 @@
 //!
 //! In: the text of a file. Out: the stretches that hold one item each, and the lines that stand outside any.
 //! Always true: an item ends where its braces close, or before the next item keyword in column 0, whichever
-//! comes first, so that a broken item never hurts its neighbours.
+//! comes first, so that a broken item never hurts its neighbours. Every byte that is neither blank nor a comment
+//! lies in exactly one stretch.
+
+use crate::near;
+use crate::tokens::text_end;
 
 /// The words that begin an item.
 pub(crate) const KEYWORDS: [&str; 10] =
     ["edition", "choice", "entity", "system", "table", "sync", "events", "when", "workflow", "test"];
 
-/// One item, or a line outside of any.
+/// How a stretch begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Begins {
+    /// With an item keyword in column 0.
+    Item(&'static str),
+    /// With an item keyword that is indented.
+    Indented(&'static str),
+    /// With a word that looks like this keyword.
+    Misspelt(&'static str),
+    /// With something else.
+    Outside,
+}
+
+impl Begins {
+    /// The keyword that is written or meant.
+    pub(crate) fn keyword(self) -> Option<&'static str> {
+        match self {
+            Self::Item(keyword) | Self::Indented(keyword) | Self::Misspelt(keyword) => Some(keyword),
+            Self::Outside => None,
+        }
+    }
+}
+
+/// One item, or lines outside of any. Positions are bytes of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Chunk {
-    /// First byte.
+    /// Its first word.
     pub(crate) start: usize,
     /// First byte behind it, its line end left out.
     pub(crate) end: usize,
-    /// It begins with an item keyword.
-    pub(crate) item: bool,
-    /// Positions of `{` that nothing closes, outermost first.
+    pub(crate) begins: Begins,
+    /// Its braces outside of texts and comments; true where one opens.
+    pub(crate) braces: Vec<(usize, bool)>,
+    /// Braces that nothing closes, outermost first.
     pub(crate) open: Vec<usize>,
-    /// Position of a `}` that closes nothing.
-    pub(crate) stray: Option<usize>,
-    /// A text that is never closed begins here.
-    pub(crate) unclosed_text: Option<usize>,
+    /// A `}` that ends the item before its last lines.
+    pub(crate) early: Option<usize>,
+    /// Texts that are not closed on their line.
+    pub(crate) unclosed_texts: Vec<usize>,
+    /// A block text that is never closed.
+    pub(crate) unclosed_block: Option<usize>,
     /// The deepest nesting of brackets in it.
     pub(crate) depth: usize,
+}
+
+impl Chunk {
+    fn new(start: usize, begins: Begins) -> Self {
+        Self {
+            start,
+            end: start,
+            begins,
+            braces: Vec::new(),
+            open: Vec::new(),
+            early: None,
+            unclosed_texts: Vec::new(),
+            unclosed_block: None,
+            depth: 0,
+        }
+    }
+
+    /// Where its block begins.
+    pub(crate) fn body(&self) -> Option<usize> {
+        self.braces.first().filter(|(_, opens)| *opens).map(|(at, _)| *at)
+    }
+
+    /// Its block is still to come: a kind of item that needs one, and no brace yet.
+    fn headless(&self) -> bool {
+        self.braces.is_empty() && self.begins.keyword().is_some_and(|keyword| keyword != "edition")
+    }
 }
 
 /// What the scanner found.
@@ -37,150 +93,239 @@ pub(crate) struct Outline {
 
 /// Splits `text`.
 pub(crate) fn outline(text: &str) -> Outline {
-    let mut found = Outline::default();
-    let mut current: Option<Chunk> = None;
-    let mut brackets = 0usize;
-    let mut block_text: Option<usize> = None;
-    let mut offset = 0;
-    for line in text.split_inclusive('\n') {
-        let start = offset;
-        offset += line.len();
-        let body = line.trim_end_matches(['\n', '\r']);
-        if block_text.is_none() {
-            let first: &str = body.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next().unwrap_or("");
-            let begins = KEYWORDS.contains(&first);
-            if begins {
-                close(&mut found, current.take(), start);
-                current = Some(chunk(start, true));
-                brackets = 0;
-            } else if current.is_none() && !body.trim().is_empty() && !body.trim_start().starts_with('#') {
-                current = Some(chunk(start, false));
-                brackets = 0;
-            }
-        }
-        let Some(item) = &mut current else {
-            if let Some(at) = body.find('#') {
-                found.comments.push((start + at, start + body.len()));
-            }
-            continue;
-        };
-        scan(text, start, body, item, &mut block_text, &mut brackets, &mut found.comments);
-        let continued = body.trim_end().ends_with(',') || {
-            let code = body.split('#').next().unwrap_or("").trim_end();
-            code.ends_with(',')
-        };
-        if block_text.is_none() && item.open.is_empty() && !continued {
-            let end = start + body.len();
-            if let Some(mut done) = current.take() {
-                done.end = end;
-                found.chunks.push(done);
-            }
-        }
+    let mut found = Scanner::scan(text, false);
+    if found.chunks.last().is_some_and(|chunk| chunk.unclosed_block.is_some()) {
+        // It would swallow the rest of the file: this time it ends before the next item.
+        found = Scanner::scan(text, true);
     }
-    close(&mut found, current.take(), text.len());
-    if let (Some(at), Some(last)) = (block_text, found.chunks.last_mut()) {
-        last.unclosed_text.get_or_insert(at);
-    }
+    join_early(text, &mut found.chunks);
     found
 }
 
-fn chunk(start: usize, item: bool) -> Chunk {
-    Chunk { start, end: start, item, open: Vec::new(), stray: None, unclosed_text: None, depth: 0 }
+struct Scanner {
+    found: Outline,
+    current: Option<Chunk>,
+    /// A block text that is open.
+    block: Option<usize>,
+    /// Round and square brackets that are open in this statement.
+    brackets: usize,
+    /// Item keywords end block texts.
+    items_end_blocks: bool,
 }
 
-fn close(found: &mut Outline, chunk: Option<Chunk>, end: usize) {
-    if let Some(mut chunk) = chunk {
-        chunk.end = end;
-        found.chunks.push(chunk);
-    }
-}
-
-fn scan(
-    text: &str,
-    start: usize,
-    body: &str,
-    item: &mut Chunk,
-    block_text: &mut Option<usize>,
-    brackets: &mut usize,
-    comments: &mut Vec<(usize, usize)>,
-) {
-    let bytes = body.as_bytes();
-    let mut at = 0;
-    // Depth of `{` inside the interpolation of a text on this line.
-    while at < bytes.len() {
-        if block_text.is_some() {
-            if bytes[at] == b'\\' {
-                at += 2;
-            } else if body[at..].starts_with("\"\"\"") {
-                *block_text = None;
-                at += 3;
-            } else {
-                at += utf8(body, at);
-            }
-            continue;
+impl Scanner {
+    fn scan(text: &str, items_end_blocks: bool) -> Outline {
+        let mut scanner = Self { found: Outline::default(), current: None, block: None, brackets: 0, items_end_blocks };
+        // A byte order mark is no part of the first line.
+        let mut offset = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+        let mut lines = text[offset..].split_inclusive('\n').peekable();
+        while let Some(line) = lines.next() {
+            let body = line.trim_end_matches(['\n', '\r']);
+            scanner.begin(body, offset);
+            scanner.line(body, offset);
+            let next_opens = lines.peek().is_some_and(|next| next.trim_start().starts_with('{'));
+            scanner.end(body, offset, next_opens);
+            offset += line.len();
         }
-        match bytes[at] {
-            b'#' => {
-                comments.push((start + at, start + body.len()));
+        scanner.close();
+        scanner.found
+    }
+
+    /// Looks at the first word of a line.
+    fn begin(&mut self, body: &str, start: usize) {
+        let word = body.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next().unwrap_or("");
+        let keyword = KEYWORDS.into_iter().find(|keyword| *keyword == word);
+        if self.block.is_some() {
+            if !(self.items_end_blocks && keyword.is_some() && body.trim_end().ends_with('{')) {
                 return;
             }
-            b'"' if body[at..].starts_with("\"\"\"") => {
-                *block_text = Some(start + at);
-                at += 3;
+            if let Some(chunk) = &mut self.current {
+                chunk.unclosed_block = self.block;
             }
-            b'"' => match text_end(body, at) {
-                Some(end) => at = end,
-                None => {
-                    item.unclosed_text.get_or_insert(start + at);
-                    return;
-                }
-            },
-            b'{' => {
-                item.open.push(start + at);
-                item.depth = item.depth.max(item.open.len() + *brackets);
-                at += 1;
+            self.block = None;
+        }
+        let Some(keyword) = keyword else {
+            let stray_lines = self.current.as_ref().is_some_and(|c| c.begins == Begins::Outside && c.open.is_empty());
+            if stray_lines && (body.trim().is_empty() || begins(body) != Begins::Outside) {
+                self.close();
             }
-            b'}' => {
-                if item.open.pop().is_none() {
-                    item.stray.get_or_insert(start + at);
-                }
-                at += 1;
-            }
-            b'(' | b'[' => {
-                *brackets += 1;
-                item.depth = item.depth.max(item.open.len() + *brackets);
-                at += 1;
-            }
-            b')' | b']' => {
-                *brackets = brackets.saturating_sub(1);
-                at += 1;
-            }
-            _ => at += utf8(body, at),
+            return;
+        };
+        // In a test whose lines are not indented, `when` begins a line of the test.
+        let line_of_test = keyword == "when"
+            && !body.trim_end().ends_with('{')
+            && self.current.as_ref().is_some_and(|c| c.begins == Begins::Item("test") && !c.open.is_empty());
+        if !line_of_test {
+            self.close();
+            self.current = Some(Chunk::new(start, Begins::Item(keyword)));
         }
     }
-    let _ = text;
-}
 
-fn utf8(text: &str, at: usize) -> usize {
-    text[at..].chars().next().map_or(1, char::len_utf8)
-}
-
-/// End of the text that begins at `at`: behind its closing quote, outside of `{…}`.
-fn text_end(line: &str, at: usize) -> Option<usize> {
-    let bytes = line.as_bytes();
-    let mut i = at + 1;
-    let mut depth = 0usize;
-    while i < bytes.len() {
-        match bytes[i] {
-            b'\\' => i += 1,
-            b'{' => depth += 1,
-            b'}' => depth = depth.saturating_sub(1),
-            b'"' if depth == 0 => return Some(i + 1),
-            // A text inside of an interpolation, `{x else "none"}`.
-            b'"' => i = text_end(line, i)? - 1,
-            _ => {}
+    /// Looks at braces, texts and comments of a line.
+    fn line(&mut self, body: &str, start: usize) {
+        let mut at = 0;
+        while at < body.len() {
+            if self.block.is_some() {
+                at += self.block_text(&body[at..]);
+                continue;
+            }
+            let rest = &body[at..];
+            let Some(first) = rest.chars().next() else { return };
+            if first == '#' {
+                self.found.comments.push((start + at, start + body.len()));
+                return;
+            }
+            if first.is_whitespace() {
+                at += first.len_utf8();
+                continue;
+            }
+            let Self { current, brackets, .. } = self;
+            let chunk = current.get_or_insert_with(|| {
+                *brackets = 0;
+                Chunk::new(
+                    start + at,
+                    if at == body.len() - body.trim_start().len() { begins(body) } else { Begins::Outside },
+                )
+            });
+            match first {
+                '"' if rest.starts_with("\"\"\"") => {
+                    self.block = Some(start + at);
+                    at += 3;
+                }
+                '"' => match text_end(body, at) {
+                    Some((end, depth)) => {
+                        chunk.depth = chunk.depth.max(chunk.open.len() + self.brackets + depth);
+                        at = end;
+                    }
+                    None => {
+                        // Braces behind it count: they are more likely meant than written inside of the text.
+                        if chunk.unclosed_texts.last().is_none_or(|last| *last < start) {
+                            chunk.unclosed_texts.push(start + at);
+                        }
+                        at += 1;
+                    }
+                },
+                '{' => {
+                    chunk.braces.push((start + at, true));
+                    chunk.open.push(start + at);
+                    chunk.depth = chunk.depth.max(chunk.open.len() + self.brackets);
+                    at += 1;
+                }
+                '}' => {
+                    chunk.braces.push((start + at, false));
+                    at += 1;
+                    chunk.end = start + at;
+                    if chunk.open.pop().is_some() && chunk.open.is_empty() {
+                        self.close();
+                    }
+                }
+                '(' | '[' => {
+                    self.brackets += 1;
+                    chunk.depth = chunk.depth.max(chunk.open.len() + self.brackets);
+                    at += 1;
+                }
+                ')' | ']' => {
+                    self.brackets = self.brackets.saturating_sub(1);
+                    at += 1;
+                }
+                other => at += other.len_utf8(),
+            }
         }
-        i += 1;
     }
-    None
+
+    /// One step inside of a block text; gives how many bytes were passed.
+    fn block_text(&mut self, rest: &str) -> usize {
+        let Some(found) = rest.find(['"', '\\']) else { return rest.len() };
+        if rest[found..].starts_with("\"\"\"") {
+            self.block = None;
+            return found + 3;
+        }
+        let escaped = if rest[found..].starts_with('\\') { rest[found + 1..].chars().next() } else { None };
+        found + 1 + escaped.map_or(0, char::len_utf8)
+    }
+
+    /// Decides whether the item ends with the line.
+    fn end(&mut self, body: &str, start: usize, next_opens: bool) {
+        let Some(chunk) = &mut self.current else { return };
+        if !body.trim().is_empty() {
+            chunk.end = start + body.len();
+        }
+        let code = match self.found.comments.last() {
+            Some((comment, _)) if *comment >= start => &body[..comment - start],
+            _ => body,
+        };
+        let continued = code.trim_end().ends_with(',');
+        if !continued {
+            self.brackets = 0;
+        }
+        let goes_on = self.block.is_some()
+            || !chunk.open.is_empty()
+            || continued
+            || chunk.begins == Begins::Outside
+            || chunk.headless() && next_opens;
+        if !goes_on {
+            self.close();
+        }
+    }
+
+    fn close(&mut self) {
+        if let Some(mut chunk) = self.current.take() {
+            if let Some(block) = self.block.take() {
+                chunk.unclosed_block = Some(block);
+            }
+            self.found.chunks.push(chunk);
+        }
+        self.brackets = 0;
+    }
+}
+
+/// How a line outside of any item begins.
+fn begins(body: &str) -> Begins {
+    let trimmed = body.trim_start();
+    let word = trimmed.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next().unwrap_or("");
+    match near::nearest(word, KEYWORDS) {
+        Some(keyword) if keyword == word && trimmed.len() == body.len() => Begins::Item(keyword),
+        Some(keyword) if keyword == word => Begins::Indented(keyword),
+        Some(keyword) => Begins::Misspelt(keyword),
+        None => Begins::Outside,
+    }
+}
+
+/// An item that ends with an indented `}`, then lines outside of any item, then a `}` in column 0: there is one `}`
+/// too many in the item, and the lines belong to it.
+fn join_early(text: &str, chunks: &mut Vec<Chunk>) {
+    let mut index = 0;
+    while index + 1 < chunks.len() {
+        let (item, lines) = (&chunks[index], &chunks[index + 1]);
+        let item_closed = item.begins.keyword().is_some() && item.open.is_empty() && item.unclosed_block.is_none();
+        let closing = item.braces.last().map_or(0, |(at, _)| *at);
+        let indented = line_before(text, closing);
+        let last = lines.braces.last().map_or(0, |(at, _)| *at);
+        let fits = item_closed
+            && lines.begins == Begins::Outside
+            && !indented.is_empty()
+            && indented.trim().is_empty()
+            && text[closing + 1..lines.start].trim().is_empty()
+            && text[lines.start..lines.end].len() > 1
+            && last + 1 == lines.end
+            && line_before(text, last).is_empty()
+            && lines.braces.iter().filter(|(_, opens)| !opens).count()
+                == lines.braces.iter().filter(|(_, opens)| *opens).count() + 1;
+        if fits {
+            let lines = chunks.remove(index + 1);
+            let item = &mut chunks[index];
+            item.early = Some(closing);
+            item.braces.retain(|(at, _)| *at != closing);
+            item.braces.extend(lines.braces);
+            item.unclosed_texts.extend(lines.unclosed_texts);
+            item.depth = item.depth.max(lines.depth + 1);
+            item.end = lines.end;
+        }
+        index += 1;
+    }
+}
+
+/// What stands before `at` in its line.
+fn line_before(text: &str, at: usize) -> &str {
+    &text[text[..at].rfind('\n').map_or(0, |n| n + 1)..at]
 }

@@ -1,27 +1,41 @@
 //! Text to tree: never fails, never panics; what is not understood is a problem and left out of the tree.
 //!
 //! In: one file. Out: its items, problems in the order of the text, and its comments.
-//! Always true: a broken item or line costs no neighbour. The messages are ours: of pest's error only the
-//! position is used.
+//! Always true: a broken item or line costs no neighbour. Where one change mends a line, the tree holds the line as
+//! it was meant, so that one mistake gives one message. The messages are ours: of pest's error only the position is
+//! used.
 
 mod action;
 mod cursor;
 mod expr;
 mod item;
+mod limits;
+mod patch;
 mod recovery;
+mod repair;
+mod statements;
 mod sync;
 mod test;
 mod when;
 mod workflow;
 
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+use std::ops::Range;
+
 use pest::Parser;
+
+pub use limits::MAX_FILE;
 
 use crate::ast;
 use crate::diagnostic::Problem;
-use crate::outline::{self, Chunk};
+use crate::outline::{self, Begins, Chunk};
 use crate::source::{SourceFile, Span};
-use cursor::Builder;
+use cursor::{Builder, Pair, Pairs};
 use grammar::{Grammar, Rule};
+use patch::{Patch, Patched};
+use recovery::{Reader, at};
+use statements::Block;
 
 mod grammar {
     #[derive(pest_derive::Parser)]
@@ -40,177 +54,194 @@ pub struct Parse {
     pub comments: Vec<Span>,
 }
 
-/// The largest file that is read.
-pub const MAX_FILE: usize = 1 << 20;
-/// The longest line.
-const MAX_LINE: usize = 4_096;
-/// The deepest nesting of brackets.
-const MAX_DEPTH: usize = 64;
-/// The longest text literal.
-const MAX_TEXT: usize = 64 << 10;
-/// The longest name.
-const MAX_NAME: usize = 128;
-/// The most items in a file.
-const MAX_ITEMS: usize = 10_000;
-/// The most problems that are told of one file.
-const MAX_PROBLEMS: usize = 100;
-
 /// Parses one file.
 #[must_use]
 pub fn parse(file: &SourceFile) -> Parse {
+    // The setting is one for the whole process; every call sets the same.
+    pest::set_call_limit(NonZeroUsize::new(limits::MAX_CALLS));
     let mut parse = Parse::default();
-    let text: &str = &file.text;
-    let at = |start: usize, end: usize| Span { file: file.id, start: start as u32, end: end as u32 };
-    if text.len() > MAX_FILE {
-        let problem = Problem::new("E0090", "this file is larger than 1 MiB", at(0, 0), "begins here")
-            .help("split it: all files of a folder are one rule set");
+    if let Some(problem) = limits::file(file) {
         parse.problems.push(problem);
         return parse;
     }
-    for line in 1..=file.lines() {
-        let body = file.line(line);
-        if body.chars().count() > MAX_LINE {
-            let start = body.as_ptr() as usize - text.as_ptr() as usize;
-            let problem =
-                Problem::new("E0091", "this line is longer than 4096 characters", at(start, start + 1), "begins here")
-                    .help("go on in the next line after a comma, or use a block text");
-            parse.problems.push(problem);
-            return parse;
-        }
-    }
-    let outline = outline::outline(text);
-    parse.comments = outline.comments.iter().map(|(start, end)| at(*start, *end)).collect();
-    if outline.chunks.len() > MAX_ITEMS {
-        let problem = Problem::new("E0095", "this file has more than 10000 items", at(0, 0), "begins here");
-        parse.problems.push(problem.help("split it: all files of a folder are one rule set"));
+    let outline = outline::outline(&file.text);
+    let comment = |(start, end): &(usize, usize)| Span { file: file.id, start: *start as u32, end: *end as u32 };
+    parse.comments = outline.comments.iter().map(comment).collect();
+    if let Some(problem) = limits::items(file, &outline) {
+        parse.problems.push(problem);
         return parse;
     }
+    let items = outline.chunks.iter().filter(|chunk| chunk.begins.keyword().is_some()).count();
     for (index, chunk) in outline.chunks.iter().enumerate() {
-        let next = outline.chunks.get(index + 1).filter(|chunk| chunk.item);
-        item(file, chunk, next, outline.chunks.iter().filter(|c| c.item).count(), &mut parse);
+        let next = outline.chunks.get(index + 1).filter(|chunk| chunk.begins.keyword().is_some());
+        item(file, chunk, next, items, &mut parse);
     }
-    if parse.problems.len() > MAX_PROBLEMS {
-        parse.problems.truncate(MAX_PROBLEMS);
+    parse.problems.sort_by_key(|problem| problem.span().start);
+    let more = parse.problems.len().saturating_sub(limits::MAX_PROBLEMS);
+    parse.problems.truncate(limits::MAX_PROBLEMS);
+    if let (true, Some(last)) = (more > 0, parse.problems.last_mut()) {
+        last.help.push(format!("and {more} more problems in this file"));
     }
     parse
 }
 
+/// One item, or lines outside of any.
 fn item(file: &SourceFile, chunk: &Chunk, next: Option<&Chunk>, items: usize, parse: &mut Parse) {
-    let text = &file.text[chunk.start..chunk.end];
-    let at = |start: usize, end: usize| Span { file: file.id, start: start as u32, end: end as u32 };
-    if chunk.depth > MAX_DEPTH {
-        let problem =
-            Problem::new("E0092", "this is nested more than 64 deep", at(chunk.start, chunk.start + 1), "in this item");
-        parse.problems.push(problem.help("take it apart"));
+    if let Some(problem) = limits::unread(file, chunk) {
+        parse.problems.push(problem);
         return;
     }
-    if !chunk.item {
+    let Some(keyword) = chunk.begins.keyword() else {
         parse.problems.push(recovery::outside(file, chunk));
         return;
+    };
+    parse.problems.extend(limits::words(file, chunk));
+    let mut patch = Patch::default();
+    if !matches!(chunk.begins, Begins::Item(_)) {
+        parse.problems.push(recovery::outside(file, chunk));
+        let written = file.text[chunk.start..].find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        patch.add(chunk.start..written.map_or(chunk.end, |length| chunk.start + length), keyword);
     }
-    if let Some(start) = chunk.unclosed_text {
-        let block = file.text[start..].starts_with("\"\"\"");
-        let end = file.text[start..].find('\n').map_or(file.text.len(), |n| start + n);
-        let help = if block { "close it with `\"\"\"` on a line of its own" } else { "add the closing `\"`" };
-        let problem = Problem::new("E0002", "this text is never closed", at(start, end.max(start + 1)), "begins here");
-        parse.problems.push(problem.help(help));
-        if block {
-            return;
-        }
+    parse.problems.extend(chunk.unclosed_texts.iter().map(|start| recovery::unclosed_text(file, *start, false)));
+    if let Some(start) = chunk.unclosed_block {
+        parse.problems.push(recovery::unclosed_text(file, start, true));
+        return;
     }
-    if let Some(stray) = chunk.stray {
-        let problem = Problem::new("E0005", "this `}` closes nothing", at(stray, stray + 1), "there is no `{` for it");
-        parse.problems.push(problem.help("remove it"));
+    if let Some(brace) = chunk.early {
+        parse.problems.push(recovery::early(file, chunk, brace));
+        patch.add(brace..brace + 1, " ");
     }
-    let mut repaired = text.to_owned();
     if !chunk.open.is_empty() {
-        parse.problems.push(recovery::unclosed(file, chunk, next, items));
-        if !repaired.ends_with('\n') {
-            repaired.push('\n');
-        }
-        repaired.push_str(&"}\n".repeat(chunk.open.len()));
-    }
-    let before = parse.problems.len();
-    let already = parse.problems.iter().any(|p| {
-        let start = p.span().start as usize;
-        start >= chunk.start && start < chunk.end.max(chunk.start + 1)
-    });
-    match Grammar::parse(Rule::only_item, &repaired) {
-        Ok(pairs) => {
-            let mut builder =
-                Builder { file, base: chunk.start, problems: &mut parse.problems, quiet_texts: chunk.unclosed_text };
-            if let Some(item) = pairs.into_iter().next().and_then(|pair| item::item(&mut builder, pair)) {
-                parse.items.push(item);
-            }
-        }
-        Err(error) => {
-            let offset = match error.location {
-                pest::error::InputLocation::Pos(at) | pest::error::InputLocation::Span((at, _)) => at,
-            };
-            if !already {
-                parse.problems.push(recovery::item(file, chunk, chunk.start + offset.min(text.len())));
-            }
+        let unclosed = recovery::unclosed(file, chunk);
+        parse.problems.extend(recovery::never_closed(file, chunk, &unclosed, next, items));
+        for (range, text) in recovery::closings(&unclosed) {
+            patch.add(range, &text);
         }
     }
-    limits(file, chunk, before, parse);
+    Item { file, chunk, keyword, patch, told: BTreeSet::new(), plain: false, parse }.read();
 }
 
-/// Limits on what one item holds.
-fn limits(file: &SourceFile, chunk: &Chunk, before: usize, parse: &mut Parse) {
-    let text = &file.text[chunk.start..chunk.end];
-    let at = |start: usize, end: usize| Span { file: file.id, start: start as u32, end: end as u32 };
-    let _ = before;
-    let mut start = None;
-    for (i, c) in text.char_indices().chain([(text.len(), ' ')]) {
-        if c.is_ascii_alphanumeric() || c == '_' {
-            start.get_or_insert(i);
-        } else if let Some(begin) = start.take()
-            && i - begin > MAX_NAME
-            && text[begin..].starts_with(|c: char| c.is_ascii_alphabetic())
-        {
-            let span = at(chunk.start + begin, chunk.start + i);
-            parse.problems.push(
-                Problem::new("E0094", "this name is longer than 128 characters", span, "here").help("shorten it"),
-            );
+/// One item on its way to the tree.
+struct Item<'a> {
+    file: &'a SourceFile,
+    chunk: &'a Chunk,
+    keyword: &'static str,
+    /// What was mended so far.
+    patch: Patch,
+    /// Where lines begin that a problem was told of.
+    told: BTreeSet<usize>,
+    /// Its head was not understood and another one stands for it, so that its lines can be read.
+    plain: bool,
+    parse: &'a mut Parse,
+}
+
+impl Item<'_> {
+    /// Mends and parses until there is nothing new to tell.
+    fn read(mut self) {
+        loop {
+            let patched = self.patch.apply(&self.file.text, self.chunk.start..self.chunk.end);
+            match Grammar::parse(Rule::only_item, &patched.text) {
+                Ok(pairs) => {
+                    let mut bad = Vec::new();
+                    bad_lines(pairs.clone(), Block::Actions, &mut bad);
+                    let mended = bad.into_iter().fold(false, |mended, (pair, block)| {
+                        self.tell(&Reader { file: self.file, patched: &patched }, &pair, block) || mended
+                    });
+                    if !mended {
+                        return self.build(&patched, pairs);
+                    }
+                }
+                Err(error) if recovery::gave_up(&error) => {
+                    let span = at(self.file, self.chunk.start, self.chunk.start + self.keyword.len());
+                    let problem = Problem::new("E0099", "this is too complex to read", span, "in this item");
+                    self.parse.problems.push(problem.help("take it apart"));
+                    return;
+                }
+                Err(error) => {
+                    if !self.mend_head(&patched, recovery::position(&error)) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn build(self, patched: &Patched, pairs: Pairs<'_>) {
+        // With a head that is not its own, an item would say what nobody wrote.
+        if self.plain {
             return;
         }
+        let mut builder = Builder::new(self.file, patched, self.chunk, &mut self.parse.problems);
+        if let Some(item) = pairs.into_iter().next().and_then(|pair| item::item(&mut builder, pair)) {
+            self.parse.items.push(item);
+        }
     }
-    if let Some(begin) = text.find("\"\"\"")
-        && text[begin + 3..].find("\"\"\"").is_some_and(|len| len > MAX_TEXT)
-    {
-        let span = at(chunk.start + begin, chunk.start + begin + 3);
-        parse
-            .problems
-            .push(Problem::new("E0093", "this text is longer than 64 KiB", span, "begins here").help("shorten it"));
+
+    /// Tells of a line that is not understood, once. Is it mended?
+    fn tell(&mut self, reader: &Reader<'_>, pair: &Pair<'_>, block: Block) -> bool {
+        let range = pair.as_span().start()..pair.as_span().end();
+        let start = reader.patched.place(range.start);
+        let first_line = pair.as_str().lines().next().unwrap_or("");
+        if pair.as_str().trim().is_empty() || !self.told.insert(start) {
+            return false;
+        }
+        let end = reader.patched.place_of_end(range.start + first_line.len());
+        let line = recovery::line_start(&self.file.text, start);
+        if self.chunk.unclosed_texts.iter().any(|text| line <= *text && *text < end) {
+            // That a text is not closed was told already.
+            return false;
+        }
+        let told = recovery::statement(reader, block, range);
+        self.parse.problems.push(told.problem);
+        self.mend(reader.patched, told.edits)
     }
-    if let Some(ast::Item { kind: ast::ItemKind::Workflow(workflow), head, .. }) = parse.items.last()
-        && head.start as usize == chunk.start
-        && workflow.body.len() > 500
-    {
-        let problem = Problem::new("E0098", "this workflow has more than 500 steps", *head, "here");
-        parse.problems.push(problem.help("start a second workflow from it"));
+
+    fn mend(&mut self, patched: &Patched, edits: Vec<(Range<usize>, String)>) -> bool {
+        edits.into_iter().fold(false, |mended, (range, text)| self.patch.add(patched.places(&range), &text) || mended)
+    }
+
+    /// The item is no item at all, usually for its head. May it be tried again?
+    fn mend_head(&mut self, patched: &Patched, position: usize) -> bool {
+        let body = self.chunk.body();
+        let head = 0..patched.index_of(body.unwrap_or(self.chunk.end));
+        let spoiled = self.chunk.unclosed_texts.iter().any(|text| body.is_none_or(|body| *text < body));
+        let reader = Reader { file: self.file, patched };
+        if self.plain || recovery::head_understood(self.keyword, &patched.text[head.clone()]) {
+            let told = self.parse.problems.iter().any(|problem| {
+                let start = problem.span().start as usize;
+                self.chunk.start <= start && start < self.chunk.end
+            });
+            if !told {
+                self.parse.problems.push(recovery::beyond(&reader, position));
+            }
+            return false;
+        }
+        if matches!(self.chunk.begins, Begins::Misspelt(_)) {
+            // What was meant is not known well enough to say more.
+            return false;
+        }
+        let told = recovery::head(&reader, self.keyword, head);
+        if !spoiled {
+            self.parse.problems.push(told.problem);
+            if self.mend(patched, told.edits) {
+                return true;
+            }
+        }
+        let Some(body) = body else { return false };
+        self.plain = true;
+        self.patch.replace(self.chunk.start..body, recovery::plain_head(self.keyword));
+        true
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::source::FileId;
-
-    #[test]
-    fn the_shipped_rules_parse_without_a_problem() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../rules");
-        let mut items = 0;
-        for entry in std::fs::read_dir(folder).expect("the shipped rules are there") {
-            let path = entry.expect("an entry").path();
-            if path.extension().is_some_and(|e| e == "rules") {
-                let text = std::fs::read_to_string(&path).expect("a file");
-                let file = SourceFile::new(FileId(0), path.display().to_string(), &text);
-                let parse = parse(&file);
-                assert_eq!(parse.problems, Vec::new(), "{}", path.display());
-                items += parse.items.len();
-            }
+/// Collects lines that are not understood, with the blocks in which they stand.
+fn bad_lines<'a>(pairs: Pairs<'a>, block: Block, found: &mut Vec<(Pair<'a>, Block)>) {
+    for pair in pairs {
+        match pair.as_rule() {
+            Rule::bad_stmt | Rule::bad_assign => found.push((pair, block)),
+            // No lines in these, and they may be nested deeply.
+            Rule::expr | Rule::text => {}
+            rule => bad_lines(pair.into_inner(), Block::of(rule).unwrap_or(block), found),
         }
-        assert_eq!(items, 35);
     }
 }

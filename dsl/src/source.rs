@@ -68,7 +68,9 @@ impl SourceFile {
     pub fn position(&self, offset: u32) -> (usize, usize) {
         let offset = (offset as usize).min(self.text.len());
         let line = self.line_starts.partition_point(|start| *start as usize <= offset) - 1;
-        let start = self.line_starts[line] as usize;
+        // A byte order mark is no character of the first line.
+        let mark = if line == 0 && self.text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+        let start = (self.line_starts[line] as usize + mark).min(offset);
         let column = self.text.get(start..offset).map_or(offset - start, |t| t.chars().count());
         (line + 1, column + 1)
     }

@@ -218,6 +218,6 @@ fn a_schedule_must_fit_inside_the_limit() {
 #[test]
 fn a_block_that_is_never_closed_leaves_its_neighbours_checked() {
     let compiled = with("tickets.rules", "else clear\n  }\n}", "else clear\n}\n");
-    assert_eq!(codes(&compiled), ["E0003 tickets.rules:1 this block is never closed"]);
+    assert_eq!(codes(&compiled), ["E0003 tickets.rules:7 this block is never closed"]);
     assert!(compiled.items.len() > 30);
 }

@@ -9,9 +9,8 @@ impl Builder<'_> {
         let span = self.span(&pair);
         let mut accept = None;
         let mut kind = if has(&pair, Rule::k_nothing) { Some(ActionKind::Nothing) } else { None };
-        let text = pair.as_str();
         let mut head = span;
-        for part in parts(pair.clone()) {
+        for part in parts(pair) {
             if part.as_rule() == Rule::accept {
                 accept = Some(self.span(&part));
                 continue;
@@ -28,7 +27,6 @@ impl Builder<'_> {
             };
             kind = self.action_kind(part);
         }
-        let _ = text;
         Some(Action { kind: kind?, accept, head, span })
     }
 
@@ -36,7 +34,6 @@ impl Builder<'_> {
         let rule = pair.as_rule();
         let otherwise = self.otherwise(&pair);
         let role = has(&pair, Rule::k_role);
-        let whole = self.span(&pair);
         let inner = parts(pair);
         Some(match rule {
             Rule::a_create => {
@@ -175,10 +172,7 @@ impl Builder<'_> {
                 ActionKind::If { condition, then, otherwise }
             }
             Rule::a_undo => ActionKind::UndoCompleted,
-            _ => {
-                let _ = whole;
-                ActionKind::Nothing
-            }
+            _ => ActionKind::Nothing,
         })
     }
 
@@ -196,12 +190,8 @@ impl Builder<'_> {
     pub(super) fn record(&mut self, pair: Pair<'_>) -> Record {
         let span = self.span(&pair);
         let mut lines = Vec::new();
-        for part in parts(pair) {
-            match part.as_rule() {
-                Rule::assign => lines.extend(self.assign(part)),
-                Rule::bad_assign => self.bad(&part, "record"),
-                _ => {}
-            }
+        for part in parts(pair).into_iter().filter(|part| part.as_rule() == Rule::assign) {
+            lines.extend(self.assign(part));
         }
         Record { lines, span }
     }

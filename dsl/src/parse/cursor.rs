@@ -1,7 +1,9 @@
 //! A typed way through pest's pairs: spans in the file, names, literals.
 
+use super::patch::Patched;
 use crate::ast::{Name, Path, Qualified};
 use crate::diagnostic::Problem;
+use crate::outline::Chunk;
 use crate::source::{SourceFile, Span, Spanned};
 use crate::value;
 
@@ -9,17 +11,28 @@ pub(super) use super::Rule;
 
 pub(super) type Pair<'a> = pest::iterators::Pair<'a, Rule>;
 
+pub(super) type Pairs<'a> = pest::iterators::Pairs<'a, Rule>;
+
 /// Builds the tree of one item and collects its problems.
 pub(super) struct Builder<'a> {
     pub(super) file: &'a SourceFile,
-    /// Where the item begins in the file.
-    pub(super) base: usize,
+    patched: &'a Patched,
+    pub(super) chunk: &'a Chunk,
     pub(super) problems: &'a mut Vec<Problem>,
-    /// A text that is never closed was reported already; the line it spoils is not reported again.
-    pub(super) quiet_texts: Option<usize>,
+    /// Operators and brackets around what is built.
+    pub(super) depth: usize,
 }
 
-impl Builder<'_> {
+impl<'a> Builder<'a> {
+    pub(super) fn new(
+        file: &'a SourceFile,
+        patched: &'a Patched,
+        chunk: &'a Chunk,
+        problems: &'a mut Vec<Problem>,
+    ) -> Self {
+        Self { file, patched, chunk, problems, depth: 0 }
+    }
+
     /// Where a pair stands in the file, white space at its end left out.
     pub(super) fn span(&self, pair: &Pair<'_>) -> Span {
         let span = pair.as_span();
@@ -27,12 +40,25 @@ impl Builder<'_> {
         self.at(span.start(), span.start() + text.len())
     }
 
+    /// Where a stretch of the item's text stands in the file.
     pub(super) fn at(&self, start: usize, end: usize) -> Span {
-        let limit = self.file.text.len();
-        Span {
-            file: self.file.id,
-            start: (self.base + start).min(limit) as u32,
-            end: (self.base + end).min(limit) as u32,
+        let first = self.patched.place(start);
+        let last = self.patched.place_of_end(end).max(first);
+        Span { file: self.file.id, start: first as u32, end: last as u32 }
+    }
+
+    /// Where the first line of a pair stands, without the brace at its end.
+    pub(super) fn first_line(&self, pair: &Pair<'_>) -> Span {
+        let start = pair.as_span().start();
+        let line = pair.as_str().lines().next().unwrap_or("").trim_end_matches(['{', ' ', '\t']);
+        self.at(start, start + line.len())
+    }
+
+    /// Tells of a statement that may stand only once and stands there already.
+    pub(super) fn once<T>(&mut self, before: &Option<T>, what: &str, span: Span) {
+        if before.is_some() {
+            let problem = Problem::new("E0001", format!("`{what}` stands here twice"), span, "the second one");
+            self.problems.push(problem.help("keep one of them"));
         }
     }
 
@@ -157,6 +183,19 @@ pub(super) fn find(pair: &Pair<'_>, rule: Rule) -> Option<Span2> {
 /// Start and end inside the item.
 pub(super) type Span2 = (usize, usize);
 
+/// The keywords stand together in the grammar, and rules are ordered as they stand there.
 fn is_keyword(rule: Rule) -> bool {
-    format!("{rule:?}").starts_with("k_") || rule == Rule::EOI
+    (Rule::k_about..=Rule::k_workflow).contains(&rule) || rule == Rule::EOI
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keywords_are_the_rules_whose_names_begin_with_k() {
+        for rule in Rule::all_rules() {
+            assert_eq!(is_keyword(*rule), format!("{rule:?}").starts_with("k_"), "{rule:?}");
+        }
+    }
 }

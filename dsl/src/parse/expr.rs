@@ -3,18 +3,40 @@
 use rust_decimal::Decimal;
 
 use super::cursor::{Builder, Pair, Rule, has, parts};
+use super::limits::MAX_EXPRESSION;
 use crate::ast::{BinaryOp, Expr, ExprKind, OnEmpty, Outcome, TextPart, Transform, TransformName};
 use crate::diagnostic::Problem;
-use crate::source::Spanned;
+use crate::source::{Span, Spanned};
 use crate::value::Moment;
 
 impl Builder<'_> {
     pub(super) fn expr(&mut self, pair: Pair<'_>) -> Expr {
+        let span = self.span(&pair);
+        let before = self.depth;
+        let length = pair.clone().into_inner().count();
+        self.depth += length;
+        let expr = if self.depth > MAX_EXPRESSION { self.too_complex(span) } else { self.operands(pair) };
+        self.depth = before;
+        expr
+    }
+
+    /// Stands for an expression that is not read.
+    fn too_complex(&mut self, span: Span) -> Expr {
+        let problem = Problem::new("E0099", "this is too complex to read", span, "here");
+        self.problems.push(problem.help("take it apart: into several conditions, or a table"));
+        Expr { kind: ExprKind::Empty, span }
+    }
+
+    fn operands(&mut self, pair: Pair<'_>) -> Expr {
         let mut operands = Vec::new();
         let mut operators: Vec<Spanned<BinaryOp>> = Vec::new();
         for part in pair.into_inner() {
             match part.as_rule() {
-                Rule::unary => operands.push(self.unary(part)),
+                Rule::unary => {
+                    let nots = part.clone().into_inner().filter(|p| p.as_rule() == Rule::k_not);
+                    let nots = nots.map(|not| self.span(&not)).collect();
+                    operands.push((nots, self.unary(part)));
+                }
                 Rule::binop => {
                     let span = self.span(&part);
                     operators.push(Spanned::new(operator(part.as_str().trim()), span));
@@ -27,12 +49,22 @@ impl Builder<'_> {
 
     fn unary(&mut self, pair: Pair<'_>) -> Expr {
         let span = self.span(&pair);
-        let mut nots = 0;
+        // `not` before it and transforms behind it nest as deeply as operators do.
+        let length = pair.clone().into_inner().count();
+        if self.depth + length > MAX_EXPRESSION {
+            return self.too_complex(span);
+        }
+        self.depth += length;
+        let expr = self.unary_parts(pair, span);
+        self.depth -= length;
+        expr
+    }
+
+    fn unary_parts(&mut self, pair: Pair<'_>, span: Span) -> Expr {
         let mut expr: Option<Expr> = None;
         for part in pair.into_inner() {
             let part_span = self.span(&part);
             match part.as_rule() {
-                Rule::k_not => nots += 1,
                 Rule::atom => expr = Some(self.atom(part)),
                 Rule::post => {
                     let Some(of) = expr.take() else { continue };
@@ -63,11 +95,7 @@ impl Builder<'_> {
                 _ => {}
             }
         }
-        let mut expr = expr.unwrap_or(Expr { kind: ExprKind::Empty, span });
-        for _ in 0..nots {
-            expr = Expr { kind: ExprKind::Not(Box::new(expr)), span };
-        }
-        expr
+        expr.unwrap_or(Expr { kind: ExprKind::Empty, span })
     }
 
     fn atom(&mut self, pair: Pair<'_>) -> Expr {
@@ -159,13 +187,34 @@ impl Builder<'_> {
         OnEmpty { outcome, span }
     }
 
+    /// Tells of escapes that mean nothing.
+    fn escapes(&mut self, pair: &Pair<'_>) {
+        let text = pair.as_str();
+        let mut chars = text.char_indices();
+        while let Some((at, c)) = chars.next() {
+            let Some((_, next)) = (if c == '\\' { chars.next() } else { None }) else { continue };
+            if !ESCAPED.contains(&next) {
+                let start = pair.as_span().start() + at;
+                let span = self.at(start, start + 1 + next.len_utf8());
+                let message = format!("`\\{}` means nothing in a text", next.escape_default());
+                let problem = Problem::new("E0001", message, span, "here");
+                self.problems.push(
+                    problem.help("write `\\\\` for a backslash; known are `\\\"`, `\\\\`, `\\n`, `\\{` and `\\}`"),
+                );
+            }
+        }
+    }
+
     pub(super) fn text(&mut self, pair: Pair<'_>) -> Expr {
         let span = self.span(&pair);
         let block = pair.as_str().starts_with("\"\"\"");
         let mut pieces: Vec<TextPart> = Vec::new();
-        for part in pair.clone().into_inner() {
+        for part in pair.into_inner() {
             match part.as_rule() {
-                Rule::chars | Rule::chars_b => pieces.push(TextPart::Chars(part.as_str().to_owned())),
+                Rule::chars | Rule::chars_b => {
+                    self.escapes(&part);
+                    pieces.push(TextPart::Chars(part.as_str().to_owned()));
+                }
                 Rule::interp => {
                     if let Some(inner) = part.into_inner().find(|p| p.as_rule() == Rule::expr) {
                         pieces.push(TextPart::Expr(self.expr(inner)));
@@ -179,16 +228,7 @@ impl Builder<'_> {
         }
         for piece in &mut pieces {
             if let TextPart::Chars(chars) = piece {
-                match unescape(chars) {
-                    Ok(text) => *chars = text,
-                    Err(wrong) => {
-                        let problem =
-                            Problem::new("E0001", format!("`\\{wrong}` means nothing in a text"), span, "in this text");
-                        self.problems.push(
-                            problem.help("write `\\\\` for a backslash; known are `\\\"`, `\\\\`, `\\n` and `\\{`"),
-                        );
-                    }
-                }
+                *chars = unescape(chars);
             }
         }
         let mut joined: Vec<TextPart> = Vec::new();
@@ -205,11 +245,12 @@ impl Builder<'_> {
 
 /// A block text drops its first and last line break and the indentation of its closing quotes.
 fn trim_block(pieces: &mut [TextPart]) {
-    if let Some(TextPart::Chars(first)) = pieces.first_mut() {
-        let blank = first.find('\n').filter(|at| first[..*at].trim().is_empty());
-        if let Some(at) = blank {
-            first.replace_range(..=at, "");
-        }
+    let mut dropped = false;
+    if let Some(TextPart::Chars(first)) = pieces.first_mut()
+        && let Some(at) = first.find('\n').filter(|at| first[..*at].trim().is_empty())
+    {
+        first.replace_range(..=at, "");
+        dropped = true;
     }
     let mut indent = String::new();
     if let Some(TextPart::Chars(last)) = pieces.last_mut() {
@@ -221,14 +262,13 @@ fn trim_block(pieces: &mut [TextPart]) {
                     last.pop();
                 }
             }
-            None if last.trim().is_empty() => {
-                indent.clone_from(last);
-                last.clear();
-            }
+            // Nothing but the line of the closing quotes is left.
+            None if dropped && last.trim().is_empty() => last.clear(),
             _ => {}
         }
     }
-    let mut line_start = true;
+    // What stands in the line of the opening quotes is not indented.
+    let mut line_start = dropped;
     for piece in pieces {
         let TextPart::Chars(chars) = piece else {
             line_start = false;
@@ -248,22 +288,25 @@ fn trim_block(pieces: &mut [TextPart]) {
     }
 }
 
-fn unescape(text: &str) -> Result<String, char> {
+/// Characters that may follow a backslash; `n` stands for a line end, the others for themselves.
+const ESCAPED: [char; 5] = ['n', '"', '\\', '{', '}'];
+
+/// An escape that means nothing stays as it is written; it was told of.
+fn unescape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
-        if c != '\\' {
-            out.push(c);
-            continue;
+        match (c, chars.clone().next()) {
+            ('\\', Some('n')) => out.push('\n'),
+            ('\\', Some(next)) if ESCAPED.contains(&next) => out.push(next),
+            (c, _) => {
+                out.push(c);
+                continue;
+            }
         }
-        match chars.next() {
-            Some('n') => out.push('\n'),
-            Some(c @ ('"' | '\\' | '{' | '}')) => out.push(c),
-            Some(other) => return Err(other),
-            None => out.push('\\'),
-        }
+        chars.next();
     }
-    Ok(out)
+    out
 }
 
 fn operator(text: &str) -> BinaryOp {
@@ -294,13 +337,38 @@ fn strength(op: BinaryOp) -> u8 {
     }
 }
 
+/// An operand and the places of the `not`s before it.
+type Operand = (Vec<Span>, Expr);
+
+/// How strongly `not` binds: less than a comparison, more than `and`. `not a = b` is `not (a = b)`.
+const NOT: u8 = 3;
+
 /// Precedence climbing over operands and the operators between them; all operators bind to the left.
 fn climb(
-    operands: &mut impl Iterator<Item = Expr>,
+    operands: &mut impl Iterator<Item = Operand>,
     operators: &mut std::iter::Peekable<impl Iterator<Item = Spanned<BinaryOp>>>,
     least: u8,
 ) -> Expr {
-    let mut left = operands.next().unwrap_or(Expr { kind: ExprKind::Empty, span: crate::source::Span::default() });
+    let nothing = || (Vec::new(), Expr { kind: ExprKind::Empty, span: Span::default() });
+    let (nots, operand) = operands.next().unwrap_or_else(nothing);
+    let mut left = operand;
+    if !nots.is_empty() {
+        left = join(left, operands, operators, least.max(NOT));
+        for not in nots.into_iter().rev() {
+            let span = not.to(left.span);
+            left = Expr { kind: ExprKind::Not(Box::new(left)), span };
+        }
+    }
+    join(left, operands, operators, least)
+}
+
+/// Takes operators of at least this strength, with what stands right of them.
+fn join(
+    mut left: Expr,
+    operands: &mut impl Iterator<Item = Operand>,
+    operators: &mut std::iter::Peekable<impl Iterator<Item = Spanned<BinaryOp>>>,
+    least: u8,
+) -> Expr {
     while let Some(op) = operators.next_if(|op| strength(op.value) >= least) {
         let right = climb(operands, operators, strength(op.value) + 1);
         let span = left.span.to(right.span);

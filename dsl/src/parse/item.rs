@@ -1,7 +1,7 @@
 //! Items: `edition`, `choice`, `entity`, `system`, `table`, `events`; the others have files of their own.
 
 use super::cursor::{Builder, Pair, Rule, has, parts};
-use super::recovery;
+use super::limits;
 use crate::ast::{
     Choice, ChoiceRow, EntityItem, Events, FieldDecl, Item, ItemKind, Limit, Route, RouteTo, System, Table, TableRow,
 };
@@ -10,9 +10,8 @@ use crate::source::{Span, Spanned};
 
 pub(super) fn item(b: &mut Builder<'_>, pair: Pair<'_>) -> Option<Item> {
     let span = b.span(&pair);
-    let text = pair.as_str();
-    let head_end = text.find('{').unwrap_or(text.len());
-    let head_text = text[..head_end].trim_end();
+    let head_end = b.chunk.body().unwrap_or(b.chunk.end).min(span.end as usize);
+    let head_text = b.file.text[span.start as usize..head_end.max(span.start as usize)].trim_end();
     let head = Span { end: span.start + head_text.len() as u32, ..span };
     let kind = match pair.as_rule() {
         Rule::edition => {
@@ -34,20 +33,6 @@ pub(super) fn item(b: &mut Builder<'_>, pair: Pair<'_>) -> Option<Item> {
 }
 
 impl Builder<'_> {
-    /// A line that was not understood.
-    pub(super) fn bad(&mut self, pair: &Pair<'_>, block: &str) {
-        let span = self.span(pair);
-        if pair.as_str().trim().is_empty() {
-            return;
-        }
-        let spoiled = self
-            .quiet_texts
-            .is_some_and(|at| (span.start as usize) <= at && at < (span.end as usize).max(span.start as usize + 1));
-        if !spoiled {
-            self.problems.push(recovery::statement(self.file, span, block));
-        }
-    }
-
     fn choice(&mut self, pair: Pair<'_>) -> Choice {
         let mut choice = Choice {
             name: Spanned::new(String::new(), self.span(&pair)),
@@ -68,7 +53,6 @@ impl Builder<'_> {
                         choice.rows.push(row);
                     }
                 }
-                Rule::bad_stmt => self.bad(&part, "choice"),
                 _ => {}
             }
         }
@@ -106,7 +90,10 @@ impl Builder<'_> {
         for part in parts(pair) {
             match part.as_rule() {
                 Rule::qual => name = Some(self.qualified(&part)),
-                Rule::en_time => changed_at = parts(part).first().map(|p| self.name(p)),
+                Rule::en_time => {
+                    self.once(&changed_at, "changed at", self.span(&part));
+                    changed_at = parts(part).first().map(|p| self.name(p));
+                }
                 Rule::field_decl => {
                     let span = self.span(&part);
                     let unique = has(&part, Rule::k_unique);
@@ -122,7 +109,6 @@ impl Builder<'_> {
                         }
                     }
                 }
-                Rule::bad_stmt => self.bad(&part, "entity"),
                 _ => {}
             }
         }
@@ -144,8 +130,14 @@ impl Builder<'_> {
                     let Some(part) = parts(part).into_iter().next() else { continue };
                     let span = self.span(&part);
                     match part.as_rule() {
-                        Rule::sys_schema => system.schema = parts(part).first().map(|p| self.plain_text(p)),
-                        Rule::sys_cache => system.cache = parts(part).first().map(|p| self.duration(p)),
+                        Rule::sys_schema => {
+                            self.once(&system.schema, "schema", span);
+                            system.schema = parts(part).first().map(|p| self.plain_text(p));
+                        }
+                        Rule::sys_cache => {
+                            self.once(&system.cache, "cache", span);
+                            system.cache = parts(part).first().map(|p| self.duration(p));
+                        }
                         _ => {
                             let unit = part
                                 .clone()
@@ -166,7 +158,6 @@ impl Builder<'_> {
                         }
                     }
                 }
-                Rule::bad_stmt => self.bad(&part, "system"),
                 _ => {}
             }
         }
@@ -183,8 +174,9 @@ impl Builder<'_> {
             match part.as_rule() {
                 Rule::ident => name = Some(self.name(&part)),
                 Rule::path => by = Some(self.path(&part)),
-                Rule::table_head => {
-                    columns = parts(part).iter().filter(|p| p.as_rule() == Rule::ident).map(|p| self.name(p)).collect()
+                Rule::table_top => {
+                    let head = parts(part).into_iter().find(|p| p.as_rule() == Rule::table_head);
+                    columns = head.map_or_else(Vec::new, |head| parts(head).iter().map(|p| self.name(p)).collect());
                 }
                 Rule::table_row => {
                     let span = self.span(&part);
@@ -195,17 +187,17 @@ impl Builder<'_> {
                         .collect();
                     rows.push(TableRow { cells, span });
                 }
-                Rule::bad_stmt => self.bad(&part, "table"),
                 _ => {}
             }
         }
-        if let Some(row) = rows.get(10_000) {
-            self.problems.push(Problem::new(
-                "E0096",
-                "this table has more than 10000 rows",
-                row.span,
-                "the first row too many",
-            ));
+        if let Some(row) = rows.get(limits::MAX_ROWS) {
+            let problem =
+                Problem::new("E0096", "this table has more than 10000 rows", row.span, "the first row too many");
+            self.problems.push(problem.help("use a data file"));
+        }
+        if columns.is_empty() {
+            // Without names of columns, every row would be a mistake of its own.
+            return None;
         }
         Some(Table { name: name?, by: by?, columns, rows })
     }
@@ -236,7 +228,6 @@ impl Builder<'_> {
                     let Some(part) = parts(part).into_iter().next() else { continue };
                     self.event_statement(part, &mut events);
                 }
-                Rule::bad_stmt => self.bad(&part, "events"),
                 _ => {}
             }
         }
@@ -247,6 +238,7 @@ impl Builder<'_> {
         let span = self.span(&part);
         match part.as_rule() {
             Rule::ev_verify => {
+                self.once(&events.verify, "verify", span);
                 let mut inner = parts(part).into_iter();
                 if let Some(name) = inner.next() {
                     let name = self.name(&name);
@@ -254,17 +246,21 @@ impl Builder<'_> {
                 }
             }
             Rule::ev_dedupe => {
+                self.once(&events.dedupe, "dedupe", span);
                 let mut by = None;
-                let mut span = None;
+                let mut window = None;
                 for p in parts(part) {
                     match p.as_rule() {
                         Rule::path => by = Some(self.path(&p)),
-                        _ => span = Some(self.duration(&p)),
+                        _ => window = Some(self.duration(&p)),
                     }
                 }
-                events.dedupe = span.map(|span| (by, span));
+                events.dedupe = window.map(|window| (by, window));
             }
-            Rule::ev_key => events.key = parts(part).first().map(|p| self.path(p)),
+            Rule::ev_key => {
+                self.once(&events.key, "key", span);
+                events.key = parts(part).first().map(|p| self.path(p));
+            }
             _ => {
                 let which = part
                     .clone()

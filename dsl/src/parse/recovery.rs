@@ -1,85 +1,326 @@
 //! Problems of form, in the reader's words, with what may stand there instead.
+//!
+//! In: a place that the grammar does not understand. Out: a problem and, where one change mends it, that change, so
+//! that the rest of the block is read and checked as meant. Always true: pest's own words are never shown; of its
+//! error only the position is used.
 
-use crate::diagnostic::Problem;
-use crate::near;
-use crate::outline::{Chunk, KEYWORDS};
+use std::ops::Range;
+
+use pest::Parser;
+use pest::error::{ErrorVariant, InputLocation};
+
+use super::grammar::{Grammar, Rule};
+use super::patch::Patched;
+use super::repair::{self, Change};
+use super::statements::Block;
+use crate::diagnostic::{Label, Problem};
+use crate::outline::{Begins, Chunk, KEYWORDS};
 use crate::source::{SourceFile, Span};
+use crate::tokens::{Kind, Token, tokens};
 
-fn at(file: &SourceFile, start: usize, end: usize) -> Span {
-    Span { file: file.id, start: start as u32, end: end.max(start + 1).min(file.text.len()) as u32 }
+/// A problem, and changes of the text that was looked at.
+pub(super) struct Told {
+    pub(super) problem: Problem,
+    pub(super) edits: Vec<(Range<usize>, String)>,
 }
 
-fn line_end(file: &SourceFile, start: usize) -> usize {
-    file.text[start..].find(['\n', '\r']).map_or(file.text.len(), |n| start + n)
+/// A file and the mended text of one item in it.
+pub(super) struct Reader<'a> {
+    pub(super) file: &'a SourceFile,
+    pub(super) patched: &'a Patched,
 }
 
-/// A line that stands outside any item.
+impl Reader<'_> {
+    fn span(&self, range: &Range<usize>) -> Span {
+        at(self.file, self.patched.place(range.start), self.patched.place_of_end(range.end))
+    }
+
+    fn text(&self, range: &Range<usize>) -> &str {
+        &self.patched.text[range.clone()]
+    }
+}
+
+/// At least one byte, inside of the file.
+pub(super) fn at(file: &SourceFile, start: usize, end: usize) -> Span {
+    let length = file.text.len();
+    let start = start.min(length);
+    Span { file: file.id, start: start as u32, end: end.max(start + 1).min(length) as u32 }
+}
+
+fn line_end(text: &str, start: usize) -> usize {
+    text[start..].find(['\n', '\r']).map_or(text.len(), |n| start + n)
+}
+
+fn word(text: &str) -> &str {
+    &text[..text.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(text.len())]
+}
+
+/// Lines that stand outside any item, or an item whose keyword is misspelt or indented.
 pub(super) fn outside(file: &SourceFile, chunk: &Chunk) -> Problem {
-    let start = chunk.start + file.text[chunk.start..].len() - file.text[chunk.start..].trim_start().len();
-    let word: String = file.text[start..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-    if file.text[start..].starts_with('}') {
-        return Problem::new("E0005", "this `}` closes nothing", at(file, start, start + 1), "there is no `{` for it")
-            .help("remove it");
+    let text = &file.text[chunk.start..chunk.end];
+    if let Some(rest) = text.strip_prefix('}').map(str::trim) {
+        let span = at(file, chunk.start, chunk.start + 1);
+        let title = "remove it".to_owned();
+        let problem =
+            Problem::new("E0005", "this `}` closes nothing", span, "there is no `{` for it").help("remove it");
+        return if rest.is_empty() { problem.fix(title, true, vec![(span, String::new())]) } else { problem };
     }
-    let end = if word.is_empty() { line_end(file, start) } else { start + word.len() };
-    let problem =
-        Problem::new("E0004", "this stands outside any item", at(file, start, end), "no item begins like this");
-    match near::nearest(&word, KEYWORDS.iter().copied()) {
-        Some(keyword) => problem.help(format!("did you mean `{keyword}`?")).fix(
-            format!("write `{keyword}`"),
-            true,
-            vec![(at(file, start, end), keyword.to_owned())],
-        ),
-        None => problem.help(format!("an item begins in the first column with one of: {}", KEYWORDS.join(", "))),
+    let first = word(text);
+    let end = if first.is_empty() { line_end(&file.text, chunk.start) } else { chunk.start + first.len() };
+    let span = at(file, chunk.start, end.min(chunk.end));
+    let problem = |label: &str| Problem::new("E0004", "this stands outside any item", span, label);
+    match chunk.begins {
+        Begins::Indented(keyword) => {
+            let line = file.text[..chunk.start].rfind('\n').map_or(0, |n| n + 1);
+            let blanks = at(file, line, chunk.start);
+            problem(&format!("`{keyword}` begins an item only in the first column"))
+                .help("remove the blanks before it")
+                .fix("remove the blanks", true, vec![(blanks, String::new())])
+        }
+        Begins::Misspelt(keyword) => problem("no item begins like this")
+            .help(format!("did you mean `{keyword}`?"))
+            .fix(format!("write `{keyword}`"), true, vec![(span, keyword.to_owned())]),
+        Begins::Item(_) | Begins::Outside => problem("no item begins like this")
+            .help(format!("an item begins in the first column with one of: {}", KEYWORDS.join(", "))),
     }
 }
 
-/// A block that is never closed: shown at its opening and where the next item begins.
-pub(super) fn unclosed(file: &SourceFile, chunk: &Chunk, next: Option<&Chunk>, items: usize) -> Problem {
-    let open = *chunk.open.last().unwrap_or(&chunk.start);
-    let line_start = file.text[..open].rfind('\n').map_or(0, |n| n + 1);
-    let line_start = line_start.max(chunk.start);
-    let indent = file.text[line_start..].len() - file.text[line_start..].trim_start_matches([' ', '\t']).len();
-    let mut problem =
-        Problem::new("E0003", "this block is never closed", at(file, line_start + indent, open + 1), "opened here");
-    if let Some(next) = next {
+/// A `}` that ends an item before its last lines.
+pub(super) fn early(file: &SourceFile, chunk: &Chunk, early: usize) -> Problem {
+    let keyword = chunk.begins.keyword().unwrap_or("item");
+    let last = chunk.end - 1;
+    Problem::new("E0005", "there is one `}` too many", at(file, early, early + 1), format!("this ends the {keyword} …"))
+        .label(at(file, last, chunk.end), "… so this one closes nothing")
+        .help("remove the one that is not meant; the lines between them were checked as part of the item")
+}
+
+/// A `{` that nothing closes, and where its `}` belongs.
+pub(super) struct Unclosed {
+    /// The brace.
+    open: usize,
+    /// Behind the last line that belongs inside.
+    at: usize,
+    /// The line that shows that it should be closed by then, if it is not the next item.
+    because: Option<usize>,
+}
+
+/// Finds the braces that should be closed, by indentation where it tells, otherwise at the end of the item.
+pub(super) fn unclosed(file: &SourceFile, chunk: &Chunk) -> Vec<Unclosed> {
+    let text = &file.text;
+    let end = last_code(text, chunk.start, chunk.end);
+    let mut found: Vec<Unclosed> = Vec::new();
+    let mut open: Vec<usize> = Vec::new();
+    let mut braces = chunk.braces.iter().peekable();
+    for first in line_heads(&text[chunk.start..chunk.end]).map(|at| chunk.start + at).chain([chunk.end]) {
+        while let Some((brace, opens)) = braces.next_if(|(brace, _)| *brace < first) {
+            if *opens {
+                open.push(*brace);
+            } else {
+                open.pop();
+            }
+        }
+        // A line that is not indented more than the line of a brace stands behind its block. A `}` that begins a
+        // line closes the block of a line that is indented as it is.
+        let line = line_start(text, first);
+        let closes = text[first..chunk.end].starts_with('}');
+        let column = first - line;
+        let before = |open: &usize| line_start(text, *open) < line;
+        let closed_by = open.iter().rposition(|open| indent(text, *open) == column && before(open));
+        let left = match (closes, closed_by) {
+            (true, Some(meant)) => meant + 1,
+            (false, _) if first < chunk.end => {
+                open.iter().position(|open| indent(text, *open) >= column && before(open)).unwrap_or(open.len())
+            }
+            _ => open.len(),
+        };
+        let at = last_code(text, chunk.start, line);
+        let because = closes.then_some(first);
+        found.extend(open.drain(left..).rev().map(|open| Unclosed { open, at, because }));
+    }
+    found.extend(open.into_iter().rev().map(|open| Unclosed { open, at: end, because: None }));
+    if found.len() == chunk.open.len() {
+        return found;
+    }
+    // Indentation leads astray: the braces that are left over are the ones that are not closed.
+    chunk.open.iter().rev().map(|open| Unclosed { open: *open, at: end, because: None }).collect()
+}
+
+/// Where the first token of each line stands; lines inside of a block text have none.
+fn line_heads(text: &str) -> impl Iterator<Item = usize> {
+    let mut fresh = true;
+    tokens(text).into_iter().filter_map(move |token| {
+        let first = fresh && !matches!(token.kind, Kind::Line | Kind::Comment);
+        fresh = token.kind == Kind::Line || fresh && !first;
+        first.then_some(token.start)
+    })
+}
+
+/// The changes that close them.
+pub(super) fn closings(unclosed: &[Unclosed]) -> Vec<(Range<usize>, String)> {
+    let mut places: Vec<usize> = unclosed.iter().map(|unclosed| unclosed.at).collect();
+    places.sort_unstable();
+    places.dedup();
+    let braces = |place: usize| "\n}".repeat(unclosed.iter().filter(|unclosed| unclosed.at == place).count());
+    places.into_iter().map(|place| (place..place, braces(place))).collect()
+}
+
+/// A block that is never closed: shown at its opening and where that comes to light.
+pub(super) fn never_closed(
+    file: &SourceFile,
+    chunk: &Chunk,
+    unclosed: &[Unclosed],
+    next: Option<&Chunk>,
+    items: usize,
+) -> Option<Problem> {
+    let text = &file.text;
+    let first = unclosed.first()?;
+    let line = line_start(text, first.open).max(chunk.start);
+    let start = line + text[line..].len() - text[line..].trim_start_matches([' ', '\t']).len();
+    let span = at(file, start.min(first.open), first.open + 1);
+    let mut problem = Problem::new("E0003", "this block is never closed", span, "opened here");
+    if let Some(brace) = first.because {
+        problem = problem.label(at(file, brace, brace + 1), "this closes another block, so a `}` is missing above");
+    } else if let Some(next) = next {
         // The keyword and the name of the item are enough to find it.
-        let line = &file.text[next.start..line_end(file, next.start)];
+        let line = &text[next.start..line_end(text, next.start)];
         let words: usize = line.split_inclusive(' ').take(2).map(str::len).sum();
         let end = next.start + line[..words].trim_end_matches([' ', '{']).len();
         problem =
             problem.label(at(file, next.start, end), "a new item starts here, so the `}` belongs above this line");
     }
-    let inside = &file.text[chunk.start..chunk.end];
-    let last =
-        inside.lines().rev().find(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#')).unwrap_or("");
-    let width = |position: usize| {
-        let start = file.text[..position].rfind('\n').map_or(0, |n| n + 1);
-        file.text[start..position].len() - file.text[start..position].trim_start_matches([' ', '\t']).len()
-    };
-    let closers: Vec<String> =
-        chunk.open.iter().rev().map(|open| format!("`{}}}`", " ".repeat(width(*open)))).collect();
-    let others = items.saturating_sub(1);
-    let note = match others {
+    let here: Vec<&Unclosed> = unclosed.iter().filter(|unclosed| unclosed.at == first.at).collect();
+    let closer = |unclosed: &&Unclosed| format!("{}}}", " ".repeat(indent(text, unclosed.open)));
+    let shown: Vec<String> = here.iter().map(|unclosed| format!("`{}`", closer(unclosed))).collect();
+    let last = text[line_start(text, first.at)..first.at].trim();
+    let note = match items.saturating_sub(1) {
         0 => String::new(),
         1 => "  The other item in this file was checked as usual".to_owned(),
         n => format!("  The other {n} items in this file were checked as usual"),
     };
-    problem.help(format!("add {} after the line `{}`.{note}", closers.join(" and "), last.trim()))
+    let lines: String = here.iter().map(|unclosed| format!("\n{}", closer(unclosed))).collect();
+    Some(problem.help(format!("add {} after the line `{last}`.{note}", shown.join(" and "))).fix(
+        "close the block",
+        false,
+        vec![(Span { end: first.at as u32, ..at(file, first.at, first.at) }, lines)],
+    ))
 }
 
-/// The head of an item is not understood.
-pub(super) fn item(file: &SourceFile, chunk: &Chunk, position: usize) -> Problem {
-    let line_start = file.text[..position.min(file.text.len())].rfind('\n').map_or(0, |n| n + 1).max(chunk.start);
-    let end = line_end(file, line_start);
-    let body = &file.text[line_start..end];
-    let indent = body.len() - body.trim_start().len();
-    let keyword: String = file.text[chunk.start..].chars().take_while(char::is_ascii_alphanumeric).collect();
-    Problem::new("E0001", "this line is not understood here", at(file, line_start + indent, end), "not understood")
-        .help(form(&keyword))
+pub(super) fn line_start(text: &str, at: usize) -> usize {
+    text[..at].rfind('\n').map_or(0, |n| n + 1)
 }
 
-fn form(keyword: &str) -> String {
+/// How far the line of `at` is indented.
+fn indent(text: &str, at: usize) -> usize {
+    let line = &text[line_start(text, at)..];
+    line.len() - line.trim_start_matches([' ', '\t']).len()
+}
+
+/// The end of the last line before `end` that is neither blank nor a comment alone.
+fn last_code(text: &str, start: usize, end: usize) -> usize {
+    let mut last = end;
+    let mut at = end;
+    while at > start {
+        let line = line_start(text, at).max(start);
+        let body = text[line..at].trim_end();
+        if !body.trim_start().is_empty() && !body.trim_start().starts_with('#') {
+            return line + body.len();
+        }
+        last = line;
+        at = line.saturating_sub(1);
+    }
+    last
+}
+
+/// A text that is not closed on its line, or a block text that is never closed.
+pub(super) fn unclosed_text(file: &SourceFile, start: usize, block: bool) -> Problem {
+    let end = line_end(&file.text, start);
+    let line = file.text[start..end].trim_end();
+    let problem =
+        Problem::new("E0002", "this text is never closed", at(file, start, start + line.len()), "begins here");
+    if block {
+        return problem.help("close it with `\"\"\"` on a line of its own");
+    }
+    let help = match line.find('{') {
+        // Behind a brace, the quote that should close the text begins another one.
+        Some(brace) if line[brace..].contains('"') => "a `{` fills something in: close it with `}`, or write `\\{`",
+        _ => "add the closing `\"`; a text that goes over several lines stands between `\"\"\"`",
+    };
+    problem.help(help)
+}
+
+/// The head of an item is not understood. `head` ends before its `{`.
+pub(super) fn head(reader: &Reader<'_>, keyword: &str, head: Range<usize>) -> Told {
+    let text = reader.text(&head);
+    let line = text.trim_end().len();
+    if text[line..].contains('\n') && head_understood(keyword, &text[..line]) {
+        let change = Change {
+            edits: vec![(line..text.len(), " ".to_owned())],
+            help: "the `{` belongs at the end of the line above it".to_owned(),
+            safe: true,
+        };
+        let told = told(reader, head.start, change, "its `{` does not stand in this line");
+        let labels =
+            vec![Label { span: reader.span(&(head.start..head.start + line)), ..told.problem.labels[0].clone() }];
+        return Told { problem: Problem { labels, ..told.problem }, ..told };
+    }
+    if let Some(change) =
+        repair::find(text, None, |text, words| repair::understood(Rule::only_item, &with_body(keyword, text), words))
+    {
+        return told(reader, head.start, change, "not understood here");
+    }
+    let probe = with_body(keyword, text);
+    let position = Grammar::parse(Rule::only_item, &probe).err().map_or(0, |error| position(&error));
+    let end = line_end(text, position.min(line)).min(line);
+    let (range, label) = match narrow(text, position, end) {
+        Some(range) if range.start > 0 => (range, "not understood from here"),
+        _ => (0..end, "not understood"),
+    };
+    let span = reader.span(&(head.start + range.start..head.start + range.end));
+    let problem = Problem::new("E0001", "this line is not understood here", span, label).help(form(keyword));
+    Told { problem, edits: Vec::new() }
+}
+
+/// Is this a head of an item?
+pub(super) fn head_understood(keyword: &str, head: &str) -> bool {
+    Grammar::parse(Rule::only_item, &with_body(keyword, head)).is_ok()
+}
+
+/// The item is not understood although its head is.
+pub(super) fn beyond(reader: &Reader<'_>, position: usize) -> Problem {
+    let text = &reader.patched.text;
+    let position = position.min(text.len());
+    let line = line_start(text, position);
+    let start = line + text[line..].len() - text[line..].trim_start_matches([' ', '\t']).len();
+    let span = reader.span(&(start.min(position)..line_end(text, position)));
+    Problem::new("E0001", "this line is not understood here", span, "not understood")
+        .help("look at the braces and quotes in it")
+}
+
+/// The smallest item with this head.
+fn with_body(keyword: &str, head: &str) -> String {
+    match keyword {
+        "edition" => head.to_owned(),
+        "table" => format!("{head}{{\na | b\n}}"),
+        _ => format!("{head}{{\n}}"),
+    }
+}
+
+/// The smallest head of an item of this kind: what is inside of a broken one is read with it.
+pub(super) fn plain_head(keyword: &str) -> &'static str {
+    match keyword {
+        "choice" => "choice x ",
+        "entity" => "entity x.x ",
+        "system" => "system x ",
+        "table" => "table x by x ",
+        "sync" => "sync x between x.x and x.x ",
+        "events" => "events from x over webhook ",
+        "when" => "when x.x is created ",
+        "workflow" => "workflow x with x: x.x ",
+        _ => "test \"\" ",
+    }
+}
+
+fn form(keyword: &str) -> &'static str {
     match keyword {
         "edition" => "write `edition 2026`",
         "choice" => "write `choice Name for system.Entity.field, … {` and a word on each line",
@@ -96,56 +337,112 @@ fn form(keyword: &str) -> String {
         "workflow" => "write `workflow Name with name: system.Entity {`",
         _ => "write `test \"what it shows\" {`",
     }
-    .to_owned()
 }
 
-/// Statements that may stand in a block.
-fn allowed(block: &str) -> &'static [&'static str] {
-    match block {
-        "choice" => &["word \"Label\" in system \"spelling\" final"],
-        "entity" => &["changed at field", "field: type"],
-        "system" => &["schema \"schemas/name.lock\"", "limit api 100 calls per 10 seconds", "cache reads for 1 hour"],
-        "table" => &["cell | cell"],
-        "sync" => {
-            &["run", "priority", "match by", "create missing in", "on delete in", "conflict", "only where", "fields {"]
-        }
-        "fields" => &["left <-> right", "left -> right", "left <- right", "link left -> right via Sync"],
-        "events" => &["verify", "dedupe", "key by", "\"message\" -> sync Name"],
-        "when" => &["only where", "always {", "to stage {", "an action"],
-        "workflow" => {
-            &["step name {", "wait", "only one per", "give up after", "cancel when", "on failure {", "an action"]
-        }
-        "step" => &["an action", "retry", "timeout", "undo {", "accept duplicates"],
-        "wait" => &["happened {", "timed out {"],
-        "test" => &["given", "when", "expect"],
-        "record" => &["field = value", "link name = value"],
-        _ => &["create", "update", "set", "delete", "start", "call", "send", "notify", "run sync", "if", "nothing"],
+/// A line that is not understood inside of a block.
+pub(super) fn statement(reader: &Reader<'_>, block: Block, range: Range<usize>) -> Told {
+    let text = reader.text(&range).trim_end();
+    let skeleton = repair::skeleton(text);
+    let fits = |text: &str, words: &[Range<usize>]| repair::understood(block.rule(), text, words);
+    let parsed = Grammar::parse(block.rule(), &skeleton.text);
+    let stopped = parsed.as_ref().err().map(position);
+    let change = repair::find(&skeleton.text, Some(block), fits)
+        .or_else(|| stopped.and_then(|position| repair::missing(&skeleton.text, position, fits)));
+    if let Some(change) = change {
+        // The change was found in the skeleton; it is made in the line itself.
+        let edits = change.edits.into_iter();
+        let edits = edits.map(|(range, new)| (skeleton.places(&range), new)).collect();
+        return told(reader, range.start, Change { edits, ..change }, &format!("not understood {}", block.phrase()));
     }
-}
-
-/// A statement that is not understood inside a block.
-pub(super) fn statement(file: &SourceFile, span: Span, block: &str) -> Problem {
-    let text = file.slice(span);
-    let first_line = text.lines().next().unwrap_or("").trim_end();
-    let span = Span { end: span.start + (first_line.len() as u32).max(1), ..span };
-    let word: String = text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-    let heads = allowed(block);
-    let firsts: Vec<&str> =
-        heads.iter().filter_map(|head| head.split(' ').next()).filter(|w| w.chars().all(char::is_alphabetic)).collect();
-    let where_ = match block {
-        "block" => "in this block".to_owned(),
-        "record" => "in this record".to_owned(),
-        "fields" => "in `fields`".to_owned(),
-        other => format!("in this {other}"),
+    let first_line = line_end(text, 0);
+    let whole = code(text, first_line).last().map_or(1, |token| token.end);
+    let span = |inside: Range<usize>| reader.span(&(range.start + inside.start..range.start + inside.end));
+    let problem = |inside: Range<usize>, label: String| {
+        Problem::new("E0001", "this line is not understood here", span(inside), label)
     };
-    let problem = Problem::new("E0001", "this line is not understood here", span, format!("not understood {where_}"));
-    if let Some(keyword) = near::nearest(&word, firsts.iter().copied()).filter(|keyword| *keyword != word) {
-        let end = span.start + word.len() as u32;
-        return problem.help(format!("did you mean `{keyword}`?")).fix(
-            format!("write `{keyword}`"),
-            true,
-            vec![(Span { end, ..span }, keyword.to_owned())],
-        );
+    let done = |problem: Problem| Told { problem, edits: Vec::new() };
+    if let Some(inside) = repair::bad_interpolation(text) {
+        let told = problem(inside, "nothing can be filled in from this".to_owned());
+        return done(told.help("write `{name.field}`, or `\\{` for a brace that stands for itself"));
     }
-    problem.help(format!("here may stand: {}", heads.iter().map(|h| format!("`{h}`")).collect::<Vec<_>>().join(", ")))
+    if let Some(other) = block.others().find(|other| repair::understood(other.rule(), &skeleton.text, &[])) {
+        let told = problem(0..whole, format!("this belongs in {}", other.name()));
+        return done(told.help(format!("here may stand: {}", block.short())));
+    }
+    let forms = block.forms_of(word(text));
+    let position = match stopped {
+        Some(position) => skeleton.place(position),
+        // The mistake is inside of the braces.
+        None => Grammar::parse(block.rule(), text).err().map_or(0, |error| position(&error)),
+    };
+    let line = text[position.min(text.len())..].find(['\n', '\r']).map_or(text.len(), |n| position + n);
+    let narrow = narrow(text, position, line).filter(|narrow| narrow.start > 0);
+    match (narrow, forms.is_empty() && block != Block::Fields && block != Block::Record) {
+        (Some(inside), false) => {
+            let label =
+                if inside.start < position { "something is missing behind this" } else { "not understood from here" };
+            let told = problem(inside, label.to_owned());
+            done(told.help(if forms.is_empty() {
+                format!("here may stand: {}", block.short())
+            } else {
+                format!("write {}", forms.iter().map(|form| format!("`{form}`")).collect::<Vec<_>>().join(" or "))
+            }))
+        }
+        _ => {
+            let told = problem(0..whole, format!("not understood {}", block.phrase()));
+            done(told.help(format!("here may stand: {}", block.short())))
+        }
+    }
+}
+
+/// From the token at `position` to the end of its line; the last token, where the line is understood to its end.
+fn narrow(text: &str, position: usize, line: usize) -> Option<Range<usize>> {
+    let code = code(text, line);
+    let last = code.last()?;
+    match code.iter().find(|token| token.end > position) {
+        Some(token) => Some(token.start.max(position.min(token.end - 1))..last.end)
+            .map(|range| if text.is_char_boundary(range.start) { range } else { token.start..range.end }),
+        None => Some(last.start..last.end),
+    }
+}
+
+/// The tokens before `line` that are no comments.
+fn code(text: &str, line: usize) -> Vec<Token> {
+    tokens(&text[..line]).into_iter().filter(|token| !matches!(token.kind, Kind::Comment | Kind::Line)).collect()
+}
+
+/// A change as a problem that offers it.
+fn told(reader: &Reader<'_>, base: usize, change: Change, label: &str) -> Told {
+    let shifted: Vec<(Range<usize>, String)> =
+        change.edits.into_iter().map(|(range, new)| (base + range.start..base + range.end, new)).collect();
+    let spans: Vec<(Span, String)> = shifted
+        .iter()
+        .map(|(range, new)| {
+            let span = reader.span(range);
+            // Nothing is replaced where something is only put in.
+            let end = if range.is_empty() { span.start } else { span.end };
+            (Span { end, ..span }, new.clone())
+        })
+        .collect();
+    let first = shifted.first().map_or(base..base + 1, |(range, _)| range.clone());
+    let title = match spans.as_slice() {
+        [(_, new)] if !new.trim().is_empty() => format!("write `{}`", new.trim()),
+        _ => "mend the line".to_owned(),
+    };
+    let mut problem =
+        Problem::new("E0001", "this line is not understood here", reader.span(&first), label).help(change.help);
+    problem = problem.fix(title, change.safe, spans);
+    Told { problem, edits: if change.safe { shifted } else { Vec::new() } }
+}
+
+/// Where pest stopped.
+pub(super) fn position(error: &pest::error::Error<Rule>) -> usize {
+    match error.location {
+        InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
+    }
+}
+
+/// pest gave up: calls or stack are used up.
+pub(super) fn gave_up(error: &pest::error::Error<Rule>) -> bool {
+    matches!(error.variant, ErrorVariant::CustomError { .. })
 }

@@ -7,26 +7,20 @@ use crate::value;
 
 impl Builder<'_> {
     pub(super) fn sync(&mut self, pair: Pair<'_>) -> Option<Sync> {
-        let span = self.span(&pair);
         let mut name = None;
-        let mut ends = None;
-        let mut two_way = false;
         let mut sync: Option<Sync> = None;
         for part in parts(pair) {
             match part.as_rule() {
                 Rule::ident => name = Some(self.name(&part)),
                 Rule::ends_two | Rule::ends_one => {
-                    two_way = part.as_rule() == Rule::ends_two;
-                    let mut inner = parts(part).into_iter();
-                    if let (Some(left), Some(right)) = (inner.next(), inner.next()) {
-                        ends = Some((self.qualified(&left), self.qualified(&right)));
-                    }
-                    if let (Some(name), Some((left, right))) = (name.clone(), ends.clone()) {
+                    let two_way = part.as_rule() == Rule::ends_two;
+                    let mut ends = parts(part).into_iter();
+                    if let (Some(name), Some(left), Some(right)) = (name.take(), ends.next(), ends.next()) {
                         sync = Some(Sync {
                             name,
                             two_way,
-                            left,
-                            right,
+                            left: self.qualified(&left),
+                            right: self.qualified(&right),
                             run: None,
                             priority: None,
                             keys: Vec::new(),
@@ -44,31 +38,27 @@ impl Builder<'_> {
                     }
                 }
                 Rule::fields => {
-                    for line in parts(part) {
-                        match line.as_rule() {
-                            Rule::mapping => {
-                                if let (Some(sync), Some(mapping)) = (&mut sync, self.mapping(line)) {
-                                    sync.mappings.push(mapping);
-                                }
-                            }
-                            Rule::bad_stmt => self.bad(&line, "fields"),
-                            _ => {}
+                    for line in parts(part).into_iter().filter(|line| line.as_rule() == Rule::mapping) {
+                        if let (Some(sync), Some(mapping)) = (&mut sync, self.mapping(line)) {
+                            sync.mappings.push(mapping);
                         }
                     }
                 }
-                Rule::bad_stmt => self.bad(&part, "sync"),
                 _ => {}
             }
         }
-        let _ = (span, two_way);
         sync
     }
 
     fn sync_statement(&mut self, part: Pair<'_>, sync: &mut Sync) {
         let span = self.span(&part);
         match part.as_rule() {
-            Rule::s_run => sync.run = Some(Spanned::new(self.run(part), span)),
+            Rule::s_run => {
+                self.once(&sync.run, "run", span);
+                sync.run = Some(Spanned::new(self.run(part), span));
+            }
             Rule::s_prio => {
+                self.once(&sync.priority, "priority", span);
                 if let Some(level) = parts(part).first() {
                     let priority = match level.as_str().trim() {
                         "high" => Priority::High,
@@ -79,6 +69,7 @@ impl Builder<'_> {
                 }
             }
             Rule::s_match => {
+                self.once(&sync.keys.first(), "match", span);
                 for key in parts(part) {
                     let span = self.span(&key);
                     let mut names = parts(key).into_iter();
@@ -89,7 +80,10 @@ impl Builder<'_> {
                     }
                 }
             }
-            Rule::s_missing => sync.create = parts(part).first().map(|p| self.name(p)),
+            Rule::s_missing => {
+                self.once(&sync.create, "create", span);
+                sync.create = parts(part).first().map(|p| self.name(p));
+            }
             Rule::s_delete => {
                 let mut inner = parts(part).into_iter();
                 if let (Some(system), Some(what)) = (inner.next(), inner.next()) {
@@ -99,10 +93,15 @@ impl Builder<'_> {
                         _ => OnDelete::Review,
                     };
                     let system = self.name(&system);
+                    let before = sync.on_delete.iter().find(|(other, _)| other.value == system.value);
+                    self.once(&before, &format!("on delete in {}", system.value), span);
                     sync.on_delete.push((system, Spanned::new(gone, self.span(&what))));
                 }
             }
-            Rule::s_conflict => sync.conflict = parts(part).into_iter().next().map(|p| self.policy(p)),
+            Rule::s_conflict => {
+                self.once(&sync.conflict, "conflict", span);
+                sync.conflict = parts(part).into_iter().next().map(|p| self.policy(p));
+            }
             Rule::s_only => {
                 if let Some(expr) = parts(part).into_iter().next() {
                     let expr = self.expr(expr);

@@ -15,15 +15,14 @@ impl Builder<'_> {
                     let Some(part) = parts(part).into_iter().next() else { continue };
                     let span = self.span(&part);
                     let rule = part.as_rule();
-                    let Some(inner) = parts(part.clone()).into_iter().next() else { continue };
+                    let Some(inner) = parts(part).into_iter().next() else { continue };
                     let statement = match rule {
                         Rule::t_given => self.given(inner),
                         Rule::t_when => self.test_when(inner),
-                        _ => self.expectation(inner, has(&part, Rule::k_no)).map(TestStatement::Expect),
+                        _ => self.expectation(inner).map(TestStatement::Expect),
                     };
                     statements.extend(statement.map(|s| Spanned::new(s, span)));
                 }
-                Rule::bad_stmt => self.bad(&part, "test"),
                 _ => {}
             }
         }
@@ -118,7 +117,7 @@ impl Builder<'_> {
         })
     }
 
-    fn expectation(&mut self, pair: Pair<'_>, _no: bool) -> Option<Expectation> {
+    fn expectation(&mut self, pair: Pair<'_>) -> Option<Expectation> {
         let rule = pair.as_rule();
         match rule {
             Rule::x_none => {

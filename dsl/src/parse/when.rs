@@ -32,14 +32,16 @@ impl Builder<'_> {
                         only.push(self.expr(expr));
                     }
                 }
-                Rule::w_always => always = parts(part).into_iter().next().map(|p| self.block(p)),
+                Rule::w_always => {
+                    self.once(&always, "always", self.first_line(&part));
+                    always = parts(part).into_iter().next().map(|p| self.block(p));
+                }
                 Rule::w_branch => {
                     if let Some(branch) = self.branch(part) {
                         branches.push(branch);
                     }
                 }
                 Rule::action => actions.extend(self.action(part)),
-                Rule::bad_stmt => self.bad(&part, "when"),
                 _ => {}
             }
         }
@@ -69,12 +71,8 @@ impl Builder<'_> {
     pub(super) fn block(&mut self, pair: Pair<'_>) -> Block {
         let span = self.span(&pair);
         let mut actions = Vec::new();
-        for part in parts(pair) {
-            match part.as_rule() {
-                Rule::action => actions.extend(self.action(part)),
-                Rule::bad_stmt => self.bad(&part, "block"),
-                _ => {}
-            }
+        for part in parts(pair).into_iter().filter(|part| part.as_rule() == Rule::action) {
+            actions.extend(self.action(part));
         }
         Block { actions, span }
     }

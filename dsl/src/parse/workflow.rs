@@ -1,7 +1,9 @@
 //! `workflow`: what to do over days.
 
 use super::cursor::{Builder, Pair, Rule, find, has, parts};
+use super::limits::MAX_STEPS;
 use crate::ast::{Retry, SecondStart, Step, Undo, WaitFor, Workflow, WorkflowStatement};
+use crate::diagnostic::Problem;
 use crate::source::Spanned;
 
 impl Builder<'_> {
@@ -29,9 +31,13 @@ impl Builder<'_> {
                             } else {
                                 SecondStart::KeepFirst
                             };
+                            self.once(&only_one, "only one", span);
                             only_one = parts(part).first().map(|p| (self.path(p), Spanned::new(second, span)));
                         }
-                        Rule::wf_limit => give_up = parts(part).first().map(|p| self.duration(p)),
+                        Rule::wf_limit => {
+                            self.once(&give_up, "give up", span);
+                            give_up = parts(part).first().map(|p| self.duration(p));
+                        }
                         Rule::wf_cancel => {
                             if let Some(expr) = parts(part).into_iter().next() {
                                 cancel.push(self.expr(expr));
@@ -46,14 +52,25 @@ impl Builder<'_> {
                                 _ => WorkflowStatement::WaitUntil(self.expr(part), span),
                             });
                         }
-                        Rule::wf_fail => on_failure = parts(part).into_iter().next().map(|p| self.block(p)),
+                        Rule::wf_fail => {
+                            self.once(&on_failure, "on failure", self.first_line(&part));
+                            on_failure = parts(part).into_iter().next().map(|p| self.block(p));
+                        }
                         Rule::action => body.extend(self.action(part).map(WorkflowStatement::Action)),
                         _ => {}
                     }
                 }
-                Rule::bad_stmt => self.bad(&part, "workflow"),
                 _ => {}
             }
+        }
+        let steps = body.iter().filter_map(|statement| match statement {
+            WorkflowStatement::Step(step) => Some(step.head),
+            _ => None,
+        });
+        if let Some(head) = steps.into_iter().nth(MAX_STEPS) {
+            let problem =
+                Problem::new("E0098", "this workflow has more than 500 steps", head, "the first one too many");
+            self.problems.push(problem.help("start a second workflow from it"));
         }
         let mut names = names.into_iter();
         Some(Workflow {
@@ -87,10 +104,20 @@ impl Builder<'_> {
                     let Some(part) = parts(part).into_iter().next() else { continue };
                     let span = self.span(&part);
                     match part.as_rule() {
-                        Rule::st_retry => retry = Some(Spanned::new(self.retry(part), span)),
-                        Rule::st_timeout => timeout = parts(part).first().map(|p| self.duration(p)),
-                        Rule::accept => accept = Some(span),
+                        Rule::st_retry => {
+                            self.once(&retry, "retry", span);
+                            retry = Some(Spanned::new(self.retry(part), span));
+                        }
+                        Rule::st_timeout => {
+                            self.once(&timeout, "timeout", span);
+                            timeout = parts(part).first().map(|p| self.duration(p));
+                        }
+                        Rule::accept => {
+                            self.once(&accept, "accept duplicates", span);
+                            accept = Some(span);
+                        }
                         Rule::st_undo => {
+                            self.once(&undo, "undo", self.first_line(&part));
                             undo = parts(part).into_iter().next().map(|p| match p.as_rule() {
                                 Rule::block => Undo::Block(self.block(p)),
                                 _ => Undo::Nothing(self.plain_text(&p)),
@@ -100,7 +127,6 @@ impl Builder<'_> {
                         _ => {}
                     }
                 }
-                Rule::bad_stmt => self.bad(&part, "step"),
                 _ => {}
             }
         }
@@ -142,9 +168,14 @@ impl Builder<'_> {
                     end = part.as_span().start() + part.as_str().trim_end().len();
                     condition = Some(self.expr(part));
                 }
-                Rule::wf_hap => happened = parts(part).into_iter().next().map(|p| self.block(p)),
-                Rule::wf_timed => timed_out = parts(part).into_iter().next().map(|p| self.block(p)),
-                Rule::bad_stmt => self.bad(&part, "wait"),
+                Rule::wf_hap => {
+                    self.once(&happened, "happened", self.first_line(&part));
+                    happened = parts(part).into_iter().next().map(|p| self.block(p));
+                }
+                Rule::wf_timed => {
+                    self.once(&timed_out, "timed out", self.first_line(&part));
+                    timed_out = parts(part).into_iter().next().map(|p| self.block(p));
+                }
                 _ => {}
             }
         }

@@ -1,0 +1,357 @@
+//! What may have been meant by a line that is not understood: one changed word or sign with which it is.
+//!
+//! In: the line. Out: changes, tried one after the other by parsing the changed line. Always true: a change is
+//! offered only if the whole line is understood with it.
+
+use std::ops::Range;
+
+use pest::Parser;
+
+use super::grammar::{Grammar, Rule};
+use super::patch::{Patch, Patched};
+use super::statements::Block;
+use crate::near;
+use crate::tokens::{Kind, Token, tokens};
+
+/// The words of the language.
+#[rustfmt::skip]
+pub(super) const WORDS: [&str; 155] = [
+    "about", "accept", "after", "always", "and", "answers", "apart", "archive", "arrives", "as", "at", "batches",
+    "because", "becomes", "between", "by", "cache", "call", "calls", "cancel", "change", "changed", "changes",
+    "choice", "clear", "completed", "conflict", "create", "created", "day", "days", "dedupe", "delete", "deleted",
+    "done", "duplicates", "edition", "else", "empty", "entity", "event", "events", "every", "expect", "fail",
+    "failed", "fails", "failure", "fields", "final", "finished", "first", "for", "from", "give", "given",
+    "happened", "happens", "header", "high", "hour", "hours", "if", "ignore", "in", "is", "kafka", "keep", "key",
+    "limit", "link", "list", "low", "match", "medium", "message", "minute", "minutes", "missing", "most", "newest",
+    "no", "not", "nothing", "notice", "notify", "of", "on", "once", "one", "only", "or", "ordered", "otherwise",
+    "out", "over", "parked", "pass", "passes", "per", "person", "priority", "queue", "read", "reads", "records",
+    "requests", "retry", "review", "role", "run", "running", "runs", "schema", "second", "seconds", "send", "set",
+    "skip", "skipped", "start", "step", "steps", "sync", "system", "table", "test", "the", "then", "tie", "time",
+    "timed", "timeout", "times", "to", "topic", "twice", "undo", "undone", "unique", "until", "up", "update",
+    "verify", "via", "wait", "webhook", "week", "weeks", "when", "where", "wins", "with", "workflow", "yes",
+];
+
+/// Names that are looked at in one line; more are not worth the time.
+const MOST_NAMES: usize = 24;
+
+/// One way to mend a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Change {
+    /// Replacements in the line, in order.
+    pub(super) edits: Vec<(Range<usize>, String)>,
+    /// What to do, for people.
+    pub(super) help: String,
+    /// No other way is as likely.
+    pub(super) safe: bool,
+}
+
+/// `text` with nothing between its braces: what stands there has problems of its own.
+pub(super) fn skeleton(text: &str) -> Patched {
+    let mut patch = Patch::default();
+    let mut open: Vec<usize> = Vec::new();
+    for token in tokens(text) {
+        match &text[token.start..token.end] {
+            "{" => open.push(token.end),
+            "}" => {
+                if let Some(start) = open.pop().filter(|_| open.is_empty()) {
+                    patch.add(start..token.start, " ");
+                }
+            }
+            _ => {}
+        }
+    }
+    patch.apply(text, 0..text.len())
+}
+
+/// Is all of `text` one `rule`, and are the words that stand at `words` words of the language there, not names?
+pub(super) fn understood(rule: Rule, text: &str, words: &[Range<usize>]) -> bool {
+    let Ok(pairs) = Grammar::parse(rule, text) else { return false };
+    words.is_empty()
+        || !pairs.flatten().any(|pair| {
+            let span = pair.as_span();
+            matches!(pair.as_rule(), Rule::ident | Rule::path | Rule::qual)
+                && words.iter().any(|word| span.start() < word.end && word.start < span.end())
+        })
+}
+
+/// The first change with which `fits` accepts `text`; it is given the changed text and where new words stand in it.
+pub(super) fn find(text: &str, block: Option<Block>, fits: impl Fn(&str, &[Range<usize>]) -> bool) -> Option<Change> {
+    changes(text, block).into_iter().find(|change| {
+        let mut changed = String::with_capacity(text.len() + 16);
+        let mut words = Vec::new();
+        let mut at = 0;
+        for (range, new) in &change.edits {
+            let Some(kept) = text.get(at..range.start) else { return false };
+            changed.push_str(kept);
+            if WORDS.contains(&new.as_str()) {
+                words.push(changed.len()..changed.len() + new.len());
+            }
+            changed.push_str(new);
+            at = range.end;
+        }
+        changed.push_str(&text[at..]);
+        fits(&changed, &words)
+    })
+}
+
+/// The first `{…}` of a text that nothing can be filled into, in bytes of `text`.
+pub(super) fn bad_interpolation(text: &str) -> Option<Range<usize>> {
+    for token in tokens(text).iter().filter(|token| matches!(token.kind, Kind::Text | Kind::Block)) {
+        let inner = &text[token.start..token.end];
+        let mut at = 1;
+        while at < inner.len() {
+            match inner.as_bytes()[at] {
+                b'\\' => at += 2,
+                b'{' => {
+                    // `text_end` finds the end of a text; behind a quote of ours, braces are part of it.
+                    let end = interpolation_end(inner, at);
+                    if Grammar::parse(Rule::one_interp, &inner[at..end]).is_err() {
+                        return Some(token.start + at..token.start + end);
+                    }
+                    at = end;
+                }
+                _ => at += 1,
+            }
+        }
+    }
+    None
+}
+
+/// Behind the `}` that closes the `{` at `at`, or the end of the line.
+fn interpolation_end(text: &str, at: usize) -> usize {
+    let line = text[at..].find(['\n', '\r']).map_or(text.len(), |n| at + n);
+    let mut depth = 0usize;
+    for token in tokens(&text[at..line]) {
+        match &text[at + token.start..at + token.end] {
+            "{" => depth += 1,
+            "}" => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth == 0 {
+            return at + token.end;
+        }
+    }
+    line
+}
+
+fn changes(text: &str, block: Option<Block>) -> Vec<Change> {
+    let found = tokens(text);
+    let mut all: Vec<Change> = Vec::new();
+    let foreign = foreign(text, &found, block);
+    if foreign.len() > 1 {
+        let edits: Vec<_> = foreign.iter().flat_map(|change| change.edits.clone()).collect();
+        let mut help: Vec<&str> = foreign.iter().map(|change| change.help.as_str()).collect();
+        help.dedup();
+        let safe = foreign.iter().all(|change| change.safe);
+        all.push(Change { edits, help: help.join("; "), safe });
+    }
+    all.extend(foreign);
+    all.extend(words(text, &found));
+    all
+}
+
+/// Small words that are easily left out.
+const SMALL: [&str; 16] =
+    ["by", "in", "for", "to", "of", "with", "on", "per", "from", "where", "times", "after", "at", "as", "wins", "and"];
+
+/// A small word that is missing at `position`.
+pub(super) fn missing(text: &str, position: usize, fits: impl Fn(&str, &[Range<usize>]) -> bool) -> Option<Change> {
+    let blank = if text[..position].ends_with([' ', '\t']) { "" } else { " " };
+    SMALL.into_iter().find_map(|word| {
+        let new = format!("{blank}{word} ");
+        let start = position + blank.len();
+        let changed = format!("{}{new}{}", &text[..position], &text[position..]);
+        fits(&changed, std::slice::from_ref(&(start..start + word.len()))).then(|| Change {
+            edits: vec![(position..position, new)],
+            help: format!("a `{word}` is missing here"),
+            safe: true,
+        })
+    })
+}
+
+/// Words that are nearly words of the language, the nearest first.
+fn words(text: &str, found: &[Token]) -> Vec<Change> {
+    let mut near_words: Vec<(usize, usize, Change)> = Vec::new();
+    for token in found.iter().filter(|token| token.kind == Kind::Name).take(MOST_NAMES) {
+        let word = &text[token.start..token.end];
+        for (distance, meant) in near::all_near(word, WORDS) {
+            // A short word is near to everything: it stands only for one that is hardly longer.
+            let longest = match meant {
+                "not" => 3,
+                _ if meant.len() <= 3 => meant.len() + 1,
+                _ => usize::MAX,
+            };
+            let short = word.len() > longest;
+            if meant == word || short {
+                continue;
+            }
+            let edits = vec![(token.start..token.end, meant.to_owned())];
+            let change = Change { edits, help: format!("did you mean `{meant}`?"), safe: true };
+            near_words.push((distance, token.start, change));
+        }
+    }
+    near_words.sort_by_key(|(distance, start, _)| (*distance, *start));
+    near_words.into_iter().map(|(.., change)| change).collect()
+}
+
+/// Signs and words of other languages.
+fn foreign(text: &str, found: &[Token], block: Option<Block>) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let piece = |token: &Token| &text[token.start..token.end];
+    let mut push = |range: Range<usize>, new: &str, help: String, safe: bool| {
+        changes.push(Change { edits: vec![(range, new.to_owned())], help, safe });
+    };
+    let mut index = 0;
+    while let Some(token) = found.get(index) {
+        let rest = &text[token.start..];
+        let signs = [
+            ("<=>", "<->"),
+            ("<-->", "<->"),
+            ("==>", "->"),
+            ("-->", "->"),
+            ("=>", "->"),
+            ("<--", "<-"),
+            ("===", "="),
+            ("==", "="),
+            (":=", "="),
+            ("!==", "!="),
+            ("<>", "!="),
+            ("&&", "and"),
+            ("||", "or"),
+        ];
+        if matches!(token.kind, Kind::Symbol | Kind::Other)
+            && let Some((sign, ours)) = signs.iter().find(|(sign, _)| rest.starts_with(sign))
+        {
+            push(token.start..token.start + sign.len(), ours, format!("write `{ours}` for `{sign}`"), true);
+            while found.get(index).is_some_and(|next| next.start < token.start + sign.len()) {
+                index += 1;
+            }
+            continue;
+        }
+        let last = found[index + 1..].iter().all(|token| matches!(token.kind, Kind::Line | Kind::Comment));
+        match (token.kind, piece(token)) {
+            (Kind::Other, ";") if last => {
+                push(token.start..token.end, "", "a line ends by itself: leave out the `;`".to_owned(), true);
+            }
+            (Kind::Symbol, ",") if last => {
+                push(token.start..token.end, "", "a line ends by itself: leave out the `,`".to_owned(), true);
+            }
+            (Kind::Other, "!") => push(token.start..token.end, "not ", "write `not` for `!`".to_owned(), true),
+            (Kind::Other, "\u{a0}") => {
+                push(
+                    token.start..token.end,
+                    " ",
+                    "a blank here is a no-break space: write a plain one".to_owned(),
+                    true,
+                );
+            }
+            (Kind::Other, quote @ ("'" | "“" | "”" | "„" | "‘" | "’")) => {
+                let close = found[index + 1..]
+                    .iter()
+                    .position(|other| other.kind == Kind::Other && matches!(piece(other), "'" | "“" | "”" | "‘" | "’"));
+                if let Some(close) = close {
+                    let close = &found[index + 1 + close];
+                    let inner = &text[token.end..close.start];
+                    if !inner.contains(['"', '\n']) {
+                        let help = format!("a text stands between `\"`, not `{quote}`");
+                        push(token.start..close.end, &format!("\"{inner}\""), help, true);
+                    }
+                    index = found.iter().position(|other| other.start >= close.end).unwrap_or(found.len());
+                    continue;
+                }
+            }
+            (Kind::Symbol, "/") if rest.starts_with("//") => {
+                let end = rest.find(['\n', '\r']).map_or(text.len(), |n| token.start + n);
+                push(token.start..token.start + 2, "#", "a comment begins with `#`".to_owned(), true);
+                index = found.iter().position(|other| other.start >= end).unwrap_or(found.len());
+                continue;
+            }
+            (Kind::Symbol, ":") if block == Some(Block::Record) => {
+                push(token.start..token.end, " =", "write `=` for `:`".to_owned(), true);
+            }
+            (Kind::Symbol, "=") if block == Some(Block::Entity) => {
+                push(token.start..token.end, ":", "write `:` for `=`".to_owned(), true);
+            }
+            (Kind::Symbol, "=") if block == Some(Block::Fields) => {
+                let help = "say which way the value goes: `->`, `<-` or `<->`".to_owned();
+                push(token.start..token.end, "->", help, false);
+            }
+            (Kind::Name, "true" | "True" | "TRUE") => {
+                push(token.start..token.end, "yes", "write `yes` for `true`".to_owned(), true);
+            }
+            (Kind::Name, "false" | "False" | "FALSE") => {
+                push(token.start..token.end, "no", "write `no` for `false`".to_owned(), true);
+            }
+            _ => {}
+        }
+        index += 1;
+    }
+    changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(block: Block, text: &str, mended: &str) {
+        let found = find(text, Some(block), |text, words| understood(block.rule(), text, words));
+        let Some(change) = found else { panic!("nothing found for `{text}`") };
+        let mut patch = Patch::default();
+        for (range, new) in &change.edits {
+            assert!(patch.add(range.clone(), new));
+        }
+        assert_eq!(patch.apply(text, 0..text.len()).text, mended);
+    }
+
+    #[test]
+    fn a_misspelt_word_is_found_wherever_it_stands() {
+        check(Block::Sync, "rn on change", "run on change");
+        check(Block::Sync, "run every 1 hour in bathces of 100", "run every 1 hour in batches of 100");
+        check(Block::Sync, "feilds { }", "fields { }");
+        check(Block::Step, "retry 5 times, frist after 1 minute", "retry 5 times, first after 1 minute");
+        check(Block::When, "alwyas { }", "always { }");
+        check(Block::Test, "expct no crm.Note", "expect no crm.Note");
+    }
+    #[test]
+    fn a_small_word_that_is_left_out_is_found() {
+        for (text, position, mended) in [
+            ("match email", 6, "match by email"),
+            ("create missing both", 15, "create missing in both"),
+            ("on delete app review", 10, "on delete in app review"),
+        ] {
+            let change = missing(text, position, |text, words| understood(Rule::one_sync, text, words));
+            let change = change.expect("a word");
+            assert_eq!(format!("{}{}{}", &text[..position], change.edits[0].1, &text[position..]), mended);
+        }
+        let name = missing("a -> ", 5, |text, words| understood(Rule::one_fields, text, words));
+        assert_eq!(name, None, "a name is missing, which nobody can guess");
+    }
+
+    #[test]
+    fn signs_of_other_languages_are_read() {
+        check(Block::Fields, "a => b else clear", "a -> b else clear");
+        check(Block::Fields, "a <=> b", "a <-> b");
+        check(Block::Record, "name: 'Ada'", "name = \"Ada\"");
+        check(Block::Record, "active = true,", "active = yes");
+        check(Block::Sync, "only where a == 1 && !(b == 2);", "only where a = 1 and not (b = 2)");
+        check(Block::Sync, "priority high // urgent", "priority high # urgent");
+    }
+
+    #[test]
+    fn a_line_that_nothing_mends_stays_as_it_is() {
+        for text in ["hello world", "run", "", "-> ->"] {
+            assert_eq!(
+                find(text, Some(Block::Sync), |text, words| understood(Rule::one_sync, text, words)),
+                None,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_filled_in_is_found() {
+        assert_eq!(bad_interpolation(r#"set a.b = "Call {sub.}: {x}""#), Some(16..22));
+        assert_eq!(bad_interpolation(r#"set a.b = "Call {sub.x else "you"}: \{""#), None);
+    }
+}
