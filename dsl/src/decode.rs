@@ -20,7 +20,7 @@ pub fn decode(program: &Program, entity: &EntityName, field: &str, wire: &Json) 
     let name = || format!("{entity}.{field}");
     let declared = program.field(entity, field);
     if let Some(choice) = program.choice(entity, field) {
-        return word(choice, &entity.system, &name, wire);
+        return words(choice, declared.map(|f| &f.ty), &entity.system, &name, wire);
     }
     match declared {
         Some(declared) => typed(&declared.ty, wire, &name),
@@ -40,20 +40,66 @@ pub fn decode_field(declared: &Field, wire: &Json) -> Result<Value, Fault> {
 /// integers and flags as JSON, empty as null.
 #[must_use]
 pub fn encode(program: &Program, entity: &EntityName, field: &str, value: &Value) -> Json {
-    if let (Some(choice), Value::Text(word)) = (program.choice(entity, field), value)
-        && let Some(row) = choice.row(word)
-    {
-        return row.spelling(&entity.system).into();
+    if let Some(choice) = program.choice(entity, field) {
+        let spelled = |value: &Value| match value {
+            Value::Text(word) => choice.row(word).map(|row| Json::from(row.spelling(&entity.system))),
+            _ => None,
+        };
+        match value {
+            Value::List(values) => {
+                return values.iter().map(|one| spelled(one).unwrap_or_else(|| encode_field(one))).collect();
+            }
+            one => {
+                if let Some(spelling) = spelled(one) {
+                    return spelling;
+                }
+            }
+        }
     }
-    plain(value)
+    encode_field(value)
 }
 
-fn plain(value: &Value) -> Json {
+/// Writes a member of an event or a parameter of an operation, which have no choices; the pair of [`decode_field`].
+#[must_use]
+pub fn encode_field(value: &Value) -> Json {
     match value {
-        Value::Record(members) => Json::Object(members.iter().map(|(k, v)| (k.clone(), plain(v))).collect()),
-        Value::List(values) => values.iter().map(plain).collect(),
+        Value::Record(members) => Json::Object(members.iter().map(|(k, v)| (k.clone(), handed_on(v))).collect()),
+        Value::List(values) => values.iter().map(encode_field).collect(),
         other => other.to_json(),
     }
+}
+
+/// A part of a structured value, as it came: a number is a JSON number again, unless that would change it.
+fn handed_on(value: &Value) -> Json {
+    match value {
+        Value::Record(members) => Json::Object(members.iter().map(|(k, v)| (k.clone(), handed_on(v))).collect()),
+        Value::List(values) => values.iter().map(handed_on).collect(),
+        Value::Decimal(number) => {
+            let text = number.to_string();
+            let same = text.parse::<f64>().ok().filter(|float| float.to_string() == text);
+            same.and_then(serde_json::Number::from_f64).map_or_else(|| text.into(), Json::Number)
+        }
+        other => other.to_json(),
+    }
+}
+
+/// One word, or in a list of options each of them.
+fn words(
+    choice: &Choice,
+    ty: Option<&Type>,
+    system: &str,
+    name: &dyn Fn() -> String,
+    wire: &Json,
+) -> Result<Value, Fault> {
+    let several: Vec<Json> = match (ty, wire) {
+        (Some(Type::List(_)), Json::Array(values)) => values.clone(),
+        // HubSpot joins several options of one property with semicolons.
+        (Some(Type::List(_)), Json::String(text)) if !text.is_empty() => {
+            text.split(';').filter(|part| !part.is_empty()).map(Json::from).collect()
+        }
+        _ => return word(choice, system, name, wire),
+    };
+    several.iter().map(|one| word(choice, system, name, one)).collect::<Result<_, _>>().map(Value::List)
 }
 
 fn word(choice: &Choice, system: &str, name: &dyn Fn() -> String, wire: &Json) -> Result<Value, Fault> {
@@ -105,9 +151,10 @@ fn typed(ty: &Type, wire: &Json, name: &dyn Fn() -> String) -> Result<Value, Fau
         },
         Type::Date => {
             let date = text.parse::<jiff::civil::Date>().ok().map(days_of);
-            let midnight =
-                || text.parse::<i64>().ok().map(|ms| i32::try_from(ms.div_euclid(86_400_000)).unwrap_or(i32::MAX));
+            let midnight = || text.parse::<i64>().ok().and_then(|ms| i32::try_from(ms.div_euclid(86_400_000)).ok());
+            let instant = || Moment::parse(&text).and_then(|at| i32::try_from(at.0.div_euclid(86_400_000)).ok());
             date.or_else(midnight)
+                .or_else(instant)
                 .filter(|days| day(*days).is_some())
                 .map(Value::Date)
                 .ok_or_else(|| malformed("a date"))

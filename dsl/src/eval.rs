@@ -123,7 +123,10 @@ pub fn eval<S: Scope>(program: &Program, expr: &Expr, scope: &S) -> Result<Value
             Value::Empty => Value::Empty,
             value => transforms::apply(transform, &value).map_err(Halt::Fault)?,
         },
-        Expr::Lookup { of, system, lookup } => scope.lookup(system, lookup, &run(of)?)?,
+        Expr::Lookup { of, system, lookup } => match run(of)? {
+            Value::Empty => Value::Empty,
+            value => scope.lookup(system, lookup, &value)?,
+        },
         Expr::Else(first, second) => match run(first)? {
             Value::Empty => run(second)?,
             value => value,
@@ -233,29 +236,53 @@ fn arithmetic(op: Arithmetic, left: Value, right: Value) -> Result<Value, Fault>
 /// # Errors
 /// [`Fault::Malformed`] where the field's type cannot hold it.
 pub fn coerce(value: Value, field: &Field) -> Result<Value, Fault> {
-    let malformed = |value: &Value, expected| Fault::Malformed {
-        field: "the value".to_owned(),
-        expected,
-        found: value.to_string(),
-    };
+    let midnight = |days: i32| crate::value::Moment(i64::from(days) * 86_400_000);
     Ok(match (&field.ty, value) {
         (_, Value::Empty) => Value::Empty,
         (Type::Number | Type::Money | Type::Percent, Value::Integer(n)) => Value::decimal(Decimal::from(n)),
         (Type::Number | Type::Money | Type::Percent, Value::Decimal(n)) => Value::decimal(n),
-        (Type::Integer, Value::Decimal(n)) if n.fract().is_zero() => {
-            i64::try_from(n).map(Value::Integer).map_err(|_| malformed(&Value::Decimal(n), "a whole number"))?
+        (Type::Integer, Value::Decimal(n)) if n.fract().is_zero() => match i64::try_from(n) {
+            Ok(n) => Value::Integer(n),
+            Err(_) => return Err(malformed(&field.ty, &Value::Decimal(n))),
+        },
+        (Type::Text | Type::Enum, value @ (Value::Integer(_) | Value::Decimal(_) | Value::Record(_))) => {
+            Value::text(value.to_string())
         }
-        (Type::Integer, value @ Value::Decimal(_)) => return Err(malformed(&value, "a whole number")),
-        (
-            Type::Text | Type::Enum,
-            value @ (Value::Integer(_) | Value::Decimal(_) | Value::Record(_) | Value::Time(_) | Value::Date(_)),
-        ) => Value::text(value.to_string()),
-        (Type::Time, Value::Date(days)) => Value::Time(crate::value::Moment(i64::from(days) * 86_400_000)),
-        (Type::Date, Value::Time(time)) => {
-            Value::Date(i32::try_from(time.0.div_euclid(86_400_000)).unwrap_or(i32::MAX))
+        (Type::Text | Type::Enum, value @ (Value::Time(_) | Value::Date(_) | Value::Flag(_))) => {
+            Value::text(value.to_string())
         }
-        (_, value) => value,
+        (Type::Time, Value::Date(days)) => Value::Time(midnight(days)),
+        (Type::Date, Value::Time(time)) => match i32::try_from(time.0.div_euclid(86_400_000)) {
+            Ok(days) => Value::Date(days),
+            Err(_) => return Err(malformed(&field.ty, &Value::Time(time))),
+        },
+        // What a structured value holds is not looked into.
+        (Type::Record, value) => value,
+        (Type::List(inner), Value::List(values)) => {
+            let inner = Field { ty: (**inner).clone(), ..field.clone() };
+            Value::List(values.into_iter().map(|value| coerce(value, &inner)).collect::<Result<_, _>>()?)
+        }
+        (Type::Text | Type::Enum, value @ Value::Text(_))
+        | (Type::Integer, value @ Value::Integer(_))
+        | (Type::Flag, value @ Value::Flag(_))
+        | (Type::Date, value @ Value::Date(_))
+        | (Type::Time, value @ Value::Time(_)) => value,
+        (ty, value) => return Err(malformed(ty, &value)),
     })
+}
+
+fn malformed(ty: &Type, value: &Value) -> Fault {
+    let expected = match ty {
+        Type::Text | Type::Enum => "text",
+        Type::Integer => "a whole number",
+        Type::Number | Type::Money | Type::Percent => "a number",
+        Type::Flag => "yes or no",
+        Type::Date => "a date",
+        Type::Time => "a time",
+        Type::Record => "a structured value",
+        Type::List(_) => "a list",
+    };
+    Fault::Malformed { field: "the value".to_owned(), expected, found: value.to_string() }
 }
 
 /// A side's value in the domain in which the two sides of a mapping compare.
@@ -274,6 +301,9 @@ pub fn canonical(program: &Program, sync: &Sync, mapping: &Mapping, side: Side, 
             let steps: Vec<&Transform> =
                 if side == Side::Left { list.iter().collect() } else { list.iter().rev().collect() };
             for transform in steps {
+                if value.is_empty() {
+                    return Ok(Value::Empty);
+                }
                 value = match (transforms::class(&transform.name), side) {
                     (Some(Class::Normaliser), _) => transforms::apply(transform, &value)?,
                     (_, Side::Right) => transforms::invert(transform, &value)?,
@@ -315,6 +345,9 @@ pub fn written(
             let mut value = canonical.clone();
             if side == Side::Right {
                 for transform in list {
+                    if value.is_empty() {
+                        return Ok(Value::Empty);
+                    }
                     value = transforms::apply(transform, &value)?;
                 }
             }

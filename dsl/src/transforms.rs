@@ -131,6 +131,28 @@ mod tests {
         crate::decode::decode_field(&field, &text.into()).expect("examples are of their type")
     }
 
+    proptest::proptest! {
+        #[test]
+        fn normalisers_settle_and_invertible_ones_come_back(text in ".{0,24}", number in i64::MIN / 4..i64::MAX / 4) {
+            for builtin in registry().iter().filter(|builtin| builtin.class != Class::Lossy) {
+                let value = match builtin.takes {
+                    Type::Text => Value::text(text.as_str()),
+                    Type::Time => Value::Time(crate::value::Moment(number / 1_000_000)),
+                    _ => Value::decimal(rust_decimal::Decimal::new(number, 2)),
+                };
+                let transform = Transform { name: builtin.name.to_owned(), args: Vec::new() };
+                let Ok(once) = apply(&transform, &value) else { continue };
+                if once.is_empty() {
+                    continue;
+                }
+                match builtin.class {
+                    Class::Normaliser => proptest::prop_assert_eq!(apply(&transform, &once), Ok(once)),
+                    _ => proptest::prop_assert_eq!(invert(&transform, &once), Ok(value)),
+                }
+            }
+        }
+    }
+
     #[test]
     fn every_example_holds() {
         for builtin in registry() {

@@ -233,6 +233,7 @@ fn a_gap_in_a_text_is_told() {
 
 #[test]
 fn one_mistake_gives_one_message() {
+    check(&when("  only where sub.plam = pro\n  nothing"), &["E0101 2 app.Subscription has no field `plam`"]);
     check(
         &when("  notify person sub.usr.phone about sub \"{sub.usr.firstName else 3}\" accept duplicates"),
         &["E0101 2 app.Subscription has no field `usr`", "E0101 2 app.Subscription has no field `usr`"],
@@ -336,4 +337,52 @@ fn the_events_of_a_system_stand_once() {
         &format!("{events}{events}"),
         &["E0104 1 the mail service sends no messages", "E0103 3 the events of mail stand twice"],
     );
+}
+
+/// A test with these lines, beginning in line 8, beside a sync and a workflow.
+fn test(lines: &str) -> String {
+    let sync = "sync Contacts from app.User to crm.Contact { match by email\n  fields { email -> email } }\n";
+    let workflow = "workflow Hello with sub: app.Subscription {\n  step one { send email \"welcome\" to sub.user.email }\n}\nwhen app.Subscription is created as sub { start Hello with sub }\n";
+    format!("{sync}{workflow}test \"t\" {{\n{lines}\n}}\n")
+}
+
+#[test]
+fn what_a_test_names_exists_and_is_of_its_type() {
+    for (lines, message) in [
+        ("  expect one crm.Deal { probability = 60 }", "E0205 8 crm.Deal.probability is a percent, this is a number"),
+        ("  expect one crm.Contact { contct = 1 }", "E0101 8 crm.Contact has no field `contct`"),
+        ("  given app.User { region = emae }\n  expect no crm.Contact", "E0108 8 app.User.region has no option `emae`"),
+        ("  when usr.email becomes \"a\"\n  expect no crm.Contact", "E0106 8 there is no variable `usr`"),
+        (
+            "  when message app \"user.crated\" arrives\n  expect no crm.Contact",
+            "E0105 8 BIOMETRICS sends no message `user.crated`",
+        ),
+        ("  expect step Hello.two done", "E0106 8 there is no step `two`"),
+        ("  expect email \"wellcome\" once", "E0108 8 mail.email has no option `wellcome`"),
+        (
+            "  expect call app.activateSubscription { subscription = \"s1\" } once",
+            "E0101 8 app.activateSubscription has no `subscription`",
+        ),
+        (
+            "  given time 2026-03-02 09:00 in \"Europe/Londn\"\n  expect no crm.Contact",
+            "E0802 8 there is no time zone \"Europe/Londn\"",
+        ),
+        ("  expect one crm.Contact { email.domain = \"a\" }", "E0101 8 `email` is a value and has no parts"),
+        (
+            "  given sub = app.Subscription { user = \"ada\" }\n  expect no crm.Contact",
+            "E0201 8 this leads to a record of app.User",
+        ),
+        ("  given crn answers 429 for 2 minutes\n  expect no crm.Contact", "E0102 8 there is no system `crn`"),
+    ] {
+        check(&test(lines), &[message]);
+    }
+}
+
+#[test]
+fn what_only_a_test_reads_is_read_from_no_system() {
+    let program =
+        compiled(&test("  given user = app.User { phone = \"1\" }\n  expect one crm.Contact { phone = user.phone }"))
+            .program;
+    let used = program.expect("a program").used;
+    assert!(!used.values().any(|used| used.fields.contains("phone")), "{used:?}");
 }

@@ -23,6 +23,9 @@ impl World<'_> {
             return;
         }
         let lock = self.systems[&system].lock.clone();
+        if self.unread.contains(&system) {
+            return;
+        }
         let Some(deliveries) = &lock.deliveries else {
             let problem = Problem::new(
                 "E0104",
@@ -184,6 +187,9 @@ impl World<'_> {
                 let known = self.systems.get(&name.system).is_some_and(|s| {
                     s.lock.events.contains_key(&name.entity) || s.lock.entities.contains_key(&name.entity)
                 });
+                if !known && self.unread.contains(&name.system) {
+                    return None;
+                }
                 if !known {
                     let keys: Vec<String> = self
                         .systems

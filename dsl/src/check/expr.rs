@@ -85,6 +85,8 @@ pub(super) struct Expected {
     pub(super) options: Vec<String>,
     /// `crm.Deal.dealstage`, for messages.
     pub(super) name: String,
+    /// What it is wanted for went wrong already: a single name may be a word of anything.
+    pub(super) unknown: bool,
     /// It is only printed, so that any type will do.
     pub(super) printed: bool,
 }

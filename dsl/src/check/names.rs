@@ -27,6 +27,9 @@ impl World<'_> {
         }
         let entity = entity_name(name);
         let system = &self.systems[&entity.system];
+        if self.unread.contains(&entity.system) && !system.lock.entities.contains_key(&entity.entity) {
+            return None;
+        }
         if system.lock.entities.contains_key(&entity.entity) {
             return Some(entity);
         }

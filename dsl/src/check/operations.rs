@@ -152,6 +152,9 @@ impl World<'_> {
             if let Some(op) = lock.operations.get(&name.value) {
                 return Some((system.value.clone(), name.value.clone(), op.clone()));
             }
+            if self.unread.contains(&system.value) {
+                return None;
+            }
             let known: Vec<String> = lock.operations.keys().cloned().collect();
             self.no_operation(&lock.product.clone(), name, &known);
             return None;
@@ -163,6 +166,7 @@ impl World<'_> {
             .collect();
         match found.as_slice() {
             [(system, op)] => Some((system.clone(), name.value.clone(), op.clone())),
+            [] if !self.unread.is_empty() => None,
             [] => {
                 let known: Vec<String> =
                     self.systems.values().flat_map(|s| s.lock.operations.keys().cloned()).collect();
@@ -198,7 +202,7 @@ impl World<'_> {
         self.tell(problem);
     }
 
-    fn template(&mut self, full: &str, op: &Operation, template: &ast::Name) {
+    pub(super) fn template(&mut self, full: &str, op: &Operation, template: &ast::Name) {
         if let Some(param) = op.params.get("template")
             && !param.options.is_empty()
             && !param.options.contains(&template.value)

@@ -73,6 +73,9 @@ impl World<'_> {
     pub(super) fn builtin(&mut self, transform: &ast::Transform) -> Option<(&'static transforms::Builtin, Transform)> {
         let TransformName::Named(name) = &transform.name else { return None };
         let Some(builtin) = transforms::named(&name.value).filter(|b| b.name != "format") else {
+            if !self.unread.is_empty() {
+                return None;
+            }
             let known: Vec<String> = transforms::registry()
                 .iter()
                 .map(|b| b.name.to_owned())
@@ -326,6 +329,7 @@ pub(super) fn wanted(typed: &Typed) -> Expected {
         choice: typed.choice,
         options: typed.options.clone(),
         name: typed.field.clone().unwrap_or_default(),
+        unknown: typed.kind == Kind::Any,
         ..Expected::default()
     }
 }

@@ -40,6 +40,9 @@ impl World<'_> {
             return typed;
         }
         if path.names.len() == 1 {
+            if expected.unknown && names.bare.is_none() {
+                return Typed::any(path.span);
+            }
             if let Some(choice) = expected.choice
                 && self.choices[choice].row(&first.value).is_some()
             {
@@ -207,6 +210,7 @@ impl World<'_> {
             choice,
             options: declared.as_ref().map(|f| f.options.clone()).unwrap_or_default(),
             name: format!("{entity}.{field}"),
+            unknown: declared.is_none(),
             ..Expected::default()
         };
         let key_span = key.span;

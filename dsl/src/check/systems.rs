@@ -65,6 +65,7 @@ impl World<'_> {
                         Problem::new("E0902", "this lock cannot be read", path.span, format!("{}{place}", path.value));
                     self.tell(problem.help(error.reason));
                     self.broken = true;
+                    self.unread.insert(name.clone());
                     empty_lock(name)
                 }
                 None => {
@@ -76,6 +77,7 @@ impl World<'_> {
                     );
                     self.tell(problem.help(format!("run `engine schema pull {name}`")));
                     self.broken = true;
+                    self.unread.insert(name.clone());
                     empty_lock(name)
                 }
             },

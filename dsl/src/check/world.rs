@@ -29,6 +29,8 @@ pub(super) struct World<'a> {
     pub(super) broken: bool,
     pub(super) problems: Vec<Problem>,
     pub(super) systems: BTreeMap<String, program::System>,
+    /// Systems whose lock cannot be read: what they have is unknown, and that is told once.
+    pub(super) unread: std::collections::BTreeSet<String>,
     pub(super) lock_paths: BTreeMap<String, String>,
     pub(super) choices: Vec<Choice>,
     /// Whether the order of a choice's rows means something, by its index.
@@ -70,6 +72,7 @@ impl<'a> World<'a> {
             broken,
             problems: Vec::new(),
             systems: BTreeMap::new(),
+            unread: std::collections::BTreeSet::new(),
             lock_paths: BTreeMap::new(),
             choices: Vec::new(),
             ordered: Vec::new(),

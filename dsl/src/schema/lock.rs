@@ -136,8 +136,9 @@ struct RawMessage {
 /// # Errors
 /// [`Unreadable`] where it is no YAML, of another form, or says something that form 1 does not have.
 pub fn read_lock(text: &str) -> Result<Lock, Unreadable> {
-    let raw: RawLock = serde_yaml::from_str(text)
-        .map_err(|error| Unreadable { line: error.location().map(|at| at.line()), reason: error.to_string() })?;
+    // Read as a mapping first: that refuses a key that stands twice.
+    let _: serde_yaml::Value = serde_yaml::from_str(text).map_err(|error| unreadable(&error))?;
+    let raw: RawLock = serde_yaml::from_str(text).map_err(|error| unreadable(&error))?;
     if raw.lock != 1 {
         return Err(Unreadable {
             reason: format!("it has form {}, and this engine reads form 1", raw.lock),
@@ -214,7 +215,7 @@ pub fn read_lock(text: &str) -> Result<Lock, Unreadable> {
             })
         }
     };
-    Ok(Lock {
+    let lock = Lock {
         product: raw.product.unwrap_or_else(|| raw.system.clone()),
         system: raw.system,
         connector: raw.connector,
@@ -225,7 +226,109 @@ pub fn read_lock(text: &str) -> Result<Lock, Unreadable> {
         lookups,
         deliveries,
         lines: lines(text),
-    })
+    };
+    consistent(&lock)?;
+    Ok(lock)
+}
+
+/// What the reader of YAML says, in plain words.
+fn unreadable(error: &serde_yaml::Error) -> Unreadable {
+    let said = error.to_string();
+    let said = said.split(" at line ").next().unwrap_or(&said);
+    let (path, said) = match said.rsplit_once(": ") {
+        Some((path, said)) if !path.contains(' ') => (format!(" in {path}"), said),
+        _ => (String::new(), said),
+    };
+    let name = |text: &str| text.split('`').nth(1).unwrap_or_default().to_owned();
+    let reason = if said.starts_with("unknown field") {
+        let known: Vec<&str> = said.split('`').skip(3).step_by(2).collect();
+        format!("`{}` is no key of form 1{path}; keys here are: {}", name(said), known.join(", "))
+    } else if said.starts_with("missing field") {
+        format!("`{}` is missing{path}", name(said))
+    } else if said.starts_with("unknown variant") {
+        let known: Vec<&str> = said.split('`').skip(3).step_by(2).collect();
+        format!("`{}` is not known{path}; possible are: {}", name(said), known.join(", "))
+    } else {
+        format!("{said}{path}")
+    };
+    Unreadable { reason, line: error.location().map(|at| at.line()) }
+}
+
+/// Every name in a lock leads to something in it.
+fn consistent(lock: &Lock) -> Result<(), Unreadable> {
+    let wrong = |path: String, reason: String| Unreadable { reason, line: lock.lines.get(&path).copied() };
+    if lock.pulled.parse::<jiff::civil::Date>().is_err() {
+        return Err(wrong("pulled".to_owned(), format!("`pulled` is no day such as 2026-11-20: {}", lock.pulled)));
+    }
+    for (name, entity) in &lock.entities {
+        let at = format!("entities.{name}");
+        let lacks = |key: &str, what: &str| wrong(format!("{at}.{key}"), format!("{name} has no {what}"));
+        if !entity.fields.contains_key("id") {
+            return Err(lacks("fields", "field `id`"));
+        }
+        if let ChangedAt::Field(field) = &entity.changed_at
+            && entity.fields.get(field).is_none_or(|f| f.ty != Type::Time)
+        {
+            return Err(lacks("changed_at", &format!("time `{field}`")));
+        }
+        for need in &entity.create_needs {
+            if !entity.fields.contains_key(need) && !entity.links.contains_key(need) {
+                return Err(lacks("create_needs", &format!("field or link `{need}`")));
+            }
+        }
+        for (link, to) in &entity.links {
+            if !lock.entities.contains_key(&to.to) {
+                return Err(wrong(
+                    format!("{at}.links.{link}"),
+                    format!("there is no entity `{}` for {name}.{link}", to.to),
+                ));
+            }
+            if entity.fields.contains_key(link) {
+                return Err(wrong(format!("{at}.links.{link}"), format!("{name}.{link} is a field and a link")));
+            }
+        }
+        for (field, declared) in &entity.fields {
+            let options = match &declared.ty {
+                Type::List(inner) => **inner == Type::Enum,
+                ty => *ty == Type::Enum,
+            };
+            if !declared.options.is_empty() && !options {
+                return Err(wrong(
+                    format!("{at}.fields.{field}"),
+                    format!("{name}.{field} has options and is no enum"),
+                ));
+            }
+        }
+    }
+    for (name, lookup) in &lock.lookups {
+        let known = lock
+            .entities
+            .get(&lookup.entity)
+            .is_some_and(|entity| [&lookup.from, &lookup.to].iter().all(|f| entity.fields.contains_key(*f)));
+        if !known {
+            let reason = format!("the lookup `{name}` leads to no {}.{} or {}", lookup.entity, lookup.from, lookup.to);
+            return Err(wrong(format!("lookups.{name}"), reason));
+        }
+    }
+    if let Some(deliveries) = &lock.deliveries {
+        let members = [("name", &deliveries.name), ("time", &deliveries.time), ("order", &deliveries.order)];
+        for (key, member) in members.into_iter().chain(deliveries.dedupe.iter().map(|member| ("dedupe", member))) {
+            if !deliveries.envelope.contains_key(member) {
+                return Err(wrong(format!("deliveries.{key}"), format!("the envelope has no `{member}`")));
+            }
+        }
+        for (name, message) in &deliveries.messages {
+            let (known, about) = match &message.about {
+                About::Record { entity, .. } => (lock.entities.contains_key(entity), entity),
+                About::Event(event) => (lock.events.contains_key(event), event),
+            };
+            if !known {
+                let reason = format!("message `{name}` is about `{about}`, which this lock does not have");
+                return Err(wrong(format!("deliveries.messages.{name}"), reason));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn typed(name: &str, raw: RawField) -> Result<Field, Unreadable> {
@@ -293,6 +396,44 @@ mod tests {
         assert!(lock.entities["Contact"].fields["email"].unique);
         assert_eq!(lock.lines["entities.Deal.fields.amount"], 60);
         let wrong = read_lock(&text.replace("product:", "produkt:")).expect_err("an unknown key");
-        assert!(wrong.reason.contains("produkt"), "{wrong}");
+        assert!(wrong.reason.starts_with("`produkt` is no key of form 1; keys here are: "), "{wrong}");
+        assert_eq!(wrong.line, Some(5));
+    }
+
+    #[track_caller]
+    fn refused(from: &str, to: &str, line: usize, reason: &str) {
+        let text = include_str!("../../../rules/schemas/app.lock");
+        assert!(text.contains(from));
+        let wrong = read_lock(&text.replacen(from, to, 1)).expect_err("refused");
+        assert_eq!((wrong.reason.as_str(), wrong.line), (reason, Some(line)));
+    }
+
+    #[test]
+    fn every_name_in_a_lock_leads_to_something_in_it() {
+        refused(
+            "{ to: Subscription",
+            "{ to: Subscriptions",
+            27,
+            "there is no entity `Subscriptions` for User.subscription",
+        );
+        refused("changed_at: updatedAt", "changed_at: changedAt", 10, "User has no time `changedAt`");
+        refused("[email]", "[mail]", 12, "User has no field or link `mail`");
+        refused(
+            "{ event: Login }",
+            "{ event: Logout }",
+            145,
+            "message `user.logged_in` is about `Logout`, which this lock does not have",
+        );
+        refused("pulled: 2026-11-20", "pulled: soon", 6, "`pulled` is no day such as 2026-11-20: soon");
+        refused("order:  data.id", "order:  data.key", 139, "the envelope has no `data.key`");
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_refused() {
+        let text = include_str!("../../../rules/schemas/app.lock");
+        let twice =
+            text.replacen("      lastName:      { type: text }\n", "      firstName:     { type: integer }\n", 1);
+        let wrong = read_lock(&twice).expect_err("refused");
+        assert!(wrong.reason.contains("firstName"), "{wrong}");
     }
 }
