@@ -48,6 +48,8 @@ pub(super) fn config(
     refuse_tls_where_it_is_not_built(options, TLS)?;
     let mut config = ClientConfig::new();
     config.set_log_level(RDKafkaLogLevel::Info);
+    // The default of ten seconds would keep us waiting for a broker that is back already.
+    config.set("reconnect.backoff.max.ms", "1000");
     for (name, value) in defaults {
         config.set(*name, *value);
     }

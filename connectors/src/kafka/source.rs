@@ -220,7 +220,6 @@ impl KafkaSource {
             ("queued.max.messages.kbytes", "16384"),
             // With a queue this short the default of a second would be the limit of our speed.
             ("fetch.queue.backoff.ms", "10"),
-            ("reconnect.backoff.max.ms", "1000"),
         ];
         let config = client::config(&settings.brokers, &fixed, &defaults, &settings.options)?;
         let consumer: StreamConsumer<Context> =
