@@ -81,6 +81,7 @@ pub(super) fn run(command: &Command) -> u8 {
         Hmac256 { header: app.to_owned(), secret }.verify(&headers, &body, now)
     } else {
         signature::verify(&arguments.method.to_uppercase(), &arguments.uri, &headers, &body, &secret, now)
+            .map_err(|rejection| rejection.to_string())
     };
     if arguments.output.json() {
         let reason = verdict.as_ref().err();
