@@ -1,8 +1,18 @@
 //! The commands. Exit codes everywhere: 0 fine, 1 findings or a refused operation, 2 could not run.
 
+mod client;
+mod config;
 mod demo;
+mod lists;
+mod operate;
 mod run;
+mod sandbox;
+mod status;
 mod validate;
+mod webhook;
+mod why;
+
+use std::io::IsTerminal;
 
 use clap::{Parser, Subcommand};
 
@@ -22,6 +32,33 @@ enum Command {
     Run(run::Arguments),
     /// Play the whole integration on this machine and tell the story.
     Demo(demo::Arguments),
+    /// How the running daemon is.
+    Status(status::Arguments),
+    /// Runs that stopped and need a person.
+    Incidents(lists::Arguments),
+    /// Records and messages that wait for a person.
+    Parked(lists::Arguments),
+    /// Runs of reactions and workflows.
+    Runs(lists::Arguments),
+    /// Which records are the same thing on both sides.
+    Links(lists::Arguments),
+    /// Everything known about a record, a link or a run.
+    Why(why::Arguments),
+    /// Repair what stopped: try again, skip, cancel, settle.
+    Resolve(operate::Resolve),
+    /// Run a sync over all records of its source now.
+    Backfill(operate::Backfill),
+    /// Load the rules again; a set that does not hold is refused.
+    Reload(operate::Reload),
+    /// Look into webhook deliveries.
+    #[command(subcommand)]
+    Webhook(webhook::Command),
+    /// Look into engine.yaml.
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Run a twin alone.
+    #[command(subcommand)]
+    Sandbox(sandbox::Command),
 }
 
 /// Runs the command line; gives the exit code.
@@ -40,11 +77,51 @@ pub fn main() -> u8 {
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Status(arguments) => status::run(&arguments),
+        Command::Incidents(arguments) => lists::run("incidents", &arguments),
+        Command::Parked(arguments) => lists::run("parked", &arguments),
+        Command::Runs(arguments) => lists::run("runs", &arguments),
+        Command::Links(arguments) => lists::run("links", &arguments),
+        Command::Why(arguments) => why::run(&arguments),
+        Command::Resolve(arguments) => operate::resolve(arguments),
+        Command::Backfill(arguments) => operate::backfill(arguments),
+        Command::Reload(arguments) => operate::reload(&arguments),
+        Command::Webhook(command) => webhook::run(&command),
+        Command::Config(command) => config::run(&command),
+        Command::Sandbox(command) => sandbox::run(command),
+    }
+}
+
+/// How a command reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Human,
+    Json,
+}
+
+/// `--format` and `--json` of every command that reports.
+#[derive(Debug, Clone, clap::Args)]
+struct Output {
+    /// How it is printed.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// The same as `--format json`.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Output {
+    fn json(&self) -> bool {
+        self.json || self.format == Format::Json
     }
 }
 
 /// Says on stderr why a command could not run.
 fn could_not_run(error: &(dyn miette::Diagnostic + 'static)) -> u8 {
+    if error.source_code().is_some() || error.related().is_some() {
+        eprint!("{}", pictured(error));
+        return 2;
+    }
     eprintln!("engine: {error}");
     let mut source = error.source();
     while let Some(cause) = source {
@@ -55,4 +132,29 @@ fn could_not_run(error: &(dyn miette::Diagnostic + 'static)) -> u8 {
         eprintln!("  help: {help}");
     }
     2
+}
+
+/// With its places in the file.
+fn pictured(error: &(dyn miette::Diagnostic + 'static)) -> String {
+    let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let theme = if color { miette::GraphicalTheme::unicode() } else { miette::GraphicalTheme::unicode_nocolor() };
+    let handler = miette::GraphicalReportHandler::new_themed(theme).with_width(160).with_links(false);
+    let mut text = String::new();
+    match handler.render_report(&mut text, error) {
+        Ok(()) => text,
+        Err(_) => format!("engine: {error}\n"),
+    }
+}
+
+/// Runs async work of a command; `threads` of 1 for what only waits.
+fn block_on<T>(threads: usize, work: impl Future<Output = T>) -> std::io::Result<T> {
+    let mut builder = if threads > 1 {
+        tokio::runtime::Builder::new_multi_thread()
+    } else {
+        tokio::runtime::Builder::new_current_thread()
+    };
+    if threads > 1 {
+        builder.worker_threads(threads);
+    }
+    Ok(builder.enable_all().build()?.block_on(work))
 }

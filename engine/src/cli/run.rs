@@ -1,75 +1,63 @@
-//! `engine run`: the daemon, until SIGTERM or SIGINT; SIGHUP takes changed rules.
+//! `engine run`: the daemon, until SIGTERM or SIGINT. SIGHUP loads the rules again.
 
 use std::path::PathBuf;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::client;
 use crate::config::Config;
-use crate::runtime::Engine;
+use crate::runtime::{Engine, Error};
 use crate::telemetry;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Where things are.
-    #[arg(long, default_value = "engine.yaml")]
-    config: PathBuf,
-    /// Take the time from the twins' clock at this address; for demos and tests, loopback only.
+    /// Where things are; `engine.yaml`, or `rules/engine.yaml` where that is not there.
     #[arg(long)]
+    config: Option<PathBuf>,
+    /// Take the time from the twins' clock at this URL; for demos and tests, loopback only.
+    #[arg(long, value_name = "URL")]
     clock: Option<String>,
 }
 
-/// The operating system refuses something.
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
-#[error("the engine cannot run here")]
-#[diagnostic(code(engine::system))]
-struct Refused(#[source] std::io::Error);
-
 pub(super) fn run(arguments: &Arguments) -> u8 {
     telemetry::init();
-    let config = match Config::read(&arguments.config) {
+    let config = match Config::read(&client::config_path(arguments.config.as_deref())) {
         Ok(config) => config,
-        Err(error) => {
-            eprintln!("{:?}", miette::Report::new(error));
-            return 2;
-        }
-    };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return super::could_not_run(&Refused(error)),
-    };
-    runtime.block_on(daemon(config, arguments.clock.clone()))
-}
-
-async fn daemon(config: Config, clock: Option<String>) -> u8 {
-    let heard = signal(SignalKind::terminate())
-        .and_then(|term| Ok((term, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?)));
-    let (mut term, mut interrupt, mut hangup) = match heard {
-        Ok(heard) => heard,
-        Err(error) => return super::could_not_run(&Refused(error)),
-    };
-    let mut running = match Engine::builder(config).clock_url(clock).start().await {
-        Ok(running) => running,
         Err(error) => return super::could_not_run(&error),
     };
+    let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
+    match super::block_on(threads, daemon(config, arguments.clock.clone())) {
+        Ok(Ok(())) => 0,
+        Ok(Err(error)) => super::could_not_run(&error),
+        Err(error) => super::could_not_run(&Error::System(error.to_string())),
+    }
+}
+
+async fn daemon(config: Config, clock: Option<String>) -> Result<(), Error> {
+    let heard = |kind| signal(kind).map_err(|error| Error::System(error.to_string()));
+    let mut terminate = heard(SignalKind::terminate())?;
+    let mut interrupt = heard(SignalKind::interrupt())?;
+    let mut hangup = heard(SignalKind::hangup())?;
+    let mut running = Engine::builder(config).clock_url(clock).start().await?;
     loop {
         tokio::select! {
             ended = running.ended() => {
-                return match ended {
-                    Ok(()) => 0,
-                    Err(error) => super::could_not_run(&error),
-                };
+                tracing::error!("the engine cannot go on; what was acknowledged is durable");
+                return ended;
             }
-            _ = hangup.recv() => {
-                if let Err(refused) = running.reloader().reload().await {
-                    tracing::error!(%refused, "the rules were not taken; the old ones go on");
-                }
-            }
-            _ = term.recv() => break,
+            _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
+            _ = hangup.recv() => {
+                let reloader = running.reloader().clone();
+                // A refusal is logged, counted and shown in the status; the old rules go on.
+                tokio::spawn(async move { reloader.reload().await.is_ok() });
+            }
         }
     }
-    match running.stop().await {
-        Ok(()) => 0,
-        Err(error) => super::could_not_run(&error),
+    // A second signal does not wait.
+    tokio::select! {
+        stopped = running.stop() => stopped,
+        _ = terminate.recv() => Err(Error::System("stopped at once by a second signal".to_owned())),
+        _ = interrupt.recv() => Err(Error::System("stopped at once by a second signal".to_owned())),
     }
 }

@@ -1,0 +1,120 @@
+//! `engine config check` and `schema`: engine.yaml, validated without starting anything.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::{Output, client};
+use crate::config::{self, Config};
+use crate::rules::stored;
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Check engine.yaml: keys, values, the systems of the rules, and which secrets are missing here.
+    Check {
+        /// The file; `engine.yaml`, or `rules/engine.yaml` where that is not there.
+        file: Option<PathBuf>,
+        #[arg(long, hide = true)]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Print the JSON Schema of engine.yaml.
+    Schema,
+}
+
+pub(super) fn run(command: &Command) -> u8 {
+    match command {
+        Command::Schema => {
+            let schema = config::schema();
+            println!("{}", serde_json::to_string_pretty(&schema).unwrap_or_else(|_| schema.to_string()));
+            0
+        }
+        Command::Check { file, config, output } => {
+            check(&client::config_path(file.as_deref().or(config.as_deref())), output)
+        }
+    }
+}
+
+fn check(path: &std::path::Path, output: &Output) -> u8 {
+    match Config::read(path) {
+        Ok(config) => {
+            let (findings, notes) = beside(&config);
+            if output.json() {
+                let findings: Vec<_> = findings.iter().map(|message| json!({"message": message})).collect();
+                println!("{}", json!({"schema": 1, "findings": findings, "notes": notes}));
+            } else {
+                for finding in &findings {
+                    println!("{}: {finding}", path.display());
+                }
+                for note in &notes {
+                    println!("note: {note}");
+                }
+                if findings.is_empty() {
+                    println!("{}: {} systems, no findings", path.display(), config.systems.len());
+                }
+            }
+            u8::from(!findings.is_empty())
+        }
+        Err(config::Error::Invalid { name, text, problems }) => {
+            if output.json() {
+                let findings: Vec<_> = problems
+                    .iter()
+                    .map(|p| json!({"message": p.message, "line": p.line, "help": p.help, "file": name}))
+                    .collect();
+                println!("{}", json!({"schema": 1, "findings": findings, "notes": []}));
+            } else {
+                print!("{}", super::pictured(&config::Error::Invalid { name, text, problems }));
+            }
+            1
+        }
+        Err(error) => super::could_not_run(&error),
+    }
+}
+
+/// How the file fits the rules, and which secrets this shell lacks.
+fn beside(config: &Config) -> (Vec<String>, Vec<String>) {
+    let mut findings = Vec::new();
+    let mut notes = Vec::new();
+    match stored::load(&config.rules) {
+        Ok(set) => {
+            let program = Arc::clone(&set.program);
+            for (name, system) in &program.systems {
+                match config.systems.get(name) {
+                    None => findings.push(format!("the rules name the system `{name}`, and it is not under `systems`")),
+                    Some(connection) if connection.connector != system.lock.connector => findings.push(format!(
+                        "`systems.{name}` has the connector `{}`, its lock was written for `{}`",
+                        connection.connector, system.lock.connector
+                    )),
+                    Some(connection) if connection.connector == "http" => {
+                        for operation in system.lock.operations.keys() {
+                            if !connection.operations.contains_key(operation) {
+                                findings.push(format!(
+                                    "`systems.{name}.operations` does not say how `{operation}` is called"
+                                ));
+                            }
+                        }
+                    }
+                    Some(_) => {}
+                }
+            }
+            for name in config.systems.keys() {
+                if !program.systems.contains_key(name) {
+                    notes.push(format!("the rules have no system `{name}`"));
+                }
+            }
+            if config.kafka.is_none() && program.doors.values().any(|door| !door.topics.is_empty()) {
+                notes.push("the rules read Kafka topics, and there is no `kafka`".to_owned());
+            }
+        }
+        Err(refusal) => findings.push(format!("the rules in {}: {refusal}", config.rules.display())),
+    }
+    let secrets = config.systems.values().flat_map(|c| c.token.iter().chain(c.webhook.as_ref().map(|w| &w.secret)));
+    for secret in secrets.chain(&config.admin.token) {
+        if let Err(missing) = secret.read() {
+            notes.push(missing.to_string());
+        }
+    }
+    (findings, notes)
+}

@@ -1,0 +1,96 @@
+//! `engine webhook verify`: why a delivery is accepted (0) or refused (1).
+
+use std::path::PathBuf;
+
+use connectors::hubspot::signature;
+use connectors::secret::Secret;
+use connectors::webhook::Verify;
+use connectors::webhook::hmac::Hmac256;
+use dsl::value::Moment;
+use serde_json::json;
+
+use super::Output;
+use crate::clock::wall;
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Check the signature of a delivery: HubSpot's, or the app's where it has an `X-App-Signature`.
+    Verify(Arguments),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The environment variable that holds the secret.
+    #[arg(long, value_name = "NAME")]
+    secret_env: String,
+    /// The method it came with.
+    #[arg(long, default_value = "POST")]
+    method: String,
+    /// The URL as the sender called it.
+    #[arg(long, default_value = "")]
+    uri: String,
+    /// The raw body, byte for byte; `-` reads it from stdin.
+    #[arg(long, value_name = "FILE")]
+    body: PathBuf,
+    /// A header, `name: value`; may stand several times.
+    #[arg(long = "header", value_name = "k: v")]
+    headers: Vec<String>,
+    /// The time of arrival in milliseconds since 1970; now where it is not given.
+    #[arg(long, value_name = "MS", allow_hyphen_values = true)]
+    now: Option<i64>,
+    #[command(flatten)]
+    output: Output,
+}
+
+pub(super) fn run(command: &Command) -> u8 {
+    let Command::Verify(arguments) = command;
+    let cannot = |reason: String| {
+        eprintln!("engine: {reason}");
+        2
+    };
+    let secret = match std::env::var(&arguments.secret_env) {
+        Ok(secret) if !secret.is_empty() => Secret::new(&secret),
+        _ => return cannot(format!("the environment has no `{}`", arguments.secret_env)),
+    };
+    let mut headers = http::HeaderMap::new();
+    for header in &arguments.headers {
+        let parsed = header.split_once(':').and_then(|(name, value)| {
+            let name: http::HeaderName = name.trim().parse().ok()?;
+            Some((name, http::HeaderValue::from_str(value.trim()).ok()?))
+        });
+        match parsed {
+            Some((name, value)) => {
+                headers.append(name, value);
+            }
+            None => return cannot(format!("`{header}` is no header: write `name: value`")),
+        }
+    }
+    let body = if arguments.body.as_os_str() == "-" {
+        let mut body = Vec::new();
+        std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut body).map(|_| body)
+    } else {
+        std::fs::read(&arguments.body)
+    };
+    let body = match body {
+        Ok(body) => body,
+        Err(error) => return cannot(format!("cannot read {}: {error}", arguments.body.display())),
+    };
+    let now = arguments.now.map_or_else(wall, Moment);
+    let app = "x-app-signature";
+    let verdict = if headers.contains_key(app) {
+        Hmac256 { header: app.to_owned(), secret }.verify(&headers, &body, now)
+    } else {
+        signature::verify(&arguments.method.to_uppercase(), &arguments.uri, &headers, &body, &secret, now)
+            .map_err(|rejection| rejection.to_string())
+    };
+    if arguments.output.json() {
+        let reason = verdict.as_ref().err();
+        println!("{}", json!({"schema": 1, "accepted": verdict.is_ok(), "reason": reason}));
+    } else {
+        match &verdict {
+            Ok(()) => println!("accepted"),
+            Err(reason) => println!("refused: {reason}"),
+        }
+    }
+    u8::from(verdict.is_err())
+}

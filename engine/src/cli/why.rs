@@ -1,0 +1,69 @@
+//! `engine why`: everything the daemon knows about one record, link or run.
+
+use serde_json::Value as Json;
+
+use super::client::{self, Reach, escape};
+use super::{Output, lists};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// A record's id, a link (`l12`) or a run (`r7`).
+    about: String,
+    /// Most lines of history.
+    #[arg(long, default_value_t = 200)]
+    limit: usize,
+    #[command(flatten)]
+    reach: Reach,
+    #[command(flatten)]
+    output: Output,
+}
+
+pub(super) fn run(arguments: &Arguments) -> u8 {
+    let path = format!("/api/v1/why?limit={}&about={}", arguments.limit, escape(&arguments.about));
+    let found = match client::ask(&arguments.reach, &path, None) {
+        Ok(found) => found,
+        Err(error) => return error.exit(),
+    };
+    let items = |name: &str| found[name].as_array().cloned().unwrap_or_default();
+    let known = ["links", "runs", "incidents", "history"].iter().any(|name| !items(name).is_empty());
+    if arguments.output.json() {
+        println!("{found}");
+        return u8::from(!known);
+    }
+    for link in items("links") {
+        println!("link  {}", lists::link_line(&link));
+    }
+    for run in items("runs") {
+        println!("run   {}", lists::run_line(&run));
+    }
+    for line in lists::incidents(&items("incidents")) {
+        println!("{line}");
+    }
+    for event in items("history") {
+        println!("{}", event_line(&event));
+    }
+    if !known {
+        println!("nothing is known of {}", arguments.about);
+    }
+    u8::from(!known)
+}
+
+fn event_line(event: &Json) -> String {
+    let word = |name: &str| event[name].as_str().unwrap_or_default();
+    let at = dsl::value::Moment(event["at"].as_i64().unwrap_or_default());
+    let ids: Vec<&str> = [word("left"), word("right")].into_iter().filter(|id| !id.is_empty()).collect();
+    let field = event["field"].as_str().map_or_else(String::new, |field| format!(".{field}"));
+    let value = match (event["displaced"].as_str(), event["value"].as_str()) {
+        (Some(displaced), Some(value)) => format!("  {displaced:?} -> {value:?}"),
+        (None, Some(value)) => format!("  {value:?}"),
+        _ => String::new(),
+    };
+    format!(
+        "{at}  {:<10} {}{field} {}{value}  {}  {}",
+        word("action"),
+        word("entity"),
+        ids.join(" = "),
+        word("place"),
+        word("detail")
+    )
+}
