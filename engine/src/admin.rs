@@ -40,7 +40,6 @@ struct Inner {
 
 impl Admin {
     /// An API over a running engine.
-    #[expect(clippy::too_many_arguments, reason = "it is made in one place, from everything it shows")]
     pub(crate) fn new(
         handle: Handle,
         reader: Reader,

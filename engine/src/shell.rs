@@ -14,7 +14,7 @@ mod wake;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use connectors::port::Answer;
@@ -159,10 +159,7 @@ impl Loop {
         let ends = [self.full_until, self.stopping].into_iter().flatten().map(from_now);
         match at.into_iter().chain(pace).chain(ends).min() {
             Some(span) if span.is_zero() => None,
-            Some(span) => match self.wakes.recv_timeout(span) {
-                Ok(wake) => Some(wake),
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-            },
+            Some(span) => self.wakes.recv_timeout(span).ok(),
             None => self.wakes.recv().ok(),
         }
     }

@@ -181,7 +181,7 @@ async fn a_contact_made_in_the_crm_becomes_a_user_over_http() {
     let statuses = stage.deliver(&running).await;
     assert!(!statuses.is_empty() && statuses.iter().all(|status| *status == 200), "{statuses:?}");
     let user = stage.user("ada@example.com").await;
-    assert_eq!(Json::from(user["firstName"].clone()), Json::from("Ada"));
+    assert_eq!(user["firstName"].clone(), Json::from("Ada"));
 
     let why = json(&running, &format!("/api/v1/why?about={id}")).await;
     assert_eq!(why["links"].as_array().map(Vec::len), Some(1), "{why}");

@@ -170,7 +170,7 @@ impl Ledger for Disk {
         }
         let seq = Seq(overlay.last().0 + 1);
         let size = bytes.len() as u64;
-        if !self.rounds.as_ref().is_some_and(|rounds| rounds.send((seq, bytes)).is_ok()) {
+        if self.rounds.as_ref().is_none_or(|rounds| rounds.send((seq, bytes)).is_err()) {
             let source = std::io::Error::other("the thread that writes the journal has ended");
             return Err(failed("cannot go on in", &self.shared.folder)(source));
         }

@@ -450,7 +450,12 @@ mod tests {
     fn a_newer_form_and_a_lost_file_are_refused() {
         let state = tempfile::tempdir().unwrap();
         let store = open(state.path()).unwrap();
-        store.with(|open| Ok(open.db.insert(FORM_KEY, &7u64.to_le_bytes()).map(|_| ()).unwrap())).unwrap();
+        store
+            .with(|open| {
+                let _: () = open.db.insert(FORM_KEY, &7u64.to_le_bytes()).map(|_| ()).unwrap();
+                Ok(())
+            })
+            .unwrap();
         store.close();
         drop(store);
         assert!(matches!(open(state.path()), Err(Error::Newer { found: 7, known: FORM })));

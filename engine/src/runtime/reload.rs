@@ -51,7 +51,6 @@ struct Inner {
 }
 
 impl Reloader {
-    #[expect(clippy::too_many_arguments, reason = "it is made in one place, from everything that a reload touches")]
     pub(super) fn new(
         config: Config,
         transport: Arc<dyn Transport>,
