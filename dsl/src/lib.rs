@@ -6,6 +6,7 @@ pub mod check;
 pub mod decode;
 pub mod diagnostic;
 pub mod eval;
+pub mod format;
 pub mod near;
 mod outline;
 pub mod parse;

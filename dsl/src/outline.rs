@@ -215,7 +215,7 @@ impl Scanner {
                     chunk.braces.push((start + at, false));
                     at += 1;
                     chunk.end = start + at;
-                    if chunk.open.pop().is_some() && chunk.open.is_empty() {
+                    if chunk.open.pop().is_some() && chunk.open.is_empty() && chunk.begins != Begins::Outside {
                         self.close();
                     }
                 }

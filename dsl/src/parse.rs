@@ -26,6 +26,8 @@ use std::ops::Range;
 use pest::Parser;
 
 pub use limits::MAX_FILE;
+pub(crate) use repair::WORDS;
+pub(crate) use statements::Block;
 
 use crate::ast;
 use crate::diagnostic::Problem;
@@ -35,7 +37,6 @@ use cursor::{Builder, Pair, Pairs};
 use grammar::{Grammar, Rule};
 use patch::{Patch, Patched};
 use recovery::{Reader, at};
-use statements::Block;
 
 mod grammar {
     #[derive(pest_derive::Parser)]

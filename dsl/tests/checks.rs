@@ -169,7 +169,7 @@ fn two_rows_with_one_spelling_are_told() {
 fn a_lossy_transform_cannot_go_both_ways() {
     check(
         "deals.rules",
-        "closeDate   <-> closedate                                 crm wins",
+        "closeDate   <-> closedate                            crm wins",
         "closeDate <-> closedate as \"YYYY-MM-DD\" crm wins",
         &["E0304 deals.rules:13 a two-way field needs a transform that can be undone"],
     );

@@ -15,7 +15,7 @@ use dsl::ast::meaning;
 use dsl::diagnostic::human;
 use dsl::parse::{Parse, parse};
 use dsl::source::{FileId, SourceFile};
-use mutation::mutations;
+use mutation::{cases, mutations};
 use proptest::prelude::*;
 use shipped::shipped;
 
@@ -323,7 +323,7 @@ tset \"t\" {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+    #![proptest_config(cases(120))]
 
     #[test]
     fn any_text_is_read_without_a_panic(text in "\\PC{0,200}") {

@@ -16,8 +16,13 @@ use crate::source::{FileId, SourceFile, Span};
 #[must_use]
 pub fn sarif(problems: &[Problem], files: &[SourceFile]) -> Value {
     let codes: Vec<&str> = problems.iter().map(|problem| problem.code).collect::<BTreeSet<_>>().into_iter().collect();
-    let rules: Vec<Value> =
-        codes.iter().map(|code| json!({"id": code, "help": {"text": format!("engine explain {code}")}})).collect();
+    let rules: Vec<Value> = codes
+        .iter()
+        .map(|code| {
+            let title = super::codes::entry(code).map_or("a finding", |entry| entry.title);
+            json!({"id": code, "shortDescription": {"text": title}, "help": {"text": format!("engine explain {code}")}})
+        })
+        .collect();
     let results: Vec<Value> = problems
         .iter()
         .map(|problem| {

@@ -15,7 +15,7 @@ use crate::tokens::{Kind, Token, tokens};
 
 /// The words of the language.
 #[rustfmt::skip]
-pub(super) const WORDS: [&str; 155] = [
+pub(crate) const WORDS: [&str; 155] = [
     "about", "accept", "after", "always", "and", "answers", "apart", "archive", "arrives", "as", "at", "batches",
     "because", "becomes", "between", "by", "cache", "call", "calls", "cancel", "change", "changed", "changes",
     "choice", "clear", "completed", "conflict", "create", "created", "day", "days", "dedupe", "delete", "deleted",

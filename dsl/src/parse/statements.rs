@@ -4,7 +4,7 @@ use super::grammar::Rule;
 
 /// Where a line stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Block {
+pub(crate) enum Block {
     Choice,
     Entity,
     System,

@@ -9,6 +9,12 @@ const PIECES: [&str; 40] = [
     "where ", "1", "x", "'", ";",
 ];
 
+/// As many cases as are usual for a law, or as `PROPTEST_CASES` says.
+pub(crate) fn cases(usual: u32) -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    ProptestConfig { cases: asked.unwrap_or(usual), ..ProptestConfig::default() }
+}
+
 /// One of `texts` with one to five edits: a piece put in, characters taken out, lines doubled, swapped or cut off.
 pub(crate) fn mutations(texts: Vec<(String, String)>) -> impl Strategy<Value = String> {
     let edit = (0..6usize, any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0..PIECES.len());
