@@ -115,7 +115,6 @@ pub(super) fn join(
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
     use std::collections::BTreeMap;
 

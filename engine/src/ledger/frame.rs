@@ -149,7 +149,6 @@ pub(super) fn seed(random: u64) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
     use super::*;
 

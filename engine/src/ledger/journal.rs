@@ -511,7 +511,6 @@ fn significant(data: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
     use super::*;
     use crate::ledger::Round;

@@ -250,7 +250,6 @@ impl<'a> Parts<'a> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
     use proptest::prelude::*;
 

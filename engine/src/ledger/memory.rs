@@ -139,7 +139,6 @@ impl Ledger for Memory {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
     use super::*;
 

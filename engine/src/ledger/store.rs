@@ -390,7 +390,6 @@ fn fault(error: &sled::Error) -> Fault {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
     use super::*;
     use crate::ledger::files::System;
