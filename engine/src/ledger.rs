@@ -9,12 +9,15 @@
 use serde::{Deserialize, Serialize};
 
 mod admission;
+mod backup;
+mod check;
 mod checkpoint;
 mod chunks;
 mod disk;
 mod files;
 mod frame;
 mod history;
+mod hold;
 mod journal;
 pub mod key;
 mod mark;
@@ -27,6 +30,8 @@ mod store;
 mod writer;
 
 pub use admission::MAX_ROUND;
+pub use backup::restore;
+pub use check::{Report, check};
 pub use disk::{Disk, Health, Reader, journal_folder};
 pub use files::{Files, Purpose, System};
 pub use history::{Records, Rounds, records};
