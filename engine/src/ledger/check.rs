@@ -13,7 +13,7 @@ use super::disk::{Lock, Reader, journal_folder};
 use super::files::{Files, System, failed};
 use super::frame::decode;
 use super::hold::Hold;
-use super::journal::{Frames, segments};
+use super::journal::{End, Frames, Segment, missing_behind, segments};
 use super::key::printable;
 use super::mark;
 use super::store::{FOLDER, Store, hash, is_hashed};
@@ -109,33 +109,33 @@ fn check_journal(state: &Path, until: Option<Seq>, report: &mut Report) -> Resul
             break;
         }
         report.segments += 1;
-        let next = match check_segment(segment, until, report) {
-            Ok(next) => next,
+        let end = match check_segment(segment, until, report) {
+            Ok(Some(end)) => end,
+            Ok(None) => break,
             Err(Error::Damaged { what, .. }) => {
                 report.problems.push(what);
                 continue;
             }
             Err(error) => return Err(error),
         };
-        if let Some(following) = found.get(at + 1)
-            && next < following.first
-            && until.is_none_or(|until| next <= until)
+        let following = match (found.get(at + 1), until) {
+            (Some(segment), _) => segment.first,
+            (None, Some(until)) => Seq(until.0 + 1),
+            (None, None) => break,
+        };
+        if end.next < following
+            && let Error::Damaged { what, .. } = missing_behind(segment, &end, following)
         {
-            let (from, to) = (next.0, following.first.0 - 1);
-            report.problems.push(format!("segment {}: rounds {from} to {to} are missing behind it", segment.name()));
+            report.problems.push(what);
         }
     }
     Ok(())
 }
 
-/// The sequence that follows the segment.
-fn check_segment(segment: &super::journal::Segment, until: Option<Seq>, report: &mut Report) -> Result<Seq, Error> {
+/// The end of the segment, or `None` where it holds the last round wanted.
+fn check_segment(segment: &Segment, until: Option<Seq>, report: &mut Report) -> Result<Option<End>, Error> {
     let mut frames = Frames::open(segment)?;
-    let mut next = segment.first;
-    while until.is_none_or(|until| next <= until) {
-        let Some((first, body)) = frames.next()? else {
-            return Ok(frames.end()?.next);
-        };
+    while let Some((first, body)) = frames.next()? {
         let counts = decode(body).map(|rounds| (rounds.len(), rounds.iter().map(|round| round.records.len()).sum()));
         let (rounds, records): (usize, usize) =
             counts.map_err(|error| frames.damaged(&format!("the rounds cannot be read: {error}")))?;
@@ -143,10 +143,12 @@ fn check_segment(segment: &super::journal::Segment, until: Option<Seq>, report: 
         report.frames += 1;
         report.rounds += rounds as u64;
         report.records += records as u64;
-        next = Seq(first.0 + rounds as u64);
-        report.last = Seq(next.0 - 1);
+        report.last = Seq(first.0 + rounds as u64 - 1);
+        if until.is_some_and(|until| report.last >= until) {
+            return Ok(None);
+        }
     }
-    Ok(next)
+    frames.end().map(Some)
 }
 
 /// Reads every row, and compares their hash with the one that was kept while they were written.

@@ -284,7 +284,7 @@ pub struct Health {
 
 /// The state folder, taken for this process.
 #[derive(Debug)]
-pub(super) struct Lock(#[expect(dead_code, reason = "the lock lasts as long as the file is open")] File);
+pub(super) struct Lock(File);
 
 impl Lock {
     /// Makes the folder, for its owner only, and takes it.
@@ -301,6 +301,15 @@ impl Lock {
             Ok(()) => Ok(Self(file)),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::Locked { path: state.display().to_string() }),
             Err(error) => Err(failed("cannot lock", &path)(error.into())),
+        }
+    }
+}
+
+impl Drop for Lock {
+    /// Closing the file is not enough: a process that is just being started from another thread has it open too.
+    fn drop(&mut self) {
+        if let Err(error) = flock(&self.0, FlockOperation::Unlock) {
+            tracing::warn!(%error, "the lock of the state folder was not given back; the end of the process does it");
         }
     }
 }

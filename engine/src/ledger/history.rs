@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 
 use super::frame::decode;
-use super::journal::{Frames, Segment, damaged, segments};
+use super::journal::{Frames, Segment, missing_behind, segments};
 use super::{Error, Round, Seq};
 
 /// Rounds in order.
@@ -109,8 +109,7 @@ impl Rounds {
             (None, None) => return Ok(()),
         };
         if end.next < following {
-            let what = format!("rounds {} to {} are missing behind it", end.next.0, following.0 - 1);
-            return Err(damaged(segment, end.frames, end.at, &what));
+            return Err(missing_behind(segment, &end, following));
         }
         Ok(())
     }

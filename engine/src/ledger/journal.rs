@@ -325,6 +325,12 @@ pub(super) fn damaged(segment: &Segment, frame: u64, at: u64, what: &str) -> Err
     }
 }
 
+/// What to say where a segment ends before the round that follows it begins.
+pub(super) fn missing_behind(segment: &Segment, end: &End, following: Seq) -> Error {
+    let what = format!("rounds {} to {} are missing behind it", end.next.0, following.0 - 1);
+    damaged(segment, end.frames, end.at, &what)
+}
+
 /// Reads the frames of one segment in order.
 #[derive(Debug)]
 pub(super) struct Frames {
@@ -482,7 +488,7 @@ impl Frames {
         })
     }
 
-    /// The place of the first good frame in `data`, not counting its start.
+    /// The place of the first good frame in `data`, not counting its start. Zeros follow `data`.
     fn good_frame(&self, data: &[u8]) -> Option<u64> {
         let seed = seed(self.header.random);
         (ALIGN as usize..data.len().saturating_sub(HEAD)).step_by(ALIGN as usize).find_map(|at| {
@@ -491,8 +497,19 @@ impl Frames {
             if head.length == 0 || head.first <= self.next || head.first.0 - self.next.0 > 1 << 32 {
                 return None;
             }
-            let body = data.get(at + HEAD..)?;
-            let body = body.get(..head.length as usize)?;
+            let length = head.length as usize;
+            if head.size() > self.header.size - self.at - at as u64 {
+                return None;
+            }
+            // Its last bytes may be zeros, and those at the end of `data` were cut off.
+            let body = &data[at + HEAD..data.len().min(at + HEAD + length)];
+            let whole: Vec<u8>;
+            let body = if body.len() < length {
+                whole = [body, vec![0; length - body.len()].as_slice()].concat();
+                &whole
+            } else {
+                body
+            };
             (head.checksum(body, seed) == head.crc).then_some(at as u64)
         })
     }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::files::{Files, Purpose, failed};
 use super::frame::decode;
-use super::journal::{End, Frames, Journal, Segment, damaged, remove_unfinished, segments};
+use super::journal::{End, Frames, Journal, Segment, damaged, missing_behind, remove_unfinished, segments};
 use super::overlay::Overlay;
 use super::settings::Settings;
 use super::store::{Fault, Store};
@@ -47,12 +47,7 @@ pub(super) fn redo(folder: &Path, store: &Store, mark: Option<Seq>, settings: &S
         if let Some(following) = found.get(at + 1)
             && following.first != read.next
         {
-            let what = format!(
-                "frames end after round {}, the next segment begins with round {}",
-                read.next.0.saturating_sub(1),
-                following.first.0
-            );
-            return Err(damaged(segment, read.frames, read.at, &what));
+            return Err(missing_behind(segment, &read, following.first));
         }
         end = Some(read);
     }
