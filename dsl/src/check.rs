@@ -59,6 +59,11 @@ pub struct Compiled {
     pub items: Vec<(FileId, Item)>,
 }
 
+/// The most files of a rule set.
+pub const MAX_FILES: usize = 2_000;
+/// The most text of a rule set, in bytes.
+pub const MAX_TEXT: usize = 16 << 20;
+
 /// Parses and checks a rule set.
 ///
 /// `files` are paths relative to its folder and texts, tests (`*.test.rules`) included; `locks` are the texts of
@@ -69,18 +74,46 @@ pub fn compile(
     locks: &BTreeMap<String, String>,
     today: Option<jiff::civil::Date>,
 ) -> Compiled {
+    let sources = files.iter().enumerate().map(|(index, (path, text))| {
+        let id = FileId(u32::try_from(index).unwrap_or(u32::MAX));
+        SourceFile::new(id, path.clone(), text)
+    });
+    let size = files.iter().fold(0usize, |sum, (_, text)| sum.saturating_add(text.len()));
+    let large = files.len() > MAX_FILES || size > MAX_TEXT;
+    // What is too large is not read at all; `check` says so.
+    let parsed = sources.map(|file| {
+        let tree = if large { Parse::default() } else { parse(&file) };
+        (file, tree)
+    });
+    check(parsed.collect(), locks, today)
+}
+
+/// Checks files that are parsed already, such as those of an editor that parses only what changed. The id of each
+/// file is its position.
+#[must_use]
+pub fn check(
+    files: Vec<(SourceFile, Parse)>,
+    locks: &BTreeMap<String, String>,
+    today: Option<jiff::civil::Date>,
+) -> Compiled {
     let mut sources = Vec::new();
     let mut problems = Vec::new();
     let mut items = Vec::new();
-    for (index, (path, text)) in files.iter().enumerate() {
-        let file = SourceFile::new(FileId(index as u32), path.clone(), text);
-        let Parse { items: found, problems: wrong, .. } = parse(&file);
+    let size = files.iter().fold(0usize, |sum, (file, _)| sum.saturating_add(file.text.len()));
+    if files.len() > MAX_FILES || size > MAX_TEXT {
+        let span = crate::source::Span::default();
+        let problem = Problem::new("E0090", "this rule set is too large", span, "in this folder")
+            .help("a rule set has at most 2000 files and 16 MiB: is this the folder that was meant?");
+        let sources = files.into_iter().map(|(file, _)| file).collect();
+        return Compiled { files: sources, problems: vec![problem], program: None, items };
+    }
+    for (file, Parse { items: found, problems: wrong, .. }) in files {
         problems.extend(wrong);
         items.extend(found.into_iter().map(|item| (file.id, item)));
         sources.push(file);
     }
     let broken = problems.iter().any(|p| p.severity() == Severity::Error);
-    let hash = hash(files, locks);
+    let hash = hash(&sources, locks);
     let mut world = World::new(&sources, locks, hash, broken);
     world.declare(&items);
     world.vocabulary(&items);
@@ -114,10 +147,16 @@ pub fn compile(
     Compiled { files: sources, problems, program, items }
 }
 
-fn hash(files: &[(String, String)], locks: &BTreeMap<String, String>) -> String {
+/// Over paths and texts of rules and locks, whatever the order of the files; tests are no part of it.
+fn hash(files: &[SourceFile], locks: &BTreeMap<String, String>) -> String {
     let mut digest = Sha256::new();
-    let rules: BTreeSet<&(String, String)> = files.iter().filter(|(path, _)| !path.ends_with(".test.rules")).collect();
-    for (path, text) in rules.into_iter().map(|(p, t)| (p, t)).chain(locks) {
+    let rules: BTreeSet<(&str, &str)> = files
+        .iter()
+        .filter(|file| !file.path.ends_with(".test.rules"))
+        .map(|file| (file.path.as_str(), &*file.text))
+        .collect();
+    let locks = locks.iter().map(|(path, text)| (path.as_str(), text.as_str()));
+    for (path, text) in rules.into_iter().chain(locks) {
         digest.update((path.len() as u64).to_be_bytes());
         digest.update(path);
         digest.update((text.len() as u64).to_be_bytes());

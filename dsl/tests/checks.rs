@@ -221,3 +221,46 @@ fn a_block_that_is_never_closed_leaves_its_neighbours_checked() {
     assert_eq!(codes(&compiled), ["E0003 tickets.rules:7 this block is never closed"]);
     assert!(compiled.items.len() > 30);
 }
+
+#[test]
+fn a_lock_grows_old_only_where_a_day_is_given() {
+    let (files, locks) = shipped();
+    let told = |today| codes(&compile(&files, &locks, today));
+    assert_eq!(told(Some(jiff::civil::date(2026, 12, 20))), Vec::<String>::new());
+    assert_eq!(
+        told(Some(jiff::civil::date(2026, 12, 21))),
+        [
+            "W0901 systems.rules:6 the lock of app is older than 30 days",
+            "W0901 systems.rules:12 the lock of crm is older than 30 days",
+            "W0901 systems.rules:20 the lock of mail is older than 30 days",
+        ]
+    );
+    assert!(compile(&files, &locks, Some(jiff::civil::date(2026, 12, 21))).program.is_some());
+}
+
+#[test]
+fn the_hash_is_of_rules_and_locks_but_not_of_tests_or_their_order() {
+    let (files, locks) = shipped();
+    let hash = |files: &[(String, String)], locks: &BTreeMap<String, String>| {
+        compile(files, locks, None).program.expect("a program").hash
+    };
+    let before = hash(&files, &locks);
+    let turned: Vec<_> = files.iter().rev().cloned().collect();
+    assert_eq!(hash(&turned, &locks), before);
+    let untested: Vec<_> = files.iter().filter(|(path, _)| !path.ends_with(".test.rules")).cloned().collect();
+    assert_eq!(hash(&untested, &locks), before);
+    let mut commented = files.clone();
+    commented[0].1.push_str("# a comment\n");
+    assert_eq!(hash(&commented, &locks) == before, commented[0].0.ends_with(".test.rules"));
+    let mut pulled = locks.clone();
+    pulled.get_mut("schemas/crm.lock").expect("the lock").push_str("# pulled again\n");
+    assert_ne!(hash(&files, &pulled), before);
+}
+
+#[test]
+fn a_folder_that_is_no_rule_set_is_refused_before_it_is_read() {
+    let many: Vec<(String, String)> = (0..2_001).map(|n| (format!("{n}.rules"), String::new())).collect();
+    assert_eq!(codes(&compile(&many, &BTreeMap::new(), None)), ["E0090 0.rules:1 this rule set is too large"]);
+    let large = vec![("a.rules".to_owned(), "#".repeat((16 << 20) + 1))];
+    assert_eq!(codes(&compile(&large, &BTreeMap::new(), None)), ["E0090 a.rules:1 this rule set is too large"]);
+}
