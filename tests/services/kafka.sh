@@ -9,7 +9,7 @@ KAFKA_WHY_NOT=
 
 kafka_jars() { # CACHE
   local cache=$1 pom
-  [ -e "$cache/complete" ] && return 0
+  [ -e "$cache/complete" ] && compgen -G "$cache/lib/kafka_*.jar" >/dev/null && return 0
   command -v mvn >/dev/null || { KAFKA_WHY_NOT="its jars are fetched with Maven (mvn), which is not here"; return 1; }
   pom="$(dirname "${BASH_SOURCE[0]}")/kafka/pom.xml"
   mkdir -p "$cache"
@@ -31,8 +31,10 @@ kafka_start() { # CACHE WORK
   command -v java >/dev/null || { KAFKA_WHY_NOT="it needs Java 17 or later, which is not here"; return 1; }
   version=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1)
   [ "${version:-0}" -ge 17 ] || { KAFKA_WHY_NOT="it needs Java 17 or later; this is ${version:-unknown}"; return 1; }
-  kafka_jars "$1" || return 1
-  cache=$(cd "$1" && pwd) && mkdir -p "$2" && work=$(cd "$2" && pwd)
+  # Absolute: Maven takes a relative folder from where its pom is, not from here.
+  mkdir -p "$1" && cache=$(cd "$1" && pwd) || return 1
+  kafka_jars "$cache" || return 1
+  mkdir -p "$2" && work=$(cd "$2" && pwd)
   here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
   classes="$cache/lib/*:$here/kafka"
   for try in 1 2 3; do

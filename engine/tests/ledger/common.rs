@@ -50,7 +50,7 @@ pub(crate) fn round(number: u64) -> Round {
             0 => 4_000 + roll(&mut state) % 12_000,
             _ => roll(&mut state) % 60,
         };
-        let value = (roll(&mut state) % 3 > 0).then(|| vec![number as u8; length as usize]);
+        let value = (!roll(&mut state).is_multiple_of(3)).then(|| vec![number as u8; length as usize]);
         changes.insert(key, value);
     }
     let stays = |number: u64| [&[3], number.to_be_bytes().as_slice()].concat();
