@@ -74,7 +74,7 @@ fn writes_until_it_is_killed() {
             Err(other) => panic!("{other}"),
         }
         // Now and then it waits, so that frames of one round are met as well.
-        if roll(&mut dice) % 16 == 0 {
+        if roll(&mut dice).is_multiple_of(16) {
             disk.flush().expect("durable");
         }
     }
@@ -118,7 +118,7 @@ fn a_kill_at_any_moment_loses_nothing_that_was_durable_and_tears_no_round() {
         child.wait().expect("it ended");
         lines.iter().for_each(|line| hear(&line));
         // Half of the kills meet what the kill before left, without a look in between.
-        if roll(&mut dice) % 2 == 0 && kill + 1 < kills {
+        if roll(&mut dice).is_multiple_of(2) && kill + 1 < kills {
             continue;
         }
         let disk = match Disk::open(state.path(), settings(), Box::new(|_| {})) {
