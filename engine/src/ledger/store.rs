@@ -309,6 +309,23 @@ fn number(db: &sled::Db, key: &[u8]) -> sled::Result<Option<u64>> {
     }
 }
 
+/// How long sled's own lock may outlive the handle that held it.
+const LOCK_LINGERS: Duration = Duration::from_secs(2);
+
+/// Opens sled, waiting for its lock where it is held still.
+///
+/// The lock of the state folder, which the caller holds, keeps every other engine out; so a lock on sled's file can
+/// only be the rest of a handle of ours: sled's threads, or a process that is just being started, let go of it a
+/// moment after the handle is dropped. `wait` says whether to look again. Any other error is given back at once.
+fn open_once_free(folder: &Path, wait: &mut dyn FnMut() -> bool) -> sled::Result<sled::Db> {
+    loop {
+        match config(folder).open() {
+            Err(sled::Error::Io(error)) if error.to_string().contains("could not acquire lock") && wait() => {}
+            opened => return opened,
+        }
+    }
+}
+
 /// All settings are explicit; STORAGE.md rule 7 says why these.
 fn config(folder: &Path) -> sled::Config {
     sled::Config::new()
@@ -322,7 +339,12 @@ fn config(folder: &Path) -> sled::Config {
 
 /// sled reports some damage by a panic of the thread that opens it.
 fn start(folder: &Path) -> Result<sled::Db, Error> {
-    match catch_unwind(AssertUnwindSafe(|| config(folder).open())) {
+    let began = Instant::now();
+    let mut wait = || {
+        std::thread::sleep(Duration::from_millis(5));
+        began.elapsed() < LOCK_LINGERS
+    };
+    match catch_unwind(AssertUnwindSafe(|| open_once_free(folder, &mut wait))) {
         Ok(Ok(db)) => Ok(db),
         Ok(Err(sled::Error::Unsupported(reason))) => Err(Error::Damaged {
             what: format!("sled was written with other settings or by another version: {reason}"),
@@ -410,6 +432,30 @@ mod tests {
         };
         store.every(each).unwrap();
         sum
+    }
+
+    #[test]
+    fn a_lock_that_lingers_is_waited_for_and_one_that_stays_is_told() {
+        let state = tempfile::tempdir().unwrap();
+        let folder = state.path().join("sled");
+        drop(config(&folder).open().unwrap());
+        let held = || {
+            let file = std::fs::File::open(folder.join("db")).unwrap();
+            rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).unwrap();
+            file
+        };
+        // Let go of only when the opener has met it.
+        let mut file = Some(held());
+        drop(open_once_free(&folder, &mut || file.take().is_some()).unwrap());
+        assert!(file.is_none());
+        let _stays = held();
+        let mut looks = 0;
+        let told = open_once_free(&folder, &mut || {
+            looks += 1;
+            looks < 3
+        });
+        assert!(told.unwrap_err().to_string().contains("could not acquire lock"));
+        assert_eq!(looks, 3);
     }
 
     #[test]
