@@ -3,8 +3,8 @@
 //! Form: a small value is one stored row, the byte 0 and the value. A larger one is cut into chunk rows under a
 //! kind of the ledger's own, and its stored row is the byte 1, the number of chunks (u32) and the length (u64),
 //! little endian.
-//! Always true: no stored value is longer than [`MAX_STORED`]; the stored row is written after its chunks, so a
-//! checkpoint that is repeated after a crash still sees how many chunks of the old value there are to remove.
+//! Always true: no stored value is longer than [`MAX_STORED`]; the stored row and its chunks change in one batch, so
+//! a checkpoint that is repeated after a crash sees how many chunks of the old value there are to remove.
 
 use super::Error;
 use super::key::printable;

@@ -225,16 +225,16 @@ impl Writer<'_> {
         for (key, value) in changes {
             let before = self.open.db.get(key).map_err(|error| fault(&error))?;
             let stored = chunks::split(key, before.as_deref(), value.as_deref()).map_err(Fault::Broken)?;
-            for change in stored {
-                self.batch.push(change);
-                if self.batch.len() >= BATCH {
-                    let began = Instant::now();
-                    self.commit()?;
-                    if !pause(began.elapsed()) {
-                        return Err(Fault::Stopped);
-                    }
+            // A row and its parts stand in one batch, whatever its size: a kill between two batches would leave
+            // parts that no stored row knows of, and nothing would ever remove them.
+            if !self.batch.is_empty() && self.batch.len() + stored.len() > BATCH {
+                let began = Instant::now();
+                self.commit()?;
+                if !pause(began.elapsed()) {
+                    return Err(Fault::Stopped);
                 }
             }
+            self.batch.extend(stored);
         }
         self.commit()?;
         self.own(APPLIED_KEY, last)
