@@ -3,6 +3,11 @@
 mod client;
 mod config;
 mod demo;
+mod explain;
+mod files;
+mod findings;
+mod fix;
+mod fmt;
 mod lists;
 mod operate;
 mod run;
@@ -28,6 +33,12 @@ struct Arguments {
 enum Command {
     /// Check rules: everything that can be known without running them.
     Validate(validate::Arguments),
+    /// Bring rules into their canonical form.
+    Fmt(fmt::Arguments),
+    /// Make the changes that findings offer and that need nobody's choice.
+    Fix(fix::Arguments),
+    /// What a code means, and how to mend it.
+    Explain(explain::Arguments),
     /// Run the daemon.
     Run(run::Arguments),
     /// Play the whole integration on this machine and tell the story.
@@ -75,6 +86,9 @@ pub fn main() -> u8 {
     };
     match arguments.command {
         Command::Validate(arguments) => validate::run(&arguments),
+        Command::Fmt(arguments) => fmt::run(&arguments),
+        Command::Fix(arguments) => fix::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
@@ -130,6 +144,14 @@ fn could_not_run(error: &(dyn miette::Diagnostic + 'static)) -> u8 {
     }
     if let Some(help) = error.help() {
         eprintln!("  help: {help}");
+    }
+    2
+}
+
+/// Says on stderr that stdout takes no more. A reader that went away, such as `head`, is no failure worth a word.
+fn could_not_write(error: &std::io::Error) -> u8 {
+    if error.kind() != std::io::ErrorKind::BrokenPipe {
+        eprintln!("engine: cannot write to stdout: {error}");
     }
     2
 }

@@ -3,6 +3,7 @@
 pub mod stored;
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use dsl::check::{Compiled, compile};
@@ -61,50 +62,99 @@ impl Texts {
     }
 }
 
+/// The most text of a rule set, in bytes.
+const MAX_TEXT: u64 = 16 << 20;
+/// The most files of a rule set.
+const MAX_FILES: usize = 2_000;
+
 /// Reads all `.rules` and `.lock` files below `folder`, in the order of their paths. Links are not followed.
 ///
 /// # Errors
 /// [`Error`] where something cannot be read; half a rule set is never given.
 pub fn read(folder: &Path) -> Result<Texts, Error> {
     let mut texts = Texts::default();
-    let mut size = 0;
-    let mut folders = vec![folder.to_path_buf()];
-    while let Some(dir) = folders.pop() {
-        let unreadable = |source| Error::Unreadable { path: dir.display().to_string(), source };
-        for entry in std::fs::read_dir(&dir).map_err(unreadable)? {
-            let entry = entry.map_err(unreadable)?;
-            let kind = entry.file_type().map_err(unreadable)?;
-            let path = entry.path();
-            if kind.is_dir() {
-                folders.push(path);
-                continue;
-            }
-            let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
-            if !kind.is_file() || !matches!(ending, "rules" | "lock") {
-                continue;
-            }
-            let name = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
-            let bytes = std::fs::read(&path).map_err(|source| Error::Unreadable { path: name.clone(), source })?;
-            size += bytes.len();
-            if size > 16 << 20 {
-                return Err(Error::TooLarge { path: folder.display().to_string(), limit: "16 MiB" });
-            }
-            let text = String::from_utf8(bytes).map_err(|_| Error::NoText { path: name.clone() })?;
-            if ending == "lock" {
-                texts.locks.insert(name, text);
-            } else {
-                texts.files.push((name, text));
-            }
-            if texts.files.len() > 2_000 {
-                return Err(Error::TooLarge { path: folder.display().to_string(), limit: "2,000 files" });
-            }
+    let mut left = MAX_TEXT;
+    for path in walk(folder, &["rules", "lock"])? {
+        let name = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
+        let text = text_within(&path, left)?.ok_or_else(|| too_large(folder, "16 MiB"))?;
+        left -= text.len() as u64;
+        if path.extension().is_some_and(|ending| ending == "lock") {
+            texts.locks.insert(name, text);
+        } else {
+            texts.files.push((name, text));
         }
     }
-    texts.files.sort();
     if texts.files.is_empty() {
         return Err(Error::Empty { path: folder.display().to_string() });
     }
     Ok(texts)
+}
+
+/// The files of rules that a path means: itself, or all `.rules` files below a folder, in order.
+///
+/// # Errors
+/// Where the path cannot be read, or is a folder without rules.
+pub fn files_of(path: &Path) -> Result<Vec<PathBuf>, Error> {
+    let kind = std::fs::metadata(path).map_err(|source| unreadable(path, source))?;
+    if !kind.is_dir() {
+        return Ok(vec![path.to_path_buf()]);
+    }
+    let files = walk(path, &["rules"])?;
+    if files.is_empty() {
+        return Err(Error::Empty { path: path.display().to_string() });
+    }
+    Ok(files)
+}
+
+/// The text of one file.
+///
+/// # Errors
+/// Where it cannot be read, is no text, or is larger than a rule set may be.
+pub fn text(path: &Path) -> Result<String, Error> {
+    text_within(path, MAX_TEXT)?.ok_or_else(|| too_large(path, "16 MiB"))
+}
+
+/// All files below `folder` with one of these endings, in order. Links are not followed, so a loop of them is none.
+fn walk(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, Error> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(dir) = folders.pop() {
+        for entry in std::fs::read_dir(&dir).map_err(|source| unreadable(&dir, source))? {
+            let entry = entry.map_err(|source| unreadable(&dir, source))?;
+            let path = entry.path();
+            let kind = entry.file_type().map_err(|source| unreadable(&path, source))?;
+            let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+            if kind.is_dir() {
+                folders.push(path);
+            } else if kind.is_file() && endings.contains(&ending) {
+                files.push(path);
+            }
+            if files.len() > MAX_FILES {
+                return Err(too_large(folder, "2,000 files"));
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The text of a file, or nothing where it has more than `limit` bytes; no more than that is read.
+fn text_within(path: &Path, limit: u64) -> Result<Option<String>, Error> {
+    let file = std::fs::File::open(path).map_err(|source| unreadable(path, source))?;
+    let mut bytes = Vec::new();
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(|source| unreadable(path, source))?;
+    if bytes.len() as u64 > limit {
+        return Ok(None);
+    }
+    String::from_utf8(bytes).map(Some).map_err(|_| Error::NoText { path: path.display().to_string() })
+}
+
+fn unreadable(path: &Path, source: std::io::Error) -> Error {
+    Error::Unreadable { path: path.display().to_string(), source }
+}
+
+fn too_large(path: &Path, limit: &'static str) -> Error {
+    Error::TooLarge { path: path.display().to_string(), limit }
 }
 
 /// The rule set that a path belongs to: itself if it is a folder, otherwise the nearest folder above that holds
@@ -113,8 +163,7 @@ pub fn read(folder: &Path) -> Result<Texts, Error> {
 /// # Errors
 /// Where the path cannot be read.
 pub fn set_of(path: &Path) -> Result<(PathBuf, Option<String>), Error> {
-    let kind =
-        std::fs::metadata(path).map_err(|source| Error::Unreadable { path: path.display().to_string(), source })?;
+    let kind = std::fs::metadata(path).map_err(|source| unreadable(path, source))?;
     if kind.is_dir() {
         return Ok((path.to_path_buf(), None));
     }

@@ -1,118 +1,88 @@
 //! `engine validate`: all findings of one or more rule sets.
 
-use std::io::IsTerminal;
+use std::collections::BTreeSet;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
-use clap::ValueEnum;
-use dsl::diagnostic::{Problem, Severity, finding, human};
-use dsl::source::SourceFile;
+use dsl::diagnostic::Format;
 
-use crate::rules;
+use super::findings::{self, Set};
+use super::fix;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Folders that hold rules, or files inside of one.
     #[arg(default_value = "rules")]
     paths: Vec<PathBuf>,
-    /// How findings are printed.
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    format: Format,
+    /// How findings are printed: human, concise, json, jsonl, sarif, github, gitlab or junit. Without it: github in
+    /// GitHub Actions, otherwise human.
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Format>,
     /// The same as `--format json`.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "format")]
     json: bool,
     /// Warnings count as findings.
     #[arg(long)]
     deny_warnings: bool,
     /// The day against which the age of locks is judged, `2026-11-25`.
-    #[arg(long)]
+    #[arg(long, value_name = "DATE")]
     today: Option<jiff::civil::Date>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Human,
-    Concise,
-    Json,
-    Jsonl,
-    Github,
+    /// Make the safe changes first, as `engine fix` does, and report what is left.
+    #[arg(long)]
+    fix: bool,
 }
 
 pub(super) fn run(arguments: &Arguments) -> u8 {
-    let mut findings: Vec<(Problem, Vec<SourceFile>)> = Vec::new();
-    let mut files = 0;
-    let mut summary = Vec::new();
-    for path in &arguments.paths {
-        let read = rules::set_of(path).and_then(|(folder, file)| Ok((rules::read(&folder)?, file)));
-        let (texts, only) = match read {
-            Ok(read) => read,
-            Err(error) => return super::could_not_run(&error),
-        };
-        let compiled = texts.compile(arguments.today);
-        files += compiled.files.len();
-        if let Some(program) = &compiled.program {
-            summary.push(format!(
-                "{}: {} files, {} syncs, {} reactions, {} workflows",
-                path.display(),
-                compiled.files.len(),
+    let format = match (arguments.json, arguments.format) {
+        (true, _) => Format::Json,
+        (false, Some(format)) => format,
+        (false, None) if std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") => Format::Github,
+        (false, None) => Format::Human,
+    };
+    let sets = if arguments.fix {
+        fix::mend(&arguments.paths, None, arguments.today).map(|(sets, made)| {
+            // The report is on stdout alone, so that a tool can read it.
+            made.iter().for_each(|line| eprintln!("{line}"));
+            sets
+        })
+    } else {
+        findings::check(&arguments.paths, arguments.today).map_err(fix::Error::from)
+    };
+    let sets = match sets {
+        Ok(sets) => sets,
+        Err(error) => return super::could_not_run(&error),
+    };
+    let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let mut text = findings::print(format, &sets, color);
+    if format == Format::Human {
+        text.push_str(&summary(&sets));
+    }
+    if let Err(error) = std::io::stdout().write_all(text.as_bytes()) {
+        return super::could_not_write(&error);
+    }
+    u8::from(findings::wrong(&sets, arguments.deny_warnings))
+}
+
+/// What was looked at, and how much was found.
+fn summary(sets: &[Set]) -> String {
+    let mut text = String::new();
+    let mut told = BTreeSet::new();
+    for set in sets.iter().filter(|set| told.insert(&set.folder)) {
+        if let Some(program) = &set.compiled.program {
+            text.push_str(&format!(
+                "{}: {} files, {} syncs, {} reactions, {} workflows\n",
+                set.folder.display(),
+                set.compiled.files.len(),
                 program.syncs.len(),
                 program.whens.len(),
                 program.workflows.len()
             ));
         }
-        for problem in compiled.problems {
-            let file = &compiled.files[problem.span().file.0 as usize];
-            if only.as_ref().is_none_or(|only| *only == file.path) {
-                findings.push((problem, compiled.files.clone()));
-            }
-        }
     }
-    let format = if arguments.json { Format::Json } else { arguments.format };
-    print(format, &findings, files, &summary);
-    let counts = |problem: &Problem| problem.severity() == Severity::Error || arguments.deny_warnings;
-    u8::from(findings.iter().any(|(problem, _)| counts(problem)))
-}
-
-fn print(format: Format, findings: &[(Problem, Vec<SourceFile>)], files: usize, summary: &[String]) {
-    let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    match format {
-        Format::Human => {
-            for (problem, files) in findings {
-                println!("{}", human(problem, files, color));
-            }
-            for line in summary {
-                println!("{line}");
-            }
-            match findings.len() {
-                0 => println!("no findings"),
-                1 => println!("1 finding"),
-                n => println!("{n} findings"),
-            }
-        }
-        Format::Concise => {
-            for (problem, files) in findings {
-                let file = &files[problem.span().file.0 as usize];
-                let (line, column) = file.position(problem.span().start);
-                println!("{}:{line}:{column}: {} {}", file.path, problem.code, problem.message);
-            }
-        }
-        Format::Json => {
-            let all: Vec<_> = findings.iter().map(|(problem, files)| finding(problem, files)).collect();
-            println!("{}", serde_json::json!({"schema": 1, "findings": all, "files": files}));
-        }
-        Format::Jsonl => {
-            for (problem, files) in findings {
-                println!("{}", finding(problem, files));
-            }
-        }
-        Format::Github => {
-            for (problem, files) in findings {
-                let file = &files[problem.span().file.0 as usize];
-                let (line, column) = file.position(problem.span().start);
-                let level = if problem.severity() == Severity::Error { "error" } else { "warning" };
-                let text =
-                    format!("{} {}", problem.message, problem.help.join(" ")).replace('%', "%25").replace('\n', "%0A");
-                println!("::{level} file={},line={line},col={column},title={}::{text}", file.path, problem.code);
-            }
-        }
+    match sets.iter().flat_map(Set::problems).count() {
+        0 => text.push_str("no findings\n"),
+        1 => text.push_str("1 finding\n"),
+        n => text.push_str(&format!("{n} findings\n")),
     }
+    text
 }

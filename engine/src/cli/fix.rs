@@ -1,0 +1,109 @@
+//! `engine fix`: makes the changes that findings offer and that need nobody's choice.
+
+use std::path::{Path, PathBuf};
+
+use dsl::diagnostic::{Severity, apply_fixes, entry};
+use serde_json::json;
+
+use super::findings::{self, Set};
+use super::{Output, files};
+use crate::rules;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Folders that hold rules, or files inside of one.
+    #[arg(default_value = "rules")]
+    paths: Vec<PathBuf>,
+    /// Mend only findings with this code.
+    #[arg(long)]
+    code: Option<String>,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Why nothing could be mended.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub(super) enum Error {
+    /// The rules cannot be read.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Rules(#[from] rules::Error),
+    /// A file cannot be written.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Write(#[from] files::Error),
+}
+
+/// A change that is made can make another one possible, such as a name inside of a line that is understood now.
+const ROUNDS: usize = 10;
+
+pub(super) fn run(arguments: &Arguments) -> u8 {
+    let code = match &arguments.code {
+        None => None,
+        Some(code) => match entry(code) {
+            Some(entry) => Some(entry.code),
+            None => return super::explain::unknown(code),
+        },
+    };
+    let (sets, made) = match mend(&arguments.paths, code, None) {
+        Ok(done) => done,
+        Err(error) => return super::could_not_run(&error),
+    };
+    let left: Vec<_> = sets
+        .iter()
+        .flat_map(Set::problems)
+        .filter(|problem| code.is_none_or(|code| code == problem.code) && problem.severity() == Severity::Error)
+        .collect();
+    if arguments.output.json() {
+        println!("{}", json!({"schema": 1, "made": made, "left": left.len()}));
+    } else {
+        made.iter().for_each(|line| println!("{line}"));
+        match made.len() {
+            0 => println!("nothing to mend without a choice of yours"),
+            1 => println!("1 change made"),
+            n => println!("{n} changes made"),
+        }
+        match left.len() {
+            0 => {}
+            1 => println!("1 finding is left: engine validate"),
+            n => println!("{n} findings are left: engine validate"),
+        }
+    }
+    u8::from(!left.is_empty())
+}
+
+/// Makes all safe changes; gives the sets as they are then, and a line for every change.
+pub(super) fn mend(
+    paths: &[PathBuf],
+    code: Option<&str>,
+    today: Option<jiff::civil::Date>,
+) -> Result<(Vec<Set>, Vec<String>), Error> {
+    let mut lines = Vec::new();
+    for _ in 0..ROUNDS {
+        let sets = findings::check(paths, today)?;
+        let before = lines.len();
+        for set in &sets {
+            lines.extend(round(set, code)?);
+        }
+        if lines.len() == before {
+            return Ok((sets, lines));
+        }
+    }
+    Ok((findings::check(paths, today)?, lines))
+}
+
+fn round(set: &Set, code: Option<&str>) -> Result<Vec<String>, Error> {
+    let problems: Vec<_> = set.problems().cloned().collect();
+    let files = &set.compiled.files;
+    let fixed = apply_fixes(&problems, files, code);
+    for (id, text) in &fixed.texts {
+        let file = &files[id.0 as usize];
+        files::replace(&set.folder.join(Path::new(&file.path)), &file.text, text)?;
+    }
+    let line = |(code, span, title): &(&str, dsl::source::Span, String)| {
+        let file = &files[span.file.0 as usize];
+        let (line, column) = file.position(span.start);
+        format!("{}:{line}:{column}: {code} {title}", set.folder.join(&file.path).display())
+    };
+    Ok(fixed.made.iter().map(line).collect())
+}
