@@ -7,6 +7,7 @@ pub mod decode;
 pub mod diagnostic;
 pub mod eval;
 pub mod format;
+pub mod graph;
 pub mod near;
 mod outline;
 pub mod parse;

@@ -8,6 +8,7 @@ mod files;
 mod findings;
 mod fix;
 mod fmt;
+mod graph;
 mod lists;
 mod operate;
 mod run;
@@ -39,6 +40,8 @@ enum Command {
     Fix(fix::Arguments),
     /// What a code means, and how to mend it.
     Explain(explain::Arguments),
+    /// Draw what the rules connect: syncs, reactions, workflows, messages.
+    Graph(graph::Arguments),
     /// Run the daemon.
     Run(run::Arguments),
     /// Play the whole integration on this machine and tell the story.
@@ -89,6 +92,7 @@ pub fn main() -> u8 {
         Command::Fmt(arguments) => fmt::run(&arguments),
         Command::Fix(arguments) => fix::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Graph(arguments) => graph::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
