@@ -41,6 +41,7 @@ use sha2::{Digest, Sha256};
 use crate::ast::{Item, ItemKind};
 use crate::diagnostic::{Problem, Severity};
 use crate::parse::{Parse, parse};
+use crate::program::test::Test;
 use crate::program::{Program, Used};
 use crate::schema::EntityName;
 use crate::source::{FileId, SourceFile};
@@ -55,6 +56,8 @@ pub struct Compiled {
     pub problems: Vec<Problem>,
     /// The program; `None` if any problem is an error.
     pub program: Option<Program>,
+    /// Its tests, in the order of files and lines; none if any problem is an error.
+    pub tests: Vec<Test>,
     /// Its trees, `test` items included, by file.
     pub items: Vec<(FileId, Item)>,
 }
@@ -105,7 +108,7 @@ pub fn check(
         let problem = Problem::new("E0090", "this rule set is too large", span, "in this folder")
             .help("a rule set has at most 2000 files and 16 MiB: is this the folder that was meant?");
         let sources = files.into_iter().map(|(file, _)| file).collect();
-        return Compiled { files: sources, problems: vec![problem], program: None, items };
+        return Compiled { files: sources, problems: vec![problem], program: None, tests: Vec::new(), items };
     }
     for (file, Parse { items: found, problems: wrong, .. }) in files {
         problems.extend(wrong);
@@ -143,8 +146,9 @@ pub fn check(
     problems.sort_by_key(|p| (p.span().file, p.span().start, p.code));
     problems.dedup();
     let failed = problems.iter().any(|p| p.severity() == Severity::Error);
+    let tests = if failed { Vec::new() } else { std::mem::take(&mut world.tests) };
     let program = (!failed).then(|| world.finish());
-    Compiled { files: sources, problems, program, items }
+    Compiled { files: sources, problems, program, tests, items }
 }
 
 /// Over paths and texts of rules and locks, whatever the order of the files; tests are no part of it.

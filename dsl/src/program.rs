@@ -5,6 +5,8 @@
 //! Always true: an index in here points at something that exists; every expression has been type-checked.
 //! Not here: running anything. [`eval`](crate::eval) runs expressions; the engine runs syncs and code.
 
+pub mod test;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ast::{OnDelete, Priority, SecondStart};

@@ -54,6 +54,8 @@ pub(super) struct World<'a> {
     pub(super) limit_spans: BTreeMap<(String, String), Span>,
     /// What schedules may write, for E0801.
     pub(super) loads: Vec<super::limits::Load>,
+    /// Tests, in the order of files and lines.
+    pub(super) tests: Vec<program::test::Test>,
     /// Tables and workflows that something uses.
     pub(super) mentioned: std::collections::BTreeSet<String>,
 }
@@ -91,6 +93,7 @@ impl<'a> World<'a> {
             writers: Vec::new(),
             limit_spans: BTreeMap::new(),
             loads: Vec::new(),
+            tests: Vec::new(),
             mentioned: std::collections::BTreeSet::new(),
         }
     }
