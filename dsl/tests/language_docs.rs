@@ -5,13 +5,14 @@
 //! `<!-- example: with words, contacts -->` adds files of the shipped rules (`with all`: all of them),
 //! `<!-- example: says E0203 -->` is a mistake that yields this code and nothing else. Every example stands on the
 //! systems of the tests, unless it begins with an edition of its own. `<!-- example: lock schemas/shop.lock -->` above
-//! a block of `yaml` is a lock that the examples may name.
+//! a block of `yaml` is a lock that the examples may name; `<!-- example: told contacts.rules -->` above a block of
+//! `text` means that it is what is told of the mistake before it, in a file of this name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use dsl::check::compile;
-use dsl::diagnostic::CODES;
+use dsl::check::{Compiled, compile};
+use dsl::diagnostic::{CODES, human};
 use dsl::schema::{Type, read_lock};
 use dsl::transforms::{Class, registry};
 
@@ -38,6 +39,7 @@ struct Block {
     with: Vec<String>,
     says: Option<String>,
     lock: Option<String>,
+    told: Option<String>,
 }
 
 fn blocks(page: &str) -> Vec<Block> {
@@ -51,13 +53,14 @@ fn blocks(page: &str) -> Vec<Block> {
         }
         if let Some(language) = line.strip_prefix("```") {
             let text: Vec<&str> = lines.by_ref().map(|(_, line)| line).take_while(|line| *line != "```").collect();
-            let (mut with, mut says, mut lock) = (Vec::new(), None, None);
+            let (mut with, mut says, mut lock, mut told) = (Vec::new(), None, None, None);
             let about = before.strip_prefix("<!-- example: ").and_then(|rest| rest.strip_suffix(" -->"));
             for clause in about.into_iter().flat_map(|about| about.split("; ")) {
                 match clause.split_once(' ') {
                     Some(("with", files)) => with = files.split(", ").map(str::to_owned).collect(),
                     Some(("says", code)) => says = Some(code.to_owned()),
                     Some(("lock", path)) => lock = Some(path.to_owned()),
+                    Some(("told", path)) => told = Some(path.to_owned()),
                     _ => panic!("line {number}: `{clause}` is nothing that an example can say"),
                 }
             }
@@ -69,6 +72,7 @@ fn blocks(page: &str) -> Vec<Block> {
                 with,
                 says,
                 lock,
+                told,
             });
         }
         before = line;
@@ -99,20 +103,7 @@ fn every_example_compiles_and_every_mistake_yields_its_code() {
     let locks = locks(&blocks);
     let (mut right, mut mistakes, mut wrong) = (0, 0, Vec::new());
     for block in blocks.iter().filter(|block| block.language == "rules") {
-        let mut files = Vec::new();
-        if block.with == ["all"] {
-            files = support::shipped();
-        } else {
-            if !block.text.starts_with("edition") {
-                files.push(("systems.rules".to_owned(), read("tests/golden/systems.rules")));
-            }
-            for name in &block.with {
-                files.push((format!("{name}.rules"), read(&format!("../rules/{name}.rules"))));
-            }
-        }
-        // First, so that its position is its id.
-        files.insert(0, ("example.test.rules".to_owned(), block.text.clone()));
-        let compiled = compile(&files, &locks, Some(jiff::civil::date(2026, 12, 1)));
+        let compiled = compiled(block, "example.test.rules", &locks);
         let told: Vec<String> = compiled
             .problems
             .iter()
@@ -136,6 +127,42 @@ fn every_example_compiles_and_every_mistake_yields_its_code() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(right >= 25 && mistakes >= 6, "{right} examples and {mistakes} mistakes");
+}
+
+/// The example in a file of this name, which is the first.
+fn compiled(block: &Block, name: &str, locks: &BTreeMap<String, String>) -> Compiled {
+    let mut files = Vec::new();
+    if block.with == ["all"] {
+        files = support::shipped();
+    } else {
+        if !block.text.starts_with("edition") {
+            files.push(("systems.rules".to_owned(), read("tests/golden/systems.rules")));
+        }
+        for name in &block.with {
+            files.push((format!("{name}.rules"), read(&format!("../rules/{name}.rules"))));
+        }
+    }
+    files.insert(0, (name.to_owned(), block.text.clone()));
+    compile(&files, locks, Some(jiff::civil::date(2026, 12, 1)))
+}
+
+#[test]
+fn what_is_told_of_a_mistake_is_shown_as_it_is_told() {
+    let page = page();
+    let blocks = blocks(&page);
+    let locks = locks(&blocks);
+    let mut shown = 0;
+    for (index, block) in blocks.iter().enumerate() {
+        let Some(name) = &block.told else { continue };
+        let mistake = blocks[..index].iter().rev().find(|block| block.says.is_some()).expect("a mistake before it");
+        let compiled = compiled(mistake, name, &locks);
+        let told: Vec<String> =
+            compiled.problems.iter().map(|problem| human(problem, &compiled.files, false)).collect();
+        let told: Vec<&str> = told.iter().flat_map(|text| text.lines().map(str::trim_end)).collect();
+        assert_eq!(block.text.trim_end(), told.join("\n"), "docs/LANGUAGE.md:{}", block.line);
+        shown += 1;
+    }
+    assert!(shown > 0);
 }
 
 #[test]

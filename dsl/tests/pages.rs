@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use dsl::check::compile;
-use dsl::diagnostic::{CODES, explain};
+use dsl::check::{Compiled, compile};
+use dsl::diagnostic::{CODES, concise, explain};
 
 /// The texts of fenced blocks of a language.
 fn blocks<'p>(page: &'p str, language: &str) -> Vec<&'p str> {
@@ -12,8 +12,14 @@ fn blocks<'p>(page: &'p str, language: &str) -> Vec<&'p str> {
     page.split(&open).skip(1).map(|rest| rest.split("```").next().expect("a block ends")).collect()
 }
 
-/// Codes told of an example, with the shipped locks, and the page's own lock as `schemas/shop.lock`.
+/// Codes told of an example.
 fn told(example: &str, lock: Option<&&str>) -> Vec<String> {
+    let compiled = compiled(example, lock);
+    compiled.problems.iter().map(|problem| format!("{} {}", problem.code, problem.message)).collect()
+}
+
+/// An example with the shipped locks, and the page's own lock as `schemas/shop.lock`.
+fn compiled(example: &str, lock: Option<&&str>) -> Compiled {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |path: &str| std::fs::read_to_string(root.join(path)).expect("a text");
     let mut files = vec![("example.rules".to_owned(), example.to_owned())];
@@ -26,8 +32,7 @@ fn told(example: &str, lock: Option<&&str>) -> Vec<String> {
     if let Some(lock) = lock {
         locks.insert("schemas/shop.lock".to_owned(), (*lock).to_owned());
     }
-    let compiled = compile(&files, &locks, Some(jiff::civil::date(2026, 12, 1)));
-    compiled.problems.iter().map(|problem| format!("{} {}", problem.code, problem.message)).collect()
+    compile(&files, &locks, Some(jiff::civil::date(2026, 12, 1)))
 }
 
 #[test]
@@ -42,17 +47,92 @@ fn a_wrong_example_yields_its_code_and_a_right_one_nothing() {
             continue;
         };
         checked += 1;
+        // One lock is for both examples; of two, the second is for the right one.
         let bad = told(bad, locks.first());
         if bad.is_empty() || !bad.iter().all(|one| one.starts_with(code.code)) {
             wrong.push(format!("{}: the wrong example yields {bad:?}", code.code));
         }
-        let good = told(good, locks.first());
+        let good = told(good, locks.last());
         if !good.is_empty() {
             wrong.push(format!("{}: the right example yields {good:?}", code.code));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(checked >= 55, "only {checked} pages have examples");
+    assert!(checked >= 56, "only {checked} pages have examples");
+}
+
+/// A text that goes one beyond a limit of the parser, or just reaches it. Written out they would fill pages.
+fn at_limit(code: &str, beyond: bool) -> Option<String> {
+    let more = usize::from(beyond);
+    let many = |count: usize, line: &dyn Fn(usize) -> String| (0..count).map(line).collect::<String>();
+    let when = |condition: &str| {
+        format!("when app.Subscription is created as sub {{\n  only where {condition}\n  nothing\n}}\n")
+    };
+    Some(match code {
+        "E0090" => "# 16 characters\n".repeat((1 << 20) / 16) + &"#".repeat(more),
+        // The end of the line is its last character.
+        "E0091" => format!("when app.User is deleted {{  # {}\n  nothing\n}}\n", "-".repeat(4_095 - 30 + more)),
+        "E0092" => when(&format!("{}sub.price > 0{}", "(".repeat(63 + more), ")".repeat(63 + more))),
+        "E0093" => {
+            let text = many((64 << 10) / 16 - 1, &|_| "only 15 letters\n".to_owned());
+            // Six quotes, a line break behind the first three, and nine letters make another line.
+            let text = format!("\"\"\"\n{text}nine more{}\"\"\"", "!".repeat(more));
+            format!(
+                "when app.User is created as user {{\n  create crm.Note key source_id = user.id {{\n    hs_note_body = {text}\n    hs_timestamp = user.createdAt\n  }}\n}}\n"
+            )
+        }
+        "E0094" => format!(
+            "sync {} from app.User to crm.Contact {{\n  match by email\n  fields {{ email -> email }}\n}}\n",
+            "A".repeat(128 + more)
+        ),
+        "E0095" => many(10_000 + more, &|n| format!("system s{n} {{}}\n")),
+        "E0096" => {
+            let rows = many(10_000 + more, &|n| format!("  \"{n}@example.com\" | {n}\n"));
+            let table = format!("table Seats by app.User.email {{\n  email | seats\n{rows}}}\n");
+            let used = "{Seats[user.email].seats else 0}";
+            format!(
+                "{table}when app.User is created as user {{\n  notify role \"sales-manager\" \"{used}\" accept duplicates\n}}\n"
+            )
+        }
+        "E0097" => when(&format!(
+            "sub{} is empty",
+            many(15 + more, &|n| { if n % 2 == 0 { ".user".to_owned() } else { ".subscription".to_owned() } })
+        )),
+        "E0098" => {
+            let steps = many(500 + more, &|n| format!("  step s{n} {{ nothing }}\n"));
+            let start = "when app.Subscription is created as sub { start Long with sub }\n";
+            format!("workflow Long with sub: app.Subscription {{\n{steps}}}\n{start}")
+        }
+        "E0099" => format!(
+            "when app.Deal is created as deal {{\n  set deal.amount = 1{}\n}}\n",
+            " + 1".repeat(if beyond { 200 } else { 50 })
+        ),
+        _ => return None,
+    })
+}
+
+#[test]
+fn beyond_a_limit_its_code_is_told_as_the_page_shows_and_at_the_limit_nothing() {
+    let mut checked = 0;
+    let mut wrong = Vec::new();
+    for code in CODES {
+        let Some(bad) = at_limit(code.code, true) else { continue };
+        checked += 1;
+        let [shown] = blocks(code.page, "text")[..] else { panic!("{} shows what is told", code.code) };
+        let found = compiled(&bad, None);
+        let lines: Vec<String> = found.problems.iter().map(|problem| concise(problem, &found.files)).collect();
+        let shown = shown.strip_prefix("$ engine validate --format concise\n").unwrap_or(shown);
+        if lines.join("\n") != shown.trim_end() || !found.problems.iter().all(|problem| problem.code == code.code) {
+            wrong.push(format!("{} beyond the limit: {lines:#?}", code.code));
+        }
+        let good = at_limit(code.code, false).expect("there are both");
+        let good = told(&good, None);
+        if !good.is_empty() {
+            wrong.push(format!("{} at the limit: {good:#?}", code.code));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(checked, 10);
 }
 
 #[test]
