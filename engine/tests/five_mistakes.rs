@@ -14,6 +14,7 @@ fn docs() -> PathBuf {
 
 /// A line of a file as it was and as somebody writes it.
 struct Edit {
+    file: &'static str,
     from: &'static str,
     to: &'static str,
 }
@@ -29,7 +30,6 @@ enum Mend {
 struct Scene {
     title: &'static str,
     code: &'static str,
-    file: &'static str,
     /// Why somebody does it.
     story: &'static str,
     mistake: Edit,
@@ -42,9 +42,9 @@ const SCENES: [Scene; 5] = [
     Scene {
         title: "A misspelt field",
         code: "E0101",
-        file: "contacts.rules",
         story: "A letter is missing in a name.",
         mistake: Edit {
+            file: "contacts.rules",
             from: "    subscription.plan  -> subscription_plan else clear\n",
             to: "    subscripton.plan  -> subscription_plan else clear\n",
         },
@@ -54,14 +54,15 @@ const SCENES: [Scene; 5] = [
     Scene {
         title: "A missing value",
         code: "E0203",
-        file: "contacts.rules",
         story: "A field of the app that may be empty is mapped as if it never were.",
         mistake: Edit {
+            file: "contacts.rules",
             from: "    jobTitle           -> jobtitle          else keep\n",
             to: "    jobTitle           -> jobtitle\n",
         },
         lesson: "Blank it or leave it: only you can know, so nothing mends this by itself. Choose, and write it.",
         mend: Mend::Edit(Edit {
+            file: "contacts.rules",
             from: "    jobTitle           -> jobtitle\n",
             to: "    jobTitle           -> jobtitle          else keep\n",
         }),
@@ -69,14 +70,15 @@ const SCENES: [Scene; 5] = [
     Scene {
         title: "A stage that nobody handles",
         code: "E0502",
-        file: "words.rules",
         story: "Sales has a new stage. It gets a row in the `choice`, and no rule says what should happen then.",
         mistake: Edit {
+            file: "words.rules",
             from: "  won         \"Closed won\"",
             to: "  legal       \"With legal\"     in crm \"contractsent\"\n  won         \"Closed won\"",
         },
         lesson: "The finding stands at the rule that has to decide. Here nothing should happen, and that is written down.",
         mend: Mend::Edit(Edit {
+            file: "deals.rules",
             from: "  to qualified, proposal, negotiation, lost { nothing }\n",
             to: "  to qualified, proposal, negotiation, legal, lost { nothing }\n",
         }),
@@ -84,14 +86,15 @@ const SCENES: [Scene; 5] = [
     Scene {
         title: "Two writers of one field",
         code: "E0401",
-        file: "deals.rules",
         story: "A lost deal should be worth nothing. But a sync writes the amount already.",
         mistake: Edit {
+            file: "deals.rules",
             from: "  to qualified, proposal, negotiation, legal, lost { nothing }\n",
             to: "  to lost { set deal.amount = 0 }\n  to qualified, proposal, negotiation, legal { nothing }\n",
         },
         lesson: "In `sync Deals` the app wins, so the app's amount is the one to change. The sync carries it over.",
         mend: Mend::Edit(Edit {
+            file: "deals.rules",
             from: "  to lost { set deal.amount = 0 }\n",
             to: "  to lost { update app.Deal where crmId = deal.id { amount = 0 } else nothing }\n",
         }),
@@ -99,14 +102,15 @@ const SCENES: [Scene; 5] = [
     Scene {
         title: "A create without a key",
         code: "E0503",
-        file: "deals.rules",
         story: "A rule makes a deal, and nothing says which deal it is.",
         mistake: Edit {
+            file: "deals.rules",
             from: "  create crm.Deal key source_subscription_id = sub.id {\n",
             to: "  create crm.Deal {\n",
         },
         lesson: "Messages can arrive twice. With a key, the second one finds the deal that the first one made.",
         mend: Mend::Edit(Edit {
+            file: "deals.rules",
             from: "  create crm.Deal {\n",
             to: "  create crm.Deal key source_subscription_id = sub.id {\n",
         }),
@@ -182,18 +186,11 @@ impl Recording {
     /// Somebody changes a file.
     #[track_caller]
     fn edits(&mut self, edit: &Edit) {
-        let rules = self.folder.path().join("rules");
-        let mut files: Vec<PathBuf> =
-            std::fs::read_dir(&rules).expect("the rules").map(|entry| entry.expect("an entry").path()).collect();
-        files.sort();
-        let found = files.into_iter().filter(|path| path.is_file()).find_map(|path| {
-            let text = std::fs::read_to_string(&path).expect("a text");
-            let at = text.find(edit.from)?;
-            std::fs::write(&path, text.replacen(edit.from, edit.to, 1)).expect("written");
-            Some((path, text, at))
-        });
-        let (path, text, at) = found.unwrap_or_else(|| panic!("no file has {:?}", edit.from));
-        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        let path = self.folder.path().join("rules").join(edit.file);
+        let text = std::fs::read_to_string(&path).expect("a text");
+        let at = text.find(edit.from).unwrap_or_else(|| panic!("{} has no {:?}", edit.file, edit.from));
+        std::fs::write(&path, text.replacen(edit.from, edit.to, 1)).expect("written");
+        let name = edit.file;
         let line = text[..at].lines().count() + 1;
         // Lines that stay are not shown.
         let old: Vec<&str> = edit.from.lines().filter(|line| !edit.to.lines().any(|other| other == *line)).collect();
