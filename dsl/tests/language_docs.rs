@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 use dsl::check::{Compiled, compile};
 use dsl::diagnostic::{CODES, human};
+use dsl::graph::{Format, around, graph, render};
+use dsl::program::Program;
 use dsl::schema::{Type, read_lock};
 use dsl::transforms::{Class, registry};
 
@@ -121,12 +123,29 @@ fn every_example_compiles_and_every_mistake_yields_its_code() {
                 !told.is_empty() && told.iter().all(|one| one.split(' ').next() == Some(code.as_str()))
             }
         };
+        if let Some(program) = &compiled.program {
+            drawn(program);
+        }
         if !expected {
             wrong.push(format!("docs/LANGUAGE.md:{} yields {told:#?}", block.line));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(right >= 25 && mistakes >= 6, "{right} examples and {mistakes} mistakes");
+}
+
+/// The examples use everything there is, so whatever can be drawn is drawn here once.
+fn drawn(program: &Program) {
+    let whole = graph(program);
+    let names: BTreeSet<&str> = whole.nodes.iter().map(|node| node.name.as_str()).collect();
+    assert_eq!(names.len(), whole.nodes.len(), "no two nodes share a name");
+    for edge in &whole.edges {
+        assert!(names.contains(edge.from.as_str()) && names.contains(edge.to.as_str()), "{edge:?}");
+    }
+    for name in &names {
+        let part = around(&whole, program, name).expect("a node is known by its name");
+        assert!(part.node(name).is_some() && part.edges.iter().all(|edge| whole.edges.contains(edge)), "{name}");
+    }
 }
 
 /// The example in a file of this name, which is the first.
@@ -332,11 +351,34 @@ fn codes_table() -> String {
     table
 }
 
+/// What `engine graph --around crm.Deal` draws of the rules of the recording.
+fn picture() -> String {
+    let folder = root().join("docs/five-mistakes");
+    let named = |dir: &str, ending: &str| -> Vec<(String, String)> {
+        let mut found: Vec<(String, String)> = std::fs::read_dir(folder.join(dir))
+            .expect("the rules of the recording")
+            .map(|entry| entry.expect("an entry").path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == ending))
+            .map(|path| {
+                let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+                (format!("{dir}{name}"), std::fs::read_to_string(path).expect("a text"))
+            })
+            .collect();
+        found.sort();
+        found
+    };
+    let compiled = compile(&named("", "rules"), &named("schemas/", "lock").into_iter().collect(), None);
+    assert_eq!(compiled.problems, []);
+    let program = compiled.program.expect("they hold");
+    let part = around(&graph(&program), &program, "crm.Deal").expect("there are deals");
+    format!("```mermaid\n{}```\n", render(Format::Mermaid, &part))
+}
+
 #[test]
-fn generated_tables_are_up_to_date() {
+fn generated_parts_are_up_to_date() {
     let mut page = page();
     let mut stale = Vec::new();
-    for (name, table) in [("transforms", transforms_table()), ("codes", codes_table())] {
+    for (name, table) in [("transforms", transforms_table()), ("codes", codes_table()), ("picture", picture())] {
         let (open, close) = (format!("<!-- generated: {name} -->\n"), format!("<!-- end: {name} -->\n"));
         let start = page.find(&open).unwrap_or_else(|| panic!("no {open}")) + open.len();
         let end = page.find(&close).unwrap_or_else(|| panic!("no {close}"));
