@@ -8,6 +8,7 @@ pub mod diagnostic;
 pub mod eval;
 pub mod format;
 pub mod graph;
+pub mod ide;
 pub mod near;
 mod outline;
 pub mod parse;

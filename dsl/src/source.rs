@@ -75,6 +75,35 @@ impl SourceFile {
         (line + 1, column + 1)
     }
 
+    /// Line and column of a byte offset as editors count them: both from 0, the column in UTF-16 units. An offset
+    /// inside of a character is taken for its beginning.
+    #[must_use]
+    pub fn utf16(&self, offset: u32) -> (u32, u32) {
+        let mut offset = (offset as usize).min(self.text.len());
+        while !self.text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        let line = self.line_starts.partition_point(|start| *start as usize <= offset) - 1;
+        let start = self.line_starts[line] as usize;
+        (line as u32, self.text[start..offset].encode_utf16().count() as u32)
+    }
+
+    /// The byte offset of such a position. A column behind the line's end is its end, one inside of a surrogate pair
+    /// is the beginning of its character, a line behind the last is the end of the text.
+    #[must_use]
+    pub fn offset(&self, line: u32, column: u32) -> u32 {
+        let Some(start) = self.line_starts.get(line as usize) else { return self.text.len() as u32 };
+        let body = self.line(line as usize + 1);
+        let mut units = 0;
+        for (at, character) in body.char_indices() {
+            units += character.len_utf16() as u32;
+            if units > column {
+                return start + at as u32;
+            }
+        }
+        start + body.len() as u32
+    }
+
     /// The text of a line counted from 1, without its line end.
     #[must_use]
     pub fn line(&self, line: usize) -> &str {
@@ -93,5 +122,23 @@ impl SourceFile {
     #[must_use]
     pub fn slice(&self, span: Span) -> &str {
         self.text.get(span.start as usize..span.end as usize).unwrap_or("")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_editor_counts_utf16_units_and_comes_back() {
+        let file = SourceFile::new(FileId(0), "a.rules", "a\u{e9}\u{1f600}b\r\nz");
+        for (offset, position) in [(0, (0, 0)), (1, (0, 1)), (3, (0, 2)), (7, (0, 4)), (8, (0, 5)), (10, (1, 0))] {
+            assert_eq!(file.utf16(offset), position);
+            assert_eq!(file.offset(position.0, position.1), offset);
+        }
+        assert_eq!(file.utf16(4), (0, 2), "inside of the face");
+        assert_eq!(file.offset(0, 3), 3, "between its halves");
+        assert_eq!((file.offset(0, 99), file.offset(1, 99), file.offset(9, 0)), (8, 11, 11));
+        assert_eq!(file.utf16(99), (1, 1));
     }
 }

@@ -207,6 +207,12 @@ impl Block {
         matches!(self, Self::When | Self::Workflow | Self::Step | Self::Actions)
     }
 
+    /// Every form of a line that may stand here.
+    pub(crate) fn forms(self) -> impl Iterator<Item = &'static str> {
+        let actions = if self.acts() { ACTIONS } else { &[] };
+        self.own_forms().iter().chain(actions).copied()
+    }
+
     /// The forms of lines that begin with `word`.
     pub(super) fn forms_of(self, word: &str) -> Vec<&'static str> {
         let actions = if self.acts() { ACTIONS } else { &[] };
