@@ -14,8 +14,10 @@ use std::path::{Path, PathBuf};
 use dsl::check::{Compiled, compile};
 use dsl::diagnostic::{CODES, human};
 use dsl::graph::{Format, around, graph, render};
+use dsl::parse::parse;
 use dsl::program::Program;
 use dsl::schema::{Type, read_lock};
+use dsl::source::{FileId, SourceFile};
 use dsl::transforms::{Class, registry};
 
 #[path = "support/shipped.rs"]
@@ -299,6 +301,51 @@ fn every_word_sign_and_transform_stands_in_an_example_of_the_reference() {
         }
     }
     assert!(missing.is_empty(), "no example of the reference shows {}", missing.join(", "));
+}
+
+/// What the tree of the language can hold, from its source: variants, `name: Some(` for what may be left out and
+/// `name: true` for what may be added.
+fn tree_parts() -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut in_enum = false;
+    for line in read("src/ast.rs").lines() {
+        in_enum = (in_enum || line.starts_with("pub enum ")) && line != "}";
+        let word = line.trim().trim_start_matches("pub ");
+        if let Some(variant) = line.strip_prefix("    ").filter(|rest| in_enum && rest.starts_with(char::is_uppercase))
+        {
+            let end = variant.find(|sign: char| !sign.is_alphanumeric()).unwrap_or(variant.len());
+            found.insert(variant[..end].to_owned());
+        } else if let Some((name, _)) = word.split_once(": Option<") {
+            found.insert(format!("{name}: Some("));
+        } else if let Some(name) = word.strip_suffix(": bool,") {
+            found.insert(format!("{name}: true"));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_construct_stands_in_an_example_of_the_reference() {
+    let page = page();
+    let mut shown = String::new();
+    for block in blocks(&page).iter().filter(|block| block.language == "rules" && block.says.is_none()) {
+        if block.part.starts_with("Part 2") || block.part.starts_with("Part 3") {
+            let parsed = parse(&SourceFile::new(FileId(0), "example.rules", block.text.as_str()));
+            shown.extend(parsed.items.iter().map(|item| format!("{:?}\n", item.kind)));
+        }
+    }
+    let parts = tree_parts();
+    assert!(parts.len() > 120, "{parts:?}");
+    let whole_word = |part: &str| {
+        shown.match_indices(part).any(|(at, _)| {
+            let before = shown[..at].chars().next_back();
+            let after = shown[at + part.len()..].chars().next();
+            let inside = |sign: Option<char>| sign.is_some_and(|sign| sign.is_alphanumeric() || sign == '_');
+            !inside(before) && (part.ends_with('(') || !inside(after))
+        })
+    };
+    let missing: Vec<&String> = parts.iter().filter(|part| !whole_word(part)).collect();
+    assert!(missing.is_empty(), "no example of the reference shows {missing:?}");
 }
 
 fn type_name(ty: &Type) -> &'static str {
