@@ -142,6 +142,8 @@ pub struct App {
     kept: BTreeMap<String, Kept>,
     operations: Vec<Operation>,
     outgoing: VecDeque<Outgoing>,
+    /// How often each message comes out.
+    copies: u32,
     webhook: webhook::Queue,
     faults: Faults,
     calls: Calls,
@@ -173,6 +175,7 @@ impl App {
             kept: BTreeMap::new(),
             operations: Vec::new(),
             outgoing: VecDeque::new(),
+            copies: 1,
             webhook: webhook::Queue::default(),
             faults: Faults::default(),
             calls: Calls::default(),

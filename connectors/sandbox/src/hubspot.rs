@@ -178,6 +178,76 @@ impl HubSpot {
         self.make(&kind, values, By::Person, now).map_err(|refusal| refusal.message)
     }
 
+    /// Puts a record there as if it had stood there since `at`: nobody is told, and what HubSpot sets itself may be
+    /// given. Without an id it gets the next one.
+    ///
+    /// # Errors
+    /// Where the id is taken or a unique value is.
+    pub fn place(
+        &mut self,
+        entity: &str,
+        id: Option<u64>,
+        properties: BTreeMap<String, String>,
+        at: Moment,
+    ) -> Result<u64, String> {
+        let kind = self.type_id(entity);
+        if let Some(refusal) = self.taken(&kind, &properties, None) {
+            return Err(refusal.message);
+        }
+        let id = match id {
+            Some(id) if self.records.get(&kind).is_some_and(|records| records.contains_key(&id)) => {
+                return Err(format!("there is a {entity} {id} already"));
+            }
+            Some(id) => id,
+            None => {
+                self.next_id += 1;
+                self.next_id
+            }
+        };
+        let properties = properties.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+        let record = Record { id, properties, created: at, updated: at, archived: false };
+        self.records.entry(kind).or_default().insert(id, record);
+        Ok(id)
+    }
+
+    /// Changes a record that was [placed](Self::place), with the same freedom, and leaves the time of its change.
+    ///
+    /// # Errors
+    /// Where there is no such record or a unique value is taken.
+    pub fn place_values(&mut self, entity: &str, id: u64, properties: BTreeMap<String, String>) -> Result<(), String> {
+        let kind = self.type_id(entity);
+        if let Some(refusal) = self.taken(&kind, &properties, Some(id)) {
+            return Err(refusal.message);
+        }
+        let record = self.records.get_mut(&kind).and_then(|records| records.get_mut(&id));
+        let record = record.ok_or_else(|| format!("there is no {entity} {id}"))?;
+        record.properties.extend(properties);
+        record.properties.retain(|_, value| !value.is_empty());
+        Ok(())
+    }
+
+    /// Tells that a record which was [placed](Self::place) has been made by a person.
+    pub fn tell_placed(&mut self, entity: &str, id: u64, now: Moment) {
+        let kind = self.type_id(entity);
+        let values = self.records.get(&kind).and_then(|records| records.get(&id)).map(|r| r.properties.clone());
+        self.report_made(&kind, id, &values.unwrap_or_default(), By::Person, now);
+    }
+
+    /// Links two records without telling anybody.
+    pub fn place_link(&mut self, entity: &str, id: u64, to: &str, target: u64) {
+        let (from, to) = (self.type_id(entity), self.type_id(to));
+        let kind = self.link_type(&from, &to).unwrap_or_default();
+        self.links.entry((from.clone(), id, to.clone())).or_default().push((target, kind));
+        let back = self.link_type(&to, &from).unwrap_or_default();
+        self.links.entry((to, target, from)).or_default().push((id, back));
+    }
+
+    /// Owners, as id and e-mail address.
+    #[must_use]
+    pub fn owners(&self) -> &[(String, String)] {
+        &self.owners
+    }
+
     /// A person changes a record.
     ///
     /// # Errors

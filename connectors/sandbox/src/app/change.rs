@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use dsl::schema::{Change, ChangedAt, Entity};
+use dsl::schema::{Change, ChangedAt, Entity, Type};
 use dsl::value::{Moment, Span};
 use serde_json::{Map, Value as Json, json};
 
@@ -98,9 +98,7 @@ impl App {
         let given = self.accepted(entity, &shape, given)?;
         self.free(entity, &shape, &given, None)?;
 
-        let count = self.given.entry(entity.to_owned()).or_default();
-        *count += 1;
-        let id = format!("{}-{count}", names::singular(entity));
+        let id = self.next_id(entity);
         let mut record = Record::new();
         for (name, field) in &shape.fields {
             record.insert(name.clone(), value::initial(field, now));
@@ -116,6 +114,63 @@ impl App {
         self.tell_record(entity, Change::Created, &id, &record, now);
         self.link_back(entity, &shape, &id, &record, now);
         Ok(id)
+    }
+
+    /// Puts a record there as if it had stood there since `at`: nobody is told, and what the app sets itself may be
+    /// given. Without an id it gets the next one.
+    ///
+    /// # Errors
+    /// Where the entity has no such field or link, a value is of another type, a link leads nowhere, or a unique
+    /// value or the id is taken.
+    pub fn place(&mut self, entity: &str, id: Option<&str>, values: Json, at: Moment) -> Result<String, Refused> {
+        let mut shape = Entity::clone(&*self.shape(entity)?);
+        shape.fields.values_mut().for_each(|field| field.read_only = false);
+        let given = object(values)?.into_iter().filter(|(_, value)| !value::is_empty(value));
+        let given = self.accepted(entity, &shape, given)?;
+        self.free(entity, &shape, &given, None)?;
+        let id = match id {
+            Some(id) if self.record(entity, id).is_some() => {
+                return Err(Refused::Exists { field: "id".to_owned(), existing: id.to_owned() });
+            }
+            Some(id) => id.to_owned(),
+            None => self.next_id(entity),
+        };
+        let mut record = Record::new();
+        for (name, field) in &shape.fields {
+            // What is not given is empty; a time that the app stamps is the time of the record.
+            let value = if field.ty == Type::Time && !field.optional { Json::from(at.to_string()) } else { Json::Null };
+            record.insert(name.clone(), value);
+        }
+        for name in shape.links.keys() {
+            record.insert(name.clone(), Json::Null);
+        }
+        record.extend(given);
+        record.insert("id".to_owned(), Json::from(id.as_str()));
+        bump(&shape, &mut record, at);
+        self.table(entity).put(&shape, &id, at, record);
+        Ok(id)
+    }
+
+    /// Changes a record that was [placed](Self::place), with the same freedom, and leaves the time of its change.
+    ///
+    /// # Errors
+    /// As [`App::place`].
+    pub fn place_values(&mut self, entity: &str, id: &str, values: Json) -> Result<(), Refused> {
+        let mut shape = Entity::clone(&*self.shape(entity)?);
+        shape.fields.values_mut().for_each(|field| field.read_only = false);
+        let given = self.accepted(entity, &shape, object(values)?.into_iter())?;
+        self.free(entity, &shape, &given, Some(id))?;
+        let row = self.table(entity).get(id).ok_or(Refused::Missing)?;
+        let (mut record, changed) = (row.record.clone(), row.changed);
+        record.extend(given);
+        self.table(entity).put(&shape, id, changed, record);
+        Ok(())
+    }
+
+    fn next_id(&mut self, entity: &str) -> String {
+        let count = self.given.entry(entity.to_owned()).or_default();
+        *count += 1;
+        format!("{}-{count}", names::singular(entity))
     }
 
     /// Changes fields and links of a record, as a person in the app does.

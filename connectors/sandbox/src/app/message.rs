@@ -26,7 +26,19 @@ pub struct Outgoing {
 impl App {
     /// Takes what is to be published, oldest first.
     pub fn outgoing(&mut self) -> Vec<Outgoing> {
-        self.outgoing.drain(..).collect()
+        let copies = self.copies as usize;
+        self.outgoing.drain(..).flat_map(|message| std::iter::repeat_n(message, copies)).collect()
+    }
+
+    /// Something waits for [`App::outgoing`].
+    #[must_use]
+    pub fn has_outgoing(&self) -> bool {
+        !self.outgoing.is_empty()
+    }
+
+    /// Each message comes so many times out of [`App::outgoing`], at least once, as at-least-once delivery allows.
+    pub fn repeat_outgoing(&mut self, times: u32) {
+        self.copies = times.max(1);
     }
 
     /// The topics that this app publishes to, in order of name.
@@ -57,6 +69,11 @@ impl App {
         let data: Record = fields.keys().map(|field| (field.clone(), member(field))).collect();
         self.tell(&name, user, &Json::Object(data), now);
         Ok(())
+    }
+
+    /// Sends a message that the lock names, with these data, as if something in the app had caused it.
+    pub fn send(&mut self, message: &str, key: &str, data: &Json, now: Moment) {
+        self.tell(message, key, data, now);
     }
 
     /// Tells of a change, where the lock has a message for it.

@@ -138,6 +138,12 @@ impl HubSpot {
         self.outbox.copies = copies;
     }
 
+    /// Forgets every event that was not delivered yet.
+    pub fn silence(&mut self) {
+        self.outbox.waiting.clear();
+        self.outbox.parcels.clear();
+    }
+
     /// Deliveries to send now.
     pub fn due(&mut self, now: Moment) -> Vec<Delivery> {
         let Some(url) = self.settings.webhook_url.clone() else { return Vec::new() };
