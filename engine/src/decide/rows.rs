@@ -406,6 +406,8 @@ pub(crate) struct ScheduleRow {
     pub(crate) next: Moment,
     pub(crate) last_good: Option<Moment>,
     pub(crate) running: bool,
+    /// The run that goes on is over all records; those of the other side come next.
+    pub(crate) other_side: bool,
 }
 
 /// One run of a `when` or a workflow.

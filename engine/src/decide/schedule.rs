@@ -6,7 +6,7 @@ use dsl::value::{Moment, Span};
 
 use super::Event;
 use super::context::Context;
-use super::identity::{self, rule_named};
+use super::identity::{self, Rule, rule_named};
 use super::reads::{listing_key, queue_page};
 use super::rows::{Key, Kind, ListingRow, ScheduleRow, TimerRow};
 use crate::ledger::Error;
@@ -28,10 +28,10 @@ pub(super) fn started(cx: &mut Context<'_>) -> Result<(), Error> {
         if known.is_none() {
             // The first run is due at once for an interval, at its hour for a daily one.
             let next = match &sync.run {
-                Run::Every(..) => cx.now,
+                Run::Every(..) if cx.knobs.run_at_start => cx.now,
                 _ => next_run(sync, cx.now),
             };
-            cx.put(key(&sync.name), &ScheduleRow { next, last_good: None, running: false });
+            cx.put(key(&sync.name), &ScheduleRow { next, ..ScheduleRow::default() });
             cx.arm(next, &TimerRow::Schedule(sync.name.clone()))?;
         }
     }
@@ -96,37 +96,43 @@ pub(super) fn run_now(cx: &mut Context<'_>, name: &str) -> Result<(), Error> {
     row.running = true;
     let since = row.last_good.map(|at| at.minus(OVERLAP));
     cx.put(key(name), &row);
+    list(cx, &rule, source(&rule), since);
+    Ok(())
+}
+
+fn list(cx: &mut Context<'_>, rule: &Rule, side: Side, since: Option<Moment>) {
     let listing = ListingRow {
-        entity: rule.entity(source(&rule)).clone(),
+        entity: rule.entity(side).clone(),
         since,
         cursor: None,
         waiters: Default::default(),
-        sync: Some(name.to_owned()),
+        sync: Some(rule.name.clone()),
         started: cx.now,
         done: None,
         bulk: true,
         count: 0,
         attempts: 0,
     };
-    let listing_name = format!("run {name}");
+    let listing_name = format!("run {}", rule.name);
     queue_page(cx, &listing_name, &listing, Span(0));
     cx.put(listing_key(&listing_name), &listing);
     let line = event(
         cx,
-        &rule,
+        rule,
         match since {
             Some(since) => format!("run began: {} changed since {since}", listing.entity),
             None => format!("run began: all {}", listing.entity),
         },
     );
     cx.log(line);
-    Ok(())
 }
 
-/// A run over all records, whatever ran before (`engine backfill`).
+/// A run over all records, whatever ran before (`engine backfill`): of its source, and where it makes missing records
+/// in both, of the other side too.
 pub(super) fn everything(cx: &mut Context<'_>, name: &str) -> Result<(), Error> {
     let mut row: ScheduleRow = cx.get(&key(name))?.unwrap_or_default();
     row.last_good = None;
+    row.other_side = rule_named(cx, name).is_some_and(|rule| rule.create.len() == 2);
     cx.put(key(name), &row);
     run_now(cx, name)
 }
@@ -143,11 +149,16 @@ pub(super) fn listed(cx: &mut Context<'_>, name: &str, entity: &EntityName, id: 
 pub(super) fn finished(cx: &mut Context<'_>, name: &str, began: Moment, count: u64) -> Result<(), Error> {
     let Some(rule) = rule_named(cx, name) else { return Ok(()) };
     let mut row: ScheduleRow = cx.get(&key(name))?.unwrap_or_default();
+    let line = event(cx, &rule, format!("run read {count} records"));
+    cx.log(line);
+    if std::mem::take(&mut row.other_side) {
+        cx.put(key(name), &row);
+        list(cx, &rule, source(&rule).other(), None);
+        return Ok(());
+    }
     row.running = false;
     row.last_good = Some(began);
     cx.put(key(name), &row);
-    let line = event(cx, &rule, format!("run read {count} records"));
-    cx.log(line);
     Ok(())
 }
 
