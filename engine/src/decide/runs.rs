@@ -17,7 +17,7 @@ use super::context::{Context, Task, Transition, TransitionKind};
 use super::reads;
 use super::rows::{Frame, Key, Kind, RunOf, RunRow, RunState, TimerRow, Var, Waiter, value_key};
 use super::scope::{Stop, Variables};
-use super::{Event, action, incident};
+use super::{Event, Reached, action, incident};
 use crate::ids::RunId;
 use crate::ledger::Error;
 
@@ -99,6 +99,7 @@ pub(super) fn react(cx: &mut Context<'_>, transition: &Transition) -> Result<(),
             }
             _ => continue,
         }
+        cx.reached(|| Reached::When(when.place.clone(), new_value(&transition.kind)));
         let id = begin(cx, &program, RunOf::When(index), vars, transition.at)?;
         // What an unfinished run makes or writes settles before the next reaction to it is decided.
         let busy = Key::new(Kind::Busy).entity(&transition.entity).text(&transition.id).bytes();
@@ -111,6 +112,13 @@ pub(super) fn react(cx: &mut Context<'_>, transition: &Transition) -> Result<(),
         }
     }
     Ok(())
+}
+
+fn new_value(kind: &TransitionKind) -> Option<Value> {
+    match kind {
+        TransitionKind::Changes { new, .. } => Some(new.clone()),
+        TransitionKind::Created | TransitionKind::Deleted => None,
+    }
 }
 
 pub(super) fn load(cx: &Context<'_>, id: RunId) -> Result<RunRow, Error> {
@@ -579,6 +587,8 @@ pub(super) fn failed(
                 ])),
             );
             run.pc = entry;
+            // What follows belongs to no step: it is retried as is usual, not as the failed step said.
+            run.step = None;
             run.fresh = cx.now;
             run.state = RunState::Ready;
             reset_tries(&mut run);
