@@ -41,6 +41,9 @@ pub trait Scope {
     /// # Errors
     /// As for [`Scope::field`].
     fn lookup(&self, system: &str, lookup: &Lookup, value: &Value) -> Result<Value, Halt<Self::Need>>;
+
+    /// A row of a table was read; for whoever counts which rows are used.
+    fn row_read(&self, _table: usize, _key: &Value) {}
 }
 
 /// Why there is no value.
@@ -117,7 +120,11 @@ pub fn eval<S: Scope>(program: &Program, expr: &Expr, scope: &S) -> Result<Value
         }
         Expr::Table { table, key, column } => {
             let key = run(key)?;
-            program.tables[*table].rows.get(&key).and_then(|row| row.get(*column)).cloned().unwrap_or_default()
+            let row = program.tables[*table].rows.get(&key);
+            if row.is_some() {
+                scope.row_read(*table, &key);
+            }
+            row.and_then(|row| row.get(*column)).cloned().unwrap_or_default()
         }
         Expr::Transform(of, transform) => match run(of)? {
             Value::Empty => Value::Empty,

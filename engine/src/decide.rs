@@ -21,20 +21,22 @@ pub(crate) mod rows;
 mod runs;
 mod schedule;
 mod scope;
+mod seed;
 mod sync;
 pub mod views;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use connectors::port::{Answer, Message, Request};
 use dsl::ast::Priority;
-use dsl::program::Program;
-use dsl::value::{Moment, Span};
+use dsl::program::{Place, Program};
+use dsl::value::{Moment, Span, Value};
 use serde::{Deserialize, Serialize};
 
 use self::context::{Context, Task};
 use self::rows::{Kind, TimerRow};
+pub use self::seed::{Known, Pair, seed};
 use crate::ids::CallId;
 use crate::ledger::{Error, Round, Rows};
 
@@ -62,11 +64,23 @@ pub struct Knobs {
     pub clock_skew: Span,
     /// How long a real-time change may wait for company in its batch.
     pub hold: Span,
+    /// How long a change of a scheduled run or a backfill may wait for company.
+    pub hold_bulk: Span,
+    /// A sync that runs at intervals runs first when it is set up, not an interval later.
+    pub run_at_start: bool,
+    /// Tell which parts of the rules were reached, for coverage.
+    pub trace: bool,
 }
 
 impl Default for Knobs {
     fn default() -> Self {
-        Self { clock_skew: Span::seconds(2), hold: Span(300) }
+        Self {
+            clock_skew: Span::seconds(2),
+            hold: Span(300),
+            hold_bulk: Span::seconds(2),
+            run_at_start: true,
+            trace: false,
+        }
     }
 }
 
@@ -291,6 +305,19 @@ pub struct Outcome {
     pub round: Round,
     /// Carried out once the round is durable, in order.
     pub commands: Vec<Command>,
+    /// Parts of the rules that were reached; empty unless [`Knobs::trace`].
+    pub reached: BTreeSet<Reached>,
+}
+
+/// A part of the rules that a decision reached.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reached {
+    /// A `when` fired; the new value of the field that it is about.
+    When(Place, Option<Value>),
+    /// An action was decided.
+    Action(Place),
+    /// A row of a table was read, by the table's index and the row's key.
+    Row(usize, Value),
 }
 
 /// A queue that has work, as found in the rows at start.

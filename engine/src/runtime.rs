@@ -177,7 +177,7 @@ impl Engine {
 
         let set = stored::Set { program: Arc::clone(&program), texts: loaded.texts };
         let flights = config.systems.iter().filter_map(|(name, c)| Some((name.clone(), c.concurrency?))).collect();
-        let knobs = Knobs { clock_skew: config.runtime.clock_skew, hold: config.runtime.hold };
+        let knobs = Knobs { clock_skew: config.runtime.clock_skew, hold: config.runtime.hold, ..Knobs::default() };
         let started = {
             let (connectors, clock) = (connectors.clone(), Arc::clone(&clock));
             let programs = loaded.programs;

@@ -150,7 +150,7 @@ impl World<'_> {
             path_span: path.span,
             span: path.span.to(value.span),
         };
-        Some(Line::Becomes { variable, held })
+        Some(Line::Becomes { variable, held: Box::new(held) })
     }
 
     fn test_expectation(&mut self, names: &Names, expectation: &ast::Expectation) -> Option<Expectation> {

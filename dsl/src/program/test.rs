@@ -62,7 +62,7 @@ pub enum Line {
         /// The variable that leads to the record.
         variable: String,
         /// The rest of the path, and the new value.
-        held: Held,
+        held: Box<Held>,
     },
     /// Something happens: a message with this event, or a new record.
     Happens {

@@ -19,7 +19,7 @@ use super::reads::{self, Need};
 use super::rows::{Effect, Key, Kind, RunRow, RunState, TimerRow, Var};
 use super::runs::{self, Script, key, load};
 use super::scope::{Stop, Variables};
-use super::{Lane, LaneKind, identity};
+use super::{Lane, LaneKind, Reached, identity};
 use crate::ids::RunId;
 use crate::ledger::Error;
 
@@ -104,6 +104,7 @@ pub(super) fn perform(
     act: &Action,
 ) -> Result<bool, Stop> {
     let program = Arc::clone(&script.program);
+    cx.reached(|| Reached::Action(act.place.clone()));
     match &act.kind {
         ActionKind::Create { entity, variable, key: (field, expr), values } => {
             let wanted = value(cx, run, &program, expr, false)?;

@@ -2,6 +2,7 @@
 //!
 //! Always true: nothing leaves before the decision is whole; an error leaves the ledger untouched.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::rows::{Key, Kind, Meta, Owner, TimerRow, WorkRow};
-use super::{Command, Event, Knobs, Lane, Outcome, Programs};
+use super::{Command, Event, Knobs, Lane, Outcome, Programs, Reached};
 use crate::ids::{LinkId, RunId};
 use crate::ledger::{Error, Rows};
 
@@ -60,6 +61,7 @@ pub(super) struct Context<'a> {
     agenda: VecDeque<Task>,
     listed: BTreeSet<Task>,
     pub(super) transitions: VecDeque<Transition>,
+    reached: RefCell<BTreeSet<Reached>>,
 }
 
 impl<'a> Context<'a> {
@@ -77,6 +79,7 @@ impl<'a> Context<'a> {
             agenda: VecDeque::new(),
             listed: BTreeSet::new(),
             transitions: VecDeque::new(),
+            reached: RefCell::default(),
         }
     }
 
@@ -191,6 +194,13 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Notes a part of the rules for coverage, where somebody wants to know.
+    pub(super) fn reached(&self, what: impl FnOnce() -> Reached) {
+        if self.knobs.trace {
+            self.reached.borrow_mut().insert(what());
+        }
+    }
+
     pub(super) fn next_task(&mut self) -> Option<Task> {
         let task = self.agenda.pop_front()?;
         self.listed.remove(&task);
@@ -201,7 +211,7 @@ impl<'a> Context<'a> {
         if let Some(meta) = self.meta.take() {
             self.put(Key::new(Kind::Meta).bytes(), &meta);
         }
-        let mut outcome = Outcome { commands: self.commands, ..Outcome::default() };
+        let mut outcome = Outcome { commands: self.commands, reached: self.reached.into_inner(), ..Outcome::default() };
         for (lane, (deadline, priority)) in self.work {
             outcome.commands.push(Command::Work { lane, deadline, priority });
         }

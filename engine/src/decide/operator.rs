@@ -1,7 +1,6 @@
 //! What a person asks for: each command is a record, or a refusal with its reason.
 
 use dsl::program::Side;
-use dsl::value::Value;
 
 use super::context::{Context, Task};
 use super::rows::{LinkRow, LinkState, RunRow, RunState};
@@ -104,7 +103,6 @@ fn apply(cx: &mut Context<'_>, command: &OperatorCommand) -> Result<Result<Strin
                     row.base.insert(mapping, value);
                 }
             }
-            let _: Option<Value> = None;
             row.unstable.clear();
             identity::store(cx, id, &row);
             cx.task(Task::Link(id));

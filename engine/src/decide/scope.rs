@@ -201,6 +201,10 @@ impl Scope for Variables<'_, '_> {
     fn lookup(&self, system: &str, lookup: &Lookup, value: &Value) -> Result<Value, Halt<Stop>> {
         self.look_up(system, lookup, value).map_err(Halt::Need)
     }
+
+    fn row_read(&self, table: usize, key: &Value) {
+        self.cx.reached(|| super::Reached::Row(table, key.clone()));
+    }
 }
 
 impl Variables<'_, '_> {

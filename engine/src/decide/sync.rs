@@ -130,10 +130,27 @@ pub(super) fn merge(cx: &mut Context<'_>, id: LinkId, mut link: LinkRow, rule: &
     Ok(())
 }
 
+/// The values on which both sides of a pair agree, by the mapping's text.
+pub(super) fn agreed(cx: &Context<'_>, link: &LinkRow, rule: &Rule) -> Result<BTreeMap<String, Value>, Error> {
+    let mut base = BTreeMap::new();
+    for mapping in rule.fields.iter().filter(|mapping| !mapping.on_create) {
+        let mut sides = [Side::Left, Side::Right].map(|side| side_value(cx, link, rule, mapping, side)).into_iter();
+        match (sides.next(), sides.next()) {
+            (Some(Err(Stop::Ledger(error))), _) | (_, Some(Err(Stop::Ledger(error)))) => return Err(error),
+            (Some(Ok(Got::Value(left))), Some(Ok(Got::Value(right)))) if left.value == right.value => {
+                base.insert(mapping.text.clone(), left.value);
+            }
+            // What is not known, not understood or not the same has no base: it is as at a first link.
+            _ => {}
+        }
+    }
+    Ok(base)
+}
+
 /// How long a write may wait for company: real-time work a moment, scheduled work longer.
 fn hold(cx: &Context<'_>, rule: &Rule, bulk: bool) -> Span {
     match (bulk, rule.priority) {
-        (true, _) => Span::seconds(2),
+        (true, _) => cx.knobs.hold_bulk,
         (false, Priority::High) => cx.knobs.hold,
         (false, _) => Span(cx.knobs.hold.0 * 3 / 2),
     }

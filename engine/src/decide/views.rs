@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::Programs;
 use super::context::{after, decode};
-use super::rows::{IncidentRow, Kind, LinkRow, LinkState, RunRow, RunState};
+use super::rows::{CallItem, CallRow, IncidentRow, Key, Kind, LinkRow, LinkState, Owner, RunOf, RunRow, RunState};
+use crate::ids::CallId;
 use crate::ledger::{Error, Rows};
 
 /// Something that needs a person.
@@ -190,4 +191,26 @@ pub fn runs(rows: &dyn Rows, programs: &Programs) -> Result<Vec<Run>, Error> {
             }
         })
         .collect())
+}
+
+/// The step, as indexes of its workflow and of itself, for which each input of a call was sent; none where no
+/// workflow is behind it, or an `undo`.
+///
+/// # Errors
+/// Where rows cannot be read.
+pub fn steps_of(rows: &dyn Rows, call: CallId) -> Result<Vec<Option<(usize, usize)>>, Error> {
+    let key = Key::new(Kind::Call).number(call.0).bytes();
+    let Some(bytes) = rows.get(&key)? else { return Ok(Vec::new()) };
+    let row: CallRow = decode(&key, &bytes)?;
+    let step = |item: &CallItem| {
+        let Owner::Run(id) = item.owner else { return Ok(None) };
+        let key = super::runs::key(id);
+        let Some(bytes) = rows.get(&key)? else { return Ok(None) };
+        let run: RunRow = decode(&key, &bytes)?;
+        Ok(match run.what {
+            RunOf::Workflow(workflow) if run.stack.is_empty() => run.step.map(|step| (workflow, step)),
+            _ => None,
+        })
+    };
+    row.items.iter().map(step).collect()
 }

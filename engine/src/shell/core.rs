@@ -5,7 +5,7 @@
 //! Always true: the engine's time never runs backwards, not even over a restart; a refused append leaves no trace
 //! but the refusal. The daemon and the virtual world ([`crate::rehearse`]) drive this same struct.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use dsl::value::Moment;
 
 use crate::clock::Now;
 use crate::decide::rows::{Key, Kind};
-use crate::decide::{self, Command, Event, Input, Knobs, Lane, LaneKind, Programs, decide};
+use crate::decide::{self, Command, Event, Input, Knobs, Known, Lane, LaneKind, Pair, Programs, Reached, decide};
 use crate::gate::{Gate, Poll, Reach, Reaches};
 use crate::ids::CallId;
 use crate::ledger::{Ledger, Round, Rows, Seq};
@@ -109,6 +109,7 @@ pub struct Core {
     waiting: VecDeque<(Seq, Release)>,
     timer: Option<Moment>,
     counts: Counts,
+    reached: BTreeSet<Reached>,
 }
 
 impl std::fmt::Debug for Core {
@@ -165,6 +166,7 @@ impl Core {
             waiting: VecDeque::new(),
             timer,
             counts: Counts::default(),
+            reached: BTreeSet::new(),
         };
         for call in unanswered {
             let cause = "the engine was restarted before an answer came".to_owned();
@@ -190,6 +192,7 @@ impl Core {
         let decided = catch_unwind(AssertUnwindSafe(|| decide(rows, &self.programs, &self.knobs, input, self.at)));
         let outcome = decided.map_err(|panic| Error::Defect(said(&panic)))??;
         self.counts.inputs += 1;
+        self.reached.extend(outcome.reached);
         let mut round = outcome.round;
         let mut system = match input {
             Input::Open { lane, .. } => Some(lane.system.clone()),
@@ -364,6 +367,22 @@ impl Core {
         self.gate.reach(reaches(&programs.active, &self.connectors, &self.flights));
         self.programs = programs;
         self.input(&Input::Started, now)
+    }
+
+    /// Takes records as known and pairs as linked, as if both sides had agreed long ago; nothing is decided.
+    ///
+    /// # Errors
+    /// As [`Core::input`].
+    pub fn seed(&mut self, known: &[Known], pairs: &[Pair], now: impl Into<Now>) -> Result<Seq, Error> {
+        self.at = self.at.max(now.into().at);
+        let outcome = decide::seed(&*self.ledger, &self.programs, &self.knobs, known, pairs, self.at)?;
+        self.append(outcome.round)
+    }
+
+    /// The parts of the rules that were reached so far, where [`Knobs::trace`] is set.
+    #[must_use]
+    pub fn reached(&self) -> &BTreeSet<Reached> {
+        &self.reached
     }
 
     /// Blocks until all that was appended is durable.
