@@ -24,7 +24,7 @@ pub use github::github;
 pub use gitlab::gitlab;
 pub use human::human;
 pub use json::finding;
-pub use junit::junit;
+pub use junit::{junit, junit_cases};
 pub use sarif::sarif;
 
 use crate::source::Span;

@@ -14,6 +14,7 @@ mod operate;
 mod run;
 mod sandbox;
 mod status;
+mod test;
 mod validate;
 mod webhook;
 mod why;
@@ -38,6 +39,8 @@ enum Command {
     Fmt(fmt::Arguments),
     /// Make the changes that findings offer and that need nobody's choice.
     Fix(fix::Arguments),
+    /// Run the tests in the rules, on a virtual clock.
+    Test(test::Arguments),
     /// What a code means, and how to mend it.
     Explain(explain::Arguments),
     /// Draw what the rules connect: syncs, reactions, workflows, messages.
@@ -91,6 +94,7 @@ pub fn main() -> u8 {
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Fmt(arguments) => fmt::run(&arguments),
         Command::Fix(arguments) => fix::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Graph(arguments) => graph::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),

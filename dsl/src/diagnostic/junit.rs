@@ -33,6 +33,31 @@ pub fn junit(problems: &[Problem], files: &[SourceFile]) -> String {
     )
 }
 
+/// A report of cases that are no findings: class, name, and for a failed one its message and text.
+#[must_use]
+pub fn junit_cases(suite: &str, cases: &[(String, String, Option<(String, String)>)]) -> String {
+    let failures = cases.iter().filter(|(_, _, failure)| failure.is_some()).count();
+    let count = cases.len();
+    let mut text = String::new();
+    for (class, name, failure) in cases {
+        let (class, name) = (escape(class), escape(name));
+        text.push_str(&match failure {
+            None => format!("    <testcase classname=\"{class}\" name=\"{name}\"/>\n"),
+            Some((message, shown)) => format!(
+                "    <testcase classname=\"{class}\" name=\"{name}\"><failure message=\"{}\">{}</failure></testcase>\n",
+                escape(message),
+                escape(shown)
+            ),
+        });
+    }
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites tests=\"{count}\" failures=\"{failures}\">\n  \
+         <testsuite name=\"{}\" tests=\"{count}\" failures=\"{failures}\" errors=\"0\" skipped=\"0\">\n\
+         {text}  </testsuite>\n</testsuites>\n",
+        escape(suite)
+    )
+}
+
 fn case(problem: &Problem, files: &[SourceFile]) -> String {
     let place = Place::of(problem.span(), files);
     let name = format!("{}:{}:{} {}", place.path, place.line, place.column, problem.code);

@@ -1,0 +1,457 @@
+//! What a test expects, held against what the systems hold and what the engine did.
+//!
+//! Always true: a failing expectation says what was there instead, at the value that is wrong, and names the rule
+//! lines that write it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dsl::ast::{RecordCount, StepState, WorkflowState};
+use dsl::decode::{decode_field, encode_field};
+use dsl::diagnostic::Problem;
+use dsl::program::test::{Expectation, Held, Test};
+use dsl::program::{Action, ActionKind, MappingKind, Op, Place, Program, Side};
+use dsl::schema::{EntityName, Type};
+use dsl::source::Span as Stretch;
+use dsl::value::Value;
+
+use super::test::{Failure, Run, Writer};
+use super::view::{Record, same};
+use super::world::{Called, World};
+use crate::decide::views;
+
+/// What became of one expectation.
+#[derive(Debug, Default)]
+pub(super) struct Expected {
+    pub(super) failures: Vec<Failure>,
+    pub(super) looked_at: BTreeSet<(usize, usize)>,
+}
+
+/// A value that is not as expected.
+struct Wrong {
+    span: Stretch,
+    was: String,
+    /// The field that was looked at.
+    field: Option<(EntityName, String)>,
+}
+
+pub(super) fn check(run: &mut Run<'_>, expectation: &Expectation, span: Stretch) -> Result<Expected, String> {
+    match expectation {
+        Expectation::Record { count, entity, values } => records(run, *count, entity, values, span),
+        Expectation::Parked { entity, values } => parked(run, entity, values, span),
+        Expectation::Sent { system, operation, values, times } => sent(run, system, operation, values, *times, span),
+        Expectation::Workflow(index, state) => workflow(run, *index, *state, span),
+        Expectation::Step(index, step, state) => step_state(run, *index, *step, *state, span),
+    }
+}
+
+fn failed(run: &Run<'_>, labels: Vec<(Stretch, String)>, writers: Vec<Writer>) -> Expected {
+    let message = format!("test \"{}\" failed", run.test.title);
+    let mut labels = labels.into_iter();
+    let (span, text) = labels.next().unwrap_or((run.test.span, "here".to_owned()));
+    let problem =
+        labels.fold(Problem::new("T0001", message, span, text), |problem, (span, text)| problem.label(span, text));
+    let help = writers.iter().map(|writer| {
+        let text = if writer.text.is_empty() { String::new() } else { format!("  `{}`", writer.text) };
+        format!("written by {}:{}{text}", writer.file, writer.line)
+    });
+    let problem = help.fold(problem, Problem::help);
+    Expected { failures: vec![Failure { problem, writers }], ..Expected::default() }
+}
+
+fn records(
+    run: &Run<'_>,
+    count: RecordCount,
+    entity: &EntityName,
+    values: &[Held],
+    span: Stretch,
+) -> Result<Expected, String> {
+    let mut matching = Vec::new();
+    let mut nearest: Option<(String, Vec<Wrong>)> = None;
+    for id in run.view().ids(entity) {
+        let wrong = differences(run, &(entity.clone(), id.clone()), values)?;
+        if wrong.is_empty() {
+            matching.push(id);
+        } else if nearest.as_ref().is_none_or(|(_, least)| wrong.len() < least.len()) {
+            nearest = Some((id, wrong));
+        }
+    }
+    let holds = match count {
+        RecordCount::None => matching.is_empty(),
+        RecordCount::One => matching.len() == 1,
+        RecordCount::Some => !matching.is_empty(),
+    };
+    if holds {
+        let looked_at = matching.iter().map(|id| looked_at(run, &(entity.clone(), id.clone()), values));
+        let looked_at = looked_at.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+        return Ok(Expected { looked_at, ..Expected::default() });
+    }
+    let (labels, fields) = match (matching.as_slice(), nearest) {
+        ([], Some((id, wrong))) => {
+            let fields: Vec<_> = wrong.iter().filter_map(|wrong| wrong.field.clone()).collect();
+            let mut labels: Vec<_> = wrong.into_iter().map(|wrong| (wrong.span, wrong.was)).collect();
+            if let Some((_, text)) = labels.first_mut()
+                && run.view().ids(entity).len() > 1
+            {
+                text.push_str(&format!(" in {entity} {id}, which comes nearest"));
+            }
+            (labels, fields)
+        }
+        ([], None) => (vec![(span, format!("there is no {entity}"))], makes(values, entity)),
+        ([id], _) => (vec![(span, format!("there is one: {entity} {id}"))], makes(values, entity)),
+        (several, _) => {
+            let text = format!("there are {}: {entity} {}", several.len(), several.join(", "));
+            (vec![(span, text)], makes(values, entity))
+        }
+    };
+    let writers: BTreeSet<Writer> =
+        fields.iter().flat_map(|(entity, field)| writers(run.program, entity, field)).collect();
+    let mut expected = failed(run, labels, writers.into_iter().collect());
+    add_incidents(run, &mut expected)?;
+    Ok(expected)
+}
+
+fn makes(values: &[Held], entity: &EntityName) -> Vec<(EntityName, String)> {
+    let first = values.iter().find(|held| held.links.is_empty()).and_then(|held| held.field.clone());
+    first.map(|field| (entity.clone(), field)).into_iter().collect()
+}
+
+/// Where something waits for a person, that is the likeliest cause.
+fn add_incidents(run: &Run<'_>, expected: &mut Expected) -> Result<(), String> {
+    for incident in views::incidents(run.world.rows()).map_err(|error| error.to_string())? {
+        for failure in &mut expected.failures {
+            let text = format!("{} {} waits for a person: {}", incident.entity, incident.id, incident.cause);
+            failure.problem.help.push(text);
+        }
+    }
+    Ok(())
+}
+
+/// The values of a record that are not as expected.
+fn differences(run: &Run<'_>, record: &Record, values: &[Held]) -> Result<Vec<Wrong>, String> {
+    let view = run.view();
+    let mut wrong = Vec::new();
+    for held in values {
+        let expected = run.evaluate(held)?;
+        let Some(field) = &held.field else {
+            let is = view.follow_all(record, &held.links).map(|(_, id)| id);
+            let wanted = expected.as_text().map(str::to_owned);
+            // A record of the other system means its partner.
+            let same = match &held.leads_to {
+                Some(given) if *given != held.entity => match &is {
+                    Some(id) => {
+                        partners(run, &(held.entity.clone(), id.clone()), given)?.contains(&expected.to_string())
+                    }
+                    None => false,
+                },
+                _ => is == wanted,
+            };
+            if !same {
+                let was = is.map_or_else(|| "leads to nothing".to_owned(), |id| format!("leads to {id}"));
+                let field = held.links.first().map(|link| (record.0.clone(), link.clone()));
+                wrong.push(Wrong { span: held.span, was, field });
+            }
+            continue;
+        };
+        let named = (held.entity.clone(), field.clone());
+        let Some(reached) = view.follow_all(record, &held.links) else {
+            if !expected.is_empty() {
+                let link = held.links.first().map(|link| (record.0.clone(), link.clone()));
+                wrong.push(Wrong { span: held.span, was: "leads to nothing".to_owned(), field: link });
+            }
+            continue;
+        };
+        if held.spelled {
+            let is = view.wire(&reached, field);
+            if is != encode_field(&expected) {
+                let was = format!("was {}", if is.is_null() { "empty".to_owned() } else { is.to_string() });
+                wrong.push(Wrong { span: held.span, was, field: Some(named) });
+            }
+            continue;
+        }
+        let declared = run.program.field(&held.entity, field);
+        let is = match view.value(&reached, field) {
+            Ok(value) => held.inside.iter().fold(value, |value, name| match value {
+                Value::Record(mut members) => members.remove(name).unwrap_or_default(),
+                _ => Value::Empty,
+            }),
+            Err(fault) => {
+                wrong.push(Wrong { span: held.span, was: fault.to_string(), field: Some(named) });
+                continue;
+            }
+        };
+        let expected = match declared {
+            Some(declared) if held.inside.is_empty() => {
+                dsl::eval::coerce(expected, declared).map_err(|fault| fault.to_string())?
+            }
+            _ => expected,
+        };
+        if !same(&is, &expected) {
+            let percent = declared.is_some_and(|declared| declared.ty == Type::Percent);
+            wrong.push(Wrong { span: held.span, was: format!("was {}", shown(&is, percent)), field: Some(named) });
+        }
+    }
+    Ok(wrong)
+}
+
+/// A value as it is written in rules.
+fn shown(value: &Value, percent: bool) -> String {
+    match value {
+        Value::Empty => "empty".to_owned(),
+        Value::Text(text) => format!("{text:?}"),
+        Value::Decimal(number) if percent => {
+            format!("{}%", (number * rust_decimal::Decimal::ONE_HUNDRED).normalize())
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Ids of records of `other` that the engine takes for the same thing as `record`.
+fn partners(run: &Run<'_>, record: &Record, other: &EntityName) -> Result<Vec<String>, String> {
+    let links = views::links(run.world.rows()).map_err(|error| error.to_string())?;
+    let mut found = Vec::new();
+    for sync in &run.program.syncs {
+        let left = sync.left == record.0 && sync.right == *other;
+        let right = sync.right == record.0 && sync.left == *other;
+        for link in links.iter().filter(|link| link.sync == sync.name) {
+            let (own, partner) = if left { (&link.left, &link.right) } else { (&link.right, &link.left) };
+            if (left || right) && own.as_ref() == Some(&record.1) {
+                found.extend(partner.clone());
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Lines of syncs that wrote what these values look at.
+fn looked_at(run: &Run<'_>, record: &Record, values: &[Held]) -> Result<BTreeSet<(usize, usize)>, String> {
+    let links = views::links(run.world.rows()).map_err(|error| error.to_string())?;
+    let mut found = BTreeSet::new();
+    for (index, sync) in run.program.syncs.iter().enumerate() {
+        let sides = [(Side::Left, &sync.left), (Side::Right, &sync.right)];
+        for (side, entity) in sides {
+            let of = |link: &&views::Link| match side {
+                Side::Left => link.left.as_ref() == Some(&record.1),
+                Side::Right => link.right.as_ref() == Some(&record.1),
+            };
+            let linked = || links.iter().filter(|link| link.sync == sync.name).any(|link| of(&link));
+            if *entity != record.0 || !linked() {
+                continue;
+            }
+            for (line, mapping) in sync.fields.iter().enumerate().filter(|(_, mapping)| !mapping.implicit) {
+                let name = match &mapping.kind {
+                    MappingKind::Field { left, right, .. } => Some(if side == Side::Left { left } else { right }),
+                    MappingKind::Computed { target, .. } => mapping.direction.writes(side).then_some(target),
+                    MappingKind::Link { left, right, .. } => {
+                        let path = if side == Side::Left { left } else { right };
+                        if values.iter().any(|held| held.links.first() == path.first()) {
+                            found.insert((index, line));
+                        }
+                        None
+                    }
+                };
+                let looks = |held: &&Held| held.links.is_empty() && held.field.as_ref() == name;
+                if name.is_some() && values.iter().any(|held| looks(&held)) {
+                    found.insert((index, line));
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Rule lines that write a field or link.
+pub(super) fn writers(program: &Program, entity: &EntityName, field: &str) -> Vec<Writer> {
+    let mut found = Vec::new();
+    for sync in &program.syncs {
+        for mapping in sync.fields.iter().filter(|mapping| !mapping.implicit) {
+            let writes = [Side::Left, Side::Right].into_iter().any(|side| {
+                let name = match &mapping.kind {
+                    MappingKind::Field { left, right, .. } => Some(if side == Side::Left { left } else { right }),
+                    MappingKind::Computed { target, .. } => Some(target),
+                    MappingKind::Link { left, right, .. } => if side == Side::Left { left } else { right }.last(),
+                };
+                mapping.direction.writes(side) && sync.entity(side) == entity && name.is_some_and(|name| name == field)
+            });
+            if writes {
+                found.push(writer(&mapping.place, &mapping.text));
+            }
+        }
+    }
+    let codes = program.whens.iter().map(|when| &when.code).chain(program.workflows.iter().map(|w| &w.code));
+    for action in codes.flat_map(|code| &code.ops).filter_map(|op| match op {
+        Op::Act(action) => Some(action),
+        _ => None,
+    }) {
+        found.extend(places(action, entity, field).into_iter().map(|place| writer(place, "")));
+    }
+    found
+}
+
+fn places<'a>(action: &'a Action, entity: &EntityName, field: &str) -> Vec<&'a Place> {
+    match &action.kind {
+        ActionKind::Create { entity: made, key, values, .. } if made == entity => {
+            let own = (key.0 == field).then_some(&action.place);
+            own.into_iter().chain(values.iter().filter(|v| v.name == field).map(|v| &v.place)).collect()
+        }
+        ActionKind::Update { entity: changed, values, .. } if changed == entity => {
+            values.iter().filter(|value| value.name == field).map(|value| &value.place).collect()
+        }
+        ActionKind::Set { entity: changed, assign, .. } if changed == entity && assign.name == field => {
+            vec![&assign.place]
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn writer(place: &Place, text: &str) -> Writer {
+    Writer { file: place.file.clone(), line: place.line, text: text.to_owned() }
+}
+
+fn parked(run: &mut Run<'_>, entity: &EntityName, values: &[Held], span: Stretch) -> Result<Expected, String> {
+    let incidents = views::incidents(run.world.rows()).map_err(|error| error.to_string())?;
+    let links = views::links(run.world.rows()).map_err(|error| error.to_string())?;
+    let mut found = Vec::new();
+    for incident in &incidents {
+        let mut ids = BTreeSet::new();
+        if incident.entity == entity.to_string() {
+            ids.insert(incident.id.clone());
+        }
+        // An incident of a pair is about both of its records.
+        for link in links.iter().filter(|link| incident.subject == format!("link {}", link.link)) {
+            if let Some(sync) = run.program.syncs.iter().find(|sync| sync.name == link.sync) {
+                ids.extend(link.left.clone().filter(|_| sync.left == *entity));
+                ids.extend(link.right.clone().filter(|_| sync.right == *entity));
+            }
+        }
+        for id in ids {
+            // A value that cannot be read is often the very cause.
+            if differences(run, &(entity.clone(), id), values)?.is_empty() {
+                found.push(incident.subject.clone());
+            }
+        }
+    }
+    if !found.is_empty() {
+        run.accepted.extend(found);
+        return Ok(Expected::default());
+    }
+    let text = match incidents.as_slice() {
+        [] => "nothing waits for a person".to_owned(),
+        [one] => format!("only {} {} waits", one.entity, one.id),
+        several => format!("{} others wait, but no such record", several.len()),
+    };
+    let mut expected = failed(run, vec![(span, text)], Vec::new());
+    add_incidents(run, &mut expected)?;
+    Ok(expected)
+}
+
+/// What waits for a person though the test did not expect it.
+pub(super) fn unexpected(world: &World, accepted: &BTreeSet<String>, test: &Test) -> Result<Vec<Failure>, String> {
+    let incidents = views::incidents(world.rows()).map_err(|error| error.to_string())?;
+    let left = incidents.into_iter().filter(|incident| !accepted.contains(&incident.subject));
+    Ok(left
+        .map(|incident| {
+            let message = format!("test \"{}\" left something for a person", test.title);
+            let about = format!("{} {}", incident.entity, incident.id);
+            let problem = Problem::new("T0003", message, test.span, format!("{} waits", about.trim()))
+                .help(incident.cause)
+                .help(format!("if it should wait, expect it: `expect parked {}`", incident.entity));
+            let place = incident.place.split_once(':').and_then(|(file, line)| {
+                Some(Writer { file: file.to_owned(), line: line.parse().ok()?, text: String::new() })
+            });
+            Failure { problem, writers: place.into_iter().collect() }
+        })
+        .collect())
+}
+
+fn sent(
+    run: &Run<'_>,
+    system: &str,
+    operation: &str,
+    values: &[Held],
+    times: Option<u64>,
+    span: Stretch,
+) -> Result<Expected, String> {
+    let params = run.program.systems.get(system).and_then(|system| system.lock.operations.get(operation));
+    let params = params.map(|operation| &operation.params);
+    let mut wanted = BTreeMap::new();
+    for held in values {
+        wanted.insert(held.field.clone().unwrap_or_default(), run.evaluate(held)?);
+    }
+    let value = |called: &Called, name: &str| -> Value {
+        let wire = called.values.get(name).cloned().unwrap_or_default();
+        let declared = params.and_then(|params| params.get(name));
+        declared.and_then(|field| decode_field(field, &wire).ok()).unwrap_or_default()
+    };
+    let all: Vec<&Called> =
+        run.world.calls.iter().filter(|called| called.system == system && called.operation == operation).collect();
+    let holds = |called: &&&Called| wanted.iter().all(|(name, wanted)| same(&value(called, name), wanted));
+    let count = all.iter().filter(|called| holds(called)).count() as u64;
+    let right = times.map_or(count > 0, |times| count == times);
+    if right {
+        return Ok(Expected::default());
+    }
+    let said = |called: &Called| {
+        let named = wanted.keys().map(|name| format!("{name} {}", shown(&value(called, name), false)));
+        named.collect::<Vec<_>>().join(", ")
+    };
+    let others: Vec<String> = all.iter().filter(|called| !holds(called)).map(|called| said(called)).collect();
+    let was = match count {
+        0 => "was not sent".to_owned(),
+        1 => "was sent once".to_owned(),
+        n => format!("was sent {n} times"),
+    };
+    let mut expected = failed(run, vec![(span, was)], Vec::new());
+    if !others.is_empty() {
+        let text = format!("{system}.{operation} was called with {}", others.join("; "));
+        expected.failures.iter_mut().for_each(|failure| failure.problem.help.push(text.clone()));
+    }
+    add_incidents(run, &mut expected)?;
+    Ok(expected)
+}
+
+fn workflow(run: &Run<'_>, index: usize, state: WorkflowState, span: Stretch) -> Result<Expected, String> {
+    let name = &run.program.workflows[index].name;
+    let runs = run.runs()?;
+    let states: Vec<&str> = runs.iter().filter(|run| run.rule == *name).map(|run| run.state.as_str()).collect();
+    let fits = |is: &&&str| match state {
+        WorkflowState::Running => matches!(**is, "running" | "waiting"),
+        WorkflowState::Finished => **is == "finished",
+        WorkflowState::Failed => **is == "failed",
+    };
+    if states.iter().any(|state| fits(&state)) {
+        return Ok(Expected::default());
+    }
+    let was = match states.as_slice() {
+        [] => "it never began".to_owned(),
+        [one] => format!("it is {one}"),
+        several => format!("there are {} runs: {}", several.len(), several.join(", ")),
+    };
+    let mut expected = failed(run, vec![(span, was)], Vec::new());
+    add_incidents(run, &mut expected)?;
+    Ok(expected)
+}
+
+fn step_state(run: &Run<'_>, index: usize, step: usize, state: StepState, span: Stretch) -> Result<Expected, String> {
+    let workflow = &run.program.workflows[index];
+    let name = &workflow.code.steps[step].name;
+    let runs = run.runs()?;
+    let runs: Vec<_> = runs.iter().filter(|run| run.rule == workflow.name).collect();
+    let over = |run: &views::Run| matches!(run.state.as_str(), "finished" | "failed" | "cancelled");
+    let fits = |run: &&&views::Run| match state {
+        StepState::Done => run.completed.contains(name),
+        StepState::Undone => run.undone.contains(name),
+        StepState::Skipped => over(run) && !run.completed.contains(name),
+    };
+    if runs.iter().any(|run| fits(&run)) {
+        return Ok(Expected::default());
+    }
+    let was = match runs.as_slice() {
+        [] => format!("workflow {} never began", workflow.name),
+        [run, ..] if run.undone.contains(name) => "it was undone".to_owned(),
+        [run, ..] if run.completed.contains(name) => "it was done".to_owned(),
+        [run, ..] => format!("it was not done; the workflow is {}", run.state),
+    };
+    let mut expected = failed(run, vec![(span, was)], Vec::new());
+    add_incidents(run, &mut expected)?;
+    Ok(expected)
+}

@@ -1,0 +1,338 @@
+//! One `test` of the rules, from its first line to its last.
+//!
+//! In: a program, the files it came from, a test. Out: a report.
+//! Always true: a test begins in a world of its own, so tests can run in any order and side by side; only what its
+//! `when` lines start happens, and effects take no time of the test's.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use dsl::ast::FaultExtent;
+use dsl::diagnostic::Problem;
+use dsl::program::Program;
+use dsl::program::test::{Held, Line, Target, Test};
+use dsl::schema::{About, Change, EntityName};
+use dsl::source::Span as Stretch;
+use dsl::value::{Moment, Span, Value};
+
+use super::expect::{self, Expected};
+use super::given::Stage;
+use super::twins::Content;
+use super::view::{Record, View, evaluate};
+use super::world::{StepFault, World};
+use crate::decide::{Input, Knobs, OperatorCommand, Reached, views};
+
+/// How long requests may wait for their turn while nothing else happens.
+const REST: Span = Span::seconds(5);
+
+/// What became of a test.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// What was not as expected; nothing where it passed.
+    pub failures: Vec<Failure>,
+    /// Parts of the rules that decisions reached.
+    pub reached: BTreeSet<Reached>,
+    /// Lines of syncs, by index of the sync and of the line, whose value an expectation that held looked at.
+    pub looked_at: BTreeSet<(usize, usize)>,
+}
+
+/// Something that was not as expected.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// What, for people and tools.
+    pub problem: Problem,
+    /// Rule lines that write what was looked at.
+    pub writers: Vec<Writer>,
+}
+
+/// A rule line that writes a field.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Writer {
+    /// File, relative to the rule set.
+    pub file: String,
+    /// Line from 1.
+    pub line: u32,
+    /// Its text, where it is a line of a sync.
+    pub text: String,
+}
+
+/// Runs a test.
+#[must_use]
+pub fn rehearse(program: &Arc<Program>, test: &Test) -> Report {
+    let mut run = match Run::new(program, test) {
+        Ok(run) => run,
+        Err(why) => return broken(test, test.span, &why),
+    };
+    let mut report = Report::default();
+    for line in &test.lines {
+        match run.line(&line.value, line.span) {
+            Ok(None) => {}
+            Ok(Some(expected)) => {
+                report.failures.extend(expected.failures);
+                report.looked_at.extend(expected.looked_at);
+            }
+            Err(why) => {
+                report.failures.extend(broken(test, line.span, &why).failures);
+                break;
+            }
+        }
+    }
+    if report.failures.is_empty() {
+        match expect::unexpected(&run.world, &run.accepted, test) {
+            Ok(failures) => report.failures = failures,
+            Err(why) => report.failures.extend(broken(test, test.span, &why).failures),
+        }
+    }
+    report.reached = run.world.reached().clone();
+    report
+}
+
+/// Runs tests side by side, on as many threads as there are cores, at most `threads`; the reports stand in the
+/// order of the tests.
+#[must_use]
+pub fn rehearse_all(program: &Arc<Program>, tests: &[&Test], threads: usize) -> Vec<Report> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = threads.min(cores).min(tests.len()).max(1);
+    let next = AtomicUsize::new(0);
+    let done: Mutex<BTreeMap<usize, Report>> = Mutex::default();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(test) = tests.get(index) else { return };
+                    let report = rehearse(program, test);
+                    done.lock().expect("nothing panics while it holds the reports").insert(index, report);
+                }
+            });
+        }
+    });
+    done.into_inner().expect("every thread has ended").into_values().collect()
+}
+
+/// A test that cannot go on.
+fn broken(test: &Test, span: Stretch, why: &str) -> Report {
+    let problem = Problem::new("T0001", format!("test \"{}\" cannot go on", test.title), span, why);
+    Report { failures: vec![Failure { problem, writers: Vec::new() }], ..Report::default() }
+}
+
+pub(super) struct Run<'a> {
+    pub(super) program: &'a Arc<Program>,
+    pub(super) test: &'a Test,
+    pub(super) world: World,
+    pub(super) stage: Stage,
+    midnight: jiff::Zoned,
+    begun: bool,
+    /// Subjects of what was expected to wait for a person.
+    pub(super) accepted: BTreeSet<String>,
+}
+
+impl<'a> Run<'a> {
+    fn new(program: &'a Arc<Program>, test: &'a Test) -> Result<Self, String> {
+        let given = test.lines.iter().find_map(|line| match &line.value {
+            Line::Time { date, minute, zone } => Some((*date, *minute, zone.clone())),
+            _ => None,
+        });
+        let (date, minute, zone) = given.unwrap_or((jiff::civil::date(2026, 1, 5), 9 * 60, None));
+        let zone = zone.unwrap_or_else(|| "UTC".to_owned());
+        let midnight = date.in_tz(&zone).map_err(|error| error.to_string())?;
+        let start = moment(&midnight, minute)?;
+        let knobs = Knobs { hold: Span(0), hold_bulk: Span(0), run_at_start: false, trace: true, ..Knobs::default() };
+        let world = World::with(Arc::clone(program), start, knobs).map_err(|error| error.to_string())?;
+        Ok(Self { program, test, world, stage: Stage::new(start), midnight, begun: false, accepted: BTreeSet::new() })
+    }
+
+    fn line(&mut self, line: &Line, span: Stretch) -> Result<Option<Expected>, String> {
+        match line {
+            Line::Time { .. } => return Ok(None),
+            Line::Given { variable, entity, changed_at, values } => {
+                let changed = changed_at.map(|minute| moment(&self.midnight, minute)).transpose()?;
+                self.stage.given(&self.world, variable.as_ref(), entity, changed, values)?;
+                // What is given later is there before the next thing happens.
+                self.begun = false;
+                return Ok(None);
+            }
+            _ => {}
+        }
+        if !self.begun && !matches!(line, Line::Fault { .. }) {
+            self.stage.begin(&mut self.world)?;
+            self.begun = true;
+        }
+        match line {
+            Line::Time { .. } | Line::Given { .. } => {}
+            Line::Fault { target, status, extent } => self.fault(target, *status, *extent),
+            Line::Pass(span) => {
+                // A wait that includes its last instant is over right after it.
+                self.world.pass(Span(span.0 + 1)).map_err(|error| error.to_string())?;
+                self.rest()?;
+            }
+            Line::SyncRuns(sync) => {
+                let command = OperatorCommand::Backfill { sync: self.program.syncs[*sync].name.clone() };
+                self.world
+                    .input(&Input::Operator { who: "test".to_owned(), command })
+                    .map_err(|error| error.to_string())?;
+                self.rest()?;
+            }
+            Line::Becomes { variable, held } => self.becomes(variable, held)?,
+            Line::Happens { what, event: true, values } => self.event(what, values, 1)?,
+            Line::Happens { what, event: false, values } => {
+                let (id, content) = self.stage.content(&self.world, what, values)?;
+                self.create(what, id.as_deref(), &content, 1)?;
+            }
+            Line::Message { system, message, times, values } => self.message(system, message, *times, values)?,
+            Line::Expect(expectation) => return expect::check(self, expectation, span).map(Some),
+        }
+        Ok(None)
+    }
+
+    fn rest(&mut self) -> Result<(), String> {
+        self.world.come_to_rest(REST).map_err(|error| error.to_string())
+    }
+
+    fn fault(&mut self, target: &Target, status: Option<u16>, extent: FaultExtent) {
+        let until = |span: Span| self.world.now().plus(span);
+        match (target, extent) {
+            (Target::Step(workflow, step), FaultExtent::Times(n)) => {
+                self.world.fail_step(*workflow, *step, StepFault::Times(n));
+            }
+            (Target::Step(workflow, step), FaultExtent::For(span)) => {
+                let until = until(span);
+                self.world.fail_step(*workflow, *step, StepFault::Until(until));
+            }
+            (Target::System(system), extent) => {
+                let status = status.unwrap_or(503);
+                let Some(twin) = self.world.twins.get(system) else { return };
+                match extent {
+                    FaultExtent::Times(n) => twin.fail_next(usize::try_from(n).unwrap_or(usize::MAX), status),
+                    FaultExtent::For(span) => twin.answers(status, until(span)),
+                }
+            }
+        }
+    }
+
+    fn becomes(&mut self, variable: &str, held: &Held) -> Result<(), String> {
+        let view = self.view();
+        let record = self.stage.vars.get(variable).ok_or_else(|| format!("`{variable}` is no record"))?;
+        let (entity, id) = view.follow_all(record, &held.links).ok_or("this leads to no record")?;
+        let value = Held { links: Vec::new(), ..held.clone() };
+        let (_, content) = self.stage.content(&self.world, &entity, &[value])?;
+        self.edit(&(entity, id), &content)?;
+        self.rest()
+    }
+
+    pub(super) fn view(&self) -> View<'_> {
+        View { program: self.program, twins: &self.world.twins, vars: &self.stage.vars }
+    }
+
+    fn edit(&mut self, (entity, id): &Record, content: &Content) -> Result<(), String> {
+        let now = self.world.now();
+        let system = &self.program.systems[&entity.system];
+        self.world.twins[&entity.system].edit(&system.lock, &entity.entity, id, content, now)
+    }
+
+    fn create(&mut self, entity: &EntityName, id: Option<&str>, content: &Content, times: u32) -> Result<(), String> {
+        let now = self.world.now();
+        let system = &self.program.systems[&entity.system];
+        let twin = self.world.twins[&entity.system].clone();
+        match id {
+            // With an id of the test's own it is put there, and then told of.
+            Some(id) => {
+                twin.place(&system.lock, &entity.entity, Some(id), content, now)?;
+                twin.tell_made(&system.lock, &entity.entity, id, now)?;
+            }
+            None => {
+                twin.create(&system.lock, &entity.entity, content, now)?;
+            }
+        }
+        twin.repeat(times);
+        self.rest()?;
+        twin.repeat(1);
+        Ok(())
+    }
+
+    fn event(&mut self, event: &EntityName, values: &[Held], times: u32) -> Result<(), String> {
+        let now = self.world.now();
+        let lock = &self.program.systems[&event.system].lock;
+        let view = self.view();
+        let mut data = std::collections::BTreeMap::new();
+        for held in values {
+            let value = evaluate(&view, &held.value).map_err(|fault| fault.to_string())?;
+            let name = held.field.clone().unwrap_or_default();
+            super::given::put(&mut data, &name, &held.inside, dsl::decode::encode_field(&value));
+        }
+        for (name, field) in lock.events.get(&event.entity).into_iter().flatten() {
+            if field.ty == dsl::schema::Type::Time {
+                data.entry(name.clone()).or_insert_with(|| now.to_string().into());
+            }
+        }
+        let twin = self.world.twins[&event.system].clone();
+        for _ in 0..times {
+            twin.tell(lock, &event.entity, &data, now)?;
+        }
+        self.rest()
+    }
+
+    fn message(&mut self, system: &str, message: &str, times: u32, values: &[Held]) -> Result<(), String> {
+        let lock = &self.program.systems[system].lock;
+        let about = lock.deliveries.as_ref().and_then(|d| d.messages.get(message)).map(|message| message.about.clone());
+        let (entity, change) = match about {
+            Some(About::Record { entity, change }) => (EntityName::new(system, entity), change),
+            Some(About::Event(event)) => return self.event(&EntityName::new(system, event), values, times),
+            None => return Err(format!("{} sends no message `{message}`", lock.product)),
+        };
+        let (id, content) = self.stage.content(&self.world, &entity, values)?;
+        let there = self.meant(&entity, id.as_deref(), &content);
+        let now = self.world.now();
+        let twin = self.world.twins[system].clone();
+        match (change, there) {
+            (Change::Created, None) => return self.create(&entity, id.as_deref(), &content, times),
+            (Change::Created, Some(record)) => twin.tell_again(lock, &entity.entity, &record.1, change, now)?,
+            (Change::Deleted | Change::Erased, Some(record)) => twin.delete(&entity.entity, &record.1, now)?,
+            (Change::Merged | Change::Restored | Change::Linked, _) => {
+                return Err(format!("a test cannot send `{message}`: change the records themselves"));
+            }
+            (_, Some(record)) => {
+                self.edit(&record, &content)?;
+                if !twin.has_news() {
+                    twin.tell_again(lock, &entity.entity, &record.1, change, now)?;
+                }
+            }
+            (_, None) => return Err(format!("no such {entity} is given")),
+        }
+        twin.repeat(times);
+        self.rest()?;
+        twin.repeat(1);
+        Ok(())
+    }
+
+    /// The record that a message is about: by its id, or by a unique value.
+    fn meant(&self, entity: &EntityName, id: Option<&str>, content: &Content) -> Option<Record> {
+        let view = self.view();
+        if let Some(id) = id {
+            return view.ids(entity).into_iter().find(|known| known == id).map(|id| (entity.clone(), id));
+        }
+        let shape = self.program.entity(entity)?;
+        content.values.iter().find_map(|(name, wire)| {
+            shape.fields.get(name).filter(|field| field.unique)?;
+            let value = dsl::decode::decode(self.program, entity, name, wire).ok()?;
+            view.find(entity, name, &value)
+        })
+    }
+
+    /// Runs of workflows that are kept.
+    pub(super) fn runs(&self) -> Result<Vec<views::Run>, String> {
+        views::runs(self.world.rows(), self.world.programs()).map_err(|error| error.to_string())
+    }
+
+    pub(super) fn evaluate(&self, held: &Held) -> Result<Value, String> {
+        evaluate(&self.view(), &held.value).map_err(|fault| fault.to_string())
+    }
+}
+
+fn moment(midnight: &jiff::Zoned, minute: u32) -> Result<Moment, String> {
+    let time = i8::try_from(minute / 60).and_then(|hour| Ok((hour, i8::try_from(minute % 60)?)));
+    let (hour, minute) = time.map_err(|error| error.to_string())?;
+    let at = midnight.with().hour(hour).minute(minute).build().map_err(|error| error.to_string())?;
+    Ok(Moment(at.timestamp().as_millisecond()))
+}

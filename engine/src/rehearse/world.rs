@@ -1,0 +1,443 @@
+//! The real decisions over a memory ledger and twins, on a clock that somebody else owns.
+//!
+//! Always true: nothing waits and nothing sleeps; the same calls lead to the same state.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use connectors::port::{Answer, Connector, Request, Verb, Wire};
+use dsl::program::Program;
+use dsl::value::{Moment, Span};
+use futures_util::FutureExt;
+use sandbox::app::App;
+use sandbox::hubspot::HubSpot;
+use sandbox::mail::Mail;
+
+use super::shared::Shared;
+use super::twins::Twin;
+use crate::decide::{Event, Input, Knobs, Programs, Reached, Source, next_timer, views};
+use crate::ids::CallId;
+use crate::ledger::{Ledger, Rows};
+use crate::shell::{Core, Error, Release};
+
+/// The twins and the engine between them.
+pub struct World {
+    /// HubSpot.
+    pub crm: Arc<Mutex<HubSpot>>,
+    /// The app.
+    pub app: Arc<Mutex<App>>,
+    /// E-mails, surveys and notices.
+    pub mail: Arc<Mutex<Mail>>,
+    /// What was logged, in order.
+    pub log: Vec<Event>,
+    /// Operations that were carried out, each once whatever was repeated, in order.
+    pub calls: Vec<Called>,
+    pub(super) twins: BTreeMap<String, Twin>,
+    knobs: Knobs,
+    core: Core,
+    ledger: Shared,
+    connectors: BTreeMap<String, Arc<dyn Connector>>,
+    programs: Programs,
+    clock: Arc<AtomicI64>,
+    offsets: BTreeMap<(String, String), i64>,
+    /// Steps that fail, by workflow and step.
+    step_faults: BTreeMap<(usize, usize), StepFault>,
+    /// Crash before this many rounds have been made durable, then start again.
+    crash_at: Option<u64>,
+    rounds: u64,
+    crashes: u64,
+}
+
+/// An operation that a system carried out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Called {
+    /// The system.
+    pub system: String,
+    /// The operation's name in the lock.
+    pub operation: String,
+    /// Its parameters, as the system was given them.
+    pub values: BTreeMap<String, Wire>,
+    /// When.
+    pub at: Moment,
+    /// The idempotency key; a call without effect of its own repeats one.
+    key: String,
+}
+
+/// How long a step fails.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum StepFault {
+    Times(u64),
+    Until(Moment),
+}
+
+impl World {
+    /// A world with empty twins at `start`.
+    ///
+    /// # Errors
+    /// Where the engine cannot start.
+    pub fn new(program: Arc<Program>, start: Moment) -> Result<Self, Error> {
+        Self::with(program, start, Knobs::default())
+    }
+
+    /// A world with empty twins at `start` and other knobs than the usual ones.
+    ///
+    /// # Errors
+    /// Where the engine cannot start.
+    pub fn with(program: Arc<Program>, start: Moment, knobs: Knobs) -> Result<Self, Error> {
+        let clock = Arc::new(AtomicI64::new(start.0));
+        let now = {
+            let clock = Arc::clone(&clock);
+            move || Moment(clock.load(Ordering::Relaxed))
+        };
+        let mut twins = BTreeMap::new();
+        let mut connectors: BTreeMap<String, Arc<dyn Connector>> = BTreeMap::new();
+        for (name, system) in &program.systems {
+            let (twin, connector) = Twin::of(&system.lock, now.clone());
+            twins.insert(name.clone(), twin);
+            connectors.insert(name.clone(), connector);
+        }
+        // Where the rules name no such system, an empty one stands aside.
+        let aside = |connector: &str| Twin::of(&empty(connector), now.clone()).0;
+        let all = || twins.values().cloned();
+        let crm = all().chain([aside("hubspot")]).find_map(|twin| match twin {
+            Twin::HubSpot(twin) => Some(twin),
+            _ => None,
+        });
+        let mail = all().chain([aside("http")]).find_map(|twin| match twin {
+            Twin::Mail(twin) => Some(twin),
+            _ => None,
+        });
+        let app = all().find_map(|twin| match twin {
+            Twin::App(twin) => Some(twin),
+            _ => None,
+        });
+        let programs = Programs::new(program);
+        let ledger = Shared::default();
+        let core = Core::start(Box::new(ledger.clone()), programs.clone(), connectors.clone(), knobs, start)?;
+        Ok(Self {
+            crm: crm.expect("one stands aside"),
+            app: app.unwrap_or_else(|| Arc::new(Mutex::new(App::new(Default::default(), empty("rest"))))),
+            mail: mail.expect("one stands aside"),
+            log: Vec::new(),
+            calls: Vec::new(),
+            twins,
+            knobs,
+            core,
+            ledger,
+            connectors,
+            programs,
+            clock,
+            offsets: BTreeMap::new(),
+            step_faults: BTreeMap::new(),
+            crash_at: None,
+            rounds: 0,
+            crashes: 0,
+        })
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Moment {
+        Moment(self.clock.load(Ordering::Relaxed))
+    }
+
+    /// The rows, for views.
+    #[must_use]
+    pub fn rows(&self) -> &dyn Rows {
+        &self.ledger
+    }
+
+    /// The programs, for views.
+    #[must_use]
+    pub fn programs(&self) -> &Programs {
+        &self.programs
+    }
+
+    /// The parts of the rules that were reached, where [`Knobs::trace`] is set.
+    #[must_use]
+    pub fn reached(&self) -> &BTreeSet<Reached> {
+        self.core.reached()
+    }
+
+    pub(super) fn core(&mut self) -> &mut Core {
+        &mut self.core
+    }
+
+    pub(super) fn connector(&self, system: &str) -> Option<Arc<dyn Connector>> {
+        self.connectors.get(system).cloned()
+    }
+
+    /// Moves the clock on without anything happening; never back.
+    pub(super) fn set_clock(&mut self, at: Moment) {
+        self.clock.fetch_max(at.0, Ordering::Relaxed);
+    }
+
+    pub(super) fn fail_step(&mut self, workflow: usize, step: usize, fault: StepFault) {
+        self.step_faults.insert((workflow, step), fault);
+    }
+
+    /// Takes an input and makes it durable.
+    ///
+    /// # Errors
+    /// Where the engine fails.
+    pub fn input(&mut self, input: &Input) -> Result<(), Error> {
+        let now = self.now();
+        self.core.input(input, now)?;
+        self.flush()?;
+        Ok(())
+    }
+
+    /// Lets everything happen that needs no time: what is due now, what the systems say to it, and so on. Where a
+    /// request only waits for its turn, the clock moves to it, by at most `limit` in all; a timer of the rules is
+    /// never waited for.
+    ///
+    /// # Errors
+    /// Where the engine fails.
+    pub fn come_to_rest(&mut self, limit: Span) -> Result<(), Error> {
+        let end = self.now().plus(limit);
+        loop {
+            self.settle()?;
+            let next = self.next_due()?;
+            let timer = next_timer(&self.ledger)?;
+            match next {
+                Some(at) if at <= end && timer != Some(at) => {
+                    let to = if at <= self.now() { self.now().plus(Span(1)) } else { at };
+                    self.set_clock(to);
+                }
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Crashes before the `n`th round from now becomes durable, once.
+    pub fn crash_before_round(&mut self, n: u64) {
+        self.crash_at = Some(self.rounds + n);
+    }
+
+    /// Rounds that became durable, and crashes.
+    #[must_use]
+    pub fn counts(&self) -> (u64, u64) {
+        (self.rounds, self.crashes)
+    }
+
+    /// Lets everything happen that is due within `span`, moving the clock from one due time to the next.
+    ///
+    /// # Errors
+    /// Where the engine fails.
+    pub fn pass(&mut self, span: Span) -> Result<(), Error> {
+        let end = self.now().plus(span);
+        loop {
+            self.settle()?;
+            let next = self.next_due()?;
+            match next {
+                Some(at) if at <= end => {
+                    self.clock.fetch_max(at.0.max(self.now().0), Ordering::Relaxed);
+                    // A due time that lies in the past means that its time is now.
+                    if at <= self.now() && self.next_due()? == Some(at) && at < self.now() {
+                        self.clock.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+                _ => {
+                    self.clock.fetch_max(end.0, Ordering::Relaxed);
+                    return self.settle();
+                }
+            }
+        }
+    }
+
+    fn next_due(&mut self) -> Result<Option<Moment>, Error> {
+        let now = self.now();
+        let engine = self.core.turn(now)?;
+        let twins = self.twins.values().filter_map(|twin| match twin {
+            Twin::HubSpot(twin) => twin.lock().expect("a twin that panicked is not used").next_due(),
+            _ => None,
+        });
+        Ok(engine.into_iter().chain(twins).min())
+    }
+
+    fn settle(&mut self) -> Result<(), Error> {
+        // A bound, so that a defect shows as a failure and not as a hang.
+        for _ in 0..20_000 {
+            let mut quiet = true;
+            quiet &= !self.flush()?;
+            let now = self.now();
+            self.core.turn(now)?;
+            quiet &= !self.flush()?;
+            quiet &= !self.deliver()?;
+            if quiet {
+                return Ok(());
+            }
+        }
+        Err(Error::Defect("the world does not come to rest".to_owned()))
+    }
+
+    /// Makes rounds durable (or crashes) and carries out what they release. True if anything happened.
+    fn flush(&mut self) -> Result<bool, Error> {
+        let before = self.ledger.durable();
+        let last = {
+            let ledger = self.ledger.get();
+            ledger.last()
+        };
+        if last > before {
+            self.rounds += 1;
+            if self.crash_at.is_some_and(|at| self.rounds >= at) {
+                self.crash_at = None;
+                self.crash()?;
+                return Ok(true);
+            }
+            self.ledger.get().flush()?;
+        }
+        let now = self.now();
+        let releases = self.core.released();
+        let mut happened = last > before;
+        for release in releases {
+            match release {
+                Release::Send(departure) => {
+                    happened = true;
+                    let answers = self.perform(departure.call, &departure.lane.system, &departure.request)?;
+                    self.core.answered(departure.call, answers, now)?;
+                }
+                Release::Log(event) => self.log.push(event),
+                Release::Invalidate { .. } => {}
+            }
+        }
+        Ok(happened)
+    }
+
+    fn crash(&mut self) -> Result<(), Error> {
+        self.crashes += 1;
+        self.ledger.get().crash();
+        let now = self.now();
+        self.core = Core::start(
+            Box::new(self.ledger.clone()),
+            self.programs.clone(),
+            self.connectors.clone(),
+            self.knobs,
+            now,
+        )?;
+        Ok(())
+    }
+
+    /// Asks a system; an input that a failing step sent never reaches it.
+    fn perform(&mut self, call: CallId, system: &str, request: &Request) -> Result<Vec<Answer>, Error> {
+        let Some(connector) = self.connectors.get(system).cloned() else { return Ok(Vec::new()) };
+        let now = self.now();
+        let steps = if self.step_faults.is_empty() { Vec::new() } else { views::steps_of(&self.ledger, call)? };
+        let mut fails = Vec::with_capacity(request.inputs.len());
+        for index in 0..request.inputs.len() {
+            let fault = steps.get(index).copied().flatten().and_then(|step| self.step_faults.get_mut(&step));
+            fails.push(match fault {
+                Some(StepFault::Times(0)) | None => false,
+                Some(StepFault::Times(left)) => {
+                    *left -= 1;
+                    true
+                }
+                Some(StepFault::Until(until)) => now < *until,
+            });
+        }
+        let inputs = request.inputs.iter().zip(&fails).filter(|(_, fails)| !**fails).map(|(input, _)| input.clone());
+        let asked = Request { verb: request.verb.clone(), inputs: inputs.collect() };
+        let mut answers = if asked.inputs.is_empty() {
+            Vec::new()
+        } else {
+            connector.perform(&asked).now_or_never().unwrap_or_default()
+        }
+        .into_iter();
+        let mut all = Vec::with_capacity(fails.len());
+        for (input, fails) in request.inputs.iter().zip(fails) {
+            if fails {
+                all.push(Answer::Retry { after: None, cause: "it fails, as the test says".to_owned() });
+                continue;
+            }
+            let Some(answer) = answers.next() else { break };
+            if let Verb::Operation { name } = &request.verb
+                && matches!(answer, Answer::Result(_) | Answer::Done)
+                && !self.calls.iter().any(|called| called.system == system && called.key == input.key)
+            {
+                self.calls.push(Called {
+                    system: system.to_owned(),
+                    operation: name.clone(),
+                    values: input.values.clone(),
+                    at: now,
+                    key: input.key.clone(),
+                });
+            }
+            all.push(answer);
+        }
+        Ok(all)
+    }
+
+    /// Messages of all twins reach the engine.
+    fn deliver(&mut self) -> Result<bool, Error> {
+        let mut happened = false;
+        for (system, twin) in self.twins.clone() {
+            match twin {
+                Twin::HubSpot(twin) => happened |= self.deliver_webhooks(&system, &twin)?,
+                Twin::App(twin) => happened |= self.deliver_records(&system, &twin)?,
+                Twin::Mail(_) => {}
+            }
+        }
+        Ok(happened)
+    }
+
+    fn deliver_webhooks(&mut self, system: &str, twin: &Mutex<HubSpot>) -> Result<bool, Error> {
+        let now = self.now();
+        let mut happened = false;
+        let due = twin.lock().expect("a twin that panicked is not used").due(now);
+        for delivery in due {
+            happened = true;
+            let Some(connector) = self.connectors.get(system).cloned() else { continue };
+            let status = match connector.read(delivery.request.body()) {
+                Ok(messages) => {
+                    let input = Input::Delivery { system: system.to_owned(), messages, source: Source::Webhook };
+                    let crashes = self.crashes;
+                    self.core.input(&input, now)?;
+                    self.flush()?;
+                    // Lost with the round: the sender gets no answer and keeps it.
+                    (crashes == self.crashes).then_some(200)
+                }
+                Err(_) => Some(400),
+            };
+            twin.lock().expect("a twin that panicked is not used").delivered(delivery.id, status, now);
+        }
+        Ok(happened)
+    }
+
+    fn deliver_records(&mut self, system: &str, twin: &Mutex<App>) -> Result<bool, Error> {
+        let now = self.now();
+        let mut happened = false;
+        let outgoing = twin.lock().expect("a twin that panicked is not used").outgoing();
+        for message in outgoing {
+            happened = true;
+            let Some(connector) = self.connectors.get(system).cloned() else { continue };
+            let offset = self.offsets.entry((system.to_owned(), message.topic.clone())).or_insert(0);
+            let source = Source::Kafka { topic: message.topic.clone(), partition: 0, offset: *offset };
+            *offset += 1;
+            let input = match connector.read(&message.body) {
+                Ok(messages) => Input::Delivery { system: system.to_owned(), messages, source },
+                Err(error) => Input::Unreadable {
+                    system: system.to_owned(),
+                    source,
+                    reason: error.to_string(),
+                    payload: message.body.to_vec(),
+                },
+            };
+            // A Kafka record that was lost with its round is read again: its offset was in the same round.
+            loop {
+                let crashes = self.crashes;
+                self.core.input(&input, now)?;
+                self.flush()?;
+                if crashes == self.crashes {
+                    break;
+                }
+            }
+        }
+        Ok(happened)
+    }
+}
+
+fn empty(connector: &str) -> dsl::schema::Lock {
+    dsl::schema::read_lock(&format!("lock: 1\nsystem: none\nconnector: {connector}\npulled: 2026-01-01\n"))
+        .expect("a lock with nothing in it is sound")
+}
