@@ -1,4 +1,4 @@
-//! `docs/LANGUAGE.md`: every example is what it says it is, nothing of the language is left out, and what is generated
+//! `docs/LANGUAGE.md` (and the examples of `rules/README.md`): every example is what it says it is, nothing of the language is left out, and what is generated
 //! is up to date. `UPDATE_GOLDEN=1 cargo test -p dsl --test language_docs` writes the generated parts.
 //!
 //! An example is a fenced block of `rules`. A comment in the line above says what it stands on:
@@ -55,8 +55,14 @@ fn blocks(page: &str) -> Vec<Block> {
         if let Some(title) = line.strip_prefix("# ") {
             part = title.to_owned();
         }
-        if let Some(language) = line.strip_prefix("```") {
-            let text: Vec<&str> = lines.by_ref().map(|(_, line)| line).take_while(|line| *line != "```").collect();
+        // A block in a list is indented as a whole.
+        let indent = line.len() - line.trim_start().len();
+        if let Some(language) = line.trim_start().strip_prefix("```") {
+            let text: Vec<&str> = lines
+                .by_ref()
+                .map(|(_, line)| line.get(indent..).unwrap_or_default())
+                .take_while(|line| *line != "```")
+                .collect();
             let (mut with, mut says, mut lock, mut told) = (Vec::new(), None, None, None);
             let about = before.strip_prefix("<!-- example: ").and_then(|rest| rest.strip_suffix(" -->"));
             for clause in about.into_iter().flat_map(|about| about.split("; ")) {
@@ -79,7 +85,7 @@ fn blocks(page: &str) -> Vec<Block> {
                 told,
             });
         }
-        before = line;
+        before = line.trim_start();
     }
     found
 }
@@ -102,11 +108,15 @@ fn locks(blocks: &[Block]) -> BTreeMap<String, String> {
 
 #[test]
 fn every_example_compiles_and_every_mistake_yields_its_code() {
-    let page = page();
-    let blocks = blocks(&page);
-    let locks = locks(&blocks);
+    let of_language = blocks(&page());
+    let locks = locks(&of_language);
+    // What a newcomer reads first is held to the same.
+    let of_rules = blocks(&read("../rules/README.md"));
+    assert!(of_rules.iter().filter(|block| block.language == "rules").count() >= 2);
+    let pages = [("dsl/docs/LANGUAGE.md", of_language), ("rules/README.md", of_rules)];
+    let all = pages.iter().flat_map(|(page, blocks)| blocks.iter().map(move |block| (page, block)));
     let (mut right, mut mistakes, mut wrong) = (0, 0, Vec::new());
-    for block in blocks.iter().filter(|block| block.language == "rules") {
+    for (page, block) in all.filter(|(_, block)| block.language == "rules") {
         let compiled = compiled(block, "example.test.rules", &locks);
         let told: Vec<String> = compiled
             .problems
@@ -129,7 +139,7 @@ fn every_example_compiles_and_every_mistake_yields_its_code() {
             drawn(program);
         }
         if !expected {
-            wrong.push(format!("docs/LANGUAGE.md:{} yields {told:#?}", block.line));
+            wrong.push(format!("{page}:{} yields {told:#?}", block.line));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -432,6 +442,14 @@ fn generated_parts_are_up_to_date() {
         if page[start..end] != table {
             stale.push(name);
             page.replace_range(start..end, &table);
+        }
+    }
+    // Nobody who copies an example should have it changed by `engine fmt`.
+    for block in blocks(&page).into_iter().filter(|block| block.language == "rules") {
+        let formatted = dsl::format::format(&block.text);
+        if formatted != block.text {
+            stale.push("an example");
+            page = page.replace(&format!("```rules\n{}```", block.text), &format!("```rules\n{formatted}```"));
         }
     }
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
