@@ -7,7 +7,10 @@ use std::path::Path;
 use dsl::check::compile;
 use dsl::graph::{Edge, EdgeKind, Format, Graph, NodeKind, around, graph, render};
 use dsl::program::Program;
+use proptest::prelude::*;
 
+#[path = "support/mutation.rs"]
+mod mutation;
 #[path = "support/shipped.rs"]
 mod support;
 
@@ -206,5 +209,28 @@ fn an_unknown_name_is_told_with_the_nearest() {
         let unknown = around(&whole, &program, asked).expect_err(asked);
         assert_eq!(unknown.nearest.as_deref(), near, "{asked}");
         assert_eq!(unknown.to_string(), format!("nothing in these rules is called `{asked}`"));
+    }
+}
+
+proptest! {
+    #![proptest_config(mutation::cases(64))]
+    /// Most edits are mistakes; what still holds can be drawn, whatever it says.
+    #[test]
+    fn whatever_holds_can_be_drawn(
+        (at, edited) in (0..support::shipped().len())
+            .prop_flat_map(|at| (Just(at), mutation::mutations(vec![support::shipped()[at].clone()]))),
+    ) {
+        let mut files = support::shipped();
+        files[at].1 = edited;
+        if let Some(program) = compile(&files, &locks(), None).program {
+            let whole = graph(&program);
+            for node in &whole.nodes {
+                let part = around(&whole, &program, &node.name).expect("a node is known by its name");
+                prop_assert!(part.node(&node.name).is_some());
+            }
+            for format in Format::ALL {
+                prop_assert!(render(format, &whole).ends_with('\n'));
+            }
+        }
     }
 }
