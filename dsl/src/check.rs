@@ -132,8 +132,13 @@ pub fn check(
         match &item.kind {
             ItemKind::When(when) => world.when(when, item),
             ItemKind::Workflow(workflow) => world.workflow(workflow, item),
-            ItemKind::Test(test) => world.test(test, item),
             _ => {}
+        }
+    }
+    // Last, because a test names what may stand in a later file.
+    for (_, item) in &items {
+        if let ItemKind::Test(test) = &item.kind {
+            world.test(test, item);
         }
     }
     world.writers();

@@ -258,6 +258,14 @@ fn the_hash_is_of_rules_and_locks_but_not_of_tests_or_their_order() {
 }
 
 #[test]
+fn a_test_may_stand_before_the_workflow_that_it_names() {
+    let (mut files, locks) = shipped();
+    let test = "test \"a step\" {\n  expect step Onboarding.acount done\n}\n";
+    files.insert(0, ("a.test.rules".to_owned(), test.to_owned()));
+    assert_eq!(codes(&compile(&files, &locks, None)), ["E0106 a.test.rules:2 there is no step `acount`"]);
+}
+
+#[test]
 fn a_folder_that_is_no_rule_set_is_refused_before_it_is_read() {
     let many: Vec<(String, String)> = (0..2_001).map(|n| (format!("{n}.rules"), String::new())).collect();
     assert_eq!(codes(&compile(&many, &BTreeMap::new(), None)), ["E0090 0.rules:1 this rule set is too large"]);
