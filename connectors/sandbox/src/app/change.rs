@@ -147,7 +147,10 @@ impl App {
         record.extend(given);
         record.insert("id".to_owned(), Json::from(id.as_str()));
         bump(&shape, &mut record, at);
-        self.table(entity).put(&shape, &id, at, record);
+        self.table(entity).put(&shape, &id, at, record.clone());
+        for (to, target, back) in self.links_back(entity, &shape, &record) {
+            self.place_values(&to, &target, json!({ back: { "id": id } }))?;
+        }
         Ok(id)
     }
 
@@ -234,16 +237,22 @@ impl App {
     /// A new subscription becomes its user's: the record that a new one links to links back where it has one
     /// link to this kind of record.
     fn link_back(&mut self, entity: &str, shape: &Entity, id: &str, record: &Record, now: Moment) {
-        for (link, to) in shape.links.iter().map(|(name, link)| (name, link.to.clone())) {
-            let Some(target) = linked(record, link) else { continue };
-            let back = self.lock.entities.get(&to).into_iter().flat_map(|shape| &shape.links);
-            for back in back.filter(|(_, back)| back.to == entity).map(|(name, _)| name.clone()).collect::<Vec<_>>() {
-                let mut values = Map::new();
-                values.insert(back, json!({ "id": id }));
-                self.edit(&to, target, Json::Object(values), now)
-                    .expect("the target was looked up when the link was accepted");
-            }
+        for (to, target, back) in self.links_back(entity, shape, record) {
+            self.edit(&to, &target, json!({ back: { "id": id } }), now)
+                .expect("the target was looked up when the link was accepted");
         }
+    }
+
+    /// Links that lead back to a record, as entity, id and link of the record that has them.
+    fn links_back(&self, entity: &str, shape: &Entity, record: &Record) -> Vec<(String, String, String)> {
+        let mut found = Vec::new();
+        for (link, to) in shape.links.iter().map(|(name, link)| (name, &link.to)) {
+            let Some(target) = linked(record, link) else { continue };
+            let back = self.lock.entities.get(to).into_iter().flat_map(|shape| &shape.links);
+            let back = back.filter(|(_, back)| back.to == entity);
+            found.extend(back.map(|(name, _)| (to.clone(), target.to_owned(), name.clone())));
+        }
+        found
     }
 
     /// The lock's word on an entity.
