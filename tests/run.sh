@@ -80,6 +80,7 @@ step "tests" run_tests
 step "release build" cargo build --release
 step "the shipped rules are valid" engine validate rules
 step "the shipped rules are formatted" engine fmt --check rules
+step "the shipped rules pass their tests" engine test rules --coverage=90
 step "the demo ends in sync" engine demo --json
 
 say "summary"

@@ -1,65 +1,11 @@
-//! The commands about rules, as they are typed: `validate`, `fmt`, `fix`, `explain`.
+//! `validate`, `fmt`, `fix` and `explain`, as they are typed.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 
 use serde_json::Value;
 
-struct Folder {
-    rules: PathBuf,
-    root: tempfile::TempDir,
-}
-
-impl Folder {
-    /// The shipped rules, to be spoilt.
-    fn new() -> Self {
-        let root = tempfile::tempdir().expect("a temporary folder");
-        let rules = root.path().join("rules");
-        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
-        std::fs::create_dir_all(rules.join("schemas")).expect("a folder");
-        for folder in ["", "schemas"] {
-            for entry in std::fs::read_dir(shipped.join(folder)).expect("the shipped rules") {
-                let path = entry.expect("an entry").path();
-                if path.is_file() {
-                    let name = path.file_name().expect("a name");
-                    std::fs::copy(&path, rules.join(folder).join(name)).expect("copied");
-                }
-            }
-        }
-        Self { rules, root }
-    }
-
-    fn text(&self, file: &str) -> String {
-        std::fs::read_to_string(self.rules.join(file)).expect("it is text")
-    }
-
-    fn spoil(&self, file: &str, from: &str, to: &str) {
-        let text = self.text(file);
-        assert!(text.contains(from), "{from:?} stands in {file}");
-        std::fs::write(self.rules.join(file), text.replacen(from, to, 1)).expect("written");
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_engine"));
-        command.args(arguments).current_dir(self.root.path()).env_remove("GITHUB_ACTIONS");
-        command
-    }
-
-    #[track_caller]
-    fn run(&self, arguments: &[&str], exit: i32) -> String {
-        let output = self.command(arguments).output().expect("the engine runs");
-        told(&output, arguments, exit)
-    }
-}
-
-#[track_caller]
-fn told(output: &Output, arguments: &[&str], exit: i32) -> String {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (out, err) = (text(&output.stdout), text(&output.stderr));
-    assert_eq!(output.status.code(), Some(exit), "engine {arguments:?}\n{out}\n{err}");
-    if out.is_empty() { err } else { out }
-}
+use crate::folder::{Folder, told};
 
 #[test]
 fn a_misspelt_field_is_found_named_and_mended() {
@@ -144,15 +90,14 @@ fn what_is_no_format_is_told_with_those_there_are() {
 fn formatting_changes_what_has_another_form_and_nothing_else() {
     let folder = Folder::new();
     let before = folder.text("contacts.rules");
+    folder.run(&["fmt", "--check"], 0);
     folder.spoil("contacts.rules", "    firstName           <-> firstname", "  firstName<->firstname");
-    assert_eq!(
-        folder.run(&["fmt", "--check"], 1),
-        "would change rules/contacts.rules\n1 would change, 14 in canonical form already\n"
-    );
+    let text = folder.run(&["fmt", "--check"], 1);
+    assert!(text.starts_with("would change rules/contacts.rules\n1 would change, "), "{text}");
     assert_ne!(folder.text("contacts.rules"), before);
     assert!(folder.run(&["fmt", "rules/contacts.rules"], 0).starts_with("changed rules/contacts.rules\n"));
     assert_eq!(folder.text("contacts.rules"), before);
-    assert_eq!(folder.run(&["fmt", "--check"], 0), "15 files are in canonical form\n");
+    assert!(folder.run(&["fmt", "--check"], 0).ends_with(" files are in canonical form\n"));
 }
 
 #[test]
@@ -179,6 +124,7 @@ fn stdin_is_formatted_to_stdout() {
 #[test]
 fn a_file_that_cannot_be_written_is_named_and_keeps_its_text() {
     use std::os::unix::fs::PermissionsExt;
+
     let folder = Folder::new();
     folder.spoil("contacts.rules", "    firstName ", "  firstName ");
     let before = folder.text("contacts.rules");

@@ -1,0 +1,5 @@
+//! The commands about rules, as they are typed.
+
+mod commands;
+mod folder;
+mod rehearsal;
