@@ -1,0 +1,124 @@
+//! The pages for people: every command that they name is there, with the options that they show, and the tests that
+//! they show hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+
+const PAGES: [&str; 4] = ["README.md", "rules/README.md", "dsl/docs/LANGUAGE.md", "dsl/docs/five-mistakes.md"];
+
+fn help(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_engine")).args(arguments).arg("--help").output().expect("it runs");
+    assert!(output.status.success(), "engine {arguments:?} --help");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// Names of the commands that this help lists.
+fn commands(help: &str) -> BTreeSet<String> {
+    let listed = help.split("Commands:\n").nth(1).unwrap_or_default().split("\n\n").next().unwrap_or_default();
+    listed.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+}
+
+/// What stands in backquotes, and the lines of fenced blocks without their prompt.
+fn code(page: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut fenced = false;
+    for line in page.lines() {
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+        } else if fenced {
+            let line = line.trim_start();
+            found.push(line.strip_prefix("$ ").unwrap_or(line).to_owned());
+        } else {
+            found.extend(line.split('`').skip(1).step_by(2).map(str::to_owned));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_command_that_a_page_names_is_there_with_its_options() {
+    let known = commands(&help(&[]));
+    assert!(known.len() > 10, "{known:?}");
+    let mut helps: BTreeMap<String, String> = BTreeMap::new();
+    let (mut seen, mut wrong) = (0, Vec::new());
+    for page in PAGES {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(page);
+        for code in code(&std::fs::read_to_string(path).expect("a page")) {
+            let mut words = code.split_whitespace();
+            if words.next() != Some("engine") {
+                continue;
+            }
+            let Some(command) = words.next() else { continue };
+            // A sentence in a message may begin with `engine:`.
+            seen += 1;
+            if !known.contains(command) {
+                wrong.push(format!("{page}: `{code}`: there is no such command"));
+                continue;
+            }
+            let help = helps.entry(command.to_owned()).or_insert_with(|| help(&[command]));
+            for option in words.filter(|word| word.starts_with("--")) {
+                let option = option.split('=').next().unwrap_or(option);
+                if !help.contains(option) {
+                    wrong.push(format!("{page}: `{code}`: {command} has no {option}"));
+                }
+            }
+        }
+    }
+    assert!(seen > 20, "only {seen} commands are named");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder can be made");
+    for entry in std::fs::read_dir(from).expect("the rules are there") {
+        let path = entry.expect("an entry").path();
+        let to = to.join(path.file_name().expect("a name"));
+        if path.is_dir() {
+            copy(&path, &to);
+        } else {
+            std::fs::copy(&path, to).expect("copied");
+        }
+    }
+}
+
+/// The texts of blocks of rules that hold tests of the shipped rules: those that stand on all of them.
+fn tests(page: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for part in page.split("<!-- example: with all -->\n").skip(1) {
+        let mut lines = part.lines();
+        let first = lines.next().unwrap_or_default();
+        let indent = first.len() - first.trim_start().len();
+        assert_eq!(first.trim(), "```rules");
+        let text: Vec<&str> =
+            lines.map(|line| line.get(indent..).unwrap_or_default()).take_while(|line| *line != "```").collect();
+        found.push(text.join("\n") + "\n");
+    }
+    found
+}
+
+#[test]
+fn tests_that_a_page_shows_hold() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let rules = folder.path().join("rules");
+    copy(&root.join("rules"), &rules);
+    let mut shown = 0;
+    for (number, page) in PAGES.iter().enumerate() {
+        for (index, text) in tests(&std::fs::read_to_string(root.join(page)).expect("a page")).into_iter().enumerate() {
+            shown += text.matches("\ntest \"").count() + usize::from(text.starts_with("test \""));
+            // The names of tests that the shipped rules have too.
+            let text = text.replace("test \"", &format!("test \"page {number}, block {index}: "));
+            std::fs::write(rules.join(format!("page{number}block{index}.test.rules")), text).expect("written");
+        }
+    }
+    assert!(shown >= 7, "{shown}");
+    let output = Command::new(env!("CARGO_BIN_EXE_engine"))
+        .args(["test", "rules", "--filter", "page "])
+        .current_dir(folder.path())
+        .output()
+        .expect("the engine runs");
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(told.contains(&format!("{shown} passed")), "{told}");
+}
