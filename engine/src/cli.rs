@@ -10,6 +10,7 @@ mod fix;
 mod fmt;
 mod graph;
 mod lists;
+mod lsp;
 mod operate;
 mod run;
 mod sandbox;
@@ -45,6 +46,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Draw what the rules connect: syncs, reactions, workflows, messages.
     Graph(graph::Arguments),
+    /// Serve an editor: findings, completion and more, over standard input and output.
+    Lsp,
     /// Run the daemon.
     Run(run::Arguments),
     /// Play the whole integration on this machine and tell the story.
@@ -97,6 +100,7 @@ pub fn main() -> u8 {
         Command::Test(arguments) => test::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Graph(arguments) => graph::run(&arguments),
+        Command::Lsp => lsp::run(),
         Command::Run(arguments) => run::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),

@@ -1,0 +1,106 @@
+//! Ours to the protocol's: positions in UTF-16 units, kinds, edits. The only place that knows both.
+
+use dsl::ide::{CandidateKind, Completion, Outline, OutlineKind};
+use dsl::source::{SourceFile, Span};
+use lsp_types::{
+    CompletionItem, CompletionItemKind, CompletionTextEdit, DocumentSymbol, FoldingRange, Position, Range, SymbolKind,
+    TextEdit,
+};
+
+/// The place of a byte offset.
+pub(super) fn position(file: &SourceFile, offset: u32) -> Position {
+    let (line, column) = file.utf16(offset);
+    Position::new(line, column)
+}
+
+/// The range of bytes.
+pub(super) fn range(file: &SourceFile, start: u32, end: u32) -> Range {
+    Range::new(position(file, start), position(file, end.max(start)))
+}
+
+/// The range of a span in its file.
+pub(super) fn span(file: &SourceFile, span: Span) -> Range {
+    range(file, span.start, span.end)
+}
+
+/// The byte offset of a place.
+pub(super) fn offset(file: &SourceFile, position: Position) -> u32 {
+    file.offset(position.line, position.character)
+}
+
+/// A proposal; `index` is its rank.
+pub(super) fn completion(file: &SourceFile, index: usize, found: Completion) -> CompletionItem {
+    let kind = match found.kind {
+        CandidateKind::Keyword => CompletionItemKind::KEYWORD,
+        CandidateKind::System => CompletionItemKind::MODULE,
+        CandidateKind::Entity => CompletionItemKind::CLASS,
+        CandidateKind::Event => CompletionItemKind::EVENT,
+        CandidateKind::Field => CompletionItemKind::FIELD,
+        CandidateKind::Link => CompletionItemKind::REFERENCE,
+        CandidateKind::Operation | CandidateKind::Transform => CompletionItemKind::FUNCTION,
+        CandidateKind::Word => CompletionItemKind::ENUM_MEMBER,
+        CandidateKind::Table => CompletionItemKind::STRUCT,
+        CandidateKind::Column => CompletionItemKind::PROPERTY,
+        CandidateKind::Sync | CandidateKind::Workflow => CompletionItemKind::INTERFACE,
+        CandidateKind::Step => CompletionItemKind::METHOD,
+        CandidateKind::Variable => CompletionItemKind::VARIABLE,
+        CandidateKind::Text => CompletionItemKind::VALUE,
+    };
+    CompletionItem {
+        kind: Some(kind),
+        detail: Some(found.detail).filter(|detail| !detail.is_empty()),
+        sort_text: Some(format!("{index:05}")),
+        text_edit: Some(CompletionTextEdit::Edit(TextEdit::new(span(file, found.replace), found.insert))),
+        label: found.label,
+        ..CompletionItem::default()
+    }
+}
+
+/// An entry of an outline with what stands in it.
+pub(super) fn symbol(file: &SourceFile, found: &Outline) -> DocumentSymbol {
+    #[expect(deprecated, reason = "the struct has a field that is no longer used, and no other way to be made")]
+    DocumentSymbol {
+        // An editor refuses a symbol without a name.
+        name: if found.name.is_empty() { "…".to_owned() } else { found.name.clone() },
+        detail: Some(found.detail.clone()).filter(|detail| !detail.is_empty()),
+        kind: symbol_kind(found.kind),
+        tags: None,
+        deprecated: None,
+        range: span(file, found.span),
+        selection_range: span(file, found.name_span),
+        children: Some(found.children.iter().map(|inner| symbol(file, inner)).collect()),
+    }
+}
+
+pub(super) fn symbol_kind(kind: OutlineKind) -> SymbolKind {
+    match kind {
+        OutlineKind::Edition => SymbolKind::CONSTANT,
+        OutlineKind::Choice => SymbolKind::ENUM,
+        OutlineKind::Word => SymbolKind::ENUM_MEMBER,
+        OutlineKind::Entity => SymbolKind::CLASS,
+        OutlineKind::Field => SymbolKind::FIELD,
+        OutlineKind::System => SymbolKind::MODULE,
+        OutlineKind::Table => SymbolKind::STRUCT,
+        OutlineKind::Row => SymbolKind::ARRAY,
+        OutlineKind::Sync => SymbolKind::INTERFACE,
+        OutlineKind::Mapping => SymbolKind::PROPERTY,
+        OutlineKind::Events | OutlineKind::When => SymbolKind::EVENT,
+        OutlineKind::Route | OutlineKind::Branch => SymbolKind::KEY,
+        OutlineKind::Workflow => SymbolKind::FUNCTION,
+        OutlineKind::Step => SymbolKind::METHOD,
+        OutlineKind::Wait => SymbolKind::OPERATOR,
+        OutlineKind::Test => SymbolKind::FUNCTION,
+        OutlineKind::Line => SymbolKind::STRING,
+        OutlineKind::Broken => SymbolKind::NULL,
+    }
+}
+
+/// An entry that takes several lines can be folded.
+pub(super) fn folding(file: &SourceFile, found: &Outline) -> Option<FoldingRange> {
+    let range = span(file, found.span);
+    (range.start.line < range.end.line).then(|| FoldingRange {
+        start_line: range.start.line,
+        end_line: range.end.line,
+        ..FoldingRange::default()
+    })
+}
