@@ -147,10 +147,7 @@ pub fn eval<S: Scope>(program: &Program, expr: &Expr, scope: &S) -> Result<Value
         }
         Expr::In(of, list) => {
             let of = run(of)?;
-            match run(list)? {
-                Value::List(values) => Value::Flag(values.iter().any(|value| same(value, &of))),
-                _ => Value::Flag(false),
-            }
+            Value::Flag(is_in(&of, &run(list)?))
         }
         Expr::IsEmpty(of) => Value::Flag(run(of)?.is_empty()),
         Expr::Arithmetic(op, left, right) => arithmetic(*op, run(left)?, run(right)?).map_err(Halt::Fault)?,
@@ -170,6 +167,11 @@ fn number(value: &Value) -> Option<Decimal> {
     }
 }
 
+/// Is it one of the list's values?
+pub(crate) fn is_in(of: &Value, list: &Value) -> bool {
+    matches!(list, Value::List(values) if values.iter().any(|value| same(value, of)))
+}
+
 fn same(left: &Value, right: &Value) -> bool {
     match (number(left), number(right)) {
         (Some(left), Some(right)) => left == right,
@@ -179,7 +181,7 @@ fn same(left: &Value, right: &Value) -> bool {
 
 /// An empty value equals only an empty one and is neither less nor greater than anything.
 /// Words of one choice compare by the order of its rows.
-fn compare(program: &Program, op: Compare, left: &Value, right: &Value) -> bool {
+pub(crate) fn compare(program: &Program, op: Compare, left: &Value, right: &Value) -> bool {
     use std::cmp::Ordering::{Greater, Less};
     match op {
         Compare::Equal => return same(left, right),
@@ -205,7 +207,8 @@ fn compare(program: &Program, op: Compare, left: &Value, right: &Value) -> bool 
     }
 }
 
-fn arithmetic(op: Arithmetic, left: Value, right: Value) -> Result<Value, Fault> {
+/// Empty where one of the two is.
+pub(crate) fn arithmetic(op: Arithmetic, left: Value, right: Value) -> Result<Value, Fault> {
     if left.is_empty() || right.is_empty() {
         return Ok(Value::Empty);
     }
@@ -381,12 +384,13 @@ fn held(program: &Program, entity: &EntityName, name: &str, field: &Field, value
             None => field.options.is_empty() || field.options.contains(text),
         };
         if !known {
-            return Err(Fault::Malformed {
-                field: format!("{entity}.{name}"),
-                expected: "one of its options",
-                found: text.clone(),
-            });
+            return Err(no_option(entity, name, text));
         }
     }
     Ok(value)
+}
+
+/// The fault of a text that is none of a field's options.
+pub(crate) fn no_option(entity: &EntityName, name: &str, text: &str) -> Fault {
+    Fault::Malformed { field: format!("{entity}.{name}"), expected: "one of its options", found: text.to_owned() }
 }
