@@ -102,6 +102,7 @@ pub fn check(
     let mut sources = Vec::new();
     let mut problems = Vec::new();
     let mut items = Vec::new();
+    let mut lost = BTreeSet::new();
     let size = files.iter().fold(0usize, |sum, (file, _)| sum.saturating_add(file.text.len()));
     if files.len() > MAX_FILES || size > MAX_TEXT {
         let span = crate::source::Span::default();
@@ -110,15 +111,19 @@ pub fn check(
         let sources = files.into_iter().map(|(file, _)| file).collect();
         return Compiled { files: sources, problems: vec![problem], program: None, tests: Vec::new(), items };
     }
-    for (file, Parse { items: found, problems: wrong, .. }) in files {
+    for (file, Parse { items: found, problems: wrong, lost: names, .. }) in files {
         problems.extend(wrong);
+        lost.extend(names);
         items.extend(found.into_iter().map(|item| (file.id, item)));
         sources.push(file);
     }
     let broken = problems.iter().any(|p| p.severity() == Severity::Error);
     let hash = hash(&sources, locks);
     let mut world = World::new(&sources, locks, hash, broken);
-    world.declare(&items);
+    world.lost = lost;
+    let repeated = world.declare(&items);
+    // What stands under a name that is taken is not looked at: everything else means the first one.
+    let (mut items, again): (Vec<_>, Vec<_>) = items.into_iter().partition(|(_, item)| !repeated.contains(&item.span));
     world.vocabulary(&items);
     world.systems_age(today);
     for (_, item) in &items {
@@ -150,6 +155,8 @@ pub fn check(
     problems.append(&mut world.problems);
     problems.sort_by_key(|p| (p.span().file, p.span().start, p.code));
     problems.dedup();
+    items.extend(again);
+    items.sort_by_key(|(file, item)| (*file, item.span.start));
     let failed = problems.iter().any(|p| p.severity() == Severity::Error);
     let tests = if failed { Vec::new() } else { std::mem::take(&mut world.tests) };
     let program = (!failed).then(|| world.finish());

@@ -53,6 +53,9 @@ pub struct Parse {
     pub problems: Vec<Problem>,
     /// Its comments, `#` included.
     pub comments: Vec<Span>,
+    /// Names that stand where a name may be declared, in items and lines that are not in the tree. Whoever looks
+    /// for one of them finds nothing, and it is not that place that is wrong.
+    pub lost: BTreeSet<String>,
 }
 
 /// Parses one file.
@@ -75,7 +78,11 @@ pub fn parse(file: &SourceFile) -> Parse {
     let items = outline.chunks.iter().filter(|chunk| chunk.begins.keyword().is_some()).count();
     for (index, chunk) in outline.chunks.iter().enumerate() {
         let next = outline.chunks.get(index + 1).filter(|chunk| chunk.begins.keyword().is_some());
+        let before = parse.items.len();
         item(file, chunk, next, items, &mut parse);
+        if parse.items.len() == before {
+            parse.lost.extend(recovery::declared(&file.text[chunk.start..chunk.end]));
+        }
     }
     parse.problems.sort_by_key(|problem| problem.span().start);
     let more = parse.problems.len().saturating_sub(limits::MAX_PROBLEMS);
@@ -190,9 +197,13 @@ impl Item<'_> {
         let line = recovery::line_start(&self.file.text, start);
         if self.chunk.unclosed_texts.iter().any(|text| line <= *text && *text < end) {
             // That a text is not closed was told already.
+            self.parse.lost.extend(recovery::declared(pair.as_str()));
             return false;
         }
         let told = recovery::statement(reader, block, range);
+        if told.edits.is_empty() {
+            self.parse.lost.extend(recovery::declared(pair.as_str()));
+        }
         self.parse.problems.push(told.problem);
         self.mend(reader.patched, told.edits)
     }

@@ -71,7 +71,7 @@ fn being_about_a_value_is_told() {
 
 #[test]
 fn one_message_with_two_routes_is_told() {
-    let rules = "events from app over kafka topic \"t\" {\n  \"user.created\", \"user.updated\", \"user.deleted\" -> ignore\n  \"user.logged_in\", \"company.created\", \"company.updated\", \"deal.created\" -> ignore\n  \"deal.updated\", \"deal.deleted\", \"note.created\", \"note.updated\" -> ignore\n  \"subscription.created\", \"subscription.updated\", \"activity.created\" -> ignore\n  \"user.created\" -> event app.Login\n}\n";
+    let rules = "events from app over kafka topic \"t\" {\n  \"user.created\", \"user.updated\", \"user.deleted\" -> ignore\n  \"user.logged_in\", \"company.created\", \"company.updated\", \"deal.created\" -> ignore\n  \"deal.updated\", \"deal.deleted\", \"note.created\", \"note.updated\" -> ignore\n  \"subscription.created\", \"subscription.updated\", \"activity.created\" -> ignore\n  \"user.created\" -> event app.User\n}\n";
     check(rules, &["E0103 6 message `user.created` has two routes"]);
 }
 

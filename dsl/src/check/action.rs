@@ -20,6 +20,8 @@ pub(super) struct Around {
     pub(super) repeated: &'static str,
     /// The step accepts duplicates as a whole.
     pub(super) accepts: bool,
+    /// It is the block for a workflow that failed.
+    pub(super) failed: bool,
 }
 
 impl World<'_> {
@@ -34,15 +36,22 @@ impl World<'_> {
         let accept = action.accept.is_some() || around.accepts;
         let kind = match &action.kind {
             ast::ActionKind::Nothing => None,
+            ast::ActionKind::UndoCompleted if !around.failed => {
+                let message = "completed steps are undone only where a workflow has failed";
+                let problem = Problem::new("E0001", message, action.span, "not in `on failure`");
+                self.tell(problem.help("write it in `on failure { … }` of a workflow"));
+                None
+            }
             ast::ActionKind::UndoCompleted => {
                 ops.push(Op::UndoCompleted);
                 None
             }
-            ast::ActionKind::If { condition, then, otherwise } => {
-                let condition = self.condition(names, condition);
+            ast::ActionKind::If { condition: written, then, otherwise } => {
+                let condition = self.condition(names, written);
                 let jump = ops.len();
                 ops.push(Op::Jump(0));
                 let mut inner = names.clone();
+                super::expr::present(written, &mut inner.present);
                 self.block(&mut inner, &then.actions, around, ops);
                 let end = ops.len();
                 if let Some(otherwise) = otherwise {
@@ -105,25 +114,29 @@ impl World<'_> {
         let found = self.has_entity(entity);
         let entity_span = entity.span;
         if let Some(name) = named {
+            self.taken(names, name);
             let kind = found.clone().map_or(Kind::Any, Kind::Record);
             names.vars.insert(name.value.clone(), Var::new(kind));
         }
         let entity = found?;
+        let unique: Vec<String> = self
+            .entity(&entity)?
+            .fields
+            .iter()
+            .filter(|(name, f)| f.unique && !f.read_only && name.as_str() != "engine_link_id")
+            .map(|(n, _)| n.clone())
+            .collect();
+        // Without a key, the one that is proposed counts as given: its lack is one mistake.
+        let proposed = if key.is_none() { unique.first().map(String::as_str) } else { None };
         let purpose = For {
             entity: &entity,
             new: true,
-            key: key.map(|(f, _)| f.value.as_str()),
+            key: key.map(|(f, _)| f.value.as_str()).or(proposed),
             by: around.by.clone(),
             head: action.head,
         };
         let values = self.assigns(names, record, &purpose);
         let Some((field, value)) = key else {
-            let lock = self.entity(&entity)?;
-            let unique = lock
-                .fields
-                .iter()
-                .find(|(name, f)| f.unique && !f.read_only && name.as_str() != "engine_link_id")
-                .map(|(n, _)| n.clone());
             let thing = super::words::thing(&entity.entity);
             let mut problem = Problem::new(
                 "E0503",
@@ -132,7 +145,7 @@ impl World<'_> {
                 around.repeated,
             )
             .label(begin(action, entity_span), format!("nothing identifies this {thing}"));
-            if let Some(unique) = unique {
+            if let Some(unique) = unique.first() {
                 let variable = names
                     .vars
                     .iter()
@@ -150,6 +163,11 @@ impl World<'_> {
                 self.no_field(&entity, field);
                 None
             }
+            Some(declared) if declared.read_only || field.value == "engine_link_id" => {
+                let help = format!("use one of: {}", unique.join(", "));
+                self.own_field(&entity, field.span, &help);
+                None
+            }
             Some(declared) if !declared.unique => {
                 let problem = Problem::new(
                     "E0504",
@@ -157,13 +175,6 @@ impl World<'_> {
                     field.span,
                     "several records may hold the same value",
                 );
-                let unique: Vec<String> = self
-                    .entity(&entity)?
-                    .fields
-                    .iter()
-                    .filter(|(_, f)| f.unique && !f.read_only)
-                    .map(|(n, _)| n.clone())
-                    .collect();
                 self.tell(problem.help(format!("unique are: {}", unique.join(", "))));
                 None
             }
@@ -174,8 +185,17 @@ impl World<'_> {
                     name: format!("{entity}.{}", field.value),
                     ..Expected::default()
                 };
+                let before = self.problems.len();
                 let typed = self.expr(names, value, &wanted);
                 self.fit(&typed, &wanted, field.span);
+                if self.problems.len() == before {
+                    self.needed(&typed, "and a record without a key could be made twice");
+                }
+                if let Some(line) = record.lines.iter().find(|line| line.path.names[0].value == field.value) {
+                    let message = format!("`{}` is given twice", field.value);
+                    let problem = Problem::new("E0103", message, line.path.span, "the key has it already");
+                    self.tell(problem.label(field.span, "first here").help("remove this line"));
+                }
                 Some(ActionKind::Create {
                     entity,
                     variable: named.map(|n| n.value.clone()),
@@ -208,6 +228,7 @@ impl World<'_> {
             None => Vec::new(),
         };
         if let Some(name) = named {
+            self.taken(names, name);
             let kind = found.clone().map_or(Kind::Any, Kind::Record);
             let missing = or_nothing.then(|| {
                 super::expr::Missing::variable(format!(
@@ -226,6 +247,26 @@ impl World<'_> {
         })
     }
 
+    /// E0203 for an action on a record that may not be there.
+    fn absent(&mut self, missing: &super::expr::Missing, span: Span, word: &str) {
+        if missing.ruled_out {
+            return;
+        }
+        let message = "this record can be missing, and nothing says what to do then";
+        let problem = Problem::new("E0203", message, span, missing.why.clone());
+        let written = self.text(span).to_owned();
+        self.tell(problem.help(format!("write `if {written} is not empty {{ {word} … }}`")));
+    }
+
+    /// E0103 for a variable whose name is taken.
+    pub(super) fn taken(&mut self, names: &Names, name: &ast::Name) {
+        if names.vars.contains_key(&name.value) {
+            let message = format!("the name `{}` is taken here", name.value);
+            let problem = Problem::new("E0103", message, name.span, "what it meant before could not be named any more");
+            self.tell(problem.help("give it another name"));
+        }
+    }
+
     /// One equality on a unique field.
     pub(super) fn key(&mut self, names: &Names, entity: &EntityName, condition: &ast::Expr) -> Option<(String, Expr)> {
         if let ExprKind::Binary(left, op, right) = &condition.kind
@@ -238,6 +279,10 @@ impl World<'_> {
                 self.no_field(entity, field);
                 return None;
             };
+            if field.value == "engine_link_id" {
+                self.own_field(entity, field.span, "use a field that people or the systems keep");
+                return None;
+            }
             if declared.unique {
                 note(&mut self.used, entity, &field.value, false);
                 let wanted = Expected {
@@ -263,7 +308,21 @@ impl World<'_> {
             condition.span,
             "not one equality on a unique field",
         );
-        self.tell(problem.help(format!("write `where f = value` with one of: {}", unique.join(", "))));
+        let turned = match &condition.kind {
+            ExprKind::Binary(left, op, right) if op.value == BinaryOp::Equal => match &right.kind {
+                ExprKind::Path(path) if path.names.len() == 1 && unique.contains(&path.names[0].value) => {
+                    Some(format!(
+                        "write `where {} = {}`: the field stands first",
+                        self.text(right.span),
+                        self.text(left.span)
+                    ))
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        let all = || format!("write `where f = value` with one of: {}", unique.join(", "));
+        self.tell(problem.help(turned.unwrap_or_else(all)));
         None
     }
 
@@ -285,6 +344,9 @@ impl World<'_> {
         let span = front[0].span.to(front[front.len() - 1].span);
         let front = ast::Path { names: front.to_vec(), span };
         let target = self.path(names, &front, &Expected::default());
+        if let Some(missing) = target.missing.clone().filter(|missing| missing.span.is_none()) {
+            self.absent(&missing, front.span, "set");
+        }
         let (variable, links, entity) = match (target.expr, target.kind) {
             (Expr::Record { variable, links }, Kind::Record(entity)) => (variable, links, entity),
             (_, Kind::Any) => return None,
@@ -295,8 +357,10 @@ impl World<'_> {
                 return None;
             }
         };
+        // `set deal.contact = …` has no word for a link.
+        let link = self.entity(&entity)?.links.contains_key(&last.value).then_some(path.span);
         let line = ast::Assign {
-            link: None,
+            link,
             path: ast::Path { names: vec![last.clone()], span: path.span },
             value: value.clone(),
             via: None,
@@ -320,10 +384,15 @@ impl World<'_> {
         let wanted = self.workflow_names[index].1.clone();
         match (typed.expr, typed.kind) {
             (Expr::Record { variable, links }, Kind::Record(entity)) if entity == wanted => {
+                if let Some(missing) = typed.missing {
+                    self.absent(&missing, with.span, "start");
+                }
                 Some(ActionKind::Start { workflow: index, variable, links })
             }
             (_, Kind::Any) => None,
             (_, kind) => {
+                // The workflow's own head was told of.
+                self.entity(&wanted)?;
                 let at = self.workflow_names[index].2;
                 let problem = Problem::new(
                     "E0601",

@@ -29,7 +29,7 @@ impl World<'_> {
                     let Some(only) = self.syncs.get(name).and_then(|sync| sync.only.as_ref()) else { return false };
                     reads(only, variable(side)) || (same_source && reads(only, variable(side.other())))
                 });
-                if told_apart {
+                if told_apart || self.unsure.contains(first) || self.unsure.contains(second) {
                     continue;
                 }
                 let span = |name: &str| self.sync_names.iter().find(|(n, ..)| n == name).map(|(.., span)| *span);

@@ -13,10 +13,7 @@ use crate::value;
 
 impl World<'_> {
     pub(super) fn events(&mut self, events: &ast::Events, item: &Item) {
-        if !self.has_system(&events.from) {
-            return;
-        }
-        let system = events.from.value.clone();
+        let Some(system) = self.has_system(&events.from) else { return };
         if let Some(first) = self.door_spans.insert(system.clone(), item.head) {
             let problem = Problem::new("E0103", format!("the events of {system} stand twice"), item.head, "again here");
             self.tell(problem.label(first, "first here").help("write all routes of a system in one item"));
@@ -83,28 +80,9 @@ impl World<'_> {
         let mut seen: BTreeMap<String, Span> = BTreeMap::new();
         for route in &events.routes {
             let to = self.route(route, &system);
+            self.led(route, &system);
             for message in &route.messages {
                 let Some(name) = self.message(&system, message) else { continue };
-                if let (Some(About::Record { entity, .. }), RouteTo::Sync(sync)) =
-                    (deliveries.messages.get(&name).map(|m| &m.about), &route.to.value)
-                {
-                    let about = EntityName::new(&system, entity);
-                    let pairs = self.sync_names.iter().find(|(n, ..)| *n == sync.value).cloned();
-                    if let Some((_, left, right, _)) = pairs
-                        && left != about
-                        && right != about
-                    {
-                        let problem = Problem::new(
-                            "E0507",
-                            format!("`{name}` is about {about}"),
-                            message.span,
-                            format!("about {about}"),
-                        )
-                        .label(sync.span, format!("pairs {left} with {right}"));
-                        self.tell(problem.help(format!("lead it to a sync of {about}, or to `ignore`")));
-                        continue;
-                    }
-                }
                 if let Some(first) = seen.insert(name.clone(), message.span) {
                     let text = format!("message `{name}` has two routes");
                     let problem = Problem::new("E0103", text, message.span, "again here");
@@ -134,6 +112,67 @@ impl World<'_> {
                 routes,
             },
         );
+    }
+
+    /// E0507 and E0601: messages that are about something else than what they are led to. One line is one mistake.
+    fn led(&mut self, route: &ast::Route, system: &str) {
+        let leads = match &route.to.value {
+            RouteTo::Ignore => return,
+            RouteTo::Sync(name) => {
+                self.sync_names.iter().find(|(n, ..)| *n == name.value).map(|(_, left, right, _)| {
+                    (vec![left.clone(), right.clone()], name.span, format!("pairs {left} with {right}"))
+                })
+            }
+            RouteTo::Workflow(name) => {
+                self.workflow_names.iter().find(|(n, ..)| *n == name.value).map(|(_, entity, _)| {
+                    (vec![entity.clone()], name.span, format!("takes {}", super::words::an_entity(entity)))
+                })
+            }
+            RouteTo::Event(what) => {
+                let name = entity_name(what);
+                let known = self.systems.get(&name.system).is_some_and(|s| {
+                    s.lock.events.contains_key(&name.entity) || s.lock.entities.contains_key(&name.entity)
+                });
+                known.then(|| (vec![name.clone()], what.span, format!("is {name}")))
+            }
+        };
+        let Some((leads, span, label)) = leads else { return };
+        if leads.iter().any(|lead| self.unread.contains(&lead.system))
+            || matches!(leads.as_slice(), [left, right] if !self.sound(left, right))
+        {
+            return;
+        }
+        let Some(deliveries) = self.systems.get(system).and_then(|s| s.lock.deliveries.clone()) else { return };
+        let mut wrong: Vec<(&ast::Name, EntityName)> = Vec::new();
+        for message in &route.messages {
+            let Some(found) = meant(&deliveries.messages, &message.value).and_then(|n| deliveries.messages.get(n))
+            else {
+                continue;
+            };
+            let about = match &found.about {
+                About::Record { entity, .. } => EntityName::new(system, entity),
+                About::Event(event) => EntityName::new(system, event),
+            };
+            if !leads.contains(&about) {
+                wrong.push((message, about));
+            }
+        }
+        let Some((first, about)) = wrong.first() else { return };
+        let names: Vec<String> = wrong.iter().map(|(message, _)| format!("`{}`", message.value)).collect();
+        let (code, help) = match &route.to.value {
+            RouteTo::Workflow(name) => ("E0601", format!("start {} from a `when` that has such a record", name.value)),
+            RouteTo::Sync(_) => ("E0507", format!("lead it to a sync of {about}, or to `ignore`")),
+            _ => ("E0507", format!("write `event {about}`")),
+        };
+        let message = match names.as_slice() {
+            [one] => format!("{one} is about {about}"),
+            several if wrong.iter().all(|(_, other)| other == about) => {
+                format!("{} are about {about}", super::words::list(several))
+            }
+            several => format!("{} are about something else", super::words::list(several)),
+        };
+        let problem = Problem::new(code, message, first.span, format!("about {about}"));
+        self.tell(problem.label(span, label).help(help));
     }
 
     /// The message's name, or E0105 and the name that is meant.

@@ -64,16 +64,18 @@ pub(super) struct Missing {
     pub(super) span: Option<Span>,
     /// Where the lock says so.
     pub(super) related: Option<Related>,
+    /// An `if` around it has made sure that it is there.
+    pub(super) ruled_out: bool,
 }
 
 impl Missing {
     pub(super) fn new(why: impl Into<String>, span: Span) -> Self {
-        Self { why: why.into(), span: Some(span), related: None }
+        Self { why: why.into(), span: Some(span), related: None, ruled_out: false }
     }
 
     /// A variable that may be bound to nothing.
     pub(super) fn variable(why: impl Into<String>) -> Self {
-        Self { why: why.into(), span: None, related: None }
+        Self { why: why.into(), span: None, related: None, ruled_out: false }
     }
 }
 
@@ -115,6 +117,8 @@ pub(super) struct Names {
     /// In a sync: the variable that bare paths belong to, and the entities of both sides.
     pub(super) bare: Option<(String, EntityName)>,
     pub(super) sides: Vec<(String, EntityName)>,
+    /// Paths of which an `if` has made sure that they lead somewhere.
+    pub(super) present: std::collections::BTreeSet<String>,
 }
 
 impl World<'_> {
@@ -180,6 +184,7 @@ impl World<'_> {
                     ..expected.clone()
                 };
                 let second = self.expr(names, second, &wanted);
+                self.fit(&second, &wanted, second.span);
                 if let (Kind::Value(before), Kind::Value(after)) = (&first.kind, &second.kind)
                     && expected.ty.is_none()
                     && !expected.printed
@@ -260,5 +265,31 @@ impl World<'_> {
             }
         }
         Typed::of(Expr::Join(joined), Kind::Value(Type::Text), span)
+    }
+}
+
+/// A path as it is written, blanks and backquotes left out.
+pub(super) fn dotted(path: &ast::Path) -> String {
+    path.names.iter().map(|name| name.value.as_str()).collect::<Vec<_>>().join(".")
+}
+
+/// Paths that lead somewhere where the condition holds: of `a is not empty and b.c is not empty`, both.
+pub(super) fn present(condition: &ast::Expr, found: &mut std::collections::BTreeSet<String>) {
+    match &condition.kind {
+        ExprKind::IsEmpty { of, negated: true } => {
+            if let ExprKind::Path(path) = &of.kind {
+                // What stands before it on the way is there as well.
+                let mut names: Vec<&str> = path.names.iter().map(|name| name.value.as_str()).collect();
+                while !names.is_empty() {
+                    found.insert(names.join("."));
+                    names.pop();
+                }
+            }
+        }
+        ExprKind::Binary(left, op, right) if op.value == ast::BinaryOp::And => {
+            present(left, found);
+            present(right, found);
+        }
+        _ => {}
     }
 }

@@ -56,6 +56,12 @@ fn runs(every: value::Span, window: value::Span) -> u64 {
 impl World<'_> {
     pub(super) fn run(&mut self, sync: &ast::Sync) -> Run {
         let Some(run) = &sync.run else { return Run::OnChange };
+        if let ast::Run::Every { batch: Some(size), .. } | ast::Run::DailyAt { batch: Some(size), .. } = &run.value
+            && size.value == 0
+        {
+            let problem = Problem::new("E0801", "a batch of none never ends", size.span, "no record in a batch");
+            self.tell(problem.help("write `in batches of 100`"));
+        }
         let batch = |b: &Option<crate::source::Spanned<u64>>| b.as_ref().map_or(100, |b| b.value);
         match &run.value {
             ast::Run::OnChange => Run::OnChange,

@@ -162,6 +162,10 @@ impl World<'_> {
         match pairs.as_slice() {
             [(index, _, side)] => Some(LinkValue::Via(*index, *side)),
             [] => {
+                // One whose header was not understood may have been the one.
+                if self.sync_names.iter().any(|(_, left, right, _)| !self.sound(left, right)) {
+                    return None;
+                }
                 let problem = Problem::new(
                     "E0307",
                     format!("no sync pairs {from} with {wanted}"),
@@ -185,6 +189,11 @@ impl World<'_> {
         }
     }
 
+    /// Are these the two sides of a sync?
+    pub(super) fn sound(&self, left: &EntityName, right: &EntityName) -> bool {
+        left.system != right.system && self.entity(left).is_some() && self.entity(right).is_some()
+    }
+
     /// E0307: a sync that pairs something else, and the one that is meant.
     fn wrong_via(
         &mut self,
@@ -198,6 +207,9 @@ impl World<'_> {
             self.no_such("sync", via, names.iter().map(String::as_str));
             return;
         };
+        if !self.sound(&left, &right) {
+            return;
+        }
         let (from, span) = from;
         let (wanted, target) = wanted;
         let message =

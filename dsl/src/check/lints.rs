@@ -2,9 +2,10 @@
 
 use super::world::World;
 use crate::ast::{Item, ItemKind};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Problem, Severity};
 use crate::schema::EntityName;
 use crate::source::FileId;
+use crate::tokens::{Kind, tokens};
 
 impl World<'_> {
     /// W0110. Says nothing while something cannot be read: what is unused may only be unread.
@@ -12,6 +13,7 @@ impl World<'_> {
         if self.broken {
             return;
         }
+        let failed = self.problems.iter().any(|problem| problem.severity() == Severity::Error);
         for (_, item) in items {
             let (what, name, used) = match &item.kind {
                 ItemKind::Choice(choice) => ("choice", &choice.name, self.choice_is_used(choice)),
@@ -19,7 +21,8 @@ impl World<'_> {
                 ItemKind::Workflow(w) => ("workflow", &w.name, self.mentioned.contains(&w.name.value)),
                 _ => continue,
             };
-            if used {
+            // What uses it may be what could not be checked.
+            if used || failed && (what == "choice" || self.is_written_elsewhere(name)) {
                 continue;
             }
             let (label, help) = match what {
@@ -30,6 +33,19 @@ impl World<'_> {
             let problem = Problem::new("W0110", format!("nothing uses the {what} {}", name.value), name.span, label);
             self.tell(problem.help(help));
         }
+    }
+
+    /// Does the name stand in the rules in another place than its declaration? Tests use nothing.
+    fn is_written_elsewhere(&self, name: &crate::ast::Name) -> bool {
+        self.files.iter().filter(|file| !file.path.ends_with(".test.rules") && file.text.contains(&name.value)).any(
+            |file| {
+                tokens(&file.text).into_iter().any(|token| {
+                    let here = file.id == name.span.file && token.start as u32 == name.span.start;
+                    let first = file.text[token.start..token.end].split('.').next();
+                    token.kind == Kind::Name && !here && first == Some(name.value.as_str())
+                })
+            },
+        )
     }
 
     fn choice_is_used(&self, choice: &crate::ast::Choice) -> bool {

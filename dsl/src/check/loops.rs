@@ -182,13 +182,20 @@ impl World<'_> {
         let kind = thing(&kind.entity);
         let rule = &rules[last.rule];
         let stage = first.words.as_ref().and_then(|words| words.first());
+        let spoken = stage.and_then(|word| self.spoken(rules[start].when, word));
         let beginning = match (&rules[start].when.trigger.value, stage) {
-            (_, Some(word)) => format!("`{word}`"),
+            (_, Some(word)) => match &spoken {
+                Some((_, doing)) => format!("{doing} a {kind}"),
+                None => format!("`{word}`"),
+            },
             (Trigger::Created, None) => format!("a new {kind}"),
             (Trigger::Deleted, None) => format!("a deleted {kind}"),
             (Trigger::Changes(field), None) => format!("a change of {}", field.value),
         };
         let message = match stage {
+            Some(_) if let Some((done, _)) = &spoken => {
+                format!("{} {done} {kind} would create a second {kind}", words::article(done))
+            }
             Some(word) => format!("a {kind} in `{word}` would create a second {kind}"),
             None => format!("{beginning} would create a second {kind}"),
         };
@@ -231,6 +238,13 @@ impl World<'_> {
             rules[start].entity,
         );
         self.tell(problem.help(help));
+    }
+
+    /// How a thing in a stage is called, and what brings it there.
+    fn spoken(&self, when: &ast::When, word: &str) -> Option<(String, String)> {
+        let Trigger::Changes(field) = &when.trigger.value else { return None };
+        let choice = self.choice_of.get(&(self.meant(&when.entity), field.value.clone()))?;
+        words::participle(&self.choices[*choice].row(word)?.label)
     }
 
     /// E0403: writes and deletes that come back to the rule that began.

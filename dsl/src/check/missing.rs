@@ -74,7 +74,7 @@ impl World<'_> {
         target: Span,
     ) -> (Expr, Outcome) {
         let Some(written) = on_empty else {
-            if let Some(missing) = typed.missing.clone() {
+            if let Some(missing) = typed.missing.clone().filter(|missing| !missing.ruled_out) {
                 self.undecided(&typed, missing, expected, receiver, target);
             }
             return (typed.expr, Outcome::Never);
@@ -98,7 +98,7 @@ impl World<'_> {
             Written::Value(value) => {
                 let value = self.expr(names, value, expected);
                 self.fit(&value, expected, target);
-                if let Some(missing) = value.missing.clone() {
+                if let Some(missing) = value.missing.clone().filter(|missing| !missing.ruled_out) {
                     self.undecided(&value, missing, expected, receiver, target);
                 }
                 (Expr::Else(Box::new(typed.expr), Box::new(value.expr)), Outcome::Never)
@@ -143,7 +143,7 @@ impl World<'_> {
 
     /// E0203 for a value that has no line of its own: a part of a text, a key.
     pub(super) fn needed(&mut self, typed: &Typed, so: &str) {
-        let Some(missing) = typed.missing.clone() else { return };
+        let Some(missing) = typed.missing.clone().filter(|missing| !missing.ruled_out) else { return };
         let span = missing.span.unwrap_or(typed.span);
         let message = "this value can be missing, and nothing says what to do then";
         let mut problem = Problem::new("E0203", message, span, format!("{}, {so}", missing.why))

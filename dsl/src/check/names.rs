@@ -8,37 +8,78 @@ use crate::schema::EntityName;
 use crate::source::Span;
 
 impl World<'_> {
-    /// E0102.
-    pub(super) fn has_system(&mut self, name: &Name) -> bool {
+    /// E0102. The system, or the one that is meant.
+    pub(super) fn has_system(&mut self, name: &Name) -> Option<String> {
         if self.systems.contains_key(&name.value) {
-            return true;
+            return Some(name.value.clone());
+        }
+        if self.lost.contains(&name.value) {
+            return None;
         }
         let problem = Problem::new("E0102", format!("there is no system `{}`", name.value), name.span, "not declared");
-        let near = nearest(&name.value, self.systems.keys().map(String::as_str)).map(str::to_owned);
-        let problem = suggest(problem, near, name.span);
+        let near = self.near_system(&name.value);
+        let problem = match (&near, self.systems.is_empty()) {
+            (None, false) => {
+                let known: Vec<&str> = self.systems.keys().map(String::as_str).collect();
+                problem.help(format!("there are: {}", known.join(", ")))
+            }
+            (None, true) => problem.help(format!("declare it: `system {} {{`", name.value)),
+            (Some(_), _) => suggest(problem, near.clone(), name.span),
+        };
         self.tell(problem);
-        false
+        near
     }
 
-    /// E0104.
+    fn near_system(&self, name: &str) -> Option<String> {
+        nearest(name, self.systems.keys().map(String::as_str)).map(str::to_owned)
+    }
+
+    /// The entity that a name means, misspelt or not.
+    pub(super) fn meant(&self, name: &Qualified) -> EntityName {
+        let mut entity = entity_name(name);
+        if !self.systems.contains_key(&entity.system)
+            && let Some(near) = self.near_system(&entity.system)
+        {
+            entity.system = near;
+        }
+        if self.entity(&entity).is_none()
+            && let Some(near) = self.near_entity(&entity)
+        {
+            entity.entity = near;
+        }
+        entity
+    }
+
+    fn near_entity(&self, name: &EntityName) -> Option<String> {
+        let lock = &self.systems.get(&name.system)?.lock;
+        nearest(&name.entity, lock.entities.keys().map(String::as_str)).map(str::to_owned)
+    }
+
+    /// E0104. The entity, or the one that is meant.
     pub(super) fn has_entity(&mut self, name: &Qualified) -> Option<EntityName> {
-        if !self.has_system(&name.system) {
-            return None;
-        }
-        let entity = entity_name(name);
+        self.has_entity_or(name, "entity", &[])
+    }
+
+    /// The same where an event may stand as well: `others` are their names.
+    pub(super) fn has_entity_or(&mut self, name: &Qualified, what: &str, others: &[String]) -> Option<EntityName> {
+        let entity = EntityName::new(self.has_system(&name.system)?, &name.name.value);
         let system = &self.systems[&entity.system];
-        if self.unread.contains(&entity.system) && !system.lock.entities.contains_key(&entity.entity) {
-            return None;
-        }
         if system.lock.entities.contains_key(&entity.entity) {
             return Some(entity);
         }
-        let near = nearest(&entity.entity, system.lock.entities.keys().map(String::as_str)).map(str::to_owned);
-        let message = format!("{} has no entity `{}`", system.lock.product, entity.entity);
+        if self.unread.contains(&entity.system) || self.lost.contains(&entity.to_string()) {
+            return None;
+        }
+        let known = || system.lock.entities.keys().map(String::as_str).chain(others.iter().map(String::as_str));
+        let near = nearest(&entity.entity, known()).map(str::to_owned);
+        let message = format!("{} has no {what} `{}`", system.lock.product, entity.entity);
         let problem = Problem::new("E0104", message, name.name.span, format!("not in {}", entity.system));
-        let problem = suggest(problem, near, name.name.span);
+        let problem = match &near {
+            Some(_) => suggest(problem, near.clone(), name.name.span),
+            None => problem.help(format!("it has: {}", known().collect::<Vec<_>>().join(", "))),
+        };
         self.tell(problem);
-        None
+        near.filter(|near| !others.contains(near)).map(|near| EntityName::new(entity.system, near))
     }
 
     /// E0101: the field or link of an entity, or a message with the nearest name.
@@ -47,10 +88,20 @@ impl World<'_> {
         let near =
             nearest(&name.value, lock.fields.keys().chain(lock.links.keys()).map(String::as_str)).map(str::to_owned);
         let system = &self.systems[&entity.system];
-        let source = match self.lock_paths.get(&entity.system) {
+        let pulled = system.lock.lines.contains_key(&format!("entities.{}", entity.entity));
+        let source = match self.lock_paths.get(&entity.system).filter(|_| pulled) {
             Some(path) => format!("{entity} comes from {path}, pulled {}", system.lock.pulled),
             None => format!("{entity} is declared in the rules"),
         };
+        if lock.links.contains_key(&name.value) {
+            let message = format!("{entity}.{} is a link and holds no value", name.value);
+            let problem = Problem::new("E0101", message, name.span, "leads to a record");
+            let fields = lock.fields.keys().map(String::as_str).filter(|field| *field != "engine_link_id");
+            let fields: Vec<&str> = fields.collect();
+            let help = format!("name a field of {entity}: {}", fields.join(", "));
+            self.tell(problem.help(help));
+            return;
+        }
         let mut problem = Problem::new(
             "E0101",
             format!("{entity} has no field `{}`", name.value),
@@ -63,13 +114,28 @@ impl World<'_> {
                 true,
                 vec![(name.span, near)],
             ),
-            None => problem.help(source),
+            None => {
+                let known: Vec<&str> = lock.fields.keys().chain(lock.links.keys()).map(String::as_str).collect();
+                problem.help(format!("it has: {}\n{source}", known.join(", ")))
+            }
         };
         self.tell(problem);
     }
 
+    /// The field that a name means, misspelt or not.
+    pub(super) fn meant_field(&self, entity: &EntityName, name: &Name) -> Option<String> {
+        let lock = self.entity(entity)?;
+        match lock.fields.contains_key(&name.value) {
+            true => Some(name.value.clone()),
+            false => nearest(&name.value, lock.fields.keys().map(String::as_str)).map(str::to_owned),
+        }
+    }
+
     /// E0106.
     pub(super) fn no_such<'n>(&mut self, what: &str, name: &Name, known: impl Iterator<Item = &'n str>) {
+        if self.lost.contains(&name.value) {
+            return;
+        }
         let known: Vec<&str> = known.collect();
         let near = nearest(&name.value, known.iter().copied()).map(str::to_owned);
         let mut problem =
@@ -99,6 +165,9 @@ impl World<'_> {
     }
 
     pub(super) fn no_option(&mut self, name: &str, word: &str, span: Span, options: &[String]) {
+        if self.lost.contains(word) {
+            return;
+        }
         let near = nearest(word, options.iter().map(String::as_str)).map(str::to_owned);
         let mut problem = Problem::new("E0108", format!("{name} has no option `{word}`"), span, "not an option");
         problem = match near {

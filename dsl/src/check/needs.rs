@@ -95,8 +95,25 @@ impl World<'_> {
     ) -> Vec<Assign> {
         let full = format!("{system}.{name}");
         let mut assigns = Vec::new();
-        for line in &record.lines {
+        for (index, line) in record.lines.iter().enumerate() {
             let param = &line.path.names[0];
+            let twice = record.lines[..index].iter().find(|other| other.path.names[0].value == param.value);
+            if twice.is_some() || given.contains(&param.value.as_str()) {
+                let message = format!("`{}` is given twice", param.value);
+                let problem = Problem::new("E0103", message, param.span, "again here");
+                let problem = match twice {
+                    Some(first) => problem.label(first.path.span, "first here"),
+                    None => problem.label(head, "given here"),
+                };
+                self.tell(problem.help("remove one of the two"));
+                continue;
+            }
+            if let Some(part) = line.path.names.get(1) {
+                let message = format!("`{}` is a parameter and has no parts", param.value);
+                let problem = Problem::new("E0101", message, part.span, "not known");
+                self.tell(problem.help(format!("write `{} = …`", param.value)));
+                continue;
+            }
             let Some(field) = operation.params.get(&param.value).cloned() else {
                 let near =
                     crate::near::nearest(&param.value, operation.params.keys().map(String::as_str)).map(str::to_owned);

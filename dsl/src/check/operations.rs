@@ -21,6 +21,7 @@ impl World<'_> {
     ) -> Option<ActionKind> {
         let found = self.operation(Some(&operation.system), &operation.name);
         if let Some(name) = named {
+            self.taken(names, name);
             let kind = found.as_ref().map_or(Kind::Any, |(_, _, op)| Kind::Members(op.result.clone()));
             names.vars.insert(name.value.clone(), Var::new(kind));
         }
@@ -145,14 +146,12 @@ impl World<'_> {
         name: &ast::Name,
     ) -> Option<(String, String, Operation)> {
         if let Some(system) = system {
-            if !self.has_system(system) {
-                return None;
-            }
-            let lock = &self.systems[&system.value].lock;
+            let system = self.has_system(system)?;
+            let lock = &self.systems[&system].lock;
             if let Some(op) = lock.operations.get(&name.value) {
-                return Some((system.value.clone(), name.value.clone(), op.clone()));
+                return Some((system, name.value.clone(), op.clone()));
             }
-            if self.unread.contains(&system.value) {
+            if self.unread.contains(&system) {
                 return None;
             }
             let known: Vec<String> = lock.operations.keys().cloned().collect();

@@ -15,6 +15,14 @@ use crate::value::Value;
 impl World<'_> {
     /// A variable and what follows it, a side of the sync, or a word.
     pub(super) fn path(&mut self, names: &Names, path: &Path, expected: &Expected) -> Typed {
+        let mut typed = self.found(names, path, expected);
+        if let Some(missing) = &mut typed.missing {
+            missing.ruled_out |= names.present.contains(&super::expr::dotted(path));
+        }
+        typed
+    }
+
+    fn found(&mut self, names: &Names, path: &Path, expected: &Expected) -> Typed {
         let first = &path.names[0];
         // E0097 has been told by the parser.
         if path.names.len() > 16 {
@@ -78,7 +86,21 @@ impl World<'_> {
         }
         let known: Vec<String> =
             names.vars.keys().filter(|name| !matches!(name.as_str(), "new" | "old")).cloned().collect();
-        self.no_such("variable", first, known.iter().map(String::as_str));
+        // A name that is not there is told of once in an item.
+        if self.told.insert(first.value.clone()) {
+            if names.vars.contains_key("this") {
+                let problem = Problem::new(
+                    "E0106",
+                    format!("there is no variable `{}`", first.value),
+                    first.span,
+                    "not known here",
+                );
+                let help = format!("name the record at the end of the head: `as {}`, or write `this`", first.value);
+                self.tell(problem.help(help));
+            } else {
+                self.no_such("variable", first, known.iter().map(String::as_str));
+            }
+        }
         Typed::any(path.span)
     }
 
@@ -123,6 +145,10 @@ impl World<'_> {
                             format!("{entity}.{} is no record", name.value),
                         );
                         self.tell(problem.help("a structured value is handed on whole"));
+                        return Typed::any(span);
+                    }
+                    if name.value == "engine_link_id" {
+                        self.own_field(&entity, name.span, "use a field that people or the systems keep");
                         return Typed::any(span);
                     }
                     note(&mut self.used, &entity, &name.value, false);

@@ -64,6 +64,20 @@ impl World<'_> {
             self.tell(problem);
             return None;
         }
+        if let (Some(at), true) = (line.link, lock.fields.contains_key(&name.value)) {
+            let message = format!("{}.{} is a value and links nothing", purpose.entity, name.value);
+            let problem = Problem::new("E0101", message, name.span, "no link");
+            let without = Span { end: name.span.start, ..at };
+            self.tell(problem.help("remove the word `link`").fix("remove it", true, vec![(without, String::new())]));
+            return None;
+        }
+        if let (None, true) = (line.link, lock.links.contains_key(&name.value)) {
+            let message = format!("{}.{} is a link", purpose.entity, name.value);
+            let problem = Problem::new("E0201", message, name.span, "leads to a record");
+            let at = Span { end: name.span.start, ..name.span };
+            let help = format!("write `link {} = …`", name.value);
+            self.tell(problem.help(help).fix("write `link`", true, vec![(at, "link ".to_owned())]));
+        }
         if let Some(link) = lock.links.get(&name.value) {
             let wanted = EntityName::new(&purpose.entity.system, &link.to);
             note(&mut self.used, purpose.entity, &name.value, true);
@@ -97,18 +111,7 @@ impl World<'_> {
             return None;
         };
         if field.read_only || name.value == "engine_link_id" {
-            let who = if field.read_only {
-                self.systems[&purpose.entity.system].lock.product.clone()
-            } else {
-                "the engine".to_owned()
-            };
-            let problem = Problem::new(
-                "E0207",
-                format!("{who} sets {}.{} itself", purpose.entity, name.value),
-                line.path.span,
-                "cannot be written",
-            );
-            self.tell(problem.help("remove the line"));
+            self.own_field(purpose.entity, line.path.span, "remove the line");
             return None;
         }
         note(&mut self.used, purpose.entity, &name.value, false);

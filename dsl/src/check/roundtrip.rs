@@ -8,7 +8,10 @@ use crate::ast::{self, TransformName};
 use crate::diagnostic::Problem;
 use crate::program::{Direction, Mapping, MappingKind, Outcome, Policy, Side, Sync};
 use crate::schema::{ChangedAt, Field, Type};
-use crate::transforms::{self, Class};
+use crate::transforms::Class;
+
+/// Two-way transforms to suggest: those that are useful for what people keep in two systems.
+const SUGGESTED: [&str; 5] = ["lowercase", "trimmed", "e164", "cents", "unix_seconds"];
 
 impl World<'_> {
     pub(super) fn policy(
@@ -128,14 +131,8 @@ impl World<'_> {
         }
         for (entity, (name, field)) in [(&built.left, &left), (&built.right, &right)] {
             if field.read_only || name.value == "engine_link_id" {
-                let product = self.systems[&entity.system].lock.product.clone();
-                let problem = Problem::new(
-                    "E0207",
-                    format!("{product} sets {entity}.{} itself", name.value),
-                    name.span,
-                    "cannot be written",
-                );
-                self.tell(problem.help("use `->` or `<-`"));
+                let entity = entity.clone();
+                self.own_field(&entity, name.span, "use `->` or `<-`");
                 return None;
             }
         }
@@ -218,8 +215,6 @@ impl World<'_> {
 
     /// E0304.
     fn lossy(&mut self, built: &Sync, line: &ast::Mapping, transform: &ast::Transform, why: &str) {
-        let two_way: Vec<&str> =
-            transforms::registry().iter().filter(|b| b.class != Class::Lossy).map(|b| b.name).collect();
         let problem = Problem::new(
             "E0304",
             "a two-way field needs a transform that can be undone",
@@ -230,8 +225,21 @@ impl World<'_> {
         .help(format!(
             "use `->` if the {} owns this field, or a two-way transform ({})",
             super::words::system(&built.left.system),
-            two_way.join(", ")
+            SUGGESTED.join(", ")
         ));
         self.tell(problem);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transforms;
+
+    #[test]
+    fn what_is_suggested_for_a_two_way_field_can_be_undone() {
+        for name in SUGGESTED {
+            assert!(transforms::named(name).is_some_and(|builtin| builtin.class != Class::Lossy), "{name}");
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! A quoted spelling of a system is allowed as a value here: that is how an unknown stage arrives.
 
 use super::expr::{Expected, Kind, Names, Var};
-use super::world::{World, entity_name};
+use super::world::World;
 use crate::ast::{self, ExprKind, Item, SentWhat, TestStatement};
 use crate::diagnostic::Problem;
 use crate::near::nearest;
@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 
 impl World<'_> {
     pub(super) fn test(&mut self, test: &ast::Test, item: &Item) {
+        self.told.clear();
         let used = self.used.clone();
         let mentioned = self.mentioned.clone();
         let mut names = Names::default();
@@ -57,16 +58,13 @@ impl World<'_> {
             }
             TestStatement::GivenFault { target, status, extent, .. } => {
                 let system = &target.names[0];
-                self.has_system(system).then(|| Line::Fault {
-                    target: Target::System(system.value.clone()),
-                    status: *status,
-                    extent: *extent,
-                })?
+                Line::Fault { target: Target::System(self.has_system(system)?), status: *status, extent: *extent }
             }
             TestStatement::GivenRecord { named, entity, changed_at, record } => {
                 let found = self.has_entity(entity);
                 let values = found.as_ref().map(|found| self.test_record(names, found, record)).unwrap_or_default();
                 if let Some(name) = named {
+                    self.taken(names, name);
                     let kind = found.clone().map_or(Kind::Any, Kind::Record);
                     names.vars.insert(name.value.clone(), Var::new(kind));
                 }
@@ -84,40 +82,36 @@ impl World<'_> {
             },
             TestStatement::Becomes { path, value } => return self.test_becomes(names, path, value),
             TestStatement::Happens { event, record } => {
-                if !self.has_system(&event.system) {
-                    return None;
-                }
-                let name = entity_name(event);
+                let name = EntityName::new(self.has_system(&event.system)?, &event.name.value);
                 match self.systems[&name.system].lock.events.get(&name.entity).cloned() {
                     Some(fields) => {
                         let values = self.test_members(names, &name, &fields, record);
                         Line::Happens { what: name, event: true, values }
                     }
                     None => {
-                        let entity = self.has_entity(event)?;
+                        let events: Vec<String> = self.systems[&name.system].lock.events.keys().cloned().collect();
+                        let entity = self.has_entity_or(event, "event or entity", &events)?;
                         let values = self.test_record(names, &entity, record);
                         Line::Happens { what: entity, event: false, values }
                     }
                 }
             }
             TestStatement::Message { system, message, times, record } => {
-                if !self.has_system(system) {
-                    return None;
-                }
-                let name = self.message(&system.value, message)?;
-                let lock = &self.systems[&system.value].lock;
+                let system = self.has_system(system)?;
+                let name = self.message(&system, message)?;
+                let lock = &self.systems[&system].lock;
                 let about = lock.deliveries.as_ref().and_then(|d| d.messages.get(&name)).map(|m| m.about.clone());
                 let values = match (about, record) {
                     (Some(About::Record { entity, .. }), Some(record)) => {
-                        self.test_record(names, &EntityName::new(&system.value, entity), record)
+                        self.test_record(names, &EntityName::new(&system, entity), record)
                     }
                     (Some(About::Event(event)), Some(record)) => {
                         let fields = lock.events.get(&event).cloned().unwrap_or_default();
-                        self.test_members(names, &EntityName::new(&system.value, event), &fields, record)
+                        self.test_members(names, &EntityName::new(&system, event), &fields, record)
                     }
                     _ => Vec::new(),
                 };
-                Line::Message { system: system.value.clone(), message: name, times: *times, values }
+                Line::Message { system, message: name, times: *times, values }
             }
             TestStatement::Expect(expectation) => Line::Expect(self.test_expectation(names, expectation)?),
         })
@@ -125,6 +119,11 @@ impl World<'_> {
 
     fn test_becomes(&mut self, names: &Names, path: &ast::Path, value: &ast::Expr) -> Option<Line> {
         let target = self.path(names, path, &Expected::default());
+        if matches!(target.kind, Kind::Record(_)) {
+            let message = "only a value can become another one";
+            let problem = Problem::new("E0201", message, path.span, super::types::describe(&target.kind));
+            self.tell(problem.help("name a field of it: `deal.dealstage becomes closedwon`"));
+        }
         let Kind::Value(ty) = target.kind else { return None };
         let wanted = Expected {
             ty: Some(ty),

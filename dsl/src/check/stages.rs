@@ -4,50 +4,63 @@ use super::words::quoted;
 use super::world::World;
 use crate::ast;
 use crate::diagnostic::Problem;
+use crate::near::nearest;
+use crate::source::Span;
 
 impl World<'_> {
     /// E0502, E0509, E0108.
     pub(super) fn stages(&mut self, when: &ast::When, choice: Option<usize>, words: &[String], field: &str) {
-        let mut handled: Vec<(&ast::Name, bool)> = Vec::new();
-        for branch in &when.branches {
-            for name in branch.to.iter().chain(&branch.from) {
-                if !words.is_empty() && !words.contains(&name.value) {
-                    self.no_option(field, &name.value, name.span, words);
-                }
+        // A misspelt word stands for the one that is meant.
+        let meant = |world: &mut Self, name: &ast::Name| {
+            if words.is_empty() || words.contains(&name.value) {
+                return name.value.clone();
             }
+            world.no_option(field, &name.value, name.span, words);
+            nearest(&name.value, words.iter().map(String::as_str)).unwrap_or(&name.value).to_owned()
+        };
+        // Each with the word it comes from, where that is said.
+        let mut handled: Vec<(String, Option<String>, Span)> = Vec::new();
+        for branch in &when.branches {
+            let from = branch.from.as_ref().map(|name| meant(self, name));
             for name in &branch.to {
-                if branch.from.is_none()
-                    && let Some((first, _)) = handled.iter().find(|(n, all)| *all && n.value == name.value)
-                {
-                    let problem = Problem::new(
-                        "E0509",
-                        format!("stage `{}` is handled twice", name.value),
-                        name.span,
-                        "again here",
-                    );
-                    self.problems.push(problem.label(first.span, "first here").help("remove one of them"));
+                let word = meant(self, name);
+                let before = handled.iter().find(|(other, others, _)| *other == word && *others == from);
+                if let Some((.., first)) = before {
+                    let message = match &from {
+                        Some(from) => format!("the change from `{from}` to `{word}` is handled twice"),
+                        None => format!("stage `{word}` is handled twice"),
+                    };
+                    let problem = Problem::new("E0509", message, name.span, "again here");
+                    let problem = problem.label(*first, "first here").help("remove one of them");
+                    self.tell(problem);
                 }
-                handled.push((name, branch.from.is_none()));
+                handled.push((word, from.clone(), name.span));
             }
         }
-        let Some(choice) = choice else { return };
-        let missing: Vec<String> =
-            words.iter().filter(|w| !handled.iter().any(|(n, all)| *all && n.value == **w)).cloned().collect();
+        let missing: Vec<String> = words
+            .iter()
+            .filter(|word| !handled.iter().any(|(name, from, _)| from.is_none() && name == *word))
+            .filter(|word| !self.lost.contains(*word))
+            .cloned()
+            .collect();
         let Some(first) = missing.first() else { return };
-        let name = self.choices[choice].name.clone();
-        let message = if missing.len() == 1 {
-            format!("stage `{first}` is not handled")
-        } else {
-            format!("stages {} are not handled", quoted(&missing))
+        let (name, one, several) = match choice {
+            Some(choice) => (self.choices[choice].name.clone(), "stage", "stages"),
+            None => (field.to_owned(), "value", "values"),
+        };
+        let message = match missing.as_slice() {
+            [_] => format!("{one} `{first}` is not handled"),
+            _ => format!("{several} {} are not handled", quoted(&missing)),
         };
         let done = words.len() - missing.len();
         let head = when.entity.span.to(when.trigger.span);
         let note = self
             .word_place(&name, first)
             .map_or_else(String::new, |place| format!("\nnote: `{first}` was added to {name} in {place}"));
-        let problem =
-            Problem::new("E0502", message, head, format!("{name} has {} stages, {done} are handled", words.len()))
-                .help(format!("add `to {} {{ nothing }}`, or say what should happen{note}", missing.join(", ")));
+        let are = if done == 1 { "is" } else { "are" };
+        let label = format!("{name} has {} {several}, {done} {are} handled", words.len());
+        let problem = Problem::new("E0502", message, head, label)
+            .help(format!("add `to {} {{ nothing }}`, or say what should happen{note}", missing.join(", ")));
         self.tell(problem);
     }
 

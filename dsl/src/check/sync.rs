@@ -15,6 +15,15 @@ use crate::source::Span;
 impl World<'_> {
     pub(super) fn sync(&mut self, sync: &ast::Sync, item: &Item) {
         let (Some(left), Some(right)) = (self.has_entity(&sync.left), self.has_entity(&sync.right)) else { return };
+        if left.system == right.system {
+            let message = format!("both sides of this sync are of {}", left.system);
+            let problem = Problem::new("E0301", message, sync.right.span, "there is nothing to keep in step");
+            self.tell(
+                problem.label(sync.left.span, "the other side").help("name two systems: `between app.X and crm.Y`"),
+            );
+            self.unsure.insert(sync.name.value.clone());
+            return;
+        }
         let side_of = |name: &ast::Name| {
             if name.value == left.system {
                 Some(Side::Left)
@@ -40,10 +49,16 @@ impl World<'_> {
         for key in &sync.keys {
             let mut sound = true;
             for (entity, name) in [(&left, &key.left), (&right, &key.right)] {
-                if self.entity(entity).is_some_and(|e| e.fields.contains_key(&name.value)) {
+                if name.value == "engine_link_id" {
+                    self.own_field(entity, name.span, "remove this key: the engine uses it where there is no other");
+                    sound = false;
+                } else if self.entity(entity).is_some_and(|e| e.fields.contains_key(&name.value)) {
                     note(&mut self.used, entity, &name.value, false);
                 } else {
-                    self.no_field(entity, name);
+                    // A key that is written once for both sides is one mistake.
+                    if sound || key.left.span != key.right.span {
+                        self.no_field(entity, name);
+                    }
                     sound = false;
                 }
             }
@@ -58,7 +73,10 @@ impl World<'_> {
                 (_, Some(side)) => {
                     built.create.insert(side);
                 }
-                _ => self.no_such("side", create, [left.system.as_str(), right.system.as_str(), "both"].into_iter()),
+                _ => {
+                    self.no_such("side", create, [left.system.as_str(), right.system.as_str(), "both"].into_iter());
+                    self.unsure.insert(sync.name.value.clone());
+                }
             }
         }
         for (system, what) in &sync.on_delete {
@@ -73,12 +91,20 @@ impl World<'_> {
             vars: BTreeMap::new(),
             bare: Some(("left".to_owned(), left.clone())),
             sides: vec![("left".to_owned(), left.clone()), ("right".to_owned(), right.clone())],
+            ..Names::default()
         };
+        let before = self.problems.len();
         built.only = sync
             .only
             .iter()
             .map(|expr| self.condition(&names, expr))
             .reduce(|a, b| Expr::And(Box::new(a), Box::new(b)));
+        if self.problems.len() > before {
+            self.unsure.insert(sync.name.value.clone());
+        }
+        if let (Some(create), true) = (&sync.create, sync.keys.is_empty()) {
+            self.keyless(&left, &right, create.span);
+        }
         for mapping in &sync.mappings {
             if let Some(mapping) = self.mapping(sync, &built, mapping) {
                 built.fields.push(mapping);
@@ -87,6 +113,38 @@ impl World<'_> {
         self.implicit(&mut built, sync);
         self.create_needs(sync, &built, item);
         self.syncs.insert(built.name.clone(), built);
+    }
+
+    /// E0503 for a sync that makes records and cannot tell which are there already.
+    fn keyless(&mut self, left: &EntityName, right: &EntityName, span: Span) {
+        let same = self.entity(left).and_then(|lock| {
+            let theirs = self.entity(right)?;
+            let both = |name: &&String| {
+                let unique = |fields: &BTreeMap<String, Field>| fields.get(*name).is_some_and(|field| field.unique);
+                name.as_str() != "id" && (unique(&lock.fields) || unique(&theirs.fields))
+            };
+            lock.fields.keys().filter(|name| theirs.fields.contains_key(*name)).find(both).cloned()
+        });
+        let message = "nothing says which records are the same, so every one would be made anew";
+        let problem =
+            Problem::new("E0503", message, span, format!("what {left} and {right} have in common is not said"));
+        let help = match same {
+            Some(name) => format!("add `match by {name}`"),
+            None => "add `match by left = right`, with a field of each side".to_owned(),
+        };
+        self.tell(problem.help(help));
+    }
+
+    /// E0207: a field that the system or the engine keeps.
+    pub(super) fn own_field(&mut self, entity: &EntityName, span: Span, help: &str) {
+        let name = self.text(span).rsplit('.').next().unwrap_or_default().trim_matches('`').to_owned();
+        let (who, label) = if name == "engine_link_id" {
+            ("the engine".to_owned(), "not for rules")
+        } else {
+            (self.systems[&entity.system].lock.product.clone(), "cannot be written")
+        };
+        let problem = Problem::new("E0207", format!("{who} sets {entity}.{name} itself"), span, label);
+        self.tell(problem.help(help));
     }
 
     /// E0201 for a pair of keys that can never be equal.
@@ -185,6 +243,7 @@ impl World<'_> {
             vars: BTreeMap::<String, Var>::new(),
             bare: Some((variable.to_owned(), built.entity(source_side).clone())),
             sides: vec![("left".to_owned(), built.left.clone()), ("right".to_owned(), built.right.clone())],
+            ..Names::default()
         };
         let target_entity = built.entity(target_side).clone();
         let target = self.field_of(&target_entity, target_expr);
@@ -201,20 +260,14 @@ impl World<'_> {
         let typed = self.expr(&names, source_expr, &Expected { name: expected.name.clone(), ..Expected::default() });
         let (name, field) = target?;
         if field.read_only || name.value == "engine_link_id" {
-            let product = self.systems[&target_entity.system].lock.product.clone();
-            let problem = Problem::new(
-                "E0207",
-                format!("{product} sets {target_entity}.{} itself", name.value),
-                name.span,
-                "cannot be written",
-            );
-            self.tell(problem.help("remove the line"));
+            self.own_field(&target_entity, name.span, "remove the line");
             return None;
         }
         self.fit(&typed, &expected, target_expr.span);
         let create_only = line.on_create.is_some();
         if let Some(at) = line.on_create
             && !built.create.contains(&target_side)
+            && !self.unsure.contains(&built.name)
         {
             let problem =
                 Problem::new("W0204", "`on create` never happens", at, format!("this sync makes no {target_entity}"));

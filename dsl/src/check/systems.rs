@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::world::World;
-use crate::ast;
+use crate::ast::{self, Item, ItemKind};
 use crate::diagnostic::Problem;
 use crate::program::{self, Limit};
-use crate::schema::{Entity, Field, Lock, read_lock};
-use crate::source::Span;
+use crate::schema::{Entity, EntityName, Field, Lock, Type, read_lock};
+use crate::source::{FileId, Span};
 
 impl World<'_> {
-    pub(super) fn system(&mut self, system: &ast::System) {
+    /// A system with its lock. `items` may hold entities that are written by hand instead.
+    pub(super) fn system(&mut self, system: &ast::System, items: &[(FileId, Item)]) {
         let name = &system.name.value;
         let mut limits = BTreeMap::new();
         for limit in &system.limits {
@@ -40,11 +41,28 @@ impl World<'_> {
                 );
                 self.tell(problem.help(format!("write `{unit}`")));
             }
+            if limit.amount.value == 0 || limit.per.value.0 <= 0 {
+                let message = format!("the limit `{}` lets nothing through", limit.name.value);
+                let problem = Problem::new("E0803", message, limit.span, "none, or in no time");
+                self.tell(problem.help(format!("write it as `limit {} 100 {unit} per 10 seconds`", limit.name.value)));
+                continue;
+            }
             self.limit_spans.insert((name.clone(), limit.name.value.clone()), limit.span);
             limits.insert(limit.name.value.clone(), Limit { amount: limit.amount.value, per: limit.per.value });
         }
         let lock = match &system.schema {
-            None => empty_lock(name),
+            None => {
+                let own = |item: &ItemKind| matches!(item, ItemKind::Entity(e) if e.name.system.value == *name);
+                if !items.iter().any(|(_, item)| own(&item.kind)) {
+                    let message = format!("nothing says what {name} has");
+                    let problem = Problem::new("E0902", message, system.name.span, "neither a lock nor an `entity`");
+                    let help = format!("write `schema \"schemas/{name}.lock\"` and run `engine schema pull {name}`");
+                    self.tell(problem.help(help));
+                    self.broken = true;
+                    self.unread.insert(name.clone());
+                }
+                empty_lock(name)
+            }
             Some(path) => match self.lock_texts.get(&path.value).map(|text| read_lock(text)) {
                 Some(Ok(lock)) => {
                     self.lock_paths.insert(name.clone(), path.value.clone());
@@ -56,8 +74,12 @@ impl World<'_> {
                             format!("`{name}` needs a lock of its own"),
                         );
                         self.tell(problem.help(format!("run `engine schema pull {name}`")));
+                        self.broken = true;
+                        self.unread.insert(name.clone());
+                        empty_lock(name)
+                    } else {
+                        lock
                     }
-                    lock
                 }
                 Some(Err(error)) => {
                     let place = error.line.map_or_else(String::new, |line| format!(":{line}"));
@@ -86,13 +108,30 @@ impl World<'_> {
         self.systems.insert(name.clone(), program::System { lock, limits, cache });
     }
 
-    pub(super) fn entity_item(&mut self, item: &ast::EntityItem) {
-        if !self.has_system(&item.name.system) {
+    /// An entity that is written by hand; `before` are those that were.
+    pub(super) fn entity_item(&mut self, item: &ast::EntityItem, before: &mut BTreeMap<EntityName, Span>) {
+        let Some(system) = self.has_system(&item.name.system) else { return };
+        let name = EntityName::new(system, &item.name.name.value);
+        if self.entity(&name).is_some() {
+            let problem = Problem::new("E0103", format!("there are two of {name}"), item.name.span, "again here");
+            let problem = match before.get(&name) {
+                Some(first) => problem.label(*first, "first here"),
+                None => problem,
+            };
+            let help = match self.lock_paths.get(&name.system) {
+                Some(path) if !before.contains_key(&name) => {
+                    format!("remove this item: {path} says what {name} has")
+                }
+                _ => "write all of its fields in one item".to_owned(),
+            };
+            self.tell(problem.help(help));
             return;
         }
+        before.insert(name.clone(), item.name.span);
+        let mut names: BTreeMap<&str, Span> = BTreeMap::new();
         let mut entity = Entity { batch: 1, ..Entity::default() };
         let id = Field {
-            ty: crate::schema::Type::Text,
+            ty: Type::Text,
             options: Vec::new(),
             optional: false,
             unique: true,
@@ -105,6 +144,12 @@ impl World<'_> {
             entity.changed_at = crate::schema::ChangedAt::Field(at.value.clone());
         }
         for decl in &item.fields {
+            if let Some(first) = names.insert(&decl.name.value, decl.name.span) {
+                let message = format!("{name} has two of `{}`", decl.name.value);
+                let problem = Problem::new("E0103", message, decl.name.span, "again here");
+                self.tell(problem.label(first, "first here").help("remove one of them"));
+                continue;
+            }
             let text = decl.ty.names.iter().map(|n| n.value.as_str()).collect::<Vec<_>>().join(".");
             if let [_, to] = decl.ty.names.as_slice() {
                 entity.links.insert(
@@ -118,7 +163,7 @@ impl World<'_> {
                 self.tell(problem.help("types are text, integer, number, money, percent, flag, date, time, record, and entities such as app.User"));
                 continue;
             };
-            let ty = if decl.list { crate::schema::Type::List(Box::new(ty)) } else { ty };
+            let ty = if decl.list { Type::List(Box::new(ty)) } else { ty };
             entity.fields.insert(
                 decl.name.value.clone(),
                 Field {
@@ -132,8 +177,27 @@ impl World<'_> {
                 },
             );
         }
-        if let Some(system) = self.systems.get_mut(&item.name.system.value) {
-            system.lock.entities.insert(item.name.name.value.clone(), entity);
+        let ty = item.changed_at.as_ref().map(|at| entity.fields.get(&at.value).map(|field| field.ty.clone()));
+        if let Some(system) = self.systems.get_mut(&name.system) {
+            system.lock.entities.insert(name.entity.clone(), entity);
+        }
+        match (&item.changed_at, ty) {
+            (Some(at), Some(None)) => self.no_field(&name, at),
+            (Some(at), Some(Some(ty))) if ty != Type::Time => {
+                let problem = Problem::new("E0201", "a change time is a time", at.span, super::types::type_name(&ty));
+                self.tell(problem.help("name a field of type `time`"));
+            }
+            _ => {}
+        }
+    }
+
+    /// Links of an entity that is written by hand lead to entities.
+    pub(super) fn entity_links(&mut self, item: &ast::EntityItem) {
+        for decl in &item.fields {
+            if let [system, name] = decl.ty.names.as_slice() {
+                let to = ast::Qualified { system: system.clone(), name: name.clone(), span: decl.ty.span };
+                self.has_entity(&to);
+            }
         }
     }
 

@@ -31,14 +31,20 @@ impl World<'_> {
             && matches!(typed.expr, Expr::Literal(_))
         {
             let written = self.text(typed.span).to_owned();
+            let hundredfold = written.replace('_', "").parse::<rust_decimal::Decimal>().ok();
+            let hundredfold = hundredfold.and_then(|n| n.checked_mul(rust_decimal::Decimal::ONE_HUNDRED));
+            let stored = hundredfold.map_or_else(|| format!("{written}00"), |n| n.normalize().to_string());
+            // Who writes a fraction means it.
+            let fraction = hundredfold.is_some_and(|n| !n.is_zero() && n.abs() < rust_decimal::Decimal::ONE_HUNDRED);
+            let meant = if fraction { &stored } else { &written }.clone();
             let problem = Problem::new(
                 "E0205",
                 format!("{} is a percent, this is a number", expected.name),
                 typed.span,
                 "number",
             )
-            .help(format!("write {written}%  (a bare {written} would be stored as {written}00%)"))
-            .fix(format!("write {written}%"), false, vec![(typed.span, format!("{written}%"))]);
+            .help(format!("write {meant}%  (a bare {written} would be stored as {stored}%)"))
+            .fix(format!("write {meant}%"), false, vec![(typed.span, format!("{meant}%"))]);
             self.tell(problem);
             return;
         }

@@ -23,10 +23,15 @@ impl World<'_> {
                 _ => {}
             }
         }
+        let as_written = choices.clone();
         choices.sort_by(|a, b| a.name.value.cmp(&b.name.value));
         tables.sort_by(|a, b| a.name.value.cmp(&b.name.value));
         for choice in choices {
             self.choice(choice);
+        }
+        let mut claims = BTreeMap::new();
+        for choice in as_written {
+            self.claims(choice, &mut claims);
         }
         for table in tables {
             self.table(table);
@@ -46,13 +51,14 @@ impl World<'_> {
             Some(found) => Some((entity, field.value.clone(), found)),
             None => {
                 self.no_field(&entity, field);
-                None
+                let meant = self.meant_field(&entity, field)?;
+                let found = self.field(&entity, &meant)?.clone();
+                Some((entity, meant, found))
             }
         }
     }
 
     fn choice(&mut self, choice: &ast::Choice) {
-        let index = self.choices.len();
         let mut words: Vec<Word> = Vec::new();
         let mut spans: BTreeMap<String, Span> = BTreeMap::new();
         for row in &choice.rows {
@@ -68,49 +74,87 @@ impl World<'_> {
             }
             let mut spelled = BTreeMap::new();
             for (system, text, _) in &row.spelled {
-                if self.has_system(system) {
-                    spelled.insert(system.value.clone(), text.value.clone());
+                let Some(system) = self.has_system(system) else { continue };
+                if let Some(first) = spelled.insert(system.clone(), text.value.clone()) {
+                    let message = format!("`{}` is spelled twice in {system}", row.word.value);
+                    let first = format!("\"{first}\" stands before it");
+                    let problem = Problem::new("E0103", message, text.span, first);
+                    self.tell(problem.help("a word has one spelling in each system: remove one of them"));
                 }
             }
             let label = row.label.as_ref().map_or_else(|| row.word.value.clone(), |label| label.value.clone());
-            words.push(Word { word: row.word.value.clone(), label, spelled, is_final: row.is_final });
+            let word = self.meant_word(choice, row).unwrap_or_else(|| row.word.value.clone());
+            words.push(Word { word, label, spelled, is_final: row.is_final });
         }
         self.ordered.push(choice.ordered);
         self.choices.push(Choice { name: choice.name.value.clone(), words });
+    }
+
+    /// A word that a field does not have, though it has one much like it that no row is for: that one is meant.
+    fn meant_word(&self, choice: &ast::Choice, row: &ast::ChoiceRow) -> Option<String> {
+        choice.fields.iter().find_map(|path| {
+            let [system, entity, field] = path.names.as_slice() else { return None };
+            if row.spelled.iter().any(|(other, ..)| other.value == system.value) {
+                return None;
+            }
+            let declared = self.field(&EntityName::new(&system.value, &entity.value), &field.value)?;
+            if declared.options.is_empty() || declared.options.contains(&row.word.value) {
+                return None;
+            }
+            let near = nearest(&row.word.value, declared.options.iter().map(String::as_str))?;
+            let taken = choice.rows.iter().any(|other| other.word.value == near);
+            (!taken).then(|| near.to_owned())
+        })
+    }
+
+    /// The fields that take the words of a choice. The first choice that claims a field has it.
+    fn claims(&mut self, choice: &ast::Choice, claims: &mut BTreeMap<(EntityName, String), Span>) {
+        let Some(index) = self.choices.iter().position(|other| other.name == choice.name.value) else { return };
         for path in &choice.fields {
             let Some((entity, field, declared)) = self.field_path(path) else { continue };
-            if let Some(other) = self.choice_of.insert((entity.clone(), field.clone()), index)
-                && other != index
-            {
-                let problem = Problem::new(
-                    "E0214",
-                    format!("two choices claim {entity}.{field}"),
-                    path.span,
-                    format!("{} claims it too", self.choices[other].name),
-                );
-                self.tell(problem.help("name the field in one of them only"));
+            let claim = (entity.clone(), field.clone());
+            if let (Some(other), Some(first)) = (self.choice_of.get(&claim), claims.get(&claim)) {
+                let other = self.choices[*other].name.clone();
+                let problem = if other == choice.name.value {
+                    Problem::new("E0103", format!("{other} names {entity}.{field} twice"), path.span, "again here")
+                        .label(*first, "first here")
+                        .help("remove one of them")
+                } else {
+                    Problem::new("E0214", format!("two choices claim {entity}.{field}"), path.span, "claims it too")
+                        .label(*first, format!("{other} claims it"))
+                        .help("name the field in one of them only")
+                };
+                self.tell(problem);
+                continue;
             }
-            self.spellings(choice, index, path, &entity, &field, &declared);
+            claims.insert(claim.clone(), path.span);
+            if !matches!(declared.ty, Type::Enum | Type::Text) {
+                let message = format!("{entity}.{field} takes no words");
+                let ty = super::types::type_name(&declared.ty);
+                let problem = Problem::new("E0201", message, path.span, ty);
+                self.tell(problem.help("name fields of type `enum` or `text`, or remove this one"));
+                continue;
+            }
+            self.choice_of.insert(claim, index);
+            self.spellings(choice, index, &entity, &field, &declared);
         }
     }
 
-    fn spellings(
-        &mut self,
-        choice: &ast::Choice,
-        index: usize,
-        path: &Path,
-        entity: &EntityName,
-        field: &str,
-        declared: &Field,
-    ) {
+    fn spellings(&mut self, choice: &ast::Choice, index: usize, entity: &EntityName, field: &str, declared: &Field) {
         let mut seen: BTreeMap<String, Span> = BTreeMap::new();
         let system = entity.system.clone();
-        let mut used = BTreeSet::new();
+        let mut words: BTreeSet<&str> = BTreeSet::new();
         for row in &choice.rows {
-            let Some(word) = self.choices[index].row(&row.word.value).cloned() else { continue };
+            // A word that stands twice was told of.
+            if !words.insert(&row.word.value) {
+                continue;
+            }
+            let Some(word) = self.choices[index].row(&row.word.value).cloned() else {
+                self.misspelt_word(entity, field, row, declared);
+                continue;
+            };
             let spelling = word.spelling(&system).to_owned();
             let span = row.spelled.iter().find(|(s, ..)| s.value == system).map_or(row.word.span, |(_, _, span)| *span);
-            used.insert(spelling.clone());
             if let Some(first) = seen.insert(spelling.clone(), span) {
                 let options: Vec<String> = declared.options.iter().map(|o| format!("\"{o}\"")).collect();
                 let all: BTreeSet<String> =
@@ -152,7 +196,16 @@ impl World<'_> {
                 }
             }
         }
-        let _ = (path, used);
+    }
+
+    /// E0108 for a word for which another one stands, see [`Self::meant_word`].
+    fn misspelt_word(&mut self, entity: &EntityName, field: &str, row: &ast::ChoiceRow, declared: &Field) {
+        let own = row.spelled.iter().any(|(system, ..)| system.value == entity.system);
+        if own || declared.options.contains(&row.word.value) || self.problems.iter().any(|p| p.span() == row.word.span)
+        {
+            return;
+        }
+        self.no_option(&format!("{entity}.{field}"), &row.word.value, row.word.span, &declared.options);
     }
 
     fn table(&mut self, table: &ast::Table) {
@@ -175,6 +228,14 @@ impl World<'_> {
         let choice = self.choice_of.get(&(entity.clone(), field.clone())).copied();
         let mut rows: BTreeMap<Value, Vec<Value>> = BTreeMap::new();
         let mut spans: BTreeMap<Value, Span> = BTreeMap::new();
+        let mut names: BTreeMap<&str, Span> = BTreeMap::new();
+        for column in &table.columns {
+            if let Some(first) = names.insert(&column.value, column.span) {
+                let message = format!("{} has two columns `{}`", table.name.value, column.value);
+                let problem = Problem::new("E0103", message, column.span, "again here");
+                self.tell(problem.label(first, "first here").help("give one of them another name"));
+            }
+        }
         for row in &table.rows {
             if row.cells.len() != table.columns.len() {
                 let problem = Problem::new(
@@ -216,11 +277,16 @@ impl World<'_> {
                         row.cells[0].span,
                         "not an option",
                     );
-                    problem = match near {
-                        Some(near) => super::names::suggest(problem, Some(near), row.cells[0].span),
+                    problem = match &near {
+                        Some(_) => super::names::suggest(problem, near.clone(), row.cells[0].span),
                         None => problem.help(format!("its options are: {}", options.join(", "))),
                     };
                     self.tell(problem);
+                    // It answers for the one that is meant.
+                    if let Some(near) = near {
+                        rows.entry(Value::text(near)).or_insert(cells);
+                        continue;
+                    }
                 }
             }
             if let Some(first) = spans.insert(key.clone(), row.cells[0].span) {

@@ -11,6 +11,7 @@ use crate::value::Value;
 
 impl World<'_> {
     pub(super) fn when(&mut self, when: &ast::When, item: &Item) {
+        self.told.clear();
         let Some(entity) = self.has_entity(&when.entity) else { return };
         let mut names = Names::default();
         let variable = when.named.as_ref().map_or_else(|| "this".to_owned(), |n| n.value.clone());
@@ -21,11 +22,16 @@ impl World<'_> {
         let trigger = match &when.trigger.value {
             ast::Trigger::Created => Trigger::Created,
             ast::Trigger::Deleted => Trigger::Deleted,
-            ast::Trigger::Changes(field) => {
-                let Some(declared) = self.entity(&entity).and_then(|e| e.fields.get(&field.value)).cloned() else {
-                    self.no_field(&entity, field);
-                    return;
+            ast::Trigger::Changes(written) => {
+                if self.field(&entity, &written.value).is_none() {
+                    self.no_field(&entity, written);
+                }
+                let meant = self.meant_field(&entity, written);
+                let field = match meant {
+                    Some(meant) => ast::Name::new(meant, written.span),
+                    None => return,
                 };
+                let Some(declared) = self.field(&entity, &field.value).cloned() else { return };
                 note(&mut self.used, &entity, &field.value, false);
                 choice = self.choice_of.get(&(entity.clone(), field.value.clone())).copied();
                 options = declared.options.clone();
@@ -51,6 +57,7 @@ impl World<'_> {
             head: when.entity.span.to(when.trigger.span),
             repeated: "messages are delivered at least once",
             accepts: false,
+            failed: false,
         };
         let mut ops = Vec::new();
         if let Some(always) = &when.always {

@@ -64,6 +64,34 @@ pub(super) fn system(name: &str) -> String {
     if name.contains(['a', 'e', 'i', 'o', 'u', 'y']) { name.to_owned() } else { name.to_uppercase() }
 }
 
+/// What somebody does of whom an event tells, where its name is such a word: `Login` is `logs in`.
+pub(super) fn does(event: &str) -> Option<String> {
+    let name = event.to_lowercase().replace('_', "");
+    ["in", "out", "up", "off"].into_iter().find_map(|particle| {
+        let verb = name.strip_suffix(particle)?;
+        ["log", "sign", "check", "opt", "drop"].contains(&verb).then(|| format!("{verb}s {particle}"))
+    })
+}
+
+/// How a thing in a stage is called, and what brings it there, where the stage's label ends in a participle:
+/// `Closed won` makes a `won` deal, and is reached by `winning` it.
+pub(super) fn participle(label: &str) -> Option<(String, String)> {
+    let last = label.split_whitespace().last()?.to_lowercase();
+    let doing = match last.as_str() {
+        "won" => "winning",
+        "lost" => "losing",
+        "sent" => "sending",
+        "paid" => "paying",
+        "sold" => "selling",
+        "closed" => "closing",
+        "solved" => "solving",
+        "scheduled" => "scheduling",
+        "cancelled" => "cancelling",
+        _ => return None,
+    };
+    Some((last, doing.to_owned()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,5 +106,14 @@ mod tests {
         );
         assert_eq!([system("crm"), system("app")], ["CRM", "app"]);
         assert_eq!(list(&["a".into(), "b".into(), "c".into()]), "a, b and c");
+    }
+
+    #[test]
+    fn events_and_stages_are_spoken_of_as_people_do() {
+        assert_eq!(does("Login").as_deref(), Some("logs in"));
+        assert_eq!(does("SignUp").as_deref(), Some("signs up"));
+        assert_eq!([does("Margin"), does("Order")], [None, None]);
+        assert_eq!(participle("Closed won"), Some(("won".to_owned(), "winning".to_owned())));
+        assert_eq!([participle("Qualified"), participle("")], [None, None]);
     }
 }

@@ -17,15 +17,21 @@ use crate::value;
 
 impl World<'_> {
     pub(super) fn workflow(&mut self, workflow: &ast::Workflow, item: &Item) {
+        self.told.clear();
         let found = self.has_entity(&workflow.entity);
         let entity = found.clone().unwrap_or_else(|| entity_name(&workflow.entity));
         let mut names = Names::default();
         let kind = found.clone().map_or(Kind::Any, Kind::Record);
         names.vars.insert(workflow.argument.value.clone(), Var::new(kind));
-        let only_one = workflow
-            .only_one
-            .as_ref()
-            .map(|(path, second)| (self.path(&names, path, &Expected::default()).expr, second.value));
+        let only_one = workflow.only_one.as_ref().map(|(path, second)| {
+            let key = self.path(&names, path, &Expected::default());
+            if matches!(key.kind, Kind::Record(_)) {
+                let problem = Problem::new("E0201", "a value says which runs are the same", key.span, "a whole record");
+                self.tell(problem.help(format!("write `only one per {}.id`", self.text(key.span))));
+            }
+            self.needed(&key, "and runs without it would be the same");
+            (key.expr, second.value)
+        });
         let cancel = workflow
             .cancel
             .iter()
@@ -39,6 +45,7 @@ impl World<'_> {
             head: item.head,
             repeated: "a step may be repeated after a crash",
             accepts,
+            failed: false,
         };
         for statement in &workflow.body {
             match statement {
@@ -124,7 +131,7 @@ impl World<'_> {
                 }
             }
             names.vars.insert("failure".to_owned(), Var::new(Kind::Members(members)));
-            let around = around(self, false);
+            let around = Around { failed: true, ..around(self, false) };
             self.block(&mut names, &block.actions, &around, &mut code.ops);
             code.ops.push(Op::Return);
             self.undoable(workflow, block);
@@ -146,22 +153,28 @@ impl World<'_> {
     }
 
     fn wait_for(&mut self, names: &Names, wait: &ast::WaitFor, around: &Around, ops: &mut Vec<Op>) {
-        let what = entity_name(&wait.what);
-        if !self.has_system(&wait.what.system) {
-            return;
-        }
+        let Some(system) = self.has_system(&wait.what.system) else { return };
+        let what = EntityName::new(system, &wait.what.name.value);
         let event = self.systems[&what.system].lock.events.get(&what.entity).cloned();
         let kind = match &event {
             Some(fields) => Kind::Members(fields.clone()),
-            None => match self.has_entity(&wait.what) {
-                Some(entity) => Kind::Record(entity),
-                None => return,
-            },
+            None => {
+                let events: Vec<String> = self.systems[&what.system].lock.events.keys().cloned().collect();
+                match self.has_entity_or(&wait.what, "event or entity", &events) {
+                    Some(entity) => Kind::Record(entity),
+                    None => return,
+                }
+            }
         };
         let head = wait.head.to(wait.what.span);
         if wait.up_to.is_none() {
             let thing = super::words::thing(&what.entity);
-            let label = format!("no limit: if no {thing} comes, this workflow stays open forever");
+            let label = match super::words::does(&what.entity) {
+                Some(does) if event.is_some() => {
+                    format!("no limit: a customer who never {does} keeps this workflow open forever")
+                }
+                _ => format!("no limit: if no {thing} comes, this workflow stays open forever"),
+            };
             let problem = Problem::new("E0602", "this wait may never end", head, label);
             self.tell(
                 problem.help(format!("write `wait up to 7 days for {what} …` and add a `timed out {{ … }}` branch")),

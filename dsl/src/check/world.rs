@@ -1,6 +1,6 @@
 //! What all passes look things up in, and where they leave what they found.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ast::{self, Item, ItemKind, Qualified};
 use crate::diagnostic::Problem;
@@ -27,6 +27,12 @@ pub(super) struct World<'a> {
     hash: String,
     /// Some item could not be read, so what is missing may only be unread.
     pub(super) broken: bool,
+    /// Names that are declared where the text was not understood.
+    pub(super) lost: BTreeSet<String>,
+    /// Syncs that were not understood well enough to say more about them.
+    pub(super) unsure: BTreeSet<String>,
+    /// Variables that were told of in this item.
+    pub(super) told: BTreeSet<String>,
     pub(super) problems: Vec<Problem>,
     pub(super) systems: BTreeMap<String, program::System>,
     /// Systems whose lock cannot be read: what they have is unknown, and that is told once.
@@ -72,6 +78,9 @@ impl<'a> World<'a> {
             lock_texts: locks,
             hash,
             broken,
+            lost: BTreeSet::new(),
+            unsure: BTreeSet::new(),
+            told: BTreeSet::new(),
             problems: Vec::new(),
             systems: BTreeMap::new(),
             unread: std::collections::BTreeSet::new(),
@@ -111,8 +120,9 @@ impl<'a> World<'a> {
         self.files[span.file.0 as usize].slice(span)
     }
 
-    /// Names of all items, systems with their locks, entities written by hand.
-    pub(super) fn declare(&mut self, items: &[(FileId, Item)]) {
+    /// Names of all items, systems with their locks, entities written by hand. Gives the items whose name is taken.
+    pub(super) fn declare(&mut self, items: &[(FileId, Item)]) -> BTreeSet<Span> {
+        let mut repeated = BTreeSet::new();
         let mut names: BTreeMap<String, Span> = BTreeMap::new();
         let mut edition: Option<Span> = None;
         for (_, item) in items {
@@ -146,32 +156,50 @@ impl<'a> World<'a> {
                 ItemKind::Test(test) => &test.title,
                 ItemKind::Entity(_) | ItemKind::Events(_) | ItemKind::When(_) => continue,
             };
-            if let Some(first) = names.insert(name.value.clone(), name.span) {
+            if let Some(first) = names.get(&name.value) {
                 let problem =
                     Problem::new("E0103", format!("the name `{}` is used twice", name.value), name.span, "again here");
-                self.tell(problem.label(first, "first here").help("give one of them another name"));
+                self.tell(problem.label(*first, "first here").help("give one of them another name"));
+                // Two tests of one title are two tests.
+                if !matches!(item.kind, ItemKind::Test(_)) {
+                    repeated.insert(item.span);
+                }
+                continue;
             }
+            names.insert(name.value.clone(), name.span);
         }
-        for (_, item) in items {
+        let own = |item: &&(FileId, Item)| !repeated.contains(&item.1.span);
+        for (_, item) in items.iter().filter(own) {
             if let ItemKind::System(system) = &item.kind {
-                self.system(system);
+                self.system(system, items);
+            }
+        }
+        let mut entities: BTreeMap<EntityName, Span> = BTreeMap::new();
+        for (_, item) in items {
+            if let ItemKind::Entity(entity) = &item.kind {
+                self.entity_item(entity, &mut entities);
             }
         }
         for (_, item) in items {
+            if let ItemKind::Entity(entity) = &item.kind {
+                self.entity_links(entity);
+            }
+        }
+        for (_, item) in items.iter().filter(own) {
             match &item.kind {
-                ItemKind::Entity(entity) => self.entity_item(entity),
                 ItemKind::Sync(sync) => {
-                    let (left, right) = (entity_name(&sync.left), entity_name(&sync.right));
+                    let (left, right) = (self.meant(&sync.left), self.meant(&sync.right));
                     self.sync_names.push((sync.name.value.clone(), left, right, sync.name.span));
                 }
                 ItemKind::Workflow(w) => {
-                    self.workflow_names.push((w.name.value.clone(), entity_name(&w.entity), w.name.span));
+                    self.workflow_names.push((w.name.value.clone(), self.meant(&w.entity), w.name.span));
                 }
                 _ => {}
             }
         }
         self.sync_names.sort_by(|a, b| a.0.cmp(&b.0));
         self.workflow_names.sort_by(|a, b| a.0.cmp(&b.0));
+        repeated
     }
 
     pub(super) fn field(&self, entity: &EntityName, field: &str) -> Option<&Field> {

@@ -54,12 +54,13 @@ impl<'a> Builder<'a> {
         self.at(start, start + line.len())
     }
 
-    /// Tells of a statement that may stand only once and stands there already.
-    pub(super) fn once<T>(&mut self, before: &Option<T>, what: &str, span: Span) {
+    /// Is this the first of a statement that may stand only once? Tells of a second one.
+    pub(super) fn once<T>(&mut self, before: &Option<T>, what: &str, span: Span) -> bool {
         if before.is_some() {
             let problem = Problem::new("E0001", format!("`{what}` stands here twice"), span, "the second one");
             self.problems.push(problem.help("keep one of them"));
         }
+        before.is_none()
     }
 
     pub(super) fn name(&self, pair: &Pair<'_>) -> Name {

@@ -91,8 +91,9 @@ impl Builder<'_> {
             match part.as_rule() {
                 Rule::qual => name = Some(self.qualified(&part)),
                 Rule::en_time => {
-                    self.once(&changed_at, "changed at", self.span(&part));
-                    changed_at = parts(part).first().map(|p| self.name(p));
+                    if self.once(&changed_at, "changed at", self.span(&part)) {
+                        changed_at = parts(part).first().map(|p| self.name(p));
+                    }
                 }
                 Rule::field_decl => {
                     let span = self.span(&part);
@@ -131,12 +132,14 @@ impl Builder<'_> {
                     let span = self.span(&part);
                     match part.as_rule() {
                         Rule::sys_schema => {
-                            self.once(&system.schema, "schema", span);
-                            system.schema = parts(part).first().map(|p| self.plain_text(p));
+                            if self.once(&system.schema, "schema", span) {
+                                system.schema = parts(part).first().map(|p| self.plain_text(p));
+                            }
                         }
                         Rule::sys_cache => {
-                            self.once(&system.cache, "cache", span);
-                            system.cache = parts(part).first().map(|p| self.duration(p));
+                            if self.once(&system.cache, "cache", span) {
+                                system.cache = parts(part).first().map(|p| self.duration(p));
+                            }
                         }
                         _ => {
                             let unit = part
@@ -153,7 +156,10 @@ impl Builder<'_> {
                                     per: self.duration(&per),
                                     span,
                                 };
-                                system.limits.push(limit);
+                                let before = system.limits.iter().find(|other| other.name.value == limit.name.value);
+                                if self.once(&before, &format!("limit {}", limit.name.value), span) {
+                                    system.limits.push(limit);
+                                }
                             }
                         }
                     }
@@ -238,7 +244,9 @@ impl Builder<'_> {
         let span = self.span(&part);
         match part.as_rule() {
             Rule::ev_verify => {
-                self.once(&events.verify, "verify", span);
+                if !self.once(&events.verify, "verify", span) {
+                    return;
+                }
                 let mut inner = parts(part).into_iter();
                 if let Some(name) = inner.next() {
                     let name = self.name(&name);
@@ -246,7 +254,9 @@ impl Builder<'_> {
                 }
             }
             Rule::ev_dedupe => {
-                self.once(&events.dedupe, "dedupe", span);
+                if !self.once(&events.dedupe, "dedupe", span) {
+                    return;
+                }
                 let mut by = None;
                 let mut window = None;
                 for p in parts(part) {
@@ -258,8 +268,9 @@ impl Builder<'_> {
                 events.dedupe = window.map(|window| (by, window));
             }
             Rule::ev_key => {
-                self.once(&events.key, "key", span);
-                events.key = parts(part).first().map(|p| self.path(p));
+                if self.once(&events.key, "key", span) {
+                    events.key = parts(part).first().map(|p| self.path(p));
+                }
             }
             _ => {
                 let which = part

@@ -4,6 +4,7 @@
 //! that the rest of the block is read and checked as meant. Always true: pest's own words are never shown; of its
 //! error only the position is used.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use pest::Parser;
@@ -92,6 +93,21 @@ pub(super) fn early(file: &SourceFile, chunk: &Chunk, early: usize) -> Problem {
     Problem::new("E0005", "there is one `}` too many", at(file, early, early + 1), format!("this ends the {keyword} …"))
         .label(at(file, last, chunk.end), "… so this one closes nothing")
         .help("remove the one that is not meant; the lines between them were checked as part of the item")
+}
+
+/// Names that a stretch of text may declare: behind `as`, and the first two words of its lines.
+pub(super) fn declared(text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut before = [""; 2];
+    for token in tokens(text) {
+        let piece = &text[token.start..token.end];
+        let line = |piece: &str| matches!(piece, "" | "\n" | "{");
+        if token.kind == Kind::Name && (before[1] == "as" || line(before[0]) || line(before[1])) {
+            found.insert(piece.to_owned());
+        }
+        before = [before[1], if token.kind == Kind::Line { "\n" } else { piece }];
+    }
+    found
 }
 
 /// A `{` that nothing closes, and where its `}` belongs.

@@ -54,12 +54,14 @@ impl Builder<'_> {
         let span = self.span(&part);
         match part.as_rule() {
             Rule::s_run => {
-                self.once(&sync.run, "run", span);
-                sync.run = Some(Spanned::new(self.run(part), span));
+                if self.once(&sync.run, "run", span) {
+                    sync.run = Some(Spanned::new(self.run(part), span));
+                }
             }
             Rule::s_prio => {
-                self.once(&sync.priority, "priority", span);
-                if let Some(level) = parts(part).first() {
+                if self.once(&sync.priority, "priority", span)
+                    && let Some(level) = parts(part).first()
+                {
                     let priority = match level.as_str().trim() {
                         "high" => Priority::High,
                         "medium" => Priority::Medium,
@@ -69,8 +71,8 @@ impl Builder<'_> {
                 }
             }
             Rule::s_match => {
-                self.once(&sync.keys.first(), "match", span);
-                for key in parts(part) {
+                let keys = if self.once(&sync.keys.first(), "match", span) { parts(part) } else { Vec::new() };
+                for key in keys {
                     let span = self.span(&key);
                     let mut names = parts(key).into_iter();
                     if let Some(left) = names.next() {
@@ -81,8 +83,9 @@ impl Builder<'_> {
                 }
             }
             Rule::s_missing => {
-                self.once(&sync.create, "create", span);
-                sync.create = parts(part).first().map(|p| self.name(p));
+                if self.once(&sync.create, "create", span) {
+                    sync.create = parts(part).first().map(|p| self.name(p));
+                }
             }
             Rule::s_delete => {
                 let mut inner = parts(part).into_iter();
@@ -94,13 +97,15 @@ impl Builder<'_> {
                     };
                     let system = self.name(&system);
                     let before = sync.on_delete.iter().find(|(other, _)| other.value == system.value);
-                    self.once(&before, &format!("on delete in {}", system.value), span);
-                    sync.on_delete.push((system, Spanned::new(gone, self.span(&what))));
+                    if self.once(&before, &format!("on delete in {}", system.value), span) {
+                        sync.on_delete.push((system, Spanned::new(gone, self.span(&what))));
+                    }
                 }
             }
             Rule::s_conflict => {
-                self.once(&sync.conflict, "conflict", span);
-                sync.conflict = parts(part).into_iter().next().map(|p| self.policy(p));
+                if self.once(&sync.conflict, "conflict", span) {
+                    sync.conflict = parts(part).into_iter().next().map(|p| self.policy(p));
+                }
             }
             Rule::s_only => {
                 if let Some(expr) = parts(part).into_iter().next() {

@@ -33,8 +33,9 @@ impl Builder<'_> {
                     }
                 }
                 Rule::w_always => {
-                    self.once(&always, "always", self.first_line(&part));
-                    always = parts(part).into_iter().next().map(|p| self.block(p));
+                    if self.once(&always, "always", self.first_line(&part)) {
+                        always = parts(part).into_iter().next().map(|p| self.block(p));
+                    }
                 }
                 Rule::w_branch => {
                     if let Some(branch) = self.branch(part) {

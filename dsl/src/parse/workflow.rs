@@ -31,12 +31,14 @@ impl Builder<'_> {
                             } else {
                                 SecondStart::KeepFirst
                             };
-                            self.once(&only_one, "only one", span);
-                            only_one = parts(part).first().map(|p| (self.path(p), Spanned::new(second, span)));
+                            if self.once(&only_one, "only one", span) {
+                                only_one = parts(part).first().map(|p| (self.path(p), Spanned::new(second, span)));
+                            }
                         }
                         Rule::wf_limit => {
-                            self.once(&give_up, "give up", span);
-                            give_up = parts(part).first().map(|p| self.duration(p));
+                            if self.once(&give_up, "give up", span) {
+                                give_up = parts(part).first().map(|p| self.duration(p));
+                            }
                         }
                         Rule::wf_cancel => {
                             if let Some(expr) = parts(part).into_iter().next() {
@@ -53,8 +55,9 @@ impl Builder<'_> {
                             });
                         }
                         Rule::wf_fail => {
-                            self.once(&on_failure, "on failure", self.first_line(&part));
-                            on_failure = parts(part).into_iter().next().map(|p| self.block(p));
+                            if self.once(&on_failure, "on failure", self.first_line(&part)) {
+                                on_failure = parts(part).into_iter().next().map(|p| self.block(p));
+                            }
                         }
                         Rule::action => body.extend(self.action(part).map(WorkflowStatement::Action)),
                         _ => {}
@@ -105,23 +108,27 @@ impl Builder<'_> {
                     let span = self.span(&part);
                     match part.as_rule() {
                         Rule::st_retry => {
-                            self.once(&retry, "retry", span);
-                            retry = Some(Spanned::new(self.retry(part), span));
+                            if self.once(&retry, "retry", span) {
+                                retry = Some(Spanned::new(self.retry(part), span));
+                            }
                         }
                         Rule::st_timeout => {
-                            self.once(&timeout, "timeout", span);
-                            timeout = parts(part).first().map(|p| self.duration(p));
+                            if self.once(&timeout, "timeout", span) {
+                                timeout = parts(part).first().map(|p| self.duration(p));
+                            }
                         }
                         Rule::accept => {
-                            self.once(&accept, "accept duplicates", span);
-                            accept = Some(span);
+                            if self.once(&accept, "accept duplicates", span) {
+                                accept = Some(span);
+                            }
                         }
                         Rule::st_undo => {
-                            self.once(&undo, "undo", self.first_line(&part));
-                            undo = parts(part).into_iter().next().map(|p| match p.as_rule() {
-                                Rule::block => Undo::Block(self.block(p)),
-                                _ => Undo::Nothing(self.plain_text(&p)),
-                            });
+                            if self.once(&undo, "undo", self.first_line(&part)) {
+                                undo = parts(part).into_iter().next().map(|p| match p.as_rule() {
+                                    Rule::block => Undo::Block(self.block(p)),
+                                    _ => Undo::Nothing(self.plain_text(&p)),
+                                });
+                            }
                         }
                         Rule::action => step_actions.extend(self.action(part)),
                         _ => {}
@@ -169,12 +176,14 @@ impl Builder<'_> {
                     condition = Some(self.expr(part));
                 }
                 Rule::wf_hap => {
-                    self.once(&happened, "happened", self.first_line(&part));
-                    happened = parts(part).into_iter().next().map(|p| self.block(p));
+                    if self.once(&happened, "happened", self.first_line(&part)) {
+                        happened = parts(part).into_iter().next().map(|p| self.block(p));
+                    }
                 }
                 Rule::wf_timed => {
-                    self.once(&timed_out, "timed out", self.first_line(&part));
-                    timed_out = parts(part).into_iter().next().map(|p| self.block(p));
+                    if self.once(&timed_out, "timed out", self.first_line(&part)) {
+                        timed_out = parts(part).into_iter().next().map(|p| self.block(p));
+                    }
                 }
                 _ => {}
             }
