@@ -82,6 +82,45 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// Without the time that it took.
+fn timeless(text: &str) -> String {
+    let line = |line: &str| match line.rsplit_once(", ") {
+        Some((before, time)) if before.ends_with(" failed") && time.ends_with(" ms") => before.to_owned(),
+        _ => line.trim_end().to_owned(),
+    };
+    text.trim().lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn what_a_page_of_a_test_code_shows_is_what_is_told() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for (code, arguments) in [("T0001", &["test"][..]), ("T0002", &["test", "--coverage=50"]), ("T0003", &["test"])] {
+        let path = root.join(format!("dsl/src/diagnostic/pages/{code}.md"));
+        let page = std::fs::read_to_string(&path).expect("a page");
+        let blocks: Vec<&str> =
+            page.split("```text\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default()).collect();
+        let [test, shown] = blocks[..] else { panic!("{code} shows a test and what is told") };
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let rules = folder.path().join("rules");
+        copy(&root.join("dsl/docs/five-mistakes"), &rules);
+        std::fs::write(rules.join("a.test.rules"), test).expect("written");
+        let output = Command::new(env!("CARGO_BIN_EXE_engine"))
+            .args(arguments)
+            .current_dir(folder.path())
+            .output()
+            .expect("the engine runs");
+        assert_eq!(output.status.code(), Some(1), "{code}");
+        let told = [output.stdout, output.stderr].concat();
+        let told = timeless(&String::from_utf8_lossy(&told));
+        assert!(told.contains(code), "{told}");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(&path, page.replace(shown, &format!("{told}\n"))).expect("the page is written");
+        } else {
+            assert_eq!(shown.trim_end(), told, "{code}");
+        }
+    }
+}
+
 /// The texts of blocks of rules that hold tests of the shipped rules: those that stand on all of them.
 fn tests(page: &str) -> Vec<String> {
     let mut found = Vec::new();
@@ -108,13 +147,13 @@ fn tests_that_a_page_shows_hold() {
         for (index, text) in tests(&std::fs::read_to_string(root.join(page)).expect("a page")).into_iter().enumerate() {
             shown += text.matches("\ntest \"").count() + usize::from(text.starts_with("test \""));
             // The names of tests that the shipped rules have too.
-            let text = text.replace("test \"", &format!("test \"page {number}, block {index}: "));
+            let text = text.replace("test \"", &format!("test \"shown by page {number}, block {index}: "));
             std::fs::write(rules.join(format!("page{number}block{index}.test.rules")), text).expect("written");
         }
     }
     assert!(shown >= 7, "{shown}");
     let output = Command::new(env!("CARGO_BIN_EXE_engine"))
-        .args(["test", "rules", "--filter", "page "])
+        .args(["test", "rules", "--filter", "shown by page "])
         .current_dir(folder.path())
         .output()
         .expect("the engine runs");
