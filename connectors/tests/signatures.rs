@@ -4,6 +4,7 @@ use connectors::hubspot::signature::Rejection;
 use connectors::hubspot::{events, signature};
 use connectors::port::{Body, Message};
 use connectors::secret::Secret;
+use connectors::webhook::Verify;
 use dsl::value::Moment;
 use serde_json::Value;
 
@@ -83,6 +84,10 @@ fn a_replay_without_its_v3_header_passes_nobody_who_wants_v3() {
     headers.remove("x-hubspot-signature-v3");
     let stripped = signature::verify_v3("POST", uri, &headers, body, &secret, now);
     assert_eq!(stripped, Err(Rejection::Missing("x-hubspot-signature-v3")));
+    // The older signature over it is right, and the door takes it for no proof.
+    assert_eq!(signature::verify("POST", uri, &headers, body, &secret, now), Ok(()));
+    let door = signature::Signature { secret, public_url: uri.to_owned() };
+    assert!(door.verify(&headers, body, now).is_err());
 }
 
 #[test]

@@ -21,7 +21,8 @@ const TIMESTAMP: &str = "x-hubspot-request-timestamp";
 const OLD: &str = "x-hubspot-signature";
 const OLD_VERSION: &str = "x-hubspot-signature-version";
 
-/// Verifies deliveries to one configured public URL.
+/// Verifies deliveries to one configured public URL. CRM webhooks carry v3 always, so one without it is refused:
+/// the older signatures have no time in them, and whoever saw one delivery could send it again.
 #[derive(Debug, Clone)]
 pub struct Signature {
     /// The app's client secret.
@@ -32,7 +33,7 @@ pub struct Signature {
 
 impl Verify for Signature {
     fn verify(&self, headers: &HeaderMap, body: &[u8], now: Moment) -> Result<(), String> {
-        verify("POST", &self.public_url, headers, body, &self.secret, now).map_err(|rejection| rejection.to_string())
+        verify_v3("POST", &self.public_url, headers, body, &self.secret, now).map_err(|rejection| rejection.to_string())
     }
 }
 
