@@ -177,7 +177,12 @@ impl Engine {
 
         let set = stored::Set { program: Arc::clone(&program), texts: loaded.texts };
         let flights = config.systems.iter().filter_map(|(name, c)| Some((name.clone(), c.concurrency?))).collect();
-        let knobs = Knobs { clock_skew: config.runtime.clock_skew, hold: config.runtime.hold, ..Knobs::default() };
+        let knobs = Knobs {
+            clock_skew: config.runtime.clock_skew,
+            hold: config.runtime.hold,
+            retention: config.runtime.retention,
+            ..Knobs::default()
+        };
         let started = {
             let (connectors, clock) = (connectors.clone(), Arc::clone(&clock));
             let programs = loaded.programs;
@@ -248,8 +253,9 @@ fn versions(config: &Config) -> BTreeMap<String, String> {
     hubspot.map(|(name, connection)| (name.clone(), connection.api_version.clone())).collect()
 }
 
-async fn open(config: &Config, settings: crate::ledger::Settings, handle: &Handle) -> Result<Disk, Error> {
+async fn open(config: &Config, mut settings: crate::ledger::Settings, handle: &Handle) -> Result<Disk, Error> {
     let folder = config.state.clone();
+    settings.retention.get_or_insert(connect::duration(config.runtime.retention));
     let handle = handle.clone();
     let opened = tokio::task::spawn_blocking(move || {
         let on_durable = Box::new(move |_| {

@@ -7,8 +7,8 @@ use dsl::value::Span;
 
 use super::context::Context;
 use super::observe::{How, observe};
-use super::rows::{CallRow, Key, Kind, LinkRow, ListingRow, Owner, ReadRow, TimerRow, Waiter};
-use super::{Event, action, backoff, identity, reads, schedule, sync};
+use super::rows::{CallRow, Key, Kind, LinkRow, ListingRow, Owner, ReadRow, Waiter};
+use super::{Event, Instance, action, backoff, guard, identity, incident, reads, schedule, sync};
 use crate::ids::CallId;
 use crate::ledger::Error;
 
@@ -20,12 +20,18 @@ pub(super) fn take(cx: &mut Context<'_>, call: CallId, answers: &[Answer]) -> Re
     let silent = Answer::Unknown { cause: "the answer does not mention it".to_owned() };
     for (index, item) in row.items.iter().enumerate() {
         let answer = answers.get(index).unwrap_or(&silent);
+        if let Some(instance) = Instance::of(&item.owner)
+            && !guard::enter(cx, &instance)?
+        {
+            continue;
+        }
         match &item.owner {
             Owner::Link(id, side) => sync::answered(cx, *id, *side, &row.lane, &item.written, answer)?,
             Owner::Run(id) => action::answered(cx, *id, answer)?,
             Owner::Read(entity, by, value) => read(cx, entity, by, value, answer)?,
             Owner::Listing(name) => page(cx, name, answer)?,
         }
+        cx.guard.leave();
     }
     Ok(())
 }
@@ -55,8 +61,9 @@ fn read(cx: &mut Context<'_>, entity: &EntityName, by: &str, value: &str, answer
             }
         }
         Answer::Refused { reason, .. } => {
-            // Asking again cannot help, but nothing may be guessed: whoever waits is shown the reason.
-            cx.log(line(cx, "read refused", entity, value, reason));
+            // Asking again cannot help, but nothing may be guessed: people are shown the reason, and whoever waits
+            // goes on once it is mended.
+            unread(cx, entity, by, value, reason)?;
             row.attempts += 1;
             return later(cx, entity, by, value, row, Span::minutes(5));
         }
@@ -65,23 +72,39 @@ fn read(cx: &mut Context<'_>, entity: &EntityName, by: &str, value: &str, answer
             let pause = after
                 .map(|d| Span(i64::try_from(d.as_millis()).unwrap_or(i64::MAX)))
                 .unwrap_or_else(|| backoff(row.attempts.into(), Span(200), Span::minutes(1), value));
-            if row.attempts == 20 {
-                cx.log(line(cx, "unreachable", entity, value, cause));
+            if row.attempts >= PATIENCE {
+                unread(cx, entity, by, value, cause)?;
             }
             return later(cx, entity, by, value, row, pause);
         }
-        Answer::RateLimited { .. } | Answer::Split => return later(cx, entity, by, value, row, Span(0)),
-        Answer::Unknown { .. } => {
+        Answer::RateLimited { .. } => return later(cx, entity, by, value, row, Span(0)),
+        Answer::Split if !row.alone => {
+            row.alone = true;
+            return later(cx, entity, by, value, row, Span(0));
+        }
+        Answer::Split => {
+            // Refused though it went alone: it is the one that is not accepted.
+            unread(cx, entity, by, value, "the system refuses the request and does not say why")?;
             row.attempts += 1;
+            return later(cx, entity, by, value, row, Span::minutes(5));
+        }
+        Answer::Unknown { cause } => {
+            row.attempts += 1;
+            if row.attempts >= PATIENCE {
+                unread(cx, entity, by, value, cause)?;
+            }
             let pause = backoff(row.attempts.into(), Span(200), Span::minutes(1), value);
             return later(cx, entity, by, value, row, pause);
         }
         Answer::Page { .. } | Answer::Result(_) => {}
     }
+    incident::settle(cx, &subject(entity, by, value))?;
     let again = row.again;
     let waiters = std::mem::take(&mut row.waiters);
     if again {
         row.again = false;
+        row.alone = false;
+        row.attempts = 0;
         reads::queue_read(cx, entity, by, value, &mut row, Span(40), Priority::High);
         cx.put(key, &row);
     } else {
@@ -97,6 +120,30 @@ fn read(cx: &mut Context<'_>, entity: &EntityName, by: &str, value: &str, answer
         reads::wake(cx, waiter)?;
     }
     Ok(())
+}
+
+/// How often a read is tried before people are shown that it does not succeed.
+const PATIENCE: u32 = 20;
+
+fn subject(entity: &EntityName, by: &str, value: &str) -> String {
+    format!("read {entity} {by} {value}")
+}
+
+/// A read does not succeed: people are shown it, and it goes on being tried.
+fn unread(cx: &mut Context<'_>, entity: &EntityName, by: &str, value: &str, why: &str) -> Result<(), Error> {
+    let rule = format!("read {entity}");
+    let row = incident::row(
+        subject(entity, by, value),
+        &rule,
+        String::new(),
+        entity.to_string(),
+        if by == "id" { value.to_owned() } else { format!("{by} {value}") },
+        format!("it cannot be read: {why}"),
+        "what needs it waits and goes on by itself once it can be read",
+        true,
+        cx.now,
+    );
+    incident::open(cx, row, &rule)
 }
 
 /// A record was found by a value that it does not show under that field (a second address, another spelling):
@@ -186,6 +233,146 @@ fn page(cx: &mut Context<'_>, name: &str, answer: &Answer) -> Result<(), Error> 
             cx.put(key, &row);
         }
     }
-    let _: Option<TimerRow> = None;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use connectors::port::{Answer, Body, Message, Observed, Refusal};
+    use dsl::schema::Change;
+    use dsl::value::Moment;
+
+    use crate::decide::{Command, Input, Knobs, Lane, Programs, Source, decide, views};
+    use crate::ids::CallId;
+    use crate::ledger::{Ledger, Memory};
+
+    /// Two contacts of which one field is known, so that both are read.
+    struct Reading {
+        ledger: Memory,
+        programs: Programs,
+        now: Moment,
+    }
+
+    impl Reading {
+        fn new() -> Self {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
+            let compiled = crate::rules::read(&folder).expect("the shipped rules").compile(None);
+            let program = Arc::new(compiled.program.expect("they are sound"));
+            let now = Moment(1_772_442_000_000);
+            Self { ledger: Memory::default(), programs: Programs::new(program), now }
+        }
+
+        fn take(&mut self, input: &Input) -> Vec<Command> {
+            self.now = self.now.plus(dsl::value::Span::minutes(10));
+            let outcome =
+                decide(&self.ledger, &self.programs, &Knobs::default(), input, self.now).expect("it is decided");
+            self.ledger.append(outcome.round).expect("there is room");
+            outcome.commands
+        }
+
+        fn begin(&mut self) -> Lane {
+            let message = |id: &str| Message {
+                name: "contact.propertyChange".to_owned(),
+                at: self.now,
+                dedupe: id.to_owned(),
+                own: false,
+                body: Body::Record {
+                    entity: "Contact".to_owned(),
+                    change: Change::Updated,
+                    observed: Observed {
+                        id: id.to_owned(),
+                        fields: [("phone".to_owned(), "1".into())].into(),
+                        ..Observed::default()
+                    },
+                },
+            };
+            let messages = vec![message("1"), message("2")];
+            let input = Input::Delivery { system: "crm".to_owned(), messages, source: Source::Webhook };
+            lane(&self.take(&input)).expect("the two are read")
+        }
+
+        /// Opens a lane: the call, and the ids that it asks for.
+        fn open(&mut self, lane: &Lane) -> (CallId, Vec<String>, bool) {
+            let commands = self.take(&Input::Open { lane: lane.clone(), max: 100 });
+            let more = super::tests::lane(&commands).is_some();
+            let call = commands.iter().find_map(|command| match command {
+                Command::Call { call, request, .. } => {
+                    Some((*call, request.inputs.iter().filter_map(|input| input.id.clone()).collect()))
+                }
+                _ => None,
+            });
+            let (call, ids) = call.expect("a call");
+            (call, ids, more)
+        }
+
+        fn answer(&mut self, call: CallId, answers: Vec<Answer>) -> Option<Lane> {
+            lane(&self.take(&Input::Answers { call, answers }))
+        }
+
+        fn incidents(&self) -> Vec<String> {
+            let incidents = views::incidents(&self.ledger).expect("readable");
+            incidents.into_iter().map(|incident| format!("{}: {}", incident.subject, incident.cause)).collect()
+        }
+    }
+
+    fn lane(commands: &[Command]) -> Option<Lane> {
+        commands.iter().find_map(|command| match command {
+            Command::Work { lane, .. } => Some(lane.clone()),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn reads_that_are_refused_together_are_asked_one_by_one() {
+        let mut reading = Reading::new();
+        let lane = reading.begin();
+        let (call, ids, _) = reading.open(&lane);
+        assert_eq!(ids, ["1", "2"]);
+        assert_eq!(reading.answer(call, vec![Answer::Split, Answer::Split]).as_ref(), Some(&lane));
+        let (call, first, more) = reading.open(&lane);
+        assert_eq!((first.len(), more), (1, true));
+        assert_eq!(reading.answer(call, vec![Answer::Missing]), None);
+        let (call, second, more) = reading.open(&lane);
+        assert_eq!((second.len(), more), (1, false));
+        assert_ne!(first, second);
+        // The one that is refused even alone is shown to people; the other one is not.
+        reading.answer(call, vec![Answer::Split]);
+        let shown = reading.incidents();
+        assert_eq!(shown.len(), 1, "{shown:?}");
+        assert!(shown[0].starts_with(&format!("read crm.Contact id {}: it cannot be read", second[0])), "{shown:?}");
+        // And is shown no more once it can be read.
+        let (call, ids, _) = reading.open(&lane);
+        assert_eq!(ids, second);
+        reading.answer(call, vec![Answer::Missing]);
+        assert_eq!(reading.incidents(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_read_that_is_refused_is_shown_to_people_with_the_reason() {
+        let mut reading = Reading::new();
+        let lane = reading.begin();
+        let (call, ids, _) = reading.open(&lane);
+        let refused = Answer::Refused { reason: "no scope for contacts".to_owned(), refusal: Refusal::Forbidden };
+        reading.answer(call, vec![refused, Answer::Missing]);
+        assert_eq!(
+            reading.incidents(),
+            [format!("read crm.Contact id {}: it cannot be read: no scope for contacts", ids[0])]
+        );
+    }
+
+    #[test]
+    fn a_read_that_never_succeeds_ends_before_people_and_not_in_silence() {
+        let mut reading = Reading::new();
+        let lane = reading.begin();
+        for _ in 0..super::PATIENCE {
+            assert_eq!(reading.incidents(), Vec::<String>::new());
+            let (call, ids, _) = reading.open(&lane);
+            let down = Answer::Retry { after: None, cause: "connection refused".to_owned() };
+            reading.answer(call, vec![down; ids.len()]);
+        }
+        assert_eq!(reading.incidents().len(), 2);
+    }
 }

@@ -4,7 +4,7 @@ use connectors::port::{Input, Request, Verb};
 
 use super::context::{Context, decode};
 use super::rows::{CallItem, CallRow, Key, Kind, ListingRow, Owner, ReadRow, WorkRow};
-use super::{Command, Lane, LaneKind, action, reads, sync};
+use super::{Command, Instance, Lane, LaneKind, action, guard, reads, sync};
 use crate::ids::CallId;
 use crate::ledger::Error;
 
@@ -24,6 +24,12 @@ pub(super) fn open(cx: &mut Context<'_>, lane: &Lane, max: usize) -> Result<(), 
         if inputs.len() >= max {
             left += 1;
             rest.get_or_insert((work.deadline, work.priority));
+            continue;
+        }
+        if let Some(instance) = Instance::of(&work.owner)
+            && !guard::enter(cx, &instance)?
+        {
+            cx.delete(key);
             continue;
         }
         // An id may stand only once in a request; the second write waits for the next one.
@@ -62,6 +68,7 @@ pub(super) fn open(cx: &mut Context<'_>, lane: &Lane, max: usize) -> Result<(), 
                 None => None,
             },
         };
+        cx.guard.leave();
         let Some((input, item)) = item else {
             cx.delete(key);
             continue;
@@ -155,7 +162,10 @@ fn goes_alone(cx: &Context<'_>, owner: &Owner) -> Result<bool, Error> {
     Ok(match owner {
         Owner::Link(id, _) => super::identity::load(cx, *id)?.alone,
         Owner::Run(id) => super::runs::load(cx, *id)?.pending.is_some_and(|effect| effect.alone),
-        Owner::Read(..) | Owner::Listing(_) => false,
+        Owner::Read(entity, by, value) => {
+            cx.get::<ReadRow>(&reads::read_key(entity, by, value))?.is_some_and(|row| row.alone)
+        }
+        Owner::Listing(_) => false,
     })
 }
 
@@ -175,7 +185,14 @@ fn restore(cx: &mut Context<'_>, key: &[u8], owner: &Owner, lane: &Lane) -> Resu
             }
             cx.put(super::runs::key(*id), &run);
         }
-        Owner::Read(..) | Owner::Listing(_) => {}
+        Owner::Read(entity, by, value) => {
+            let row_key = reads::read_key(entity, by, value);
+            if let Some(mut row) = cx.get::<ReadRow>(&row_key)? {
+                row.work = Some(key.to_vec());
+                cx.put(row_key, &row);
+            }
+        }
+        Owner::Listing(_) => {}
     }
     Ok(())
 }

@@ -300,16 +300,3 @@ pub(super) fn unreadable(
     );
     super::incident::open(cx, row, system)
 }
-
-/// Drops marks of messages that are older than any promise to remember them.
-pub(super) fn forget(cx: &mut Context<'_>) -> Result<(), Error> {
-    let oldest = (cx.now.minus(Span::days(8)).0.div_euclid(3_600_000)).max(0) as u64;
-    for (key, _) in cx.scan(&[Kind::Seen as u8], 64)? {
-        let hour = key.get(1..9).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
-        if hour >= oldest {
-            break;
-        }
-        cx.delete(key);
-    }
-    Ok(())
-}

@@ -80,6 +80,8 @@ pub(crate) enum Kind {
     Active = 30,
     /// Time of the last round, one row: the engine's time never runs back.
     Time = 31,
+    /// When old rows are next looked through, one row.
+    Sweep = 32,
 }
 
 /// Builds a key part by part.
@@ -362,6 +364,8 @@ pub(crate) enum TimerRow {
     Link(LinkId),
     /// A link still waits for its partner or key: list it for people.
     Overdue(LinkId),
+    /// What is kept for a time only is looked through.
+    Sweep,
 }
 
 /// A point read that is queued or in flight.
@@ -374,6 +378,8 @@ pub(crate) struct ReadRow {
     pub(crate) again: bool,
     pub(crate) cacheable: bool,
     pub(crate) attempts: u32,
+    /// The last request it was part of was refused as a whole: it goes alone.
+    pub(crate) alone: bool,
 }
 
 /// Who waits for a read, a listing or a partner.
