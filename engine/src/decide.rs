@@ -10,6 +10,7 @@ mod action;
 mod answers;
 mod context;
 mod existence;
+mod guard;
 mod identity;
 mod incident;
 mod observe;
@@ -22,6 +23,7 @@ mod runs;
 mod schedule;
 mod scope;
 mod seed;
+mod sweep;
 mod sync;
 pub mod views;
 
@@ -35,6 +37,7 @@ use dsl::value::{Moment, Span, Value};
 use serde::{Deserialize, Serialize};
 
 use self::context::{Context, Task};
+pub use self::guard::{Guard, Instance};
 use self::rows::{Kind, TimerRow};
 pub use self::seed::{Known, Pair, seed};
 use crate::ids::CallId;
@@ -68,6 +71,8 @@ pub struct Knobs {
     pub hold_bulk: Span,
     /// A sync that runs at intervals runs first when it is set up, not an interval later.
     pub run_at_start: bool,
+    /// How long runs of workflows that are over are kept for people.
+    pub retention: Span,
     /// Tell which parts of the rules were reached, for coverage.
     pub trace: bool,
 }
@@ -79,6 +84,7 @@ impl Default for Knobs {
             hold: Span(300),
             hold_bulk: Span::seconds(2),
             run_at_start: true,
+            retention: Span::days(30),
             trace: false,
         }
     }
@@ -355,10 +361,29 @@ pub fn decide(
     input: &Input,
     now: Moment,
 ) -> Result<Outcome, Error> {
-    let mut cx = Context::new(rows, programs, knobs, now);
+    decide_around(rows, programs, knobs, &Guard::default(), input, now)
+}
+
+/// Decides, and stops those instances on which an earlier try with the same input broke off.
+///
+/// Where this panics, [`Guard::at`] tells which instance it was about, if it was about one. [`Guard::broke`] adds
+/// it, and the next try stops it and goes on with everything else.
+///
+/// # Errors
+/// As [`decide()`].
+pub fn decide_around(
+    rows: &dyn Rows,
+    programs: &Programs,
+    knobs: &Knobs,
+    guard: &Guard,
+    input: &Input,
+    now: Moment,
+) -> Result<Outcome, Error> {
+    guard.leave();
+    let mut cx = Context::new(rows, programs, knobs, guard, now);
     match input {
         Input::Started => {
-            route::forget(&mut cx)?;
+            sweep::started(&mut cx)?;
             schedule::started(&mut cx)?;
         }
         Input::Delivery { system, messages, source } => route::delivery(&mut cx, system, messages, source)?,
@@ -375,10 +400,18 @@ pub fn decide(
     // about to write over fires nothing.
     loop {
         if let Some(task) = cx.next_task() {
+            let instance = match task {
+                Task::Link(link) => Instance::Link(link),
+                Task::Run(run) => Instance::Run(run),
+            };
+            if !guard::enter(&mut cx, &instance)? {
+                continue;
+            }
             match task {
                 Task::Link(link) => identity::advance(&mut cx, link)?,
                 Task::Run(run) => runs::advance(&mut cx, run)?,
             }
+            cx.guard.leave();
         } else if let Some(transition) = cx.transitions.pop_front() {
             runs::react(&mut cx, &transition)?;
         } else {
@@ -414,6 +447,16 @@ fn due(cx: &mut Context<'_>) -> Result<(), Error> {
         }
         let timer: TimerRow = context::decode(&key, &bytes)?;
         cx.delete(key);
+        let instance = match timer {
+            TimerRow::Run(run, _) | TimerRow::GiveUp(run) => Some(Instance::Run(run)),
+            TimerRow::Link(link) | TimerRow::Overdue(link) => Some(Instance::Link(link)),
+            TimerRow::Schedule(_) | TimerRow::Pace(_) | TimerRow::Sweep => None,
+        };
+        if let Some(instance) = instance
+            && !guard::enter(cx, &instance)?
+        {
+            continue;
+        }
         match timer {
             TimerRow::Run(run, token) => runs::due(cx, run, token)?,
             TimerRow::GiveUp(run) => runs::give_up(cx, run)?,
@@ -421,7 +464,9 @@ fn due(cx: &mut Context<'_>) -> Result<(), Error> {
             TimerRow::Pace(system) => route::pace(cx, &system)?,
             TimerRow::Link(link) => retry_link(cx, link)?,
             TimerRow::Overdue(link) => identity::overdue(cx, link)?,
+            TimerRow::Sweep => sweep::due(cx)?,
         }
+        cx.guard.leave();
     }
     Ok(())
 }

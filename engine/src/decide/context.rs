@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::rows::{Key, Kind, Meta, Owner, TimerRow, WorkRow};
-use super::{Command, Event, Knobs, Lane, Outcome, Programs, Reached};
+use super::{Command, Event, Guard, Knobs, Lane, Outcome, Programs, Reached};
 use crate::ids::{LinkId, RunId};
 use crate::ledger::{Error, Rows};
 
@@ -52,6 +52,7 @@ pub(super) struct Context<'a> {
     rows: &'a dyn Rows,
     pub(super) programs: &'a Programs,
     pub(super) knobs: &'a Knobs,
+    pub(super) guard: &'a Guard,
     pub(super) now: Moment,
     changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     records: Vec<Vec<u8>>,
@@ -65,11 +66,18 @@ pub(super) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    pub(super) fn new(rows: &'a dyn Rows, programs: &'a Programs, knobs: &'a Knobs, now: Moment) -> Self {
+    pub(super) fn new(
+        rows: &'a dyn Rows,
+        programs: &'a Programs,
+        knobs: &'a Knobs,
+        guard: &'a Guard,
+        now: Moment,
+    ) -> Self {
         Self {
             rows,
             programs,
             knobs,
+            guard,
             now,
             changes: BTreeMap::new(),
             records: Vec::new(),

@@ -52,7 +52,8 @@ pub fn seed(
     pairs: &[Pair],
     now: Moment,
 ) -> Result<Outcome, Error> {
-    let mut cx = Context::new(rows, programs, knobs, now);
+    let guard = super::Guard::default();
+    let mut cx = Context::new(rows, programs, knobs, &guard, now);
     for Known { entity, observed, at } in known {
         observe(&mut cx, entity, observed, How::Read, *at)?;
         let Some(mut row) = cx.record(entity, &observed.id)? else { continue };

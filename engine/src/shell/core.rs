@@ -16,7 +16,9 @@ use dsl::value::Moment;
 
 use crate::clock::Now;
 use crate::decide::rows::{Key, Kind};
-use crate::decide::{self, Command, Event, Input, Knobs, Known, Lane, LaneKind, Pair, Programs, Reached, decide};
+use crate::decide::{
+    self, Command, Event, Guard, Input, Knobs, Known, Lane, LaneKind, Outcome, Pair, Programs, Reached,
+};
 use crate::gate::{Gate, Poll, Reach, Reaches};
 use crate::ids::CallId;
 use crate::ledger::{Ledger, Round, Rows, Seq};
@@ -188,9 +190,7 @@ impl Core {
         if let Input::Answers { call, answers } = input {
             self.gate.answered(*call, answers, now.pace);
         }
-        let rows: &dyn Rows = &*self.ledger;
-        let decided = catch_unwind(AssertUnwindSafe(|| decide(rows, &self.programs, &self.knobs, input, self.at)));
-        let outcome = decided.map_err(|panic| Error::Defect(said(&panic)))??;
+        let outcome = self.decided(input)?;
         self.counts.inputs += 1;
         self.reached.extend(outcome.reached);
         let mut round = outcome.round;
@@ -243,6 +243,25 @@ impl Core {
             self.waiting.push_back((seq, release));
         }
         Ok(seq)
+    }
+
+    /// A decision that breaks off stops the instance it was about; where it was about none, the input is refused.
+    fn decided(&self, input: &Input) -> Result<Outcome, Error> {
+        let mut guard = Guard::default();
+        loop {
+            let decided = catch_unwind(AssertUnwindSafe(|| {
+                decide::decide_around(&*self.ledger, &self.programs, &self.knobs, &guard, input, self.at)
+            }));
+            let why = match decided {
+                Ok(outcome) => return Ok(outcome?),
+                Err(panic) => said(&panic),
+            };
+            let Some(instance) = guard.at() else { return Err(Error::Defect(why)) };
+            tracing::error!(?instance, why, "a decision broke off; its instance is stopped");
+            if !guard.broke(instance, why.clone()) {
+                return Err(Error::Defect(why));
+            }
+        }
     }
 
     fn keep_spent(&self, system: &str, round: &mut Round) {
