@@ -85,7 +85,11 @@ fn at_limit(code: &str, beyond: bool) -> Option<String> {
             "sync {} from app.User to crm.Contact {{\n  match by email\n  fields {{ email -> email }}\n}}\n",
             "A".repeat(128 + more)
         ),
-        "E0095" => many(10_000 + more, &|n| format!("system s{n} {{}}\n")),
+        "E0095" => {
+            // The system is the first of them.
+            let entities = many(9_999 + more, &|n| format!("entity paper.E{n} {{ name: text }}\n"));
+            format!("system paper {{}}\n{entities}")
+        }
         "E0096" => {
             let rows = many(10_000 + more, &|n| format!("  \"{n}@example.com\" | {n}\n"));
             let table = format!("table Seats by app.User.email {{\n  email | seats\n{rows}}}\n");
