@@ -21,7 +21,12 @@ use crate::ledger::{Error, Rows};
 
 /// The first 16 hex digits of a SHA-256.
 pub(crate) fn hash(text: &str) -> String {
-    let digest = Sha256::digest(text.as_bytes());
+    hash_of(text.as_bytes())
+}
+
+/// The same of bytes.
+pub(crate) fn hash_of(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
     digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 

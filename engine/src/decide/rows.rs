@@ -84,25 +84,26 @@ pub(crate) enum Kind {
     Sweep = 32,
 }
 
-/// Builds a key part by part.
+/// Builds a key part by part: [`ledger::key::Key`](crate::ledger::key::Key) with the parts that decisions use.
 #[derive(Debug, Clone)]
-pub(crate) struct Key(Vec<u8>);
+pub(crate) struct Key(crate::ledger::key::Key);
+
+/// The longest text that stands in a key as it is. Ids and keys of systems are shorter; a value that is not must
+/// not make a key that the ledger refuses.
+const LONGEST: usize = 256;
 
 impl Key {
     pub(crate) fn new(kind: Kind) -> Self {
-        Self(vec![kind as u8])
+        Self(crate::ledger::key::Key::new(kind as u8))
     }
 
-    /// Text, closed so that neither order nor prefix can be confused by what follows.
-    pub(crate) fn text(mut self, text: &str) -> Self {
-        for byte in text.bytes() {
-            self.0.push(byte);
-            if byte == 0 {
-                self.0.push(0xff);
-            }
+    /// A text; a very long one is replaced by its beginning and its hash, which is as unique.
+    pub(crate) fn text(self, text: &str) -> Self {
+        if text.len() <= LONGEST {
+            return Self(self.0.text(text));
         }
-        self.0.extend([0, 1]);
-        self
+        let beginning = text.char_indices().map_while(|(at, c)| (at < LONGEST / 2).then_some(c)).collect::<String>();
+        Self(self.0.text(&format!("{beginning}\u{0}#{}", super::context::hash(text))))
     }
 
     pub(crate) fn entity(self, entity: &EntityName) -> Self {
@@ -110,24 +111,27 @@ impl Key {
     }
 
     /// A number, in numeric order.
-    pub(crate) fn number(mut self, number: u64) -> Self {
-        self.0.extend(number.to_be_bytes());
-        self
+    pub(crate) fn number(self, number: u64) -> Self {
+        Self(self.0.number(number))
     }
 
     /// A moment, in time order.
     pub(crate) fn moment(self, moment: Moment) -> Self {
-        self.number((moment.0 as u64) ^ (1 << 63))
+        Self(self.0.moment(moment))
     }
 
     /// Whole postcard bytes of a value; no particular order.
-    pub(crate) fn encoded<T: Serialize>(mut self, value: &T) -> Self {
-        self.0.extend(postcard::to_stdvec(value).expect("keys hold plain data"));
-        self
+    pub(crate) fn encoded<T: Serialize>(self, value: &T) -> Self {
+        let bytes = postcard::to_stdvec(value).expect("keys hold plain data");
+        if bytes.len() <= 2 * LONGEST {
+            return Self(self.0.bytes(&bytes));
+        }
+        // Only owners of work are this long, where a very long value is read by; their row holds them whole.
+        Self(self.0.bytes(super::context::hash_of(&bytes).as_bytes()))
     }
 
     pub(crate) fn bytes(self) -> Vec<u8> {
-        self.0
+        self.0.into_bytes()
     }
 }
 

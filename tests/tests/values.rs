@@ -1,0 +1,41 @@
+//! Values that are larger or odder than anybody expects.
+
+use dsl::value::Span;
+use engine::decide::views;
+use scenarios::{contact, pass, sign_up, user, world};
+use serde_json::json;
+
+#[test]
+fn a_key_of_any_length_finds_its_record_and_never_makes_a_second_one() {
+    let mut world = world();
+    // Longer than a key of the ledger may be.
+    let email = format!("{}@example.com", "a".repeat(5_000));
+    let id = sign_up(&world, json!({"email": email, "firstName": "Ada", "lastName": "L", "lifetimeValue": "0"}));
+    pass(&mut world, Span::seconds(20));
+    assert_eq!(contact(&world, &email, "firstname").as_deref(), Some("Ada"));
+    let now = world.now();
+    scenarios::app(&world).edit("User", &id, json!({"lastName": "King"}), now).expect("taken");
+    pass(&mut world, Span::seconds(20));
+    assert_eq!(contact(&world, &email, "lastname").as_deref(), Some("King"));
+    assert_eq!(scenarios::crm(&world).records("Contact").count(), 1);
+    assert_eq!(views::incidents(world.rows()).expect("readable"), []);
+}
+
+#[test]
+fn a_value_of_any_size_and_script_arrives_as_it_was() {
+    let mut world = world();
+    let odd = ["né \u{202e}right to left", "line\nbreak\ttab", "\u{1f600} emoji", "quote \" and \\ and {brace}"];
+    for (index, name) in odd.iter().enumerate() {
+        let email = format!("u{index}@example.com");
+        sign_up(&world, json!({"email": email, "firstName": name, "lastName": "L", "lifetimeValue": "0"}));
+    }
+    let large = "x".repeat(60_000);
+    sign_up(&world, json!({"email": "large@example.com", "firstName": large, "lastName": "L", "lifetimeValue": "0"}));
+    pass(&mut world, Span::seconds(20));
+    for (index, name) in odd.iter().enumerate() {
+        assert_eq!(contact(&world, &format!("u{index}@example.com"), "firstname").as_deref(), Some(*name));
+    }
+    assert_eq!(contact(&world, "large@example.com", "firstname"), Some(large.clone()));
+    assert_eq!(user(&world, "large@example.com", "firstName"), json!(large));
+    assert_eq!(views::incidents(world.rows()).expect("readable"), []);
+}
