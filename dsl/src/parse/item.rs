@@ -90,10 +90,8 @@ impl Builder<'_> {
         for part in parts(pair) {
             match part.as_rule() {
                 Rule::qual => name = Some(self.qualified(&part)),
-                Rule::en_time => {
-                    if self.once(&changed_at, "changed at", self.span(&part)) {
-                        changed_at = parts(part).first().map(|p| self.name(p));
-                    }
+                Rule::en_time if self.once(&changed_at, "changed at", self.span(&part)) => {
+                    changed_at = parts(part).first().map(|p| self.name(p));
                 }
                 Rule::field_decl => {
                     let span = self.span(&part);
