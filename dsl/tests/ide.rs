@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::LazyLock;
 
-use dsl::ide::{Project, complete, definition, hover, references, rename, symbols};
+use dsl::ide::{Colour, Project, complete, definition, highlight, hover, references, rename, symbols};
 use dsl::source::FileId;
 
 #[path = "support/mutation.rs"]
@@ -29,10 +30,11 @@ fn shipped() -> (Vec<(String, String)>, BTreeMap<String, String>) {
     (files, locks)
 }
 
-fn project() -> Project {
+/// The shipped rules, read once.
+static SHIPPED: LazyLock<Project> = LazyLock::new(|| {
     let (files, locks) = shipped();
     Project::new(&files, &locks, None, None)
-}
+});
 
 /// The shipped rules with `text` instead of a file, or as one more; the cursor is where `‸` stands.
 fn at(path: &str, text: &str) -> (Project, FileId, u32) {
@@ -43,7 +45,7 @@ fn at(path: &str, text: &str) -> (Project, FileId, u32) {
         Some((_, old)) => *old = text,
         None => files.push((path.to_owned(), text)),
     }
-    let project = Project::new(&files, &locks, None, None);
+    let project = Project::new(&files, &locks, None, Some(&SHIPPED));
     let file = project.file(path).expect("the file is there").id;
     (project, file, offset)
 }
@@ -81,7 +83,7 @@ fn shown(text: &str) -> String {
 
 #[test]
 fn every_name_in_the_shipped_rules_is_known() {
-    let project = project();
+    let project = &SHIPPED;
     let letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let plain = ["both", "api", "bulk", "webhooks", "hubspot", "hmac_sha256", "data", "report"];
     let mut unknown = Vec::new();
@@ -106,7 +108,7 @@ fn every_name_in_the_shipped_rules_is_known() {
                     continue;
                 }
                 looked_at += 1;
-                if hover(&project, file.id, (start + from) as u32).is_none() {
+                if hover(project, file.id, (start + from) as u32).is_none() {
                     unknown.push(format!("{}: {word} in {line}", file.path));
                 }
             }
@@ -261,6 +263,17 @@ fn workflows_tests_and_events_are_completed() {
     offers(&events("verify ‸"), &["hubspot"], &["hmac_sha256"]);
     offers("system crm {\n  schema \"‸\"\n}\n", &["schemas/crm.lock"], &[]);
     offers("choice C for crm.Deal.dealstage {\n  won \"Won\" in crm \"‸\"\n}\n", &["closedwon", "contractsent"], &[]);
+}
+
+#[test]
+fn a_row_far_down_is_understood_as_the_second() {
+    let rows = "  free | 1\n  # the same again\n\n".repeat(200);
+    let table = |row: &str| format!("table T by app.Subscription.plan {{\n  # first\n  plan | n\n{rows}  {row}\n}}\n");
+    offers(&table("‸"), &["starter", "pro"], &["closedwon"]);
+    assert_eq!(labels("table T by app.Subscription.plan {\n  # first\n  ‸\n}\n"), Vec::<String>::new());
+    let rows = "  a \"A\" in crm \"b\"\n".repeat(200);
+    offers(&format!("choice C for crm.Deal.dealstage {{\n{rows}  b \"B\" in crm \"‸\n}}\n"), &["contractsent"], &[]);
+    offers(&format!("choice C for crm.Deal.dealstage {{\n{rows}  b \"B\" ‸\n}}\n"), &["in", "final"], &[]);
 }
 
 #[test]
@@ -461,9 +474,9 @@ fn an_outline_holds_items_and_what_stands_in_them_though_one_is_broken() {
     assert_eq!(names[1], "W");
     let children: Vec<&str> = found[1].children.iter().map(|symbol| symbol.name.as_str()).collect();
     assert_eq!(children, ["one", "wait 3 days"]);
-    let project = self::project();
+    let project = &SHIPPED;
     for file in project.files() {
-        for symbol in symbols(&project, file.id) {
+        for symbol in symbols(project, file.id) {
             for inner in std::iter::once(&symbol).chain(&symbol.children) {
                 assert!(
                     inner.span.start <= inner.name_span.start && inner.name_span.end <= inner.span.end,
@@ -487,6 +500,24 @@ fn what_did_not_change_is_kept_and_the_problems_are_the_same() {
     assert!(!kept.problems().is_empty());
 }
 
+#[test]
+fn colours_tell_words_from_names_and_texts_from_what_is_filled_in() {
+    let text = "sync S from app.User to crm.Contact {  # why\n  fields {\n    priority -> priority else \"a {at} \u{e9}\"\n    \"\"\"\n    x\n    \"\"\" -> b\n  }\n}\n‸";
+    let (project, file, _) = at("new.rules", text);
+    let found = highlight(&project, file);
+    let of = |colour: Colour| {
+        let spans = found.iter().filter(|(_, found)| *found == colour).map(|(span, _)| span);
+        spans.map(|span| &text[span.start as usize..span.end as usize]).collect::<Vec<_>>()
+    };
+    assert_eq!(of(Colour::Comment), ["# why"]);
+    // Behind its arrow, a word may be one.
+    assert_eq!(of(Colour::Keyword), ["sync", "from", "to", "fields", "priority", "else", "at"]);
+    assert_eq!(of(Colour::Name), ["S", "priority", "b"]);
+    assert_eq!((of(Colour::System), of(Colour::Type)), (vec!["app", "crm"], vec!["User", "Contact"]));
+    assert_eq!(of(Colour::Text), ["\"a {", "} \u{e9}\"", "\"\"\"", "    x", "    \"\"\""]);
+    assert_eq!(of(Colour::Operator), ["->", "->"]);
+}
+
 proptest::proptest! {
     #![proptest_config(mutation::cases(24))]
 
@@ -495,7 +526,7 @@ proptest::proptest! {
     fn any_text_and_any_place_are_answered(text in mutation::mutations(shipped().0)) {
         let (mut files, locks) = shipped();
         files.push(("mutated.rules".to_owned(), text.clone()));
-        let project = Project::new(&files, &locks, None, None);
+        let project = Project::new(&files, &locks, None, Some(&SHIPPED));
         let file = project.file("mutated.rules").expect("it is there").id;
         let inside = |start: u32, end: u32| start <= end && text.get(start as usize..end as usize).is_some();
         for offset in (0..=text.len() as u32 + 2).step_by(7) {
@@ -510,6 +541,12 @@ proptest::proptest! {
                 let named = source.text.get(place.start as usize..place.end as usize);
                 proptest::prop_assert!(named.is_some(), "{place:?} at {offset}");
             }
+        }
+        let mut end = 0;
+        for (span, _) in highlight(&project, file) {
+            proptest::prop_assert!(end <= span.start && inside(span.start, span.end), "{span:?}");
+            proptest::prop_assert!(!text[span.start as usize..span.end as usize].contains('\n'), "{span:?}");
+            end = span.end;
         }
         for symbol in symbols(&project, file) {
             proptest::prop_assert!(inside(symbol.span.start, symbol.span.end), "{symbol:?}");

@@ -442,6 +442,10 @@ fn hover_definition_and_symbols_speak_of_the_lock_and_the_rules() {
     assert_eq!(editor.refusal("textDocument/rename", rename("Deals")), -32803);
     let found = editor.result("workspace/symbol", json!({"query": "onboard"}));
     assert_eq!(found[0]["name"], "Onboarding", "{found:#}");
+    let colours = editor.result("textDocument/semanticTokens/full", json!({"textDocument": {"uri": uri(&path)}}));
+    let data: Vec<u64> = colours["data"].as_array().expect("numbers").iter().filter_map(Value::as_u64).collect();
+    // `sync` is a keyword at the beginning, `Contacts` a name five columns on, and so forth.
+    assert_eq!(data[..10], [0, 0, 4, 1, 0, 0, 5, 8, 7, 0], "{data:?}");
     let foldings = editor.result("textDocument/foldingRange", json!({"textDocument": {"uri": uri(&path)}}));
     assert_eq!(foldings[0]["startLine"], 0, "{foldings:#}");
 }

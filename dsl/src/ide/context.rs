@@ -5,7 +5,7 @@
 
 use super::project::Project;
 use super::thing::{Thing, Wanted};
-use crate::outline::{Begins, Chunk, outline};
+use crate::outline::{Begins, Chunk};
 use crate::schema::{About, EntityName};
 use crate::source::{FileId, Span};
 use crate::tokens::{Kind, tokens};
@@ -115,8 +115,9 @@ impl<'a> Context<'a> {
     pub(super) fn at(project: &'a Project, file: FileId, place: usize) -> Self {
         let text = project.text(file);
         let place = place.min(text.len());
-        let chunks = outline(text).chunks;
-        let chunk = chunks.iter().rev().find(|chunk| chunk.start <= place).filter(|chunk| holds(text, chunk, place));
+        let chunks = project.chunks(file);
+        let before = chunks.partition_point(|chunk| chunk.start <= place);
+        let chunk = before.checked_sub(1).map(|last| &chunks[last]).filter(|chunk| holds(text, chunk, place));
         let line = text[..place].rfind('\n').map_or(0, |n| n + 1);
         let mut context = Self {
             file,
@@ -137,13 +138,10 @@ impl<'a> Context<'a> {
             return context;
         };
         context.item = chunk.begins.keyword();
-        let words: Vec<Word<'a>> = tokens(&text[chunk.start..place])
-            .into_iter()
-            .map(|token| {
-                let (start, end) = (chunk.start + token.start, chunk.start + token.end);
-                Word { text: &text[start..end], kind: token.kind, start, end }
-            })
-            .collect();
+        let words = match beginning(text, chunk, line) {
+            Some(end) => [read(text, chunk.start, end), read(text, line, place)].concat(),
+            None => read(text, chunk.start, place),
+        };
         let mut walk = Walk { project, context, open: Vec::new(), brackets: 0 };
         words.iter().for_each(|word| walk.word(*word));
         let Walk { mut context, open, .. } = walk;
@@ -225,6 +223,35 @@ impl<'a> Context<'a> {
     /// The words of the statement.
     pub(super) fn texts(&self) -> Vec<&'a str> {
         self.statement.iter().map(|word| word.text).collect()
+    }
+}
+
+/// The tokens of a stretch.
+fn read(text: &str, start: usize, end: usize) -> Vec<Word<'_>> {
+    let found = tokens(&text[start..end]).into_iter();
+    found
+        .map(|token| {
+            let (start, end) = (start + token.start, start + token.end);
+            Word { text: &text[start..end], kind: token.kind, start, end }
+        })
+        .collect()
+}
+
+/// In a table or a choice, which may be long, a row does not depend on those between it and the first: where the
+/// first row ends, if that is before the line.
+fn beginning(text: &str, chunk: &Chunk, line: usize) -> Option<usize> {
+    if !matches!(chunk.begins.keyword(), Some("table" | "choice")) {
+        return None;
+    }
+    let next = |at: usize| text[at..].find('\n').map(|n| at + n + 1);
+    let mut at = next(chunk.body()?)?;
+    loop {
+        let end = next(at).filter(|end| *end <= line)?;
+        let row = text[at..end].trim_start();
+        if !row.is_empty() && !row.starts_with('#') {
+            return Some(end);
+        }
+        at = end;
     }
 }
 

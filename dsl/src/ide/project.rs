@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::ast::{self, Item, ItemKind};
 use crate::check::{Compiled, MAX_FILES, MAX_TEXT, check};
 use crate::diagnostic::Problem;
+use crate::outline::{Chunk, outline};
 use crate::parse::{Parse, parse};
 use crate::schema::{ChangedAt, Entity, EntityName, Field, Link, Lock, Type, parse_type, read_lock};
 use crate::source::{FileId, SourceFile, Span};
@@ -15,6 +16,8 @@ use crate::source::{FileId, SourceFile, Span};
 pub struct Project {
     compiled: Compiled,
     parses: Vec<Parse>,
+    /// The stretches of each file.
+    chunks: Vec<Arc<[Chunk]>>,
     pub(super) systems: BTreeMap<String, Known>,
     locks: BTreeMap<String, (SourceFile, Option<Arc<Lock>>)>,
     /// The choice that a field takes its words from, as an index into the items.
@@ -54,18 +57,22 @@ impl Project {
         let large =
             files.len() > MAX_FILES || files.iter().fold(0usize, |sum, (_, t)| sum.saturating_add(t.len())) > MAX_TEXT;
         let mut parsed = Vec::new();
+        let mut chunks: Vec<Arc<[Chunk]>> = Vec::new();
         for (index, (path, text)) in files.iter().enumerate() {
-            let known = before.and_then(|before| {
-                let file =
-                    before.compiled.files.get(index).filter(|file| file.path == *path && *file.text == **text)?;
-                Some((file.clone(), before.parses.get(index)?.clone()))
+            let same = before.and_then(|before| {
+                let file = before.files().get(index).filter(|file| file.path == *path && *file.text == **text)?;
+                Some((file.clone(), before.parses.get(index)?.clone(), before.chunks.get(index)?.clone()))
             });
-            parsed.push(known.unwrap_or_else(|| {
+            let (file, tree, stretches) = same.unwrap_or_else(|| {
                 let id = FileId(u32::try_from(index).unwrap_or(u32::MAX));
                 let file = SourceFile::new(id, path.clone(), text);
+                // What is too large is not read at all; `check` says so.
                 let tree = if large { Parse::default() } else { parse(&file) };
-                (file, tree)
-            }));
+                let stretches = if large { Vec::new() } else { outline(text).chunks };
+                (file, tree, stretches.into())
+            });
+            parsed.push((file, tree));
+            chunks.push(stretches);
         }
         let parses = parsed.iter().map(|(_, parse)| parse.clone()).collect();
         let compiled = check(parsed, locks, today);
@@ -77,8 +84,14 @@ impl Project {
             });
             (path.clone(), entry)
         });
-        let mut project =
-            Self { locks: locks.collect(), systems: BTreeMap::new(), choice_of: BTreeMap::new(), compiled, parses };
+        let mut project = Self {
+            locks: locks.collect(),
+            systems: BTreeMap::new(),
+            choice_of: BTreeMap::new(),
+            compiled,
+            parses,
+            chunks,
+        };
         project.declare();
         project
     }
@@ -124,6 +137,11 @@ impl Project {
 
     pub(super) fn text(&self, file: FileId) -> &str {
         self.compiled.files.get(file.0 as usize).map_or("", |file| &file.text)
+    }
+
+    /// The stretches of a file that hold one item each.
+    pub(super) fn chunks(&self, file: FileId) -> &[Chunk] {
+        self.chunks.get(file.0 as usize).map_or(&[], |chunks| chunks)
     }
 
     pub(super) fn slice(&self, span: Span) -> &str {

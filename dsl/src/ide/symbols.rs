@@ -2,7 +2,6 @@
 
 use super::project::Project;
 use crate::ast::{Expr, Item, ItemKind, Route, TestStatement, WorkflowStatement};
-use crate::outline::outline;
 use crate::source::{FileId, Span, Spanned};
 
 /// What an entry of an outline is.
@@ -55,7 +54,7 @@ pub fn symbols(project: &Project, file: FileId) -> Vec<Outline> {
     let text = project.text(file);
     let known: Vec<&Item> = project.items_of(file).collect();
     let mut found = Vec::new();
-    for chunk in outline(text).chunks {
+    for chunk in project.chunks(file) {
         let Some(keyword) = chunk.begins.keyword() else { continue };
         let inside =
             |item: &&&Item| (chunk.start..chunk.end.max(chunk.start + 1)).contains(&(item.span.start as usize));

@@ -12,16 +12,16 @@ use lsp_types::notification::{
 };
 use lsp_types::request::{
     CodeActionRequest, Completion, DocumentHighlightRequest, DocumentSymbolRequest, FoldingRangeRequest, Formatting,
-    GotoDefinition, HoverRequest, References, Rename, Request as _, WorkspaceSymbolRequest,
+    GotoDefinition, HoverRequest, References, Rename, Request as _, SemanticTokensFullRequest, WorkspaceSymbolRequest,
 };
 use lsp_types::{
     CodeActionKind, CodeActionOptions, CodeActionOrCommand, CodeActionParams, CodeActionProviderCapability,
     CodeActionResponse, CompletionList, CompletionOptions, CompletionResponse, Diagnostic, DocumentHighlight,
     DocumentSymbolResponse, FoldingRangeProviderCapability, GotoDefinitionResponse, Hover, HoverContents,
     HoverProviderCapability, InitializeParams, InitializeResult, Location, MarkupContent, MarkupKind, OneOf, Position,
-    PublishDiagnosticsParams, SaveOptions, ServerCapabilities, ServerInfo, SymbolInformation,
-    TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions, TextDocumentSyncSaveOptions, TextEdit,
-    Uri,
+    PublishDiagnosticsParams, SaveOptions, SemanticTokens, SemanticTokensFullOptions, SemanticTokensLegend,
+    SemanticTokensOptions, ServerCapabilities, ServerInfo, SymbolInformation, TextDocumentSyncCapability,
+    TextDocumentSyncKind, TextDocumentSyncOptions, TextDocumentSyncSaveOptions, TextEdit, Uri,
 };
 use serde_json::{Value, json};
 
@@ -73,6 +73,14 @@ pub(super) fn initialized() -> Value {
         document_formatting_provider: Some(OneOf::Left(true)),
         folding_range_provider: Some(FoldingRangeProviderCapability::Simple(true)),
         rename_provider: Some(OneOf::Left(true)),
+        semantic_tokens_provider: Some(
+            SemanticTokensOptions {
+                legend: SemanticTokensLegend { token_types: convert::COLOURS.into(), token_modifiers: Vec::new() },
+                full: Some(SemanticTokensFullOptions::Bool(true)),
+                ..SemanticTokensOptions::default()
+            }
+            .into(),
+        ),
         code_action_provider: Some(CodeActionProviderCapability::Options(CodeActionOptions {
             code_action_kinds: Some(vec![CodeActionKind::QUICKFIX, CodeActionKind::SOURCE_FIX_ALL]),
             ..CodeActionOptions::default()
@@ -165,6 +173,7 @@ impl Server {
             DocumentSymbolRequest::METHOD => self.symbols(params(given)?),
             WorkspaceSymbolRequest::METHOD => self.workspace_symbols(params(given)?),
             FoldingRangeRequest::METHOD => self.foldings(params(given)?),
+            SemanticTokensFullRequest::METHOD => self.colours(params(given)?),
             Formatting::METHOD => self.formatting(params(given)?),
             Rename::METHOD => self.rename(params(given)?),
             CodeActionRequest::METHOD => self.code_actions(params(given)?),
@@ -388,6 +397,12 @@ impl Server {
         let found = ide::symbols(&set.project, file.id);
         let all = found.iter().flat_map(|found| std::iter::once(found).chain(&found.children));
         Ok(json!(all.filter_map(|found| convert::folding(file, found)).collect::<Vec<_>>()))
+    }
+
+    fn colours(&self, params: lsp_types::SemanticTokensParams) -> Result<Value, Refusal> {
+        let Asked { set, file } = self.asked(&params.text_document.uri)?;
+        let data = convert::colours(file, &ide::highlight(&set.project, file.id));
+        Ok(json!(SemanticTokens { result_id: None, data }))
     }
 
     fn formatting(&self, params: lsp_types::DocumentFormattingParams) -> Result<Value, Refusal> {

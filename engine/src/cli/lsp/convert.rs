@@ -1,10 +1,10 @@
 //! Ours to the protocol's: positions in UTF-16 units, kinds, edits. The only place that knows both.
 
-use dsl::ide::{CandidateKind, Completion, Outline, OutlineKind};
+use dsl::ide::{CandidateKind, Colour, Completion, Outline, OutlineKind};
 use dsl::source::{SourceFile, Span};
 use lsp_types::{
-    CompletionItem, CompletionItemKind, CompletionTextEdit, DocumentSymbol, FoldingRange, Position, Range, SymbolKind,
-    TextEdit,
+    CompletionItem, CompletionItemKind, CompletionTextEdit, DocumentSymbol, FoldingRange, Position, Range,
+    SemanticToken, SemanticTokenType, SymbolKind, TextEdit,
 };
 
 /// The place of a byte offset.
@@ -103,4 +103,45 @@ pub(super) fn folding(file: &SourceFile, found: &Outline) -> Option<FoldingRange
         end_line: range.end.line,
         ..FoldingRange::default()
     })
+}
+
+/// Every colour; a token names its place in here.
+pub(super) const COLOURS: [SemanticTokenType; 8] = [
+    SemanticTokenType::COMMENT,
+    SemanticTokenType::KEYWORD,
+    SemanticTokenType::STRING,
+    SemanticTokenType::NUMBER,
+    SemanticTokenType::OPERATOR,
+    SemanticTokenType::NAMESPACE,
+    SemanticTokenType::TYPE,
+    SemanticTokenType::VARIABLE,
+];
+
+/// Coloured stretches, each placed from the beginning of the one before.
+pub(super) fn colours(file: &SourceFile, found: &[(Span, Colour)]) -> Vec<SemanticToken> {
+    let mut before = Position::new(0, 0);
+    let mut tokens = Vec::with_capacity(found.len());
+    for (place, colour) in found {
+        let Range { start, end } = span(file, *place);
+        let same_line = start.line == before.line;
+        tokens.push(SemanticToken {
+            delta_line: start.line - before.line,
+            delta_start: if same_line { start.character - before.character } else { start.character },
+            // A stretch never goes over a line's end.
+            length: end.character.saturating_sub(start.character),
+            token_type: match colour {
+                Colour::Comment => 0,
+                Colour::Keyword => 1,
+                Colour::Text => 2,
+                Colour::Number => 3,
+                Colour::Operator => 4,
+                Colour::System => 5,
+                Colour::Type => 6,
+                Colour::Name => 7,
+            },
+            token_modifiers_bitset: 0,
+        });
+        before = start;
+    }
+    tokens
 }
