@@ -10,17 +10,17 @@ use connectors::cache::Cache;
 use connectors::cache::memory::MemoryCache;
 use connectors::cache::redis::{self, RedisCache};
 use connectors::http::Transport;
-use connectors::hubspot::{self, HubSpot, signature::Signature};
+use connectors::hubspot::{self, signature::Signature};
 use connectors::kafka::source::{self, WhenGone};
-use connectors::operations::{Operations, Template};
+use connectors::operations::Template;
 use connectors::port::Connector;
-use connectors::rest::Rest;
+use connectors::registry::{self, Settings};
 use connectors::webhook::Verify;
 use connectors::webhook::door::Door;
 use connectors::webhook::hmac::Hmac256;
 use dsl::program::Program;
 
-use crate::config::{Config, Connection, Kafka, Missing, Redis};
+use crate::config::{Config, Connection, HttpOperation, Kafka, Missing, Redis};
 use crate::shell::Connectors;
 
 /// Bytes of the embedded cache.
@@ -93,13 +93,6 @@ pub fn all(
             continue;
         }
         let connection = config.systems.get(name).ok_or_else(|| Error::Unreached(name.clone()))?;
-        if connection.connector != system.lock.connector {
-            return Err(Error::OtherConnector {
-                system: name.clone(),
-                given: connection.connector.clone(),
-                wanted: system.lock.connector.clone(),
-            });
-        }
         let connector = connector(name, connection, &system.lock, transport)?;
         connectors.insert(name.clone(), connector);
     }
@@ -116,41 +109,32 @@ fn connector(
         Some(at) => Some(at.read().map_err(|missing| Error::Secret { system: name.to_owned(), missing })?),
         None => None,
     };
-    let needed = |token: Option<_>| {
-        let missing = Missing::NotSet(format!("systems.{name}.token_env"));
-        token.ok_or_else(|| Error::Secret { system: name.to_owned(), missing })
-    };
-    let transport = Arc::clone(transport);
-    Ok(match connection.connector.as_str() {
-        "hubspot" => {
-            let settings = hubspot::Settings {
-                base_url: connection.base_url.clone(),
-                api_version: connection.api_version.clone(),
-                app_id: connection.app_id,
-            };
-            Arc::new(HubSpot::new(settings, needed(token)?, lock.clone(), transport))
-        }
-        "rest" => Arc::new(Rest::new(&connection.base_url, needed(token)?, lock.clone(), transport)),
+    let base_url = connection.base_url.clone();
+    let settings = match connection.connector.as_str() {
+        "hubspot" => Settings::HubSpot(hubspot::Settings {
+            base_url,
+            api_version: connection.api_version.clone(),
+            app_id: connection.app_id,
+        }),
+        "rest" => Settings::Rest { base_url },
         _ => {
-            for operation in lock.operations.keys() {
-                if !connection.operations.contains_key(operation) {
-                    return Err(Error::Operation { system: name.to_owned(), operation: operation.clone() });
-                }
-            }
-            let operations = connection
-                .operations
-                .iter()
-                .map(|(name, operation)| {
-                    let template = Template {
-                        method: operation.method.clone(),
-                        path: operation.path.clone(),
-                        body: operation.body.clone(),
-                    };
-                    (name.clone(), template)
-                })
-                .collect();
-            let roles = connection.roles.clone();
-            Arc::new(Operations::new(&connection.base_url, token, roles, operations, transport))
+            let template = |operation: &HttpOperation| Template {
+                method: operation.method.clone(),
+                path: operation.path.clone(),
+                body: operation.body.clone(),
+            };
+            let operations = connection.operations.iter().map(|(name, called)| (name.clone(), template(called)));
+            Settings::Http { base_url, roles: connection.roles.clone(), operations: operations.collect() }
+        }
+    };
+    registry::build(name, settings, token, lock.clone(), Arc::clone(transport)).map_err(|error| match error {
+        registry::Error::OtherConnector { system, given, wanted } => {
+            Error::OtherConnector { system, given: given.to_owned(), wanted }
+        }
+        registry::Error::Operation { system, operation } => Error::Operation { system, operation },
+        registry::Error::Token(system) => {
+            let missing = Missing::NotSet(format!("systems.{system}.token_env"));
+            Error::Secret { system, missing }
         }
     })
 }

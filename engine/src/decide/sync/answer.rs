@@ -1,0 +1,348 @@
+//! What a write led to: the base moves only with what the system says that it holds.
+//!
+//! Always true: an answer that does not come leaves the write in doubt, and a record that may have been made is looked
+//! for before it is made again.
+
+use connectors::port::{Answer, Observed, Refusal};
+use dsl::eval::canonical;
+use dsl::program::Side;
+use dsl::schema::EntityName;
+use dsl::value::Span;
+
+use super::write::own_key;
+use super::{UNSTABLE, open_incident, park};
+use crate::decide::context::{Context, Task};
+use crate::decide::identity::{self, Rule};
+use crate::decide::observe::{How, observe};
+use crate::decide::reads::{self, Need};
+use crate::decide::rows::{LinkRow, LinkState, SeenValue, TimerRow, Waiter, Written, slot};
+use crate::decide::{Event, Lane, LaneKind};
+use crate::ids::LinkId;
+use crate::ledger::Error;
+
+/// Takes the answer to a link's write.
+pub(in crate::decide) fn answered(
+    cx: &mut Context<'_>,
+    id: LinkId,
+    side: Side,
+    lane: &Lane,
+    writes: &[Written],
+    answer: &Answer,
+) -> Result<(), Error> {
+    let Some(mut link) = cx.get::<LinkRow>(&identity::link_key(id))? else { return Ok(()) };
+    let Some(rule) = identity::rule(cx, &link) else { return Ok(()) };
+    link.flight[slot(side)] = None;
+    link.alone = matches!(answer, Answer::Split);
+    let entity = rule.entity(side).clone();
+    match answer {
+        Answer::Record(observed) => {
+            link.attempts = 0;
+            link.not_before = None;
+            let creating = matches!(lane.kind, LaneKind::Create { .. });
+            let record = observed.id.clone();
+            let asked = link.id(side).cloned();
+            let told = acknowledged(&rule, &entity, writes, observed);
+            if creating {
+                link.creates += 1;
+                if link.id(side).is_none() {
+                    identity::store(cx, id, &link);
+                    identity::pair(cx, id, &mut link, &rule, side, record.clone())?;
+                }
+            }
+            for write in writes {
+                link.base.insert(write.mapping.clone(), write.canonical.clone());
+            }
+            identity::store(cx, id, &link);
+            observe(cx, &entity, &told, if creating { How::Made } else { How::Changed }, cx.now)?;
+            if !creating && asked.as_deref() != Some(record.as_str()) {
+                observe_merge(cx, &entity, &record, asked.as_deref())?;
+            }
+            let mut link = identity::load(cx, id)?;
+            check_stable(cx, &mut link, &rule, &entity, &record, side, writes)?;
+            identity::store(cx, id, &link);
+            let fields = writes.iter().map(|w| w.field.as_str()).collect::<Vec<_>>().join(", ");
+            let action = if creating { "create" } else { "update" };
+            cx.log(Event {
+                at: cx.now,
+                action: action.to_owned(),
+                rule: rule.name.clone(),
+                place: rule.place.to_string(),
+                entity: entity.to_string(),
+                left: link.left.clone(),
+                right: link.right.clone(),
+                field: Some(fields),
+                subject: id.to_string(),
+                value: Some(printed(writes)),
+                displaced: None,
+                detail: String::new(),
+            });
+        }
+        Answer::Done => {
+            identity::log(cx, id, &link, "archive", format!("archived in {}", entity.system));
+            identity::store(cx, id, &link);
+        }
+        Answer::Missing => {
+            if let Some(record) = link.id(side).cloned() {
+                identity::store(cx, id, &link);
+                return crate::decide::observe::deleted(cx, &entity, &record, cx.now, false);
+            }
+            identity::store(cx, id, &link);
+        }
+        Answer::Refused { reason, refusal: Refusal::Exists(existing) } => {
+            adopt(cx, id, &mut link, &rule, side, existing.as_deref(), reason, writes)?;
+            identity::store(cx, id, &link);
+        }
+        Answer::Refused { reason, refusal } => {
+            let why = match refusal {
+                Refusal::Invalid(Some(field)) => format!("{} refuses `{field}`: {reason}", entity.system),
+                _ => format!("{} refuses: {reason}", entity.system),
+            };
+            park(cx, id, &mut link, &rule, why)?;
+            identity::store(cx, id, &link);
+            return Ok(());
+        }
+        Answer::Unknown { cause } => {
+            identity::log(
+                cx,
+                id,
+                &link,
+                "in doubt",
+                format!("{}: {cause}; read back before anything is sent again", entity.system),
+            );
+            identity::store(cx, id, &link);
+            return in_doubt(cx, id, link, &rule, side, writes);
+        }
+        Answer::Retry { after, .. } | Answer::RateLimited { after, .. } => {
+            let limited = matches!(answer, Answer::RateLimited { .. });
+            if !limited {
+                link.attempts += 1;
+            }
+            let pause = after.map_or_else(
+                || {
+                    if limited {
+                        Span(0)
+                    } else {
+                        crate::decide::backoff(
+                            link.attempts.into(),
+                            Span::seconds(1),
+                            Span::minutes(15),
+                            &id.to_string(),
+                        )
+                    }
+                },
+                |d| Span(i64::try_from(d.as_millis()).unwrap_or(i64::MAX)),
+            );
+            if pause.0 > 0 {
+                let at = cx.now.plus(pause);
+                link.not_before = Some(at);
+                cx.arm(at, &TimerRow::Link(id))?;
+            }
+            if link.attempts == 20 {
+                open_incident(
+                    cx,
+                    id,
+                    &link,
+                    &rule,
+                    format!("{} cannot be reached: {answer:?}", entity.system),
+                    "it is tried again by itself",
+                )?;
+            }
+            identity::store(cx, id, &link);
+        }
+        Answer::Page { .. } | Answer::Result(_) | Answer::Split => {
+            identity::store(cx, id, &link);
+        }
+    }
+    cx.task(Task::Link(id));
+    Ok(())
+}
+
+pub(super) fn printed(writes: &[Written]) -> String {
+    let mut text: String = writes.iter().map(|w| format!("{} = {}", w.field, w.value)).collect::<Vec<_>>().join(", ");
+    if text.len() > 400 {
+        let cut = (0..=400).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
+        text.truncate(cut);
+        text.push('…');
+    }
+    text
+}
+
+/// What an answer says of the record, with what was sent where the answer is silent about it.
+pub(super) fn acknowledged(rule: &Rule, entity: &EntityName, writes: &[Written], observed: &Observed) -> Observed {
+    let mut told = observed.clone();
+    for write in writes {
+        if write.link {
+            told.links.entry(write.field.clone()).or_insert_with(|| write.value.as_text().map(str::to_owned));
+        } else if !told.fields.contains_key(&write.field) {
+            told.fields
+                .insert(write.field.clone(), dsl::decode::encode(&rule.program, entity, &write.field, &write.value));
+        }
+    }
+    told
+}
+
+pub(super) fn observe_merge(
+    cx: &mut Context<'_>,
+    entity: &EntityName,
+    into: &str,
+    gone: Option<&str>,
+) -> Result<(), Error> {
+    match gone {
+        Some(gone) => crate::decide::observe::merged(cx, entity, into, gone, cx.now),
+        None => Ok(()),
+    }
+}
+
+/// Law L1: what was written reads back as the same. A field that breaks it twice waits for a person.
+pub(super) fn check_stable(
+    cx: &mut Context<'_>,
+    link: &mut LinkRow,
+    rule: &Rule,
+    entity: &EntityName,
+    record: &str,
+    side: Side,
+    writes: &[Written],
+) -> Result<(), Error> {
+    let Some(row) = cx.record(entity, record)? else { return Ok(()) };
+    for write in writes.iter().filter(|w| !w.link) {
+        let Some(mapping) = rule.fields.iter().find(|m| m.text == write.mapping) else { continue };
+        let Some(seen) = row.fields.get(&write.field) else { continue };
+        let SeenValue::Is(value) = &seen.value else { continue };
+        let same = canonical(&rule.program, rule, mapping, side, value).is_ok_and(|held| held == write.canonical);
+        if same {
+            link.unstable.remove(&write.mapping);
+        } else if seen.at <= cx.now {
+            let count = link.unstable.entry(write.mapping.clone()).or_insert(0);
+            *count += 1;
+            if *count >= UNSTABLE {
+                let why = format!("{} keeps `{value}` instead of `{}`", entity.system, write.value);
+                link.parked.insert(write.mapping.clone(), why);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The record exists already: it is the one we meant, and its values are looked at before anything is written.
+pub(super) fn adopt(
+    cx: &mut Context<'_>,
+    id: LinkId,
+    link: &mut LinkRow,
+    rule: &Rule,
+    side: Side,
+    existing: Option<&str>,
+    reason: &str,
+    writes: &[Written],
+) -> Result<(), Error> {
+    let entity = rule.entity(side).clone();
+    if link.id(side).is_some() {
+        // An update that would take another record's key.
+        return park(cx, id, link, rule, format!("{} refuses: {reason}", entity.system));
+    }
+    match existing {
+        Some(existing) => {
+            if let Some(holder) = cx.get::<LinkId>(&identity::link_of(&rule.name, side, existing))?
+                && holder != id
+            {
+                let why = format!(
+                    "{} has this record as {existing} already, and it is paired with another one",
+                    entity.system
+                );
+                return park(cx, id, link, rule, why);
+            }
+            identity::log(cx, id, link, "adopt", format!("{} had the record already: {existing}", entity.system));
+            identity::pair(cx, id, link, rule, side, existing.to_owned())?;
+            identity::store(cx, id, link);
+            reads::need(
+                cx,
+                &Need::Record {
+                    entity,
+                    by: "id".to_owned(),
+                    value: existing.to_owned(),
+                    not_before: cx.now,
+                    cacheable: false,
+                },
+                Waiter::Link(id),
+                rule.priority,
+            )
+        }
+        None => {
+            // It exists, but the system does not say where: the key finds it.
+            link.state = LinkState::Looking;
+            link.since = cx.now.plus(Span(1));
+            link.attempts += 1;
+            let _ = writes;
+            if link.attempts > 5 {
+                return park(cx, id, link, rule, format!("{} refuses: {reason}", entity.system));
+            }
+            Ok(())
+        }
+    }
+}
+
+/// It may or may not have happened: read first.
+pub(super) fn in_doubt(
+    cx: &mut Context<'_>,
+    id: LinkId,
+    mut link: LinkRow,
+    rule: &Rule,
+    side: Side,
+    writes: &[Written],
+) -> Result<(), Error> {
+    let entity = rule.entity(side).clone();
+    let _ = writes;
+    let need = match link.id(side).cloned() {
+        Some(record) => {
+            // Everything about it is doubtful until it is read.
+            if let Some(mut row) = cx.record(&entity, &record)? {
+                row.complete_at = None;
+                cx.put(crate::decide::observe::key(&entity, &record), &row);
+            }
+            // Nothing is sent until the read has come; the timer only guards against a read that never does.
+            let guard = cx.now.plus(Span::minutes(1));
+            link.not_before = Some(guard);
+            cx.arm(guard, &TimerRow::Link(id))?;
+            Need::Record { entity, by: "id".to_owned(), value: record, not_before: cx.now, cacheable: false }
+        }
+        None if own_key(rule, &entity) => {
+            let value = format!("{}-{id}", cx.ledger()?);
+            link.state = LinkState::Looking;
+            link.since = cx.now;
+            Need::Record { entity, by: "engine_link_id".to_owned(), value, not_before: cx.now, cacheable: false }
+        }
+        None => {
+            // A unique key finds it; what was read before the doubt does not count.
+            link.state = LinkState::Looking;
+            link.since = cx.now.plus(Span(1));
+            link.attempts += 1;
+            let pause = crate::decide::backoff(link.attempts.into(), Span(200), Span::minutes(5), &id.to_string());
+            link.not_before = Some(cx.now.plus(pause));
+            cx.arm(cx.now.plus(pause), &TimerRow::Link(id))?;
+            identity::store(cx, id, &link);
+            return Ok(());
+        }
+    };
+    link.attempts += 1;
+    identity::store(cx, id, &link);
+    reads::need(cx, &need, Waiter::Link(id), rule.priority)
+}
+
+/// A point read by our own key has found the record that a lost create made.
+pub(in crate::decide) fn found_own(
+    cx: &mut Context<'_>,
+    entity: &EntityName,
+    value: &str,
+    record: &str,
+) -> Result<(), Error> {
+    let ledger = cx.ledger()?;
+    let Some(number) = value.strip_prefix(&format!("{ledger}-l")).and_then(|n| n.parse().ok()) else { return Ok(()) };
+    let id = LinkId(number);
+    let Some(mut link) = cx.get::<LinkRow>(&identity::link_key(id))? else { return Ok(()) };
+    let Some(rule) = identity::rule(cx, &link) else { return Ok(()) };
+    let Some(side) = crate::decide::observe::side_of(&rule, entity) else { return Ok(()) };
+    if link.id(side).is_none() {
+        identity::pair(cx, id, &mut link, &rule, side, record.to_owned())?;
+        identity::store(cx, id, &link);
+    }
+    Ok(())
+}
