@@ -2,8 +2,8 @@
 //!
 //! In: the texts of a rule set and a place in one of them. Out: what may stand there, what stands there, where it is
 //! declared and used. Always true: a line that does not parse is answered as well as one that does, because a place
-//! is understood by its tokens (see [`context`]) and not by the tree; what completion offers at a place and what a
-//! name there is resolved to come from the same list (see [`candidates`]).
+//! is understood by its tokens (see `ide/context.rs`) and not by the tree; what completion offers at a place and what a
+//! name there is resolved to come from the same list (see `ide/candidates.rs`).
 //! Not here: the protocol of an editor, and positions in UTF-16; see [`SourceFile::utf16`](crate::source::SourceFile).
 
 mod actions;

@@ -47,7 +47,7 @@ enum Command {
     /// Draw what the rules connect: syncs, reactions, workflows, messages.
     Graph(graph::Arguments),
     /// Serve an editor: findings, completion and more, over standard input and output.
-    Lsp,
+    Lsp(lsp::Arguments),
     /// Run the daemon.
     Run(run::Arguments),
     /// Play the whole integration on this machine and tell the story.
@@ -100,7 +100,7 @@ pub fn main() -> u8 {
         Command::Test(arguments) => test::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Graph(arguments) => graph::run(&arguments),
-        Command::Lsp => lsp::run(),
+        Command::Lsp(arguments) => lsp::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),

@@ -25,7 +25,7 @@ struct Editor {
 impl Editor {
     fn start() -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_engine"))
-            .arg("lsp")
+            .args(["lsp", "--stdio"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -337,6 +337,59 @@ fn a_finding_in_another_file_comes_and_goes() {
     }
     editor.write_document(&words, 3, &before);
     assert_eq!(editor.findings(&deals, None), Vec::<Value>::new());
+}
+
+#[test]
+fn what_is_told_is_what_validate_says() {
+    let (_home, folder) = rules();
+    let mut editor = Editor::open(&folder);
+    let mistakes = [
+        ("contacts.rules", "firstName ", "firstNam "),
+        ("deals.rules", "to closedlost {", "to closedlos {"),
+        ("events.rules", "\"deal.merge\"", "\"deal.merged\""),
+        ("words.rules", "closedwon     \"Closed won\"", "closedwon     \"Closed won"),
+    ];
+    for (name, from, to) in mistakes {
+        let path = folder.join(name);
+        let wrong = text(&path).replacen(from, to, 1);
+        assert_ne!(text(&path), wrong, "{name}");
+        editor.open_document(&path, &wrong);
+        std::fs::write(&path, wrong).expect("written");
+    }
+    // What is told of the second version is told with all documents open.
+    for (name, ..) in mistakes {
+        editor.findings(&folder.join(name), Some(1));
+        editor.write_document(&folder.join(name), 2, &text(&folder.join(name)));
+    }
+    let mut told: Vec<(String, String, u64, String)> = Vec::new();
+    for (name, ..) in mistakes {
+        for finding in editor.findings(&folder.join(name), Some(2)) {
+            let line = finding["range"]["start"]["line"].as_u64().expect("a line") + 1;
+            let message = finding["message"].as_str().expect("a message").lines().next().expect("a line").to_owned();
+            told.push((name.to_owned(), finding["code"].as_str().expect("a code").to_owned(), line, message));
+        }
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_engine"))
+        .args(["validate", "--format", "json"])
+        .arg(&folder)
+        .output()
+        .expect("it runs");
+    let said: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let word = |value: &Value| value.as_str().expect("a text").to_owned();
+    let mut expected: Vec<(String, String, u64, String)> = said["findings"]
+        .as_array()
+        .expect("findings")
+        .iter()
+        .filter(|finding| mistakes.iter().any(|(name, ..)| finding["file"] == *name))
+        .map(|finding| {
+            let line = finding["span"]["start"]["line"].as_u64().expect("a line");
+            (word(&finding["file"]), word(&finding["code"]), line, word(&finding["message"]))
+        })
+        .collect();
+    told.sort();
+    expected.sort();
+    assert!(expected.len() >= 4, "{expected:?}");
+    assert_eq!(told, expected);
 }
 
 #[test]

@@ -20,8 +20,15 @@ use serde_json::{Value, json};
 
 use answers::Server;
 
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Standard input and output, as some editors ask for; there is nothing else.
+    #[arg(long, hide = true)]
+    stdio: bool,
+}
+
 /// Serves one editor until it says `exit` or goes away; 0 if it said `shutdown` before.
-pub(super) fn run() -> u8 {
+pub(super) fn run(Arguments { stdio: _ }: &Arguments) -> u8 {
     let (connection, threads) = Connection::stdio();
     let end = Session { connection: &connection, stage: Stage::Fresh, asked: 0 }.serve();
     drop(connection);
