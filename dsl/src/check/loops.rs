@@ -1,189 +1,62 @@
 //! Rules that set each other off, and chains of creates that come back to where they began.
 //!
-//! Trusted as a stop: an `only where` of a `when`, and an `if` around the action. A `when` that looks at stages is
-//! only entered at the branches that the written word leads to. Workflows and syncs are no part of these chains:
-//! a sync knows its own echoes, and a workflow takes its time.
+//! Trusted as a stop: an `only where` of a `when` or a sync, an `if` around the action, and a wait of a workflow. A
+//! `when` that looks at stages is only entered at the branches that the written word leads to. A sync hands a change
+//! to the other side, and knows its own echo: no chain goes from one line of a sync to another.
+//! Each circle and each chain is told once, by its shortest way.
 
-use std::collections::BTreeSet;
+mod rules;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::words::{self, thing};
-use super::world::{World, entity_name};
-use crate::ast::{self, ActionKind, ExprKind, Item, ItemKind, Trigger};
+use super::world::World;
+use crate::ast::{ExprKind, Item, Trigger};
 use crate::diagnostic::Problem;
 use crate::schema::EntityName;
 use crate::source::{FileId, Span};
+use rules::{Act, Effect, Rule};
 
-/// A `when` as links of a chain see it.
-struct Rule<'a> {
-    when: &'a ast::When,
-    entity: EntityName,
-    /// `app.User changes phone`
-    head: Span,
-    guarded: bool,
-    acts: Vec<Act<'a>>,
-}
-
-/// One unconditional action of a `when`.
-struct Act<'a> {
-    rule: usize,
-    /// The words of the branch it stands in; none where it runs for every change.
-    words: Option<Vec<&'a str>>,
-    effect: Effect<'a>,
-    /// `update crm.Contact`
-    span: Span,
-}
-
-enum Effect<'a> {
-    /// Writes fields of records of an entity.
-    Write(EntityName, Vec<Field<'a>>),
-    /// Makes a record, with the name of its key.
-    Create(EntityName, Option<&'a str>),
-    /// Deletes one.
-    Delete(EntityName),
-}
-
-struct Field<'a> {
-    name: &'a str,
-    /// The word it is set to, where that is written out.
-    word: Option<&'a str>,
-    value: &'a ast::Expr,
-}
+/// An action, by its place in the list of all, and the word that it writes, where that is known.
+type State<'a> = (usize, Option<&'a str>);
 
 impl World<'_> {
     /// E0403 and E0404.
     pub(super) fn loops(&mut self, items: &[(FileId, Item)]) {
-        let mut rules: Vec<Rule<'_>> = Vec::new();
-        for (_, item) in items {
-            if let ItemKind::When(when) = &item.kind {
-                let rule = self.rule(when, rules.len());
-                rules.push(rule);
-            }
-        }
-        self.chains(&rules);
-        self.circles(&rules);
-    }
-
-    fn rule<'i>(&self, when: &'i ast::When, index: usize) -> Rule<'i> {
-        let entity = entity_name(&when.entity);
-        let mut acts = Vec::new();
-        for action in when.always.iter().flat_map(|block| &block.actions).chain(&when.actions) {
-            self.act(when, index, action, None, &mut acts);
-        }
-        for branch in &when.branches {
-            let words: Vec<&str> = branch.to.iter().map(|name| name.value.as_str()).collect();
-            for action in &branch.block.actions {
-                self.act(when, index, action, Some(&words), &mut acts);
-            }
-        }
-        Rule { when, entity, head: when.entity.span.to(when.trigger.span), guarded: !when.only.is_empty(), acts }
-    }
-
-    fn act<'i>(
-        &self,
-        when: &'i ast::When,
-        rule: usize,
-        action: &'i ast::Action,
-        words: Option<&[&'i str]>,
-        acts: &mut Vec<Act<'i>>,
-    ) {
-        let fields = |record: &'i ast::Record| -> Vec<Field<'i>> {
-            record.lines.iter().map(|line| field(&line.path.names[0].value, &line.value)).collect()
-        };
-        let (effect, end) = match &action.kind {
-            ActionKind::Create { entity, key, .. } => {
-                (Effect::Create(entity_name(entity), key.as_ref().map(|(name, _)| name.value.as_str())), entity.span)
-            }
-            ActionKind::Update { entity, record, .. } => {
-                (Effect::Write(entity_name(entity), fields(record)), entity.span)
-            }
-            ActionKind::Delete { entity, .. } => (Effect::Delete(entity_name(entity)), entity.span),
-            ActionKind::Set { path, value, .. } => {
-                let Some(entity) = self.led_to(when, path) else { return };
-                let Some(name) = path.names.last() else { return };
-                (Effect::Write(entity, vec![field(&name.value, value)]), path.span)
-            }
-            _ => return,
-        };
-        let span = action.head.to(end);
-        acts.push(Act { rule, words: words.map(<[&str]>::to_vec), effect, span });
-    }
-
-    /// The entity of the record whose field `set` writes: from the `when`'s own variable over links.
-    fn led_to(&self, when: &ast::When, path: &ast::Path) -> Option<EntityName> {
-        let (first, rest) = path.names.split_first()?;
-        let (_, links) = rest.split_last()?;
-        if when.named.as_ref().map_or("this", |n| n.value.as_str()) != first.value {
-            return None;
-        }
-        let mut entity = entity_name(&when.entity);
-        for link in links {
-            let to = self.entity(&entity)?.links.get(&link.value)?.to.clone();
-            entity = EntityName::new(entity.system, to);
-        }
-        Some(entity)
-    }
-
-    /// E0404: a chain of creates that ends with another record of the kind it began with.
-    fn chains(&mut self, rules: &[Rule<'_>]) {
+        let rules = rules::rules(self, items);
+        let acts: Vec<&Act<'_>> = rules.iter().flat_map(|rule| &rule.acts).collect();
         let mut told = BTreeSet::new();
-        for start in 0..rules.len() {
-            for act in &rules[start].acts {
-                let mut path = vec![act];
-                self.chain(rules, start, &mut path, &mut told);
-            }
-        }
-    }
-
-    fn chain<'r, 'i>(
-        &mut self,
-        rules: &'r [Rule<'i>],
-        start: usize,
-        path: &mut Vec<&'r Act<'i>>,
-        told: &mut BTreeSet<Vec<Span>>,
-    ) {
-        let Some(last) = path.last() else { return };
-        let Effect::Create(made, _) = &last.effect else { return };
-        // Alone, only `is created` fires again for what it makes; a deletion is never followed by a create.
-        let again = match rules[start].when.trigger.value {
-            Trigger::Created => true,
-            Trigger::Changes(_) => path.len() > 1,
-            Trigger::Deleted => false,
+        let mut known = |path: &[&Act<'_>]| {
+            let mut spans: Vec<Span> = path.iter().map(|act| act.span).collect();
+            spans.sort();
+            !told.insert(spans)
         };
-        if *made == rules[start].entity && !rules[start].guarded {
-            if !again {
-                return;
+        // What begins is always a rule that somebody wrote for it: syncs alone are stable.
+        let starts: Vec<usize> = (0..acts.len()).filter(|act| rules[acts[*act].rule].sync.is_none()).collect();
+        for start in &starts {
+            if let Some(path) = chain(&rules, &acts, *start)
+                && !known(&path)
+            {
+                self.chained(&rules, acts[*start].rule, &path);
             }
-            let mut circle: Vec<Span> = path.iter().map(|act| act.span).collect();
-            circle.sort();
-            if told.insert(circle) {
-                self.chained(rules, start, path);
-            }
-            return;
         }
-        if path.len() > rules.len() {
-            return;
-        }
-        for (index, rule) in rules.iter().enumerate() {
-            let begins = rule.entity == *made && matches!(rule.when.trigger.value, Trigger::Created) && !rule.guarded;
-            if !begins || path.iter().any(|act| act.rule == index) {
-                continue;
-            }
-            for act in &rule.acts {
-                path.push(act);
-                self.chain(rules, start, path, told);
-                path.pop();
+        for start in &starts {
+            if let Some(path) = circle(&rules, &acts, *start)
+                && !known(&path)
+            {
+                self.circled(&rules, &path);
             }
         }
     }
 
     fn chained(&mut self, rules: &[Rule<'_>], start: usize, path: &[&Act<'_>]) {
         let (Some(first), Some(last)) = (path.first(), path.last()) else { return };
-        let Effect::Create(kind, key) = &last.effect else { return };
+        let Effect::Create(kind, key, _) = &last.effect else { return };
         let kind = thing(&kind.entity);
         let rule = &rules[last.rule];
         let stage = first.words.as_ref().and_then(|words| words.first());
-        let spoken = stage.and_then(|word| self.spoken(rules[start].when, word));
-        let beginning = match (&rules[start].when.trigger.value, stage) {
+        let spoken = stage.and_then(|word| self.spoken(&rules[start], word));
+        let beginning = match (&rules[start].trigger, stage) {
             (_, Some(word)) => match &spoken {
                 Some((_, doing)) => format!("{doing} a {kind}"),
                 None => format!("`{word}`"),
@@ -201,7 +74,7 @@ impl World<'_> {
         };
         let key = match key {
             Some(_) if path.len() > 1 => {
-                let Effect::Create(made, _) = &path[path.len() - 2].effect else { return };
+                let Effect::Create(made, ..) = &path[path.len() - 2].effect else { return };
                 format!("; its key is the new {}, so it is not recognised as the same {kind}", thing(&made.entity))
             }
             _ => String::new(),
@@ -211,27 +84,32 @@ impl World<'_> {
                 .label(last.span, format!("2. … and creates another {kind}, for which it fires again"))
         } else {
             let steps = path.len();
-            Problem::new("E0404", message, rule.head, format!("{}. … which fires this rule …", 2 * steps - 2))
+            Problem::new("E0404", message, rule.head, format!("{}. … which {} …", 2 * steps - 2, fires(rule)))
                 .label(last.span, format!("{}. … which creates another {kind}{key}", 2 * steps - 1))
         };
         for (index, act) in path.iter().enumerate().take(path.len() - 1) {
-            let Effect::Create(made, _) = &act.effect else { continue };
+            let Effect::Create(made, ..) = &act.effect else { continue };
             let made = words::a_thing(&made.entity);
             problem = if index == 0 {
                 problem.label(act.span, format!("1. {beginning} creates {made} …"))
             } else {
                 problem
-                    .label(rules[act.rule].head, format!("{}. … which fires this rule …", 2 * index))
+                    .label(rules[act.rule].head, format!("{}. … which {} …", 2 * index, fires(&rules[act.rule])))
                     .label(act.span, format!("{}. … which creates {made} …", 2 * index + 1))
             };
         }
-        let variable = rule.when.named.as_ref().map_or("this", |n| n.value.as_str());
         // The key of the step before tells the records that this chain made from all others.
         let mark = path.len().checked_sub(2).and_then(|before| match path[before].effect {
-            Effect::Create(_, key) => key,
+            Effect::Create(_, key, _) => key,
             _ => None,
         });
-        let mark = mark.unwrap_or("…");
+        let mark = mark.map_or("…", |(name, _)| name);
+        if rule.sync.is_some() {
+            let help = "create it with the key that the sync matches by, or say in `only where` of the sync what is no record of its own";
+            self.tell(problem.help(help));
+            return;
+        }
+        let variable = rule.variable;
         let help = format!(
             "stop the chain where it starts again, for example\n  when {} as {variable} {{\n    only where {variable}.{mark} is empty\nseen in: engine graph --around {}",
             self.text(rule.head),
@@ -241,84 +119,46 @@ impl World<'_> {
     }
 
     /// How a thing in a stage is called, and what brings it there.
-    fn spoken(&self, when: &ast::When, word: &str) -> Option<(String, String)> {
-        let Trigger::Changes(field) = &when.trigger.value else { return None };
-        let choice = self.choice_of.get(&(self.meant(&when.entity), field.value.clone()))?;
+    fn spoken(&self, rule: &Rule<'_>, word: &str) -> Option<(String, String)> {
+        let Trigger::Changes(field) = &rule.trigger else { return None };
+        let choice = self.choice_of.get(&(rule.entity.clone(), field.value.clone()))?;
         words::participle(&self.choices[*choice].row(word)?.label)
-    }
-
-    /// E0403: writes and deletes that come back to the rule that began.
-    fn circles(&mut self, rules: &[Rule<'_>]) {
-        let acts: Vec<&Act<'_>> = rules.iter().flat_map(|rule| &rule.acts).collect();
-        let mut told = BTreeSet::new();
-        for start in &acts {
-            let mut path = vec![*start];
-            self.circle(rules, &mut path, &mut told);
-        }
-    }
-
-    fn circle<'r, 'i>(&mut self, rules: &'r [Rule<'i>], path: &mut Vec<&'r Act<'i>>, told: &mut BTreeSet<Vec<Span>>) {
-        let (Some(first), Some(last)) = (path.first().copied(), path.last().copied()) else { return };
-        for (index, rule) in rules.iter().enumerate() {
-            if rule.guarded {
-                continue;
-            }
-            let Some(word) = fires(last, rule) else { continue };
-            for act in &rule.acts {
-                let entered = match (&act.words, word) {
-                    (None, _) | (Some(_), None) => true,
-                    // Writing the word that is there already is no change.
-                    (Some(words), Some(word)) => {
-                        words.contains(&word)
-                            && !(path.len() == 1 && words.len() == 1 && last.rule == index && std::ptr::eq(act, last))
-                    }
-                };
-                if !entered {
-                    continue;
-                }
-                if std::ptr::eq(act, first) {
-                    let mut spans: Vec<Span> = path.iter().map(|act| act.span).collect();
-                    spans.sort();
-                    if told.insert(spans) {
-                        self.circled(rules, path);
-                    }
-                } else if path.len() <= rules.len() && !path.iter().any(|seen| std::ptr::eq(*seen, act)) {
-                    path.push(act);
-                    self.circle(rules, path, told);
-                    path.pop();
-                }
-            }
-        }
     }
 
     fn circled(&mut self, rules: &[Rule<'_>], path: &[&Act<'_>]) {
         let system = |entity: &EntityName| format!("the {}", words::system(&entity.system));
         let Some(first) = path.first() else { return };
         let begin = &rules[first.rule];
-        let what = match &begin.when.trigger.value {
+        let what = match &begin.trigger {
             Trigger::Changes(field) => format!("a {} change", field.value),
             Trigger::Created => format!("a new {}", thing(&begin.entity.entity)),
             Trigger::Deleted => format!("a deleted {}", thing(&begin.entity.entity)),
         };
         let message = if path.len() == 1 {
             "this rule sets itself off"
-        } else if path.len() == 2 {
+        } else if path.len() == 2 && path.iter().all(|act| rules[act.rule].sync.is_none()) {
             "these two rules set each other off"
         } else {
             "these rules set each other off"
         };
         let mut problem =
             Problem::new("E0403", message, begin.head, format!("1. {what} in {} …", system(&begin.entity)));
+        let mut step = 1;
         for (index, act) in path.iter().enumerate() {
-            if index > 0 {
-                problem = problem.label(rules[act.rule].head, format!("{}. … which fires this rule", 2 * index + 1));
+            let entity = act.effect.entity();
+            if rules[act.rule].sync.is_some() {
+                step += 1;
+                problem = problem.label(act.span, format!("{step}. … which this line carries to {}", system(entity)));
+                continue;
             }
-            let entity = match &act.effect {
-                Effect::Write(entity, _) | Effect::Create(entity, _) | Effect::Delete(entity) => entity,
-            };
+            if index > 0 {
+                step += 1;
+                problem = problem.label(rules[act.rule].head, format!("{step}. … which fires this rule"));
+            }
+            step += 1;
             let again = if index + 1 == path.len() { " again" } else { "" };
             let which = if index == 0 { "" } else { "which " };
-            problem = problem.label(act.span, format!("{}. … {which}changes {}{again}", 2 * index + 2, system(entity)));
+            problem = problem.label(act.span, format!("{step}. … {which}changes {}{again}", system(entity)));
         }
         let help = self
             .instead(rules, path)
@@ -329,11 +169,13 @@ impl World<'_> {
     /// Two rules that copy one field each way are a two-way field.
     fn instead(&self, rules: &[Rule<'_>], path: &[&Act<'_>]) -> Option<String> {
         let [there, back] = path else { return None };
-        let (Trigger::Changes(left), Trigger::Changes(right)) =
-            (&rules[there.rule].when.trigger.value, &rules[back.rule].when.trigger.value)
+        let (Trigger::Changes(left), Trigger::Changes(right)) = (&rules[there.rule].trigger, &rules[back.rule].trigger)
         else {
             return None;
         };
+        if rules[there.rule].sync.or(rules[back.rule].sync).is_some() {
+            return None;
+        }
         if rules[there.rule].entity.system == rules[back.rule].entity.system {
             return None;
         }
@@ -355,25 +197,141 @@ impl World<'_> {
     }
 }
 
-fn field<'i>(name: &'i str, value: &'i ast::Expr) -> Field<'i> {
-    let word = match &value.kind {
-        ExprKind::Path(path) if path.names.len() == 1 => Some(path.names[0].value.as_str()),
-        ExprKind::Text(parts) => match parts.as_slice() {
-            [ast::TextPart::Chars(text)] => Some(text.as_str()),
-            _ => None,
-        },
-        _ => None,
-    };
-    Field { name, word, value }
+/// How a rule comes into a chain.
+fn fires(rule: &Rule<'_>) -> &'static str {
+    if rule.sync.is_some() { "reaches this sync" } else { "fires this rule" }
 }
 
-/// Does the action fire the rule? Then the word that is written, where it is known.
-fn fires<'i>(act: &Act<'i>, rule: &Rule<'_>) -> Option<Option<&'i str>> {
-    match (&act.effect, &rule.when.trigger.value) {
-        (Effect::Write(entity, fields), Trigger::Changes(changed)) if *entity == rule.entity => {
-            fields.iter().find(|field| field.name == changed.value).map(|field| field.word)
+/// The way back from a state to the first.
+fn way<'r, 'i>(
+    acts: &[&'r Act<'i>],
+    from: &BTreeMap<State<'i>, Option<State<'i>>>,
+    last: State<'i>,
+) -> Vec<&'r Act<'i>> {
+    let mut path = Vec::new();
+    let mut at = Some(last);
+    while let Some(state) = at {
+        path.push(acts[state.0]);
+        at = from.get(&state).copied().flatten();
+    }
+    path.reverse();
+    path
+}
+
+/// E0404: the shortest chain of creates that ends with another record of the kind it began with.
+fn chain<'r, 'i>(rules: &[Rule<'i>], acts: &[&'r Act<'i>], start: usize) -> Option<Vec<&'r Act<'i>>> {
+    let Effect::Create(..) = &acts[start].effect else { return None };
+    let begin = &rules[acts[start].rule];
+    let mut from: BTreeMap<State<'i>, Option<State<'i>>> = BTreeMap::from([((start, None), None)]);
+    let mut queue = VecDeque::from([(start, None)]);
+    while let Some(state) = queue.pop_front() {
+        let act = acts[state.0];
+        let alone = state.0 == start;
+        if *act.effect.entity() == begin.entity && !begin.guarded {
+            // Alone, what it makes must fire the same rule again; a deletion is never followed by a create.
+            let again = match &begin.trigger {
+                Trigger::Created => true,
+                Trigger::Deleted => false,
+                Trigger::Changes(_) if alone => reached(act, None, begin).is_some_and(|word| entered(act, word)),
+                Trigger::Changes(_) => true,
+            };
+            if again {
+                return Some(way(acts, &from, state));
+            }
+            continue;
         }
-        (Effect::Delete(entity), Trigger::Deleted) if *entity == rule.entity => Some(None),
+        for (next, follower) in acts.iter().enumerate() {
+            let rule = &rules[follower.rule];
+            if rule.guarded || !matches!(follower.effect, Effect::Create(..)) || from.contains_key(&(next, None)) {
+                continue;
+            }
+            let Some(word) = reached(act, None, rule) else { continue };
+            let sync = rules[act.rule].sync.is_some() && rule.sync.is_some();
+            if sync || !entered(follower, word) || recognised(rules, act, rule) {
+                continue;
+            }
+            from.insert((next, None), Some(state));
+            queue.push_back((next, None));
+        }
+    }
+    None
+}
+
+/// E0403: the shortest way of writes and deletes back to the action that began.
+fn circle<'r, 'i>(rules: &[Rule<'i>], acts: &[&'r Act<'i>], start: usize) -> Option<Vec<&'r Act<'i>>> {
+    if matches!(acts[start].effect, Effect::Create(..)) {
+        return None;
+    }
+    let mut from: BTreeMap<State<'i>, Option<State<'i>>> = BTreeMap::from([((start, None), None)]);
+    let mut queue = VecDeque::from([(start, None)]);
+    while let Some(state) = queue.pop_front() {
+        let (index, word) = state;
+        let act = acts[index];
+        for (next, follower) in acts.iter().enumerate() {
+            let rule = &rules[follower.rule];
+            if rule.guarded || matches!(follower.effect, Effect::Create(..)) {
+                continue;
+            }
+            if rules[act.rule].sync.is_some() && rule.sync.is_some() {
+                continue;
+            }
+            let Some(word) = reached(act, word, rule) else { continue };
+            // Writing the word that is there already is no change.
+            let same = index == next && word.is_some() && follower.words.as_ref().is_some_and(|words| words.len() == 1);
+            if !entered(follower, word) || same {
+                continue;
+            }
+            if next == start {
+                return Some(way(acts, &from, state));
+            }
+            // A sync hands on what it was given.
+            let state_of = (next, word.filter(|_| rule.sync.is_some()));
+            if !from.contains_key(&state_of) {
+                from.insert(state_of, Some(state));
+                queue.push_back(state_of);
+            }
+        }
+    }
+    None
+}
+
+/// Does the action stand in a branch for this word?
+fn entered(act: &Act<'_>, word: Option<&str>) -> bool {
+    match (&act.words, word) {
+        (None, _) | (Some(_), None) => true,
+        (Some(words), Some(word)) => words.contains(&word),
+    }
+}
+
+/// Does the action fire the rule? Then the word that is written, where it is known. `given` is the word that a line
+/// of a sync was given.
+fn reached<'i>(act: &Act<'i>, given: Option<&'i str>, rule: &Rule<'_>) -> Option<Option<&'i str>> {
+    if *act.effect.entity() != rule.entity {
+        return None;
+    }
+    match (&act.effect, &rule.trigger) {
+        // A record that is made changes from empty.
+        (Effect::Write(_, fields) | Effect::Create(_, _, fields), Trigger::Changes(changed)) => {
+            fields.iter().find(|field| field.name == changed.value).map(|field| field.word.or(given))
+        }
+        (Effect::Create(..), Trigger::Created) | (Effect::Delete(_), Trigger::Deleted) => Some(None),
         _ => None,
     }
+}
+
+/// Does the sync know the record that was made as the partner of the one it was made for? That is so where its key
+/// is the one that the sync matches by.
+fn recognised(rules: &[Rule<'_>], act: &Act<'_>, rule: &Rule<'_>) -> bool {
+    let (Some(sync), Effect::Create(made, Some((key, value)), _)) = (rule.sync, &act.effect) else { return false };
+    let ExprKind::Path(path) = &value.kind else { return false };
+    let [variable, field] = path.names.as_slice() else { return false };
+    let maker = &rules[act.rule];
+    if variable.value != maker.variable {
+        return false;
+    }
+    let left = sync.left.system.value == made.system;
+    sync.keys.iter().any(|pair| {
+        let (own, other) = if left { (&pair.left, &pair.right) } else { (&pair.right, &pair.left) };
+        own.value == *key && other.value == field.value
+    })
 }
