@@ -52,7 +52,8 @@ fn everything() -> Value {
     }
     let checked = compile(&files, &locks, Some(jiff::civil::date(2027, 1, 1)));
     let codes: BTreeSet<&str> = checked.problems.iter().map(|problem| problem.code).collect();
-    assert!(codes.len() > 40, "{codes:?}");
+    // Of the items of one name only the first is looked at.
+    assert!(codes.len() > 25, "{codes:?}");
     sarif(&checked.problems, &checked.files)
 }
 

@@ -14,6 +14,7 @@ use crate::value;
 impl World<'_> {
     pub(super) fn events(&mut self, events: &ast::Events, item: &Item) {
         let Some(system) = self.has_system(&events.from) else { return };
+        self.wanted_of(&system);
         if let Some(first) = self.door_spans.insert(system.clone(), item.head) {
             let problem = Problem::new("E0103", format!("the events of {system} stand twice"), item.head, "again here");
             self.tell(problem.label(first, "first here").help("write all routes of a system in one item"));

@@ -7,6 +7,7 @@
 
 mod rules;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::words::{self, thing};
@@ -286,8 +287,8 @@ fn circle<'r, 'i>(rules: &[Rule<'i>], acts: &[&'r Act<'i>], start: usize) -> Opt
             }
             // A sync hands on what it was given.
             let state_of = (next, word.filter(|_| rule.sync.is_some()));
-            if !from.contains_key(&state_of) {
-                from.insert(state_of, Some(state));
+            if let Entry::Vacant(vacant) = from.entry(state_of) {
+                vacant.insert(Some(state));
                 queue.push_back(state_of);
             }
         }

@@ -63,6 +63,7 @@ impl World<'_> {
     /// The same where an event may stand as well: `others` are their names.
     pub(super) fn has_entity_or(&mut self, name: &Qualified, what: &str, others: &[String]) -> Option<EntityName> {
         let entity = EntityName::new(self.has_system(&name.system)?, &name.name.value);
+        self.wanted_of(&entity.system);
         let system = &self.systems[&entity.system];
         if system.lock.entities.contains_key(&entity.entity) {
             return Some(entity);

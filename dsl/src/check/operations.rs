@@ -147,6 +147,7 @@ impl World<'_> {
     ) -> Option<(String, String, Operation)> {
         if let Some(system) = system {
             let system = self.has_system(system)?;
+            self.wanted_of(&system);
             let lock = &self.systems[&system].lock;
             if let Some(op) = lock.operations.get(&name.value) {
                 return Some((system, name.value.clone(), op.clone()));
@@ -165,7 +166,12 @@ impl World<'_> {
             .collect();
         match found.as_slice() {
             [(system, op)] => Some((system.clone(), name.value.clone(), op.clone())),
-            [] if !self.unread.is_empty() => None,
+            [] if !self.unread.is_empty() => {
+                // One of these may have it.
+                let bare: Vec<String> = self.bare.keys().cloned().collect();
+                bare.iter().for_each(|system| self.wanted_of(system));
+                None
+            }
             [] => {
                 let known: Vec<String> =
                     self.systems.values().flat_map(|s| s.lock.operations.keys().cloned()).collect();

@@ -54,12 +54,8 @@ impl World<'_> {
             None => {
                 let own = |item: &ItemKind| matches!(item, ItemKind::Entity(e) if e.name.system.value == *name);
                 if !items.iter().any(|(_, item)| own(&item.kind)) {
-                    let message = format!("nothing says what {name} has");
-                    let problem = Problem::new("E0902", message, system.name.span, "neither a lock nor an `entity`");
-                    let help = format!("write `schema \"schemas/{name}.lock\"` and run `engine schema pull {name}`");
-                    self.tell(problem.help(help));
-                    self.broken = true;
                     self.unread.insert(name.clone());
+                    self.bare.insert(name.clone(), system.name.span);
                 }
                 empty_lock(name)
             }
@@ -106,6 +102,15 @@ impl World<'_> {
         };
         let cache = system.cache.as_ref().map(|span| span.value);
         self.systems.insert(name.clone(), program::System { lock, limits, cache });
+    }
+
+    /// E0902 for a system of which something is wanted, though neither a lock nor an item says what it has.
+    pub(super) fn wanted_of(&mut self, system: &str) {
+        let Some(span) = self.bare.remove(system) else { return };
+        let message = format!("nothing says what {system} has");
+        let problem = Problem::new("E0902", message, span, "neither a lock nor an `entity`");
+        let help = format!("write `schema \"schemas/{system}.lock\"` and run `engine schema pull {system}`");
+        self.tell(problem.help(help));
     }
 
     /// An entity that is written by hand; `before` are those that were.

@@ -29,6 +29,8 @@ pub(super) struct World<'a> {
     pub(super) broken: bool,
     /// Names that are declared where the text was not understood.
     pub(super) lost: BTreeSet<String>,
+    /// Systems without a lock and without an entity, until that is told.
+    pub(super) bare: BTreeMap<String, Span>,
     /// Syncs that were not understood well enough to say more about them.
     pub(super) unsure: BTreeSet<String>,
     /// Variables that were told of in this item.
@@ -79,6 +81,7 @@ impl<'a> World<'a> {
             hash,
             broken,
             lost: BTreeSet::new(),
+            bare: BTreeMap::new(),
             unsure: BTreeSet::new(),
             told: BTreeSet::new(),
             problems: Vec::new(),

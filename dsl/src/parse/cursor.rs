@@ -63,6 +63,19 @@ impl<'a> Builder<'a> {
         before.is_none()
     }
 
+    /// Fills what a statement says that may stand only once; the first one stands.
+    pub(super) fn fill<T>(
+        &mut self,
+        slot: &mut Option<T>,
+        what: &str,
+        span: Span,
+        says: impl FnOnce(&mut Self) -> Option<T>,
+    ) {
+        if self.once(slot, what, span) {
+            *slot = says(self);
+        }
+    }
+
     pub(super) fn name(&self, pair: &Pair<'_>) -> Name {
         Spanned::new(pair.as_str().trim().trim_matches('`').to_owned(), self.span(pair))
     }

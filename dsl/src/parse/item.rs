@@ -90,8 +90,10 @@ impl Builder<'_> {
         for part in parts(pair) {
             match part.as_rule() {
                 Rule::qual => name = Some(self.qualified(&part)),
-                Rule::en_time if self.once(&changed_at, "changed at", self.span(&part)) => {
-                    changed_at = parts(part).first().map(|p| self.name(p));
+                Rule::en_time => {
+                    self.fill(&mut changed_at, "changed at", self.span(&part), |this| {
+                        parts(part).first().map(|p| this.name(p))
+                    });
                 }
                 Rule::field_decl => {
                     let span = self.span(&part);
@@ -130,14 +132,14 @@ impl Builder<'_> {
                     let span = self.span(&part);
                     match part.as_rule() {
                         Rule::sys_schema => {
-                            if self.once(&system.schema, "schema", span) {
-                                system.schema = parts(part).first().map(|p| self.plain_text(p));
-                            }
+                            self.fill(&mut system.schema, "schema", span, |this| {
+                                parts(part).first().map(|p| this.plain_text(p))
+                            });
                         }
                         Rule::sys_cache => {
-                            if self.once(&system.cache, "cache", span) {
-                                system.cache = parts(part).first().map(|p| self.duration(p));
-                            }
+                            self.fill(&mut system.cache, "cache", span, |this| {
+                                parts(part).first().map(|p| this.duration(p))
+                            });
                         }
                         _ => {
                             let unit = part
@@ -266,9 +268,7 @@ impl Builder<'_> {
                 events.dedupe = window.map(|window| (by, window));
             }
             Rule::ev_key => {
-                if self.once(&events.key, "key", span) {
-                    events.key = parts(part).first().map(|p| self.path(p));
-                }
+                self.fill(&mut events.key, "key", span, |this| parts(part).first().map(|p| this.path(p)));
             }
             _ => {
                 let which = part

@@ -53,8 +53,8 @@ impl Builder<'_> {
     fn sync_statement(&mut self, part: Pair<'_>, sync: &mut Sync) {
         let span = self.span(&part);
         match part.as_rule() {
-            Rule::s_run if self.once(&sync.run, "run", span) => {
-                sync.run = Some(Spanned::new(self.run(part), span));
+            Rule::s_run => {
+                self.fill(&mut sync.run, "run", span, |this| Some(Spanned::new(this.run(part), span)));
             }
             Rule::s_prio => {
                 if self.once(&sync.priority, "priority", span)
@@ -80,8 +80,8 @@ impl Builder<'_> {
                     }
                 }
             }
-            Rule::s_missing if self.once(&sync.create, "create", span) => {
-                sync.create = parts(part).first().map(|p| self.name(p));
+            Rule::s_missing => {
+                self.fill(&mut sync.create, "create", span, |this| parts(part).first().map(|p| this.name(p)));
             }
             Rule::s_delete => {
                 let mut inner = parts(part).into_iter();
@@ -98,8 +98,10 @@ impl Builder<'_> {
                     }
                 }
             }
-            Rule::s_conflict if self.once(&sync.conflict, "conflict", span) => {
-                sync.conflict = parts(part).into_iter().next().map(|p| self.policy(p));
+            Rule::s_conflict => {
+                self.fill(&mut sync.conflict, "conflict", span, |this| {
+                    parts(part).into_iter().next().map(|p| this.policy(p))
+                });
             }
             Rule::s_only => {
                 if let Some(expr) = parts(part).into_iter().next() {

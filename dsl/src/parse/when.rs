@@ -32,8 +32,10 @@ impl Builder<'_> {
                         only.push(self.expr(expr));
                     }
                 }
-                Rule::w_always if self.once(&always, "always", self.first_line(&part)) => {
-                    always = parts(part).into_iter().next().map(|p| self.block(p));
+                Rule::w_always => {
+                    self.fill(&mut always, "always", self.first_line(&part), |this| {
+                        parts(part).into_iter().next().map(|p| this.block(p))
+                    });
                 }
                 Rule::w_branch => {
                     if let Some(branch) = self.branch(part) {

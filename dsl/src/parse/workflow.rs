@@ -31,12 +31,14 @@ impl Builder<'_> {
                             } else {
                                 SecondStart::KeepFirst
                             };
-                            if self.once(&only_one, "only one", span) {
-                                only_one = parts(part).first().map(|p| (self.path(p), Spanned::new(second, span)));
-                            }
+                            self.fill(&mut only_one, "only one", span, |this| {
+                                parts(part).first().map(|p| (this.path(p), Spanned::new(second, span)))
+                            });
                         }
-                        Rule::wf_limit if self.once(&give_up, "give up", span) => {
-                            give_up = parts(part).first().map(|p| self.duration(p));
+                        Rule::wf_limit => {
+                            self.fill(&mut give_up, "give up", span, |this| {
+                                parts(part).first().map(|p| this.duration(p))
+                            });
                         }
                         Rule::wf_cancel => {
                             if let Some(expr) = parts(part).into_iter().next() {
@@ -52,8 +54,10 @@ impl Builder<'_> {
                                 _ => WorkflowStatement::WaitUntil(self.expr(part), span),
                             });
                         }
-                        Rule::wf_fail if self.once(&on_failure, "on failure", self.first_line(&part)) => {
-                            on_failure = parts(part).into_iter().next().map(|p| self.block(p));
+                        Rule::wf_fail => {
+                            self.fill(&mut on_failure, "on failure", self.first_line(&part), |this| {
+                                parts(part).into_iter().next().map(|p| this.block(p))
+                            });
                         }
                         Rule::action => body.extend(self.action(part).map(WorkflowStatement::Action)),
                         _ => {}
@@ -103,19 +107,23 @@ impl Builder<'_> {
                     let Some(part) = parts(part).into_iter().next() else { continue };
                     let span = self.span(&part);
                     match part.as_rule() {
-                        Rule::st_retry if self.once(&retry, "retry", span) => {
-                            retry = Some(Spanned::new(self.retry(part), span));
+                        Rule::st_retry => {
+                            self.fill(&mut retry, "retry", span, |this| Some(Spanned::new(this.retry(part), span)));
                         }
-                        Rule::st_timeout if self.once(&timeout, "timeout", span) => {
-                            timeout = parts(part).first().map(|p| self.duration(p));
+                        Rule::st_timeout => {
+                            self.fill(&mut timeout, "timeout", span, |this| {
+                                parts(part).first().map(|p| this.duration(p))
+                            });
                         }
-                        Rule::accept if self.once(&accept, "accept duplicates", span) => {
-                            accept = Some(span);
+                        Rule::accept => {
+                            self.fill(&mut accept, "accept duplicates", span, |_| Some(span));
                         }
-                        Rule::st_undo if self.once(&undo, "undo", self.first_line(&part)) => {
-                            undo = parts(part).into_iter().next().map(|p| match p.as_rule() {
-                                Rule::block => Undo::Block(self.block(p)),
-                                _ => Undo::Nothing(self.plain_text(&p)),
+                        Rule::st_undo => {
+                            self.fill(&mut undo, "undo", self.first_line(&part), |this| {
+                                parts(part).into_iter().next().map(|p| match p.as_rule() {
+                                    Rule::block => Undo::Block(this.block(p)),
+                                    _ => Undo::Nothing(this.plain_text(&p)),
+                                })
                             });
                         }
                         Rule::action => step_actions.extend(self.action(part)),
@@ -163,11 +171,15 @@ impl Builder<'_> {
                     end = part.as_span().start() + part.as_str().trim_end().len();
                     condition = Some(self.expr(part));
                 }
-                Rule::wf_hap if self.once(&happened, "happened", self.first_line(&part)) => {
-                    happened = parts(part).into_iter().next().map(|p| self.block(p));
+                Rule::wf_hap => {
+                    self.fill(&mut happened, "happened", self.first_line(&part), |this| {
+                        parts(part).into_iter().next().map(|p| this.block(p))
+                    });
                 }
-                Rule::wf_timed if self.once(&timed_out, "timed out", self.first_line(&part)) => {
-                    timed_out = parts(part).into_iter().next().map(|p| self.block(p));
+                Rule::wf_timed => {
+                    self.fill(&mut timed_out, "timed out", self.first_line(&part), |this| {
+                        parts(part).into_iter().next().map(|p| this.block(p))
+                    });
                 }
                 _ => {}
             }
