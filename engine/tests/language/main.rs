@@ -2,4 +2,5 @@
 
 mod commands;
 mod folder;
+mod readme;
 mod rehearsal;
