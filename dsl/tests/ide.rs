@@ -128,6 +128,20 @@ fn items_begin_only_in_the_first_column() {
 }
 
 #[test]
+fn the_form_of_every_item_is_read() {
+    let (project, file, offset) = at("new.rules", "‸");
+    let found = complete(&project, file, offset);
+    assert!(found.len() >= dsl::ide::item_words().len());
+    for form in found.into_iter().map(|found| found.form.expect("an item has a form")) {
+        // What a block must begin with is the author's.
+        let block = if form.starts_with("table") { "\n  key | column\n" } else { "" };
+        let text = format!("{}\n", form.replace(" … ", block));
+        let file = dsl::source::SourceFile::new(FileId(0), "form.rules", &text);
+        assert_eq!(dsl::parse::parse(&file).problems, [], "{text}");
+    }
+}
+
+#[test]
 fn a_head_asks_for_what_comes_next() {
     offers("sync New ‸", &["between", "from"], &[]);
     offers("sync New between ‸", &["app", "crm", "mail"], &[]);

@@ -47,7 +47,10 @@ impl Editor {
     /// Started, and past `initialize`.
     fn open(folder: &Path) -> Self {
         let mut editor = Self::start();
-        let capabilities = json!({"workspace": {"didChangeWatchedFiles": {"dynamicRegistration": true}}});
+        let capabilities = json!({
+            "workspace": {"didChangeWatchedFiles": {"dynamicRegistration": true}},
+            "textDocument": {"completion": {"completionItem": {"snippetSupport": true}}},
+        });
         let root = json!([{"uri": uri(folder), "name": "rules"}]);
         let answer = editor.request(
             "initialize",
@@ -448,6 +451,14 @@ fn an_unsaved_line_that_does_not_parse_is_completed() {
     assert_eq!(plan["detail"], "enum");
     assert_eq!(edited(&text, &json!([plan["textEdit"]])), text.replace(".pl\n", ".plan\n"));
     assert!(!path.exists(), "nothing is written to disk");
+
+    editor.write_document(&path, 2, "wor");
+    let found = editor.at("textDocument/completion", &path, "wor‸");
+    let items = found["items"].as_array().expect("items");
+    let workflow = items.iter().find(|item| item["filterText"] == "workflow").expect("an item may begin here");
+    assert_eq!(workflow["insertTextFormat"], 2, "a snippet");
+    let line = "workflow ${1:Name} with ${2:name}: ${3:system.Entity} {\n\t$0\n}";
+    assert_eq!(edited("wor", &json!([workflow["textEdit"]])), line);
 }
 
 #[test]

@@ -8,7 +8,6 @@ use super::expect::{Declared, Expect, Which, expect, path};
 use super::project::Project;
 use super::resolve::Symbol;
 use super::thing::{Thing, Wanted, members, walk};
-use crate::outline::KEYWORDS;
 use crate::parse::{Block as Lines, WORDS};
 use crate::schema::{About, EntityName};
 use crate::transforms;
@@ -61,6 +60,8 @@ pub(super) struct Candidate {
     pub(super) symbol: Option<Symbol>,
     /// What is written, where it is not the label.
     pub(super) insert: Option<String>,
+    /// The whole line or item that begins with it.
+    pub(super) form: Option<&'static str>,
 }
 
 impl Candidate {
@@ -69,9 +70,24 @@ impl Candidate {
     }
 
     pub(super) fn word(name: &str, kind: CandidateKind, detail: impl Into<String>) -> Self {
-        Self { label: name.to_owned(), kind, detail: detail.into(), symbol: None, insert: None }
+        Self { label: name.to_owned(), kind, detail: detail.into(), symbol: None, insert: None, form: None }
     }
 }
+
+/// The forms of items, and which question each answers.
+const ITEMS: [(&str, &str); 11] = [
+    ("edition 2026", "which version of the language"),
+    ("choice Name for system.Entity.field { … }", "values the business uses, and how each system spells them"),
+    ("table Name by system.Entity.field { … }", "what follows from a value"),
+    ("system name { … }", "what is connected, and how fast we may talk to it"),
+    ("entity system.Entity { … }", "what a record looks like where no lock says it"),
+    ("sync Name between system.Entity and system.Entity { … }", "which records are the same thing on both sides"),
+    ("sync Name from system.Entity to system.Entity { … }", "which records follow those of the other side"),
+    ("events from system over webhook { … }", "which incoming message means what"),
+    ("when system.Entity changes field as name { … }", "what to do after a change"),
+    ("workflow Name with name: system.Entity { … }", "what to do over days, and how to undo it"),
+    ("test \"what is claimed\" { … }", "how we know"),
+];
 
 /// All candidates at a place, and which names would be declared there.
 pub(super) fn candidates(project: &Project, context: &Context<'_>) -> (Vec<Candidate>, Vec<Declared>) {
@@ -189,34 +205,23 @@ impl<'l> List<'l, '_> {
     }
 
     fn items(&mut self) {
-        for word in KEYWORDS {
-            let detail = match word {
-                "edition" => "which version of the language",
-                "choice" => "values the business uses, and how each system spells them",
-                "table" => "what follows from a value",
-                "system" => "what is connected, and how fast we may talk to it",
-                "entity" => "what a record looks like where no lock says it",
-                "sync" => "which records are the same thing on both sides",
-                "events" => "which incoming message means what",
-                "when" => "what to do after a change",
-                "workflow" => "what to do over days, and how to undo it",
-                _ => "how we know",
-            };
-            self.found.push(Candidate::word(word, CandidateKind::Keyword, detail));
+        for (form, detail) in ITEMS {
+            let word = form.split(' ').next().unwrap_or(form);
+            let candidate = Candidate::word(word, CandidateKind::Keyword, detail);
+            self.found.push(Candidate { form: Some(form), ..candidate });
         }
     }
 
     /// The first words of the forms of lines.
     fn lines(&mut self, lines: Lines) {
-        let mut seen = std::collections::BTreeSet::new();
         for form in lines.forms() {
             let known = |word: &&str| WORDS.contains(word) && *word != "system";
             // What stands in for a name is no word; behind a comma something else begins.
             let first = form.split(',').next().unwrap_or(form);
             let words: Vec<&str> = first.split(' ').map_while(|word| Some(word).filter(known)).collect();
-            let label = words.join(" ");
-            if !label.is_empty() && seen.insert(label.clone()) {
-                self.found.push(Candidate::word(&label, CandidateKind::Keyword, form));
+            if !words.is_empty() {
+                let candidate = Candidate::word(&words.join(" "), CandidateKind::Keyword, form);
+                self.found.push(Candidate { form: Some(form), ..candidate });
             }
         }
     }

@@ -19,6 +19,9 @@ pub struct Completion {
     pub replace: Span,
     /// The text.
     pub insert: String,
+    /// The whole line or item that begins with it, as help shows it: words of the language, signs, names that stand
+    /// in for others, and `…` for what is in a block. Proposals of one label differ in it.
+    pub form: Option<&'static str>,
 }
 
 /// Everything that may be written at an offset, likeliest first. Empty in comments, in texts of no known words, and
@@ -38,7 +41,7 @@ pub fn complete(project: &Project, file: FileId, offset: u32) -> Vec<Completion>
     let mut seen = std::collections::BTreeSet::new();
     found
         .into_iter()
-        .filter(|candidate| seen.insert(candidate.label.clone()))
+        .filter(|candidate| seen.insert((candidate.label.clone(), candidate.form)))
         .map(|candidate| {
             let quoted = context.inside == Inside::Code
                 && !matches!(candidate.kind, CandidateKind::Keyword | CandidateKind::Word)
@@ -51,6 +54,7 @@ pub fn complete(project: &Project, file: FileId, offset: u32) -> Vec<Completion>
                 kind: candidate.kind,
                 detail: candidate.detail,
                 replace,
+                form: candidate.form,
             }
         })
         .collect()

@@ -47,6 +47,8 @@ pub(super) struct Server {
     dropped: BTreeSet<PathBuf>,
     /// The folders that the editor shows.
     roots: Vec<PathBuf>,
+    /// The editor fills in places of what it inserts.
+    snippets: bool,
     /// The editor can be asked to tell of changes on disk.
     pub(super) watches: bool,
 }
@@ -108,6 +110,9 @@ impl Server {
             .as_ref()
             .and_then(|workspace| workspace.did_change_watched_files?.dynamic_registration)
             .unwrap_or(false);
+        let completion = params.capabilities.text_document.as_ref().and_then(|text| text.completion.as_ref());
+        let snippets =
+            completion.and_then(|completion| completion.completion_item.as_ref()?.snippet_support).unwrap_or(false);
         Self {
             documents: Documents::default(),
             sets: BTreeMap::new(),
@@ -117,6 +122,7 @@ impl Server {
             told: BTreeMap::new(),
             dropped: BTreeSet::new(),
             roots: folders.chain(root).filter_map(uri::path).collect(),
+            snippets,
             watches,
         }
     }
@@ -303,8 +309,8 @@ impl Server {
         let at = params.text_document_position;
         let Asked { set, file } = self.asked(&at.text_document.uri)?;
         let found = ide::complete(&set.project, file.id, convert::offset(file, at.position));
-        let items = found.into_iter().enumerate().map(|(index, found)| convert::completion(file, index, found));
-        Ok(json!(CompletionResponse::List(CompletionList { is_incomplete: false, items: items.collect() })))
+        let items = convert::completions(file, found, self.snippets);
+        Ok(json!(CompletionResponse::List(CompletionList { is_incomplete: false, items })))
     }
 
     fn hover(&self, params: lsp_types::HoverParams) -> Result<Value, Refusal> {

@@ -1,10 +1,12 @@
 //! Ours to the protocol's: positions in UTF-16 units, kinds, edits. The only place that knows both.
 
-use dsl::ide::{CandidateKind, Colour, Completion, Outline, OutlineKind};
+use std::collections::BTreeSet;
+
+use dsl::ide::{CandidateKind, Colour, Completion, Outline, OutlineKind, words};
 use dsl::source::{SourceFile, Span};
 use lsp_types::{
-    CompletionItem, CompletionItemKind, CompletionTextEdit, DocumentSymbol, FoldingRange, Position, Range,
-    SemanticToken, SemanticTokenType, SymbolKind, TextEdit,
+    CompletionItem, CompletionItemKind, CompletionTextEdit, DocumentSymbol, FoldingRange, InsertTextFormat, Position,
+    Range, SemanticToken, SemanticTokenType, SymbolKind, TextEdit,
 };
 
 /// The place of a byte offset.
@@ -28,8 +30,79 @@ pub(super) fn offset(file: &SourceFile, position: Position) -> u32 {
     file.offset(position.line, position.character)
 }
 
+/// Proposals in their order; with `snippets`, whole lines with places to fill in.
+pub(super) fn completions(file: &SourceFile, found: Vec<Completion>, snippets: bool) -> Vec<CompletionItem> {
+    let mut seen = BTreeSet::new();
+    let mut items = Vec::new();
+    for found in found {
+        let index = items.len();
+        match found.form {
+            Some(form) if snippets => {
+                let new_text = snippet(form);
+                let label = form.to_owned();
+                items.push(CompletionItem {
+                    filter_text: Some(found.label.clone()),
+                    insert_text_format: Some(InsertTextFormat::SNIPPET),
+                    text_edit: Some(CompletionTextEdit::Edit(TextEdit::new(span(file, found.replace), new_text))),
+                    detail: Some(found.detail.clone()).filter(|detail| *detail != label),
+                    label,
+                    ..completion(file, index, found)
+                });
+            }
+            _ if seen.insert(found.label.clone()) => items.push(completion(file, index, found)),
+            _ => {}
+        }
+    }
+    items
+}
+
+/// A form with its names as places to fill in, and its block on lines of its own.
+fn snippet(form: &str) -> String {
+    let mut filled = 0;
+    let mut before = "";
+    let mut out = String::new();
+    let mut place = |name: &str| {
+        filled += 1;
+        format!("${{{filled}:{name}}}")
+    };
+    let mut rest = form;
+    while !rest.is_empty() {
+        // A text may have blanks in it.
+        let length = match rest.strip_prefix('"').and_then(|text| text.find('"')) {
+            Some(end) => end + 2,
+            None => rest.find(' ').unwrap_or(rest.len()),
+        };
+        let (piece, after) = rest.split_at(length);
+        let word = piece.trim_end_matches([',', ':']);
+        let ending = &piece[word.len()..];
+        let first = out.is_empty();
+        let literal = words().contains(&word) && (first || word != "system") && (before, word) != ("until", "time");
+        match word {
+            // The last one is where the cursor ends.
+            "…" if after.contains('…') => {
+                let inner = place("");
+                out.push_str(&format!("\n\t{inner}\n"));
+            }
+            "…" => out.push_str("\n\t$0\n"),
+            "{" | "}" | "=" | "->" | "<-" | "<->" | "|" => out.push_str(word),
+            _ if literal => out.push_str(word),
+            _ => match word.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+                Some(text) => out.push_str(&format!("\"{}\"", place(text))),
+                None => out.push_str(&place(word)),
+            },
+        }
+        out.push_str(ending);
+        before = word;
+        rest = after.strip_prefix(' ').unwrap_or(after);
+        if !rest.is_empty() && word != "…" && !rest.starts_with('…') {
+            out.push(' ');
+        }
+    }
+    out
+}
+
 /// A proposal; `index` is its rank.
-pub(super) fn completion(file: &SourceFile, index: usize, found: Completion) -> CompletionItem {
+fn completion(file: &SourceFile, index: usize, found: Completion) -> CompletionItem {
     let kind = match found.kind {
         CandidateKind::Keyword => CompletionItemKind::KEYWORD,
         CandidateKind::System => CompletionItemKind::MODULE,
@@ -144,4 +217,29 @@ pub(super) fn colours(file: &SourceFile, found: &[(Span, Colour)]) -> Vec<Semant
         before = start;
     }
     tokens
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_becomes_a_line_with_places_to_fill_in() {
+        for (form, expected) in [
+            ("priority high", "priority high"),
+            ("match by field = field", "match by ${1:field} = ${2:field}"),
+            ("on delete in system review", "on delete in ${1:system} review"),
+            ("system name { … }", "system ${1:name} {\n\t$0\n}"),
+            ("wait until time", "wait until ${1:time}"),
+            ("notify role \"role\" about name \"a text\"", "notify role \"${1:role}\" about ${2:name} \"${3:a text}\""),
+            ("retry 5 times, first after 1 minute", "retry ${1:5} times, first after ${2:1} minute"),
+            ("if condition { … } otherwise { … }", "if ${1:condition} {\n\t${2:}\n} otherwise {\n\t$0\n}"),
+            (
+                "workflow Name with name: system.Entity { … }",
+                "workflow ${1:Name} with ${2:name}: ${3:system.Entity} {\n\t$0\n}",
+            ),
+        ] {
+            assert_eq!(snippet(form), expected);
+        }
+    }
 }
