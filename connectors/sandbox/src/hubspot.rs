@@ -6,6 +6,9 @@
 //! The facts it follows stand in the contract; what the engine never touches is answered 404.
 
 mod objects;
+mod pipelines;
+mod properties;
+mod reply;
 mod sender;
 mod validate;
 mod webhooks;
@@ -85,6 +88,7 @@ pub(crate) enum By {
 pub struct HubSpot {
     settings: Settings,
     lock: Lock,
+    definitions: properties::Definitions,
     /// By type id, then id.
     records: BTreeMap<String, BTreeMap<u64, Record>>,
     /// By from-type, from-id, to-type: ids in the order in which they were linked.
@@ -96,6 +100,8 @@ pub struct HubSpot {
     window: VecDeque<Moment>,
     calls: Calls,
     faults: Faults,
+    /// Conflicts to be answered in the race form.
+    races: usize,
     outbox: webhooks::Outbox,
     random: u64,
     changes: watch::Sender<u64>,
@@ -108,6 +114,7 @@ impl HubSpot {
         let random = settings.seed | 1;
         Self {
             settings,
+            definitions: properties::of_lock(&lock),
             lock,
             records: BTreeMap::new(),
             links: BTreeMap::new(),
@@ -117,6 +124,7 @@ impl HubSpot {
             window: VecDeque::new(),
             calls: Calls::default(),
             faults: Faults::default(),
+            races: 0,
             outbox: webhooks::Outbox::default(),
             random,
             changes: watch::channel(0).0,
@@ -347,11 +355,16 @@ impl HubSpot {
         {
             members.insert("correlationId".to_owned(), correlation.as_str().into());
         }
-        let text = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
+        // A body of text is a page for people.
+        let (content, text) = match &body {
+            Json::Null => ("application/json;charset=utf-8", Bytes::new()),
+            Json::String(page) => ("text/html;charset=utf-8", Bytes::from(page.clone())),
+            body => ("application/json;charset=utf-8", Bytes::from(body.to_string())),
+        };
         let left = self.settings.limit.saturating_sub(self.window.len());
         http::Response::builder()
             .status(status)
-            .header(http::header::CONTENT_TYPE, "application/json;charset=utf-8")
+            .header(http::header::CONTENT_TYPE, content)
             .header("X-HubSpot-Correlation-Id", correlation)
             .header("X-HubSpot-RateLimit-Max", self.settings.limit)
             .header("X-HubSpot-RateLimit-Remaining", left)

@@ -7,26 +7,9 @@ use dsl::value::Moment;
 use http::Method;
 use serde_json::{Value as Json, json};
 
-use super::validate::Refusal;
+use super::properties::{created_property, modified_property};
+use super::reply::{Answer, Refusal, error, names, no_route, text, values};
 use super::{By, HubSpot, Record};
-
-type Answer = (u16, Json);
-
-fn error(status: u16, category: &str, message: &str) -> Answer {
-    (status, json!({"status": "error", "message": message, "category": category}))
-}
-
-fn text(value: &Json) -> String {
-    value.as_str().map_or_else(|| if value.is_null() { String::new() } else { value.to_string() }, str::to_owned)
-}
-
-fn values(json: &Json) -> BTreeMap<String, String> {
-    json.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), text(value))).collect()
-}
-
-fn names(json: &Json) -> Vec<String> {
-    json.as_array().into_iter().flatten().map(text).collect()
-}
 
 impl HubSpot {
     pub(super) fn route(&mut self, request: &http::Request<Bytes>, now: Moment) -> Answer {
@@ -55,6 +38,17 @@ impl HubSpot {
                 let (from, to) = (self.type_id(from), self.type_id(to));
                 self.association_batch(&from, &to, what, &body, now)
             }
+            ["crm", _, "properties", kind, rest @ ..] | ["crm", "properties", _, kind, rest @ ..] => {
+                let kind = self.type_id(kind);
+                if self.entity_name(&kind).is_none() {
+                    return error(400, "VALIDATION_ERROR", &format!("Unable to infer object type from: {kind}"));
+                }
+                self.property_routes(method, &kind, rest, &body)
+            }
+            ["crm", _, "pipelines", kind, rest @ ..] | ["crm", "pipelines", _, kind, rest @ ..] => {
+                let kind = self.type_id(kind);
+                self.pipeline_routes(method, &kind, rest)
+            }
             ["crm", _, "owners"] | ["crm", "owners", _] => {
                 self.calls.reads += 1;
                 let owners: Vec<Json> = self
@@ -64,7 +58,7 @@ impl HubSpot {
                     .collect();
                 (200, json!({"results": owners}))
             }
-            _ => error(404, "OBJECT_NOT_FOUND", "resource not found"),
+            _ => no_route(),
         }
     }
 
@@ -152,11 +146,10 @@ impl HubSpot {
         let Some(record) = self.records.get(kind).and_then(|records| records.get(&id)) else { return Json::Null };
         let mut properties = serde_json::Map::new();
         let show = |name: &str| -> Json { record.properties.get(name).map_or(Json::Null, |v| v.as_str().into()) };
-        let modified = if kind == "0-1" { "lastmodifieddate" } else { "hs_lastmodifieddate" };
-        let fields = self.entity_name(kind).and_then(|n| self.lock.entities.get(n)).map(|e| &e.fields);
+        let (created, modified) = (created_property(kind), modified_property(kind));
         match wanted {
             Some(wanted) => {
-                for name in wanted.iter().filter(|name| fields.is_some_and(|f| f.contains_key(*name))) {
+                for name in wanted.iter().filter(|name| self.definition(kind, name).is_some()) {
                     properties.insert(name.clone(), show(name));
                 }
             }
@@ -165,6 +158,10 @@ impl HubSpot {
                     properties.insert(name.clone(), show(name));
                 }
             }
+        }
+        if wanted.is_none_or(|wanted| wanted.iter().any(|name| name == created)) {
+            let made = record.properties.get(created).cloned().unwrap_or_else(|| record.created.to_string());
+            properties.insert(created.to_owned(), made.into());
         }
         properties.insert(modified.to_owned(), record.updated.to_string().into());
         properties.insert("hs_object_id".to_owned(), id.to_string().into());
@@ -245,12 +242,7 @@ impl HubSpot {
         self.calls.reads += 1;
         let by = body["idProperty"].as_str().map(str::to_owned);
         if let Some(by) = &by {
-            let unique = self
-                .entity_name(kind)
-                .and_then(|n| self.lock.entities.get(n))
-                .and_then(|e| e.fields.get(by))
-                .is_some_and(|f| f.unique);
-            if !unique {
+            if !self.definition(kind, by).is_some_and(|definition| definition.unique) {
                 return error(
                     400,
                     "VALIDATION_ERROR",
@@ -310,14 +302,10 @@ impl HubSpot {
                     continue;
                 }
                 if self.locate(kind, None, &id.to_string()).is_none() {
-                    Err(Refusal {
-                        status: 404,
-                        message:
-                            "Could not get some objects, they may be deleted or not exist. Check that ids are valid."
-                                .to_owned(),
-                        category: "OBJECT_NOT_FOUND",
-                        context: json!({"ids": [id.to_string()]}),
-                    })
+                    let message =
+                        "Could not get some objects, they may be deleted or not exist. Check that ids are valid.";
+                    let context = json!({"ids": [id.to_string()]});
+                    Err(Refusal { context, ..Refusal::new(404, "OBJECT_NOT_FOUND", message.to_owned()) })
                 } else {
                     self.change(kind, id, &values(&input["properties"]), By::App, now).map(|()| id)
                 }
@@ -364,7 +352,7 @@ impl HubSpot {
                 Some(to) => targets.push((to, target, ty)),
                 None => {
                     let message = format!("Association type {ty} to {target} is not valid");
-                    return Err(Refusal { status: 400, message, category: "VALIDATION_ERROR", context: json!({}) });
+                    return Err(Refusal::new(400, "VALIDATION_ERROR", message));
                 }
             }
         }
@@ -401,12 +389,8 @@ impl HubSpot {
                 "Error creating {}. Some required properties were not set.",
                 self.entity_name(kind).unwrap_or_default().to_uppercase()
             );
-            return Err(Refusal {
-                status: 400,
-                message,
-                category: "VALIDATION_ERROR",
-                context: json!({"properties": missing}),
-            });
+            let context = json!({"properties": missing});
+            return Err(Refusal { context, ..Refusal::new(400, "VALIDATION_ERROR", message) });
         }
         values.retain(|_, value| !value.is_empty());
         if self
@@ -437,12 +421,7 @@ impl HubSpot {
             return Err(refusal);
         }
         let Some(record) = self.records.get_mut(kind).and_then(|records| records.get_mut(&id)) else {
-            return Err(Refusal {
-                status: 404,
-                message: "resource not found".to_owned(),
-                category: "OBJECT_NOT_FOUND",
-                context: json!({}),
-            });
+            return Err(Refusal::no_record(&id.to_string()));
         };
         let mut changed = BTreeMap::new();
         for (name, value) in values {
