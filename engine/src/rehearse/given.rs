@@ -225,7 +225,14 @@ impl Stage {
         }
         let new: Vec<(Record, Moment)> =
             self.placed.iter().filter(|p| !p.known).map(|p| (p.record.clone(), p.at)).collect();
-        tell_engine(world, &program, &new, &pairs)?;
+        // What is given is known, whatever is wrong with its system from now on.
+        let held: Vec<_> =
+            world.twins.values().map(|twin| twin.exchange_faults(sandbox::app::Faults::default())).collect();
+        let told = tell_engine(world, &program, &new, &pairs);
+        for (twin, faults) in world.twins.values().zip(held) {
+            twin.exchange_faults(faults);
+        }
+        told?;
         let mut changed = Vec::new();
         for placed in self.placed.iter_mut().filter(|placed| !placed.known) {
             placed.known = true;

@@ -14,7 +14,7 @@ use connectors::rest::Rest;
 use connectors::secret::Secret;
 use dsl::schema::{About, Change, Lock};
 use dsl::value::Moment;
-use sandbox::app::{App, InProcess};
+use sandbox::app::{App, Faults, InProcess};
 use sandbox::hubspot::HubSpot;
 use sandbox::mail::Mail;
 use serde_json::{Map, Value as Json, json};
@@ -346,6 +346,15 @@ impl Twin {
             Self::HubSpot(twin) => hold(twin).faults().fail_next(n, status),
             Self::App(twin) => hold(twin).faults().fail_next(n, status),
             Self::Mail(twin) => hold(twin).faults().fail_next(n, status),
+        }
+    }
+
+    /// Puts other faults in place of those to come, and gives these.
+    pub(super) fn exchange_faults(&self, faults: Faults) -> Faults {
+        match self {
+            Self::HubSpot(twin) => std::mem::replace(hold(twin).faults(), faults),
+            Self::App(twin) => std::mem::replace(hold(twin).faults(), faults),
+            Self::Mail(twin) => std::mem::replace(hold(twin).faults(), faults),
         }
     }
 

@@ -113,6 +113,13 @@ fn a_system_that_is_down_for_some_calls_is_asked_again() {
 }
 
 #[test]
+fn what_is_given_is_known_however_busy_its_system_is() {
+    passes(
+        "test \"busy\" {\n  given app.User { email = \"a@example.com\" }\n  given deal = crm.Deal { dealname = \"Ada\", dealstage = negotiation, amount = 49.00, contact.email = \"a@example.com\" }\n  given app answers 500 2 times\n  given crm answers 429 for 2 minutes\n  when deal.dealstage becomes closedwon\n  when 1 hour passes\n  expect one app.Subscription { price = 49.00 }\n}\n",
+    );
+}
+
+#[test]
 fn times_stand_in_the_zone_of_the_test() {
     // 02:00 in London is 01:00 UTC in summer, when activities are written.
     let test = |span: &str, expect: &str| {
