@@ -29,7 +29,7 @@ pub use definition::{Place, definition};
 pub use highlight::{Colour, highlight};
 pub use hover::{Hover, hover};
 pub use project::Project;
-pub use references::{references, rename};
+pub use references::{Renaming, references, rename};
 pub use resolve::Symbol;
 pub use symbols::{Outline, OutlineKind, symbols};
 

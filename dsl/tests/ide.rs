@@ -461,7 +461,9 @@ fn renaming_changes_every_use_and_refuses_what_would_break() {
         let file = project.file(path).expect("a file");
         rename(&project, file.id, file.text.find(name).expect("the name") as u32, new)
     };
-    let edits = change("onboarding.rules", "Onboarding", "Welcome").expect("it can be renamed");
+    let renaming = change("onboarding.rules", "Onboarding", "Welcome").expect("it can be renamed");
+    assert!(renaming.warning.expect("runs are kept under the name").contains("`Onboarding`"));
+    let edits = renaming.edits;
     assert_eq!(edits.len(), lines_with(&files, "Onboarding").len());
     let mut texts: Vec<String> = project.files().iter().map(|file| file.text.to_string()).collect();
     for (span, new) in edits.iter().rev() {
@@ -474,6 +476,7 @@ fn renaming_changes_every_use_and_refuses_what_would_break() {
     assert!(change("onboarding.rules", "Onboarding", "where").expect_err("reserved").contains("no name"));
     assert!(change("contacts.rules", "firstName", "first").expect_err("a field").contains("of the system"));
     assert!(change("words.rules", "closedwon", "won").expect_err("a word").contains("by hand"));
+    assert_eq!(change("words.rules", "PlanFacts", "Facts").expect("it can be renamed").warning, None);
     let clash = change("deals.rules", "won key", "deal").expect_err("two variables of one name");
     assert!(!clash.is_empty());
 }

@@ -503,6 +503,8 @@ fn hover_definition_and_symbols_speak_of_the_lock_and_the_rules() {
         |name: &str| json!({"textDocument": {"uri": uri(&path)}, "position": position(before), "newName": name});
     let changes = editor.result("textDocument/rename", rename("People"));
     assert_eq!(edited(&text, &changes["changes"][uri(&path)]), text.replacen("sync Contacts", "sync People", 1));
+    let warning = editor.wait("a warning", |message| message["method"] == "window/showMessage");
+    assert!(warning["params"]["message"].as_str().expect("a text").contains("which records are paired"), "{warning}");
     assert_eq!(editor.refusal("textDocument/rename", rename("Deals")), -32803);
     let found = editor.result("workspace/symbol", json!({"query": "onboard"}));
     assert_eq!(found[0]["name"], "Onboarding", "{found:#}");

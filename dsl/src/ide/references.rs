@@ -45,11 +45,20 @@ fn uses(project: &Project, symbol: &Symbol) -> Vec<Span> {
     found
 }
 
+/// What a renaming changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renaming {
+    /// Replacements, in the order of files and lines.
+    pub edits: Vec<(Span, String)>,
+    /// What else goes by the old name, and does not change with it.
+    pub warning: Option<String>,
+}
+
 /// The changes that give what is named at an offset another name, in the rules and tests.
 ///
 /// # Errors
 /// Why it cannot have this name, in plain words.
-pub fn rename(project: &Project, file: FileId, offset: u32, name: &str) -> Result<Vec<(Span, String)>, String> {
+pub fn rename(project: &Project, file: FileId, offset: u32, name: &str) -> Result<Renaming, String> {
     let Some((symbol, _)) = resolve(project, file, offset) else {
         return Err("there is no name here".to_owned());
     };
@@ -91,5 +100,15 @@ pub fn rename(project: &Project, file: FileId, offset: u32, name: &str) -> Resul
         let said = renamed.problems().iter().find(|problem| problem.severity() == Severity::Error);
         return Err(said.map(|problem| problem.message.clone()).unwrap_or_default());
     }
-    Ok(edits)
+    let kept = match &symbol {
+        Symbol::Sync(_) => Some("which records are paired"),
+        Symbol::Workflow(_) | Symbol::Step { .. } => Some("runs that are not finished"),
+        _ => None,
+    };
+    let warning = kept.filter(|_| name != old).map(|kept| {
+        format!(
+            "an engine that has run these rules keeps {kept} under the name `{old}`, and will not find it as `{name}`"
+        )
+    });
+    Ok(Renaming { edits, warning })
 }

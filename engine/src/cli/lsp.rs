@@ -15,7 +15,7 @@ mod uri;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use lsp_server::{Connection, ErrorCode, Message, Notification, Request, Response, ResponseError};
-use lsp_types::{InitializeParams, PublishDiagnosticsParams};
+use lsp_types::{InitializeParams, MessageType, PublishDiagnosticsParams, ShowMessageParams};
 use serde_json::{Value, json};
 
 use answers::Server;
@@ -149,6 +149,12 @@ impl Session<'_> {
             }
             (Stage::Closing, _) => Err(Refusal::new(ErrorCode::InvalidRequest, "after `shutdown` only `exit` is left")),
         };
+        if let Stage::Open(server) = &mut self.stage {
+            for message in std::mem::take(&mut server.warnings) {
+                let params = ShowMessageParams { typ: MessageType::WARNING, message };
+                self.send(Notification::new("window/showMessage".to_owned(), params))?;
+            }
+        }
         self.send(match answer {
             Ok(value) => Response::new_ok(id, value),
             Err(refusal) => {

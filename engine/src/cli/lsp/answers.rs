@@ -47,6 +47,8 @@ pub(super) struct Server {
     dropped: BTreeSet<PathBuf>,
     /// The folders that the editor shows.
     roots: Vec<PathBuf>,
+    /// What the user is to be told beside an answer.
+    pub(super) warnings: Vec<String>,
     /// The editor fills in places of what it inserts.
     snippets: bool,
     /// The editor can be asked to tell of changes on disk.
@@ -122,6 +124,7 @@ impl Server {
             told: BTreeMap::new(),
             dropped: BTreeSet::new(),
             roots: folders.chain(root).filter_map(uri::path).collect(),
+            warnings: Vec::new(),
             snippets,
             watches,
         }
@@ -418,19 +421,21 @@ impl Server {
         Ok(json!(edits))
     }
 
-    fn rename(&self, params: lsp_types::RenameParams) -> Result<Value, Refusal> {
+    fn rename(&mut self, params: lsp_types::RenameParams) -> Result<Value, Refusal> {
         let at = params.text_document_position;
         let Asked { set, file: asked } = self.asked(&at.text_document.uri)?;
         let offset = convert::offset(asked, at.position);
-        let edits = ide::rename(&set.project, asked.id, offset, &params.new_name)
+        let renaming = ide::rename(&set.project, asked.id, offset, &params.new_name)
             .map_err(|reason| Refusal::new(ErrorCode::RequestFailed, reason))?;
         let mut by_file: BTreeMap<FileId, Vec<TextEdit>> = BTreeMap::new();
-        for (span, text) in edits {
+        for (span, text) in renaming.edits {
             let Some(file) = file(set, span.file) else { continue };
             by_file.entry(span.file).or_default().push(TextEdit::new(convert::span(file, span), text));
         }
         let by_uri = by_file.into_iter().filter_map(|(id, edits)| Some((self.uri(set, &file(set, id)?.path)?, edits)));
-        Ok(json!(diagnostics::changes(by_uri)))
+        let changes = json!(diagnostics::changes(by_uri));
+        self.warnings.extend(renaming.warning);
+        Ok(changes)
     }
 
     fn code_actions(&self, params: CodeActionParams) -> Result<Value, Refusal> {
