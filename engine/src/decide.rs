@@ -399,7 +399,9 @@ pub fn decide_around(
     // What follows from it, until nothing does. Reactions come after merges, so that a value that the merge is
     // about to write over fires nothing.
     loop {
-        if let Some(task) = cx.next_task() {
+        if let Some(covered) = cx.covered.pop_front() {
+            sync::covered(&mut cx, &covered)?;
+        } else if let Some(task) = cx.next_task() {
             let instance = match task {
                 Task::Link(link) => Instance::Link(link),
                 Task::Run(run) => Instance::Run(run),

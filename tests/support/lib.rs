@@ -22,6 +22,21 @@ pub fn shipped() -> Arc<Program> {
     Arc::new(compiled.program.expect("the shipped rules are sound"))
 }
 
+/// The shipped integration with one line of one file written otherwise.
+///
+/// # Panics
+/// Where the file has no such text, or the rules do not hold then.
+#[must_use]
+pub fn with(file: &str, from: &str, to: &str) -> World {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
+    let mut texts = engine::rules::read(&folder).expect("the shipped rules can be read");
+    let (_, text) = texts.files.iter_mut().find(|(name, _)| name == file).expect("there is such a file");
+    assert!(text.contains(from), "{file} has {from:?}");
+    *text = text.replacen(from, to, 1);
+    let compiled = texts.compile(None);
+    World::new(Arc::new(compiled.program.expect("the rules are sound")), START).expect("the engine starts")
+}
+
 /// A world with the shipped rules.
 #[must_use]
 pub fn world() -> World {

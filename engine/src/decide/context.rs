@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use super::rows::{Key, Kind, Meta, Owner, TimerRow, WorkRow};
+use super::rows::{Key, Kind, Meta, Owner, Planned, TimerRow, WorkRow};
 use super::{Command, Event, Guard, Knobs, Lane, Outcome, Programs, Reached};
 use crate::ids::{LinkId, RunId};
 use crate::ledger::{Error, Rows};
@@ -46,6 +46,18 @@ pub(super) struct Transition {
     pub(super) at: Moment,
 }
 
+/// A value that somebody gave a field, and that a write of ours covered before it was seen.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Covered {
+    pub(super) entity: EntityName,
+    pub(super) id: String,
+    pub(super) field: String,
+    pub(super) value: Value,
+    pub(super) at: Moment,
+    /// What was known when the write was planned.
+    pub(super) known: Planned,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum TransitionKind {
     Created,
@@ -67,6 +79,8 @@ pub(super) struct Context<'a> {
     agenda: VecDeque<Task>,
     listed: BTreeSet<Task>,
     pub(super) transitions: VecDeque<Transition>,
+    /// Outside changes that a write of ours turns out to have covered.
+    pub(super) covered: VecDeque<Covered>,
     reached: RefCell<BTreeSet<Reached>>,
 }
 
@@ -92,6 +106,7 @@ impl<'a> Context<'a> {
             agenda: VecDeque::new(),
             listed: BTreeSet::new(),
             transitions: VecDeque::new(),
+            covered: VecDeque::new(),
             reached: RefCell::default(),
         }
     }

@@ -141,6 +141,7 @@ pub(super) fn ensure(cx: &mut Context<'_>, rule: &Rule, side: Side, record: &str
         attempts: 0,
         not_before: None,
         alone: false,
+        restores: BTreeMap::new(),
         creates: 0,
     };
     link.set_id(side, Some(record.to_owned()));

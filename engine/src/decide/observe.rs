@@ -12,8 +12,8 @@ use dsl::program::{Program, Side, Trigger};
 use dsl::schema::{Change, ChangedAt, EntityName};
 use dsl::value::{Moment, Value};
 
-use super::context::{Context, Task, Transition, TransitionKind};
-use super::rows::{Key, Kind, Life, RecordRow, Seen, SeenLink, SeenValue, value_key};
+use super::context::{Context, Covered, Task, Transition, TransitionKind};
+use super::rows::{Key, Kind, Life, Planned, RecordRow, Seen, SeenLink, SeenValue, value_key};
 use super::{Command, identity, runs};
 use crate::ledger::Error;
 
@@ -94,6 +94,7 @@ pub(super) fn observe(
     // A read is the truth of its moment, so it also settles ties; a message must be newer.
     let trusted = !matches!(how, How::Message(_));
     let previous = known.then_some(row.latest);
+    let mut late = Vec::new();
     let mut moved: BTreeMap<String, (Option<Value>, Value)> = BTreeMap::new();
     for (name, wire) in &seen.fields {
         if name == "id" || !(used.fields.contains(name) || is_indexed(&program, entity, name)) {
@@ -107,7 +108,12 @@ pub(super) fn observe(
         };
         let old = row.fields.get(name);
         match old {
-            Some(old) if version < old.at => continue,
+            Some(old) if version < old.at => {
+                if let (Some(known), SeenValue::Is(value)) = (&old.wrote, value) {
+                    late.extend(covered(entity, &seen.id, name, value, version, known, &old.value));
+                }
+                continue;
+            }
             Some(old) if version == old.at && !trusted => {
                 tie |= old.value != value;
                 continue;
@@ -130,7 +136,14 @@ pub(super) fn observe(
             Some(old) if same => (old.changed, old.before),
             _ => (version, previous),
         };
-        row.fields.insert(name.clone(), Seen { value, at: version, changed: since, before: earlier });
+        let mut wrote = old.filter(|_| same).and_then(|old| old.wrote.clone());
+        if let Some((ours, planned)) = row.doubtful.get(name)
+            && SeenValue::Is(ours.clone()) == value
+        {
+            wrote = Some(planned.clone());
+            row.doubtful.remove(name);
+        }
+        row.fields.insert(name.clone(), Seen { value, at: version, changed: since, before: earlier, wrote });
     }
     for (name, target) in &seen.links {
         if !used.links.contains(name) {
@@ -176,6 +189,10 @@ pub(super) fn observe(
         changed = true;
     }
 
+    if matches!(how, How::Message(_)) {
+        cx.covered.extend(late);
+    }
+
     // Transitions.
     let created = matches!(how, How::Message(Change::Created)) || how == How::Made;
     if created && !row.created {
@@ -201,7 +218,7 @@ pub(super) fn observe(
             Some(told) if *told == now => continue,
             Some(told) => told.clone(),
             None => match moved.get(field) {
-                // Known by a read before, and now another value.
+                // Planned by a read before, and now another value.
                 Some((Some(old), _)) => old.clone(),
                 // First seen: only a message that is about this field, or about the making, says that it changed.
                 _ if created || (matches!(how, How::Message(_)) && mentioned && !seen.complete) => Value::Empty,
@@ -238,6 +255,29 @@ pub(super) fn observe(
         super::reads::refresh(cx, entity, &seen.id)?;
     }
     Ok(changed)
+}
+
+/// The outside change that an older observation shows, where it lies between what was known when the value that
+/// stands was planned and that value itself: nobody has looked at it yet.
+pub(super) fn covered(
+    entity: &EntityName,
+    id: &str,
+    field: &str,
+    value: Value,
+    at: Moment,
+    known: &Planned,
+    stands: &SeenValue,
+) -> Option<Covered> {
+    let unseen =
+        known.at.is_none_or(|seen| at > seen) && value != known.value && SeenValue::Is(value.clone()) != *stands;
+    unseen.then(|| Covered {
+        entity: entity.clone(),
+        id: id.to_owned(),
+        field: field.to_owned(),
+        value,
+        at,
+        known: known.clone(),
+    })
 }
 
 fn backlink(to: &EntityName, target: &str, from: &EntityName, source: &str) -> Vec<u8> {

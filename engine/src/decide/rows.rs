@@ -179,6 +179,8 @@ pub(crate) struct RecordRow {
     pub(crate) created: bool,
     /// Values that `when … changes` already knows, by field.
     pub(crate) told: BTreeMap<String, Value>,
+    /// Writes of ours of which nobody knows whether they happened, by field: should the value be seen, it is ours.
+    pub(crate) doubtful: BTreeMap<String, (Value, Planned)>,
 }
 
 /// The life of a record.
@@ -201,6 +203,33 @@ pub(crate) struct Seen {
     pub(crate) changed: Moment,
     /// Time of the observation before that; the change lies between the two.
     pub(crate) before: Option<Moment>,
+    /// The value is a write of ours, and what was known when it was planned.
+    pub(crate) wrote: Option<Planned>,
+}
+
+/// What was known of a field when a write of it was planned: an outside change between that and the write has been
+/// written over unseen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Planned {
+    /// The version of the value that was known; none where there was none.
+    pub(crate) at: Option<Moment>,
+    /// That value.
+    pub(crate) value: Value,
+    /// The base of the line then, in its canonical domain.
+    pub(crate) base: Option<Value>,
+}
+
+/// A value that a write of ours covered and that has to be put back: it cannot be found in any row any more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Restore {
+    /// Where.
+    pub(crate) side: Side,
+    /// The value, in the mapping's canonical domain.
+    pub(crate) value: Value,
+    /// When somebody gave it.
+    pub(crate) at: Moment,
+    /// For a line under `review`: the base that was, so that a person is asked once both values stand again.
+    pub(crate) base: Option<Option<Value>>,
 }
 
 /// A value, or why there is none.
@@ -250,6 +279,8 @@ pub(crate) struct LinkRow {
     pub(crate) not_before: Option<Moment>,
     /// The last request it was part of was refused as a whole: it goes alone.
     pub(crate) alone: bool,
+    /// Values to be put back, by the mapping's text.
+    pub(crate) restores: BTreeMap<String, Restore>,
     /// Record ids this link made, so that a create is never repeated blindly.
     pub(crate) creates: u32,
 }
@@ -351,6 +382,10 @@ pub(crate) struct Written {
     pub(crate) value: Value,
     /// `field` is a link.
     pub(crate) link: bool,
+    /// What was known of the field.
+    pub(crate) known: Planned,
+    /// It puts a covered value back, so it moves no base.
+    pub(crate) restore: bool,
 }
 
 /// Something that falls due.

@@ -86,6 +86,7 @@ pub fn seed(
             attempts: 0,
             not_before: None,
             alone: false,
+            restores: BTreeMap::new(),
             creates: 0,
         };
         for (side, record) in [(Side::Left, left), (Side::Right, right)] {

@@ -4,6 +4,7 @@
 //! (base, left, right) when the lane opens, so what goes out is never older than what is known then.
 
 mod answer;
+mod covered;
 mod held;
 mod plan;
 mod write;
@@ -23,6 +24,7 @@ use crate::ids::LinkId;
 use crate::ledger::Error;
 
 pub(super) use self::answer::{answered, found_own};
+pub(super) use self::covered::covered;
 pub(super) use self::held::{agreed, values};
 pub(super) use self::plan::overwrites;
 pub(super) use self::write::{input, sent};
@@ -58,6 +60,9 @@ pub(super) fn merge(cx: &mut Context<'_>, id: LinkId, mut link: LinkRow, rule: &
         incident::settle(cx, &format!("link {id}"))?;
         identity::store(cx, id, &link);
         return Ok(());
+    }
+    for mapping in &plan.obsolete {
+        link.restores.remove(mapping);
     }
     for (mapping, value) in plan.base {
         link.base.insert(mapping, value);

@@ -43,6 +43,8 @@ pub struct World {
     offsets: BTreeMap<(String, String), i64>,
     /// Steps that fail, by workflow and step.
     step_faults: BTreeMap<(usize, usize), StepFault>,
+    /// Systems whose messages are on their way and do not arrive.
+    held_back: BTreeSet<String>,
     /// Crash before this many rounds have been made durable, then start again.
     crash_at: Option<u64>,
     rounds: u64,
@@ -130,6 +132,7 @@ impl World {
             clock,
             offsets: BTreeMap::new(),
             step_faults: BTreeMap::new(),
+            held_back: BTreeSet::new(),
             crash_at: None,
             rounds: 0,
             crashes: 0,
@@ -175,6 +178,15 @@ impl World {
 
     pub(super) fn fail_step(&mut self, workflow: usize, step: usize, fault: StepFault) {
         self.step_faults.insert((workflow, step), fault);
+    }
+
+    /// From now on messages of `system` are on their way and do not arrive, or all that wait arrive.
+    pub fn hold_back(&mut self, system: &str, held: bool) {
+        if held {
+            self.held_back.insert(system.to_owned());
+        } else {
+            self.held_back.remove(system);
+        }
     }
 
     /// Takes an input and makes it durable.
@@ -249,7 +261,8 @@ impl World {
     fn next_due(&mut self) -> Result<Option<Moment>, Error> {
         let now = self.now();
         let engine = self.core.turn(now)?;
-        let twins = self.twins.values().filter_map(|twin| match twin {
+        let heard = self.twins.iter().filter(|(system, _)| !self.held_back.contains(*system));
+        let twins = heard.filter_map(|(_, twin)| match twin {
             Twin::HubSpot(twin) => twin.lock().expect("a twin that panicked is not used").next_due(),
             _ => None,
         });
@@ -372,6 +385,9 @@ impl World {
     fn deliver(&mut self) -> Result<bool, Error> {
         let mut happened = false;
         for (system, twin) in self.twins.clone() {
+            if self.held_back.contains(&system) {
+                continue;
+            }
             match twin {
                 Twin::HubSpot(twin) => happened |= self.deliver_webhooks(&system, &twin)?,
                 Twin::App(twin) => happened |= self.deliver_records(&system, &twin)?,

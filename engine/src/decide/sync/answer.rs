@@ -13,7 +13,7 @@ use super::write::own_key;
 use super::{UNSTABLE, open_incident, park};
 use crate::decide::context::{Context, Task};
 use crate::decide::identity::{self, Rule};
-use crate::decide::observe::{How, observe};
+use crate::decide::observe::{How, covered, key, observe};
 use crate::decide::reads::{self, Need};
 use crate::decide::rows::{LinkRow, LinkState, SeenValue, TimerRow, Waiter, Written, slot};
 use crate::decide::{Event, Lane, LaneKind};
@@ -50,13 +50,30 @@ pub(in crate::decide) fn answered(
                 }
             }
             for write in writes {
-                link.base.insert(write.mapping.clone(), write.canonical.clone());
+                let restored = if write.restore { link.restores.remove(&write.mapping) } else { None };
+                match restored.map(|restored| restored.base) {
+                    // The other side does not have this value yet: the base stays, and the next merge takes it there.
+                    Some(None) => {}
+                    Some(Some(Some(base))) => {
+                        link.base.insert(write.mapping.clone(), base);
+                    }
+                    Some(Some(None)) => {
+                        link.base.remove(&write.mapping);
+                    }
+                    None => {
+                        link.base.insert(write.mapping.clone(), write.canonical.clone());
+                    }
+                }
             }
             identity::store(cx, id, &link);
+            if !creating {
+                seen_meanwhile(cx, &entity, &record, writes)?;
+            }
             observe(cx, &entity, &told, if creating { How::Made } else { How::Changed }, cx.now)?;
             if !creating && asked.as_deref() != Some(record.as_str()) {
                 observe_merge(cx, &entity, &record, asked.as_deref())?;
             }
+            wrote(cx, &entity, &record, writes)?;
             let mut link = identity::load(cx, id)?;
             check_stable(cx, &mut link, &rule, &entity, &record, side, writes)?;
             identity::store(cx, id, &link);
@@ -154,6 +171,34 @@ pub(in crate::decide) fn answered(
         }
     }
     cx.task(Task::Link(id));
+    Ok(())
+}
+
+/// What was seen of the written fields while the write was on its way has been covered by it.
+fn seen_meanwhile(cx: &mut Context<'_>, entity: &EntityName, record: &str, writes: &[Written]) -> Result<(), Error> {
+    let Some(row) = cx.record(entity, record)? else { return Ok(()) };
+    for write in writes.iter().filter(|write| !write.link) {
+        if let Some(seen) = row.fields.get(&write.field)
+            && let SeenValue::Is(value) = &seen.value
+        {
+            let ours = SeenValue::Is(write.value.clone());
+            let found = covered(entity, record, &write.field, value.clone(), seen.at, &write.known, &ours);
+            cx.covered.extend(found);
+        }
+    }
+    Ok(())
+}
+
+/// Remembers what was known when these values were planned, for changes that are told late.
+fn wrote(cx: &mut Context<'_>, entity: &EntityName, record: &str, writes: &[Written]) -> Result<(), Error> {
+    let Some(mut row) = cx.record(entity, record)? else { return Ok(()) };
+    for write in writes.iter().filter(|write| !write.link) {
+        if let Some(seen) = row.fields.get_mut(&write.field) {
+            seen.wrote = Some(write.known.clone());
+        }
+        row.doubtful.remove(&write.field);
+    }
+    cx.put(key(entity, record), &row);
     Ok(())
 }
 
@@ -290,12 +335,14 @@ pub(super) fn in_doubt(
     writes: &[Written],
 ) -> Result<(), Error> {
     let entity = rule.entity(side).clone();
-    let _ = writes;
     let need = match link.id(side).cloned() {
         Some(record) => {
             // Everything about it is doubtful until it is read.
             if let Some(mut row) = cx.record(&entity, &record)? {
                 row.complete_at = None;
+                for write in writes.iter().filter(|write| !write.link) {
+                    row.doubtful.insert(write.field.clone(), (write.value.clone(), write.known.clone()));
+                }
                 cx.put(crate::decide::observe::key(&entity, &record), &row);
             }
             // Nothing is sent until the read has come; the timer only guards against a read that never does.

@@ -14,7 +14,7 @@ use crate::decide::Event;
 use crate::decide::context::Context;
 use crate::decide::identity::{self, Rule};
 use crate::decide::reads::Need;
-use crate::decide::rows::{LinkRow, LinkState, Written, slot};
+use crate::decide::rows::{LinkRow, LinkState, Planned, Restore, SeenValue, Written, slot};
 use crate::decide::scope::Stop;
 use crate::ids::LinkId;
 use crate::ledger::Error;
@@ -29,6 +29,8 @@ pub(super) struct Plan {
     pub(super) events: Vec<(Side, Event)>,
     pub(super) leave_out: bool,
     pub(super) fault: Option<String>,
+    /// Values that need not be put back any more.
+    pub(super) obsolete: Vec<String>,
 }
 
 pub(super) fn plan(cx: &Context<'_>, link: &LinkRow, rule: &Rule) -> Result<Result<Plan, Need>, Error> {
@@ -94,6 +96,15 @@ pub(super) fn merge_field(
     let right = held.pop().expect("two sides were read");
     let left = held.pop().expect("two sides were read");
     let base = link.base.get(&mapping.text);
+    if let Some(restore) = link.restores.get(&mapping.text) {
+        if put_back(cx, mapping, base, &left, &right, restore) {
+            if let Some(write) = writing(cx, link, rule, mapping, restore.side, &restore.value)? {
+                plan.writes[slot(restore.side)].push(Written { restore: true, ..write });
+                return Ok(());
+            }
+        }
+        plan.obsolete.push(mapping.text.clone());
+    }
     let target = match (mapping.direction, decide_field(cx, mapping, base, &left, &right)) {
         (_, Decision::Same(value)) => {
             if base != Some(&value) {
@@ -150,6 +161,35 @@ pub(super) fn merge_field(
     }
     plan.writes[slot(target)].push(write);
     Ok(())
+}
+
+/// Is a covered value still to be put back? Not where somebody has changed that side since, and not where the other
+/// side has changed since and wins.
+fn put_back(
+    cx: &Context<'_>,
+    mapping: &Mapping,
+    base: Option<&Value>,
+    left: &Held,
+    right: &Held,
+    restore: &Restore,
+) -> bool {
+    let empty = Value::Empty;
+    let agreed = base.unwrap_or(&empty);
+    let (own, other) = if restore.side == Side::Left { (left, right) } else { (right, left) };
+    if own.value != *agreed {
+        return false;
+    }
+    if other.value == *agreed {
+        return true;
+    }
+    let back = Held { value: restore.value.clone(), changed: Some(restore.at), before: None };
+    let (left, right) = if restore.side == Side::Left { (&back, right) } else { (left, &back) };
+    match decide_field(cx, mapping, base, left, right) {
+        Decision::Write(side) => side != restore.side,
+        // Both values must stand for a person to choose.
+        Decision::Review => true,
+        Decision::Same(_) => false,
+    }
 }
 
 pub(super) enum Decision {
@@ -210,7 +250,6 @@ pub(super) fn writing(
     side: Side,
     value: &Value,
 ) -> Result<Option<Written>, Stop> {
-    let _ = link;
     let (field, raw, is_link) = match &mapping.kind {
         MappingKind::Field { left, right, .. } => {
             let field = if side == Side::Left { left } else { right };
@@ -240,7 +279,27 @@ pub(super) fn writing(
             return Ok(None);
         }
     }
-    Ok(Some(Written { mapping: mapping.text.clone(), canonical: value.clone(), field, value: raw, link: is_link }))
+    let seen = match link.id(side) {
+        Some(record) => cx.record(rule.entity(side), record)?.and_then(|row| row.fields.get(&field).cloned()),
+        None => None,
+    };
+    let known = Planned {
+        at: seen.as_ref().map(|seen| seen.at),
+        value: match seen.map(|seen| seen.value) {
+            Some(SeenValue::Is(value)) => value,
+            _ => Value::Empty,
+        },
+        base: link.base.get(&mapping.text).cloned(),
+    };
+    Ok(Some(Written {
+        mapping: mapping.text.clone(),
+        canonical: value.clone(),
+        field,
+        value: raw,
+        link: is_link,
+        known,
+        restore: false,
+    }))
 }
 
 /// Would the next write put another value into `field` on the side of `entity`? Then a change of it does not stand.

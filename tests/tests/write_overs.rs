@@ -1,0 +1,212 @@
+//! Two people edit the same field within the moment that lies between what the engine knows and what it writes. The
+//! write covers the second edit before anybody has seen it, and the edit is not lost.
+
+use dsl::value::Span;
+use engine::decide::views;
+use engine::rehearse::World;
+use scenarios::{app, contact, crm, pass, sign_up, user, with, world};
+use serde_json::json;
+
+const EMAIL: &str = "ada@example.com";
+
+fn pair(world: &mut World) -> (String, u64) {
+    let user = sign_up(
+        world,
+        json!({"email": EMAIL, "firstName": "Ada", "lastName": "L", "phone": "0", "lifetimeValue": "0"}),
+    );
+    pass(world, Span::seconds(20));
+    let contact = crm(world).find("Contact", "email", EMAIL).expect("a contact").id;
+    (user, contact)
+}
+
+/// In the app somebody sets a field; while the engine's write is held for company, somebody sets it in the CRM too,
+/// and the message about that arrives only after the write.
+fn both_edit(world: &mut World, (user, contact): &(String, u64), field: (&str, &str), property: (&str, &str)) {
+    world.hold_back("crm", true);
+    let now = world.now();
+    app(world).edit("User", user, json!({field.0: field.1}), now).expect("taken");
+    pass(world, Span(100));
+    let now = world.now();
+    crm(world).edit("Contact", *contact, &[property], now).expect("taken");
+    pass(world, Span::seconds(5));
+    assert_eq!(scenarios::contact(world, EMAIL, property.0).as_deref(), Some(field.1), "the write has covered it");
+    world.hold_back("crm", false);
+    pass(world, Span::seconds(30));
+}
+
+fn sides(world: &World, field: &str, property: &str) -> (String, String) {
+    let left = user(world, EMAIL, field).as_str().unwrap_or_default().to_owned();
+    (left, contact(world, EMAIL, property).unwrap_or_default())
+}
+
+fn told(world: &World) -> Vec<(String, Option<String>, Option<String>)> {
+    let about = |event: &&engine::decide::Event| event.detail.contains("before it was seen");
+    let told = world.log.iter().filter(about);
+    told.map(|event| (event.action.clone(), event.value.clone(), event.displaced.clone())).collect()
+}
+
+fn trouble(world: &World) -> Vec<String> {
+    let incidents = views::incidents(world.rows()).expect("readable");
+    incidents.into_iter().map(|incident| incident.cause).collect()
+}
+
+#[test]
+fn where_the_crm_wins_the_covered_edit_is_put_back_and_reaches_the_app() {
+    let mut world = world();
+    let pair = pair(&mut world);
+    both_edit(&mut world, &pair, ("phone", "111"), ("phone", "222"));
+    assert_eq!(sides(&world, "phone", "phone"), ("222".to_owned(), "222".to_owned()));
+    assert_eq!(told(&world), [("conflict".to_owned(), Some("222".to_owned()), Some("111".to_owned()))]);
+    assert_eq!(trouble(&world), Vec::<String>::new());
+}
+
+#[test]
+fn where_the_app_wins_the_covered_edit_is_kept_in_the_history() {
+    let mut world = with(
+        "contacts.rules",
+        "phone                             crm wins",
+        "phone                             app wins",
+    );
+    let pair = pair(&mut world);
+    both_edit(&mut world, &pair, ("phone", "111"), ("phone", "222"));
+    assert_eq!(sides(&world, "phone", "phone"), ("111".to_owned(), "111".to_owned()));
+    assert_eq!(told(&world), [("conflict".to_owned(), Some("111".to_owned()), Some("222".to_owned()))]);
+}
+
+#[test]
+fn under_newest_wins_the_later_of_the_two_edits_stands() {
+    // Within the skew guard the tie side wins, which is the CRM.
+    let mut near = world();
+    let known = pair(&mut near);
+    both_edit(&mut near, &known, ("firstName", "Augusta"), ("firstname", "Countess"));
+    assert_eq!(sides(&near, "firstName", "firstname"), ("Countess".to_owned(), "Countess".to_owned()));
+
+    // The CRM's edit came first and its message last: the app's later one stands.
+    let mut world = world();
+    let (user, contact) = pair(&mut world);
+    world.hold_back("crm", true);
+    let now = world.now();
+    crm(&world).edit("Contact", contact, &[("firstname", "Countess")], now).expect("taken");
+    pass(&mut world, Span::seconds(10));
+    let now = world.now();
+    app(&world).edit("User", &user, json!({"firstName": "Augusta"}), now).expect("taken");
+    pass(&mut world, Span::seconds(5));
+    world.hold_back("crm", false);
+    pass(&mut world, Span::seconds(30));
+    assert_eq!(sides(&world, "firstName", "firstname"), ("Augusta".to_owned(), "Augusta".to_owned()));
+    assert_eq!(told(&world), [("conflict".to_owned(), Some("Augusta".to_owned()), Some("Countess".to_owned()))]);
+}
+
+#[test]
+fn under_review_both_values_stand_again_and_a_person_chooses() {
+    let mut world = with(
+        "contacts.rules",
+        "phone                             crm wins",
+        "phone                             review",
+    );
+    let pair = pair(&mut world);
+    both_edit(&mut world, &pair, ("phone", "111"), ("phone", "222"));
+    assert_eq!(sides(&world, "phone", "phone"), ("111".to_owned(), "222".to_owned()));
+    let trouble = trouble(&world);
+    assert_eq!(trouble.len(), 1, "{trouble:?}");
+    assert!(trouble[0].contains("both changed: `111` in app, `222` in crm"), "{trouble:?}");
+}
+
+#[test]
+fn an_edit_of_a_field_that_the_app_owns_is_told_as_drift() {
+    let mut world = world();
+    let pair = pair(&mut world);
+    both_edit(&mut world, &pair, ("jobTitle", "Countess"), ("jobtitle", "Duchess"));
+    assert_eq!(sides(&world, "jobTitle", "jobtitle"), ("Countess".to_owned(), "Countess".to_owned()));
+    assert_eq!(told(&world), [("drift".to_owned(), Some("Countess".to_owned()), Some("Duchess".to_owned()))]);
+}
+
+#[test]
+fn an_edit_to_the_very_same_value_is_no_conflict() {
+    let mut world = world();
+    let pair = pair(&mut world);
+    both_edit(&mut world, &pair, ("phone", "111"), ("phone", "111"));
+    assert_eq!(sides(&world, "phone", "phone"), ("111".to_owned(), "111".to_owned()));
+    assert_eq!(told(&world), []);
+}
+
+#[test]
+fn a_message_about_what_was_known_already_puts_nothing_back() {
+    let mut world = world();
+    let (user, contact) = pair(&mut world);
+    // Every delivery comes again, some after later writes.
+    crm(&world).repeat_deliveries(2);
+    for round in 0..4 {
+        let now = world.now();
+        crm(&world).edit("Contact", contact, &[("phone", &format!("22{round}"))], now).expect("taken");
+        pass(&mut world, Span::seconds(10));
+        world.hold_back("crm", true);
+        let now = world.now();
+        app(&world).edit("User", &user, json!({"phone": format!("11{round}")}), now).expect("taken");
+        pass(&mut world, Span::seconds(10));
+        world.hold_back("crm", false);
+        pass(&mut world, Span::seconds(10));
+        assert_eq!(sides(&world, "phone", "phone"), (format!("11{round}"), format!("11{round}")));
+    }
+    assert_eq!(told(&world), []);
+}
+
+#[test]
+fn a_covered_edit_that_somebody_has_edited_again_since_is_not_put_back() {
+    let mut world = world();
+    let (user, contact) = pair(&mut world);
+    world.hold_back("crm", true);
+    let now = world.now();
+    app(&world).edit("User", &user, json!({"phone": "111"}), now).expect("taken");
+    pass(&mut world, Span(100));
+    let now = world.now();
+    crm(&world).edit("Contact", contact, &[("phone", "222")], now).expect("taken");
+    pass(&mut world, Span::seconds(5));
+    let now = world.now();
+    crm(&world).edit("Contact", contact, &[("phone", "333")], now).expect("taken");
+    pass(&mut world, Span::seconds(5));
+    world.hold_back("crm", false);
+    pass(&mut world, Span::seconds(30));
+    assert_eq!(sides(&world, "phone", "phone"), ("333".to_owned(), "333".to_owned()));
+    assert_eq!(trouble(&world), Vec::<String>::new());
+}
+
+#[test]
+fn the_app_s_edit_is_as_safe_as_the_crm_s() {
+    let mut world = with(
+        "contacts.rules",
+        "phone                             crm wins",
+        "phone                             app wins",
+    );
+    let (user, contact) = pair(&mut world);
+    world.hold_back("app", true);
+    let now = world.now();
+    crm(&world).edit("Contact", contact, &[("phone", "222")], now).expect("taken");
+    pass(&mut world, Span(150));
+    let now = world.now();
+    app(&world).edit("User", &user, json!({"phone": "111"}), now).expect("taken");
+    pass(&mut world, Span::seconds(5));
+    assert_eq!(sides(&world, "phone", "phone"), ("222".to_owned(), "222".to_owned()));
+    world.hold_back("app", false);
+    pass(&mut world, Span::seconds(30));
+    assert_eq!(sides(&world, "phone", "phone"), ("111".to_owned(), "111".to_owned()));
+}
+
+#[test]
+fn a_crash_before_any_round_of_it_changes_nothing() {
+    for at in 1..40 {
+        let mut world = world();
+        let pair = pair(&mut world);
+        world.crash_before_round(at);
+        world.hold_back("crm", true);
+        let now = world.now();
+        app(&world).edit("User", &pair.0, json!({"phone": "111"}), now).expect("taken");
+        pass(&mut world, Span(100));
+        let now = world.now();
+        crm(&world).edit("Contact", pair.1, &[("phone", "222")], now).expect("taken");
+        pass(&mut world, Span::seconds(90));
+        world.hold_back("crm", false);
+        pass(&mut world, Span::minutes(20));
+        assert_eq!(sides(&world, "phone", "phone"), ("222".to_owned(), "222".to_owned()), "crash before round {at}");
+    }
+}
