@@ -450,7 +450,7 @@ fn due(cx: &mut Context<'_>) -> Result<(), Error> {
         let timer: TimerRow = context::decode(&key, &bytes)?;
         cx.delete(key);
         let instance = match timer {
-            TimerRow::Run(run, _) | TimerRow::GiveUp(run) => Some(Instance::Run(run)),
+            TimerRow::Run(run, _) | TimerRow::GiveUp(run) | TimerRow::Timeout(run, _) => Some(Instance::Run(run)),
             TimerRow::Link(link) | TimerRow::Overdue(link) => Some(Instance::Link(link)),
             TimerRow::Schedule(_) | TimerRow::Pace(_) | TimerRow::Sweep => None,
         };
@@ -462,6 +462,7 @@ fn due(cx: &mut Context<'_>) -> Result<(), Error> {
         match timer {
             TimerRow::Run(run, token) => runs::due(cx, run, token)?,
             TimerRow::GiveUp(run) => runs::give_up(cx, run)?,
+            TimerRow::Timeout(run, effect) => runs::timed_out(cx, run, effect)?,
             TimerRow::Schedule(sync) => schedule::due(cx, &sync)?,
             TimerRow::Pace(system) => route::pace(cx, &system)?,
             TimerRow::Link(link) => retry_link(cx, link)?,

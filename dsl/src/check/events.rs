@@ -95,6 +95,12 @@ impl World<'_> {
                 }
             }
         }
+        // Whoever reads the system's messages goes by its lock.
+        if let Some((Some(by), _)) = &events.dedupe
+            && let Some(deliveries) = self.systems.get_mut(&system).and_then(|s| s.lock.deliveries.as_mut())
+        {
+            deliveries.dedupe = vec![by.names.iter().map(|n| n.value.as_str()).collect::<Vec<_>>().join(".")];
+        }
         self.doors.insert(
             system.clone(),
             Door {

@@ -279,6 +279,11 @@ fn effect(
         in_doubt: false,
         alone: false,
     });
+    if run.first_try.is_none()
+        && let Some(timeout) = runs::timeout_of(cx, run)
+    {
+        cx.arm(cx.now.plus(timeout), &TimerRow::Timeout(id, run.effects))?;
+    }
     run.first_try.get_or_insert(cx.now);
     run.state = RunState::Calling;
     cx.put(key(id), run);

@@ -405,6 +405,8 @@ pub(crate) enum TimerRow {
     Overdue(LinkId),
     /// What is kept for a time only is looked through.
     Sweep,
+    /// The `timeout` of a step is over for the effect with this number.
+    Timeout(RunId, u64),
 }
 
 /// A point read that is queued or in flight.

@@ -664,6 +664,26 @@ pub(super) fn retry_of(run: &RunRow, script: &Script) -> Option<Retry> {
     script.code().steps[step].retry
 }
 
+/// The longest that an action of the step which the run is in may take, retries included.
+pub(super) fn timeout_of(cx: &Context<'_>, run: &RunRow) -> Option<Span> {
+    let script = Script::of(cx, run)?;
+    let step = run.stack.last().map_or(run.step, |frame| frame.step)?;
+    script.code().steps[step].timeout
+}
+
+/// The step's `timeout` is over: an action that has not succeeded by now has failed.
+pub(super) fn timed_out(cx: &mut Context<'_>, id: RunId, effect: u64) -> Result<(), Error> {
+    let Some(mut run) = cx.get::<RunRow>(&key(id))? else { return Ok(()) };
+    let Some(pending) = run.pending.as_mut().filter(|_| run.effects == effect) else { return Ok(()) };
+    match pending.work.take() {
+        Some(work) => cx.delete(work),
+        // It is on its way, or waits to be tried again after a try that nobody knows the end of.
+        None => pending.in_doubt |= run.state == RunState::Calling,
+    }
+    let Some(script) = Script::of(cx, &run) else { return Ok(()) };
+    failed(cx, id, run, &script, "it took longer than the step's `timeout` allows")
+}
+
 /// A record changed: runs that wait for it or may be cancelled by it look again.
 pub(super) fn record_changed(cx: &mut Context<'_>, entity: &EntityName, id: &str) -> Result<(), Error> {
     let prefix = Key::new(Kind::Watch).entity(entity).text(id).bytes();

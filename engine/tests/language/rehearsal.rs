@@ -207,3 +207,28 @@ fn side_by_side_and_in_any_order_tests_end_alike() {
     reports.reverse();
     assert_eq!(reports, alone);
 }
+
+#[test]
+fn a_step_that_takes_longer_than_its_timeout_has_failed() {
+    let test = |timeout: &str, expect: &str| {
+        let folder = with(&format!(
+            "test \"slow\" {{\n  given step Onboarding.account fails 1000 times\n  given app.User {{ email = \"a@example.com\" }}\n  given deal = crm.Deal {{ dealname = \"A\", dealstage = negotiation, amount = 49.00, contact.email = \"a@example.com\" }}\n  when deal.dealstage becomes closedwon\n  when 10 minutes pass\n  expect workflow Onboarding {expect}\n  expect step Onboarding.welcome done\n}}\n"
+        ));
+        let retry = "    retry 10 times, first after 10 seconds, at most 5 minutes apart\n";
+        folder.spoil("onboarding.rules", retry, &format!("{retry}{timeout}"));
+        folder.run(&["test", "rules/mine.test.rules"], 0);
+    };
+    test("    timeout 30 minutes\n", "is running");
+    test("    timeout 2 minutes\n", "failed");
+}
+
+#[test]
+fn repetitions_are_known_by_the_member_that_the_rules_name() {
+    let twice = "test \"twice\" {\n  given user = app.User { email = \"a@example.com\" }\n  given crm.Contact { email = \"a@example.com\" }\n  given app.Activity { user = user, kind = \"Login\" }\n  when message app \"user.logged_in\" arrives twice with { id = \"1\", email = \"a@example.com\" }\n  expect no crm.Note\n}\n";
+    let folder = with(twice);
+    folder.spoil("events.rules", "dedupe by id for 24 hours", "dedupe by data.id for 24 hours");
+    folder.run(&["test", "rules/mine.test.rules"], 0);
+    let compiled = engine::rules::read(&folder.rules).expect("the rules").compile(None);
+    let lock = &compiled.program.expect("they are sound").systems["app"].lock;
+    assert_eq!(lock.deliveries.as_ref().expect("it sends messages").dedupe, ["data.id"]);
+}

@@ -97,11 +97,11 @@ pub(super) fn merge_field(
     let left = held.pop().expect("two sides were read");
     let base = link.base.get(&mapping.text);
     if let Some(restore) = link.restores.get(&mapping.text) {
-        if put_back(cx, mapping, base, &left, &right, restore) {
-            if let Some(write) = writing(cx, link, rule, mapping, restore.side, &restore.value)? {
-                plan.writes[slot(restore.side)].push(Written { restore: true, ..write });
-                return Ok(());
-            }
+        if put_back(cx, mapping, base, &left, &right, restore)
+            && let Some(write) = writing(cx, link, rule, mapping, restore.side, &restore.value)?
+        {
+            plan.writes[slot(restore.side)].push(Written { restore: true, ..write });
+            return Ok(());
         }
         plan.obsolete.push(mapping.text.clone());
     }
