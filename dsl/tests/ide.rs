@@ -393,6 +393,8 @@ fn a_hover_tells_type_origin_owner_and_delivery() {
     assert!(text.contains("once by key") && text.contains("- takes `reason`: text, may be empty"), "{text}");
     let text = shown(&in_fields("phone -> phone as low‸ercase"));
     assert!(text.contains("may stand on a two-way line"), "{text}");
+    let text = shown(&in_fields("link subscription -> company_record via Cont‸acts"));
+    assert!(text.contains("a missing record is made **once by key**"), "{text}");
     assert!(shown(&in_sync("ru‸n on change")).contains("run every 1 hour in batches of 100"));
     assert!(shown(&in_fields("phone <‸-> phone")).contains("this line: both ways, without a policy"));
     let text = shown(&in_when("to closedwon { set de‸al.amount = 3 }"));

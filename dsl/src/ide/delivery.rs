@@ -16,15 +16,20 @@ pub(super) fn label(delivery: Delivery) -> &'static str {
     }
 }
 
-/// The label in a sentence that says why.
+/// The label as a line of its own.
 pub(super) fn explained(delivery: Delivery) -> String {
+    format!("delivery: {}", because(delivery))
+}
+
+/// The label and why.
+pub(super) fn because(delivery: Delivery) -> String {
     let why = match delivery {
         Delivery::ByNature => "repeating it changes nothing",
         Delivery::ByKey => "the receiver knows its key, or we hold the claim",
         Delivery::ByCheck => "after a crash it is read back and compared first",
         Delivery::None => "after a crash it may happen twice",
     };
-    format!("delivery: **{}** ({why})", label(delivery))
+    format!("**{}** ({why})", label(delivery))
 }
 
 /// Of an action; none for what does nothing outside.

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::definition::{lock_key, lock_line};
-use super::delivery::{self, explained};
+use super::delivery::{self, because, explained};
 use super::owners::owners;
 use super::project::Project;
 use super::resolve::Symbol;
@@ -238,7 +238,7 @@ fn sync(project: &Project, name: &str) -> Vec<String> {
         said.push(format!("{} {arrow} {}, {} lines", side(&sync.left), side(&sync.right), sync.mappings.len()));
         said.push(explained(Delivery::ByNature));
         if let Some(created) = delivery::of_creates(project, sync) {
-            said.push(format!("a missing record is made: {}", explained(created)));
+            said.push(format!("a missing record is made {}", because(created)));
         }
     }
     said
