@@ -121,6 +121,7 @@ pub fn check(
     let hash = hash(&sources, locks);
     let mut world = World::new(&sources, locks, hash, broken);
     world.lost = lost;
+    world.spoiled = problems.iter().map(Problem::span).collect();
     let repeated = world.declare(&items);
     // What stands under a name that is taken is not looked at: everything else means the first one.
     let (mut items, again): (Vec<_>, Vec<_>) = items.into_iter().partition(|(_, item)| !repeated.contains(&item.span));
@@ -152,6 +153,7 @@ pub fn check(
     world.loops(&items);
     world.routes(&items);
     world.lints(&items);
+    world.count_names();
     problems.append(&mut world.problems);
     problems.sort_by_key(|p| (p.span().file, p.span().start, p.code));
     problems.dedup();

@@ -6,7 +6,7 @@
 //! lies in exactly one stretch.
 
 use crate::near;
-use crate::tokens::text_end;
+use crate::tokens::{Kind, text_end, tokens};
 
 /// The words that begin an item.
 pub(crate) const KEYWORDS: [&str; 10] =
@@ -49,6 +49,10 @@ pub(crate) struct Chunk {
     pub(crate) open: Vec<usize>,
     /// A `}` that ends the item before its last lines.
     pub(crate) early: Option<usize>,
+    /// Ends of lines that lack their `{`.
+    pub(crate) unopened: Vec<usize>,
+    /// A `}` whose `{` is missing in its line.
+    pub(crate) surplus: Vec<usize>,
     /// Texts that are not closed on their line.
     pub(crate) unclosed_texts: Vec<usize>,
     /// A block text that is never closed.
@@ -66,6 +70,8 @@ impl Chunk {
             braces: Vec::new(),
             open: Vec::new(),
             early: None,
+            unopened: Vec::new(),
+            surplus: Vec::new(),
             unclosed_texts: Vec::new(),
             unclosed_block: None,
             depth: 0,
@@ -93,16 +99,150 @@ pub(crate) struct Outline {
 
 /// Splits `text`.
 pub(crate) fn outline(text: &str) -> Outline {
-    let mut found = Scanner::scan(text, false);
+    let mut best = scanned(text, &Slips::default());
+    let mut signs = best.signs();
+    if signs == 0 {
+        return best;
+    }
+    // Some brace is missing. Where the layout of a line says that it is this one, and then the others fit, it is.
+    let mut slips = Slips::default();
+    let tries = (MAX_TRIES_TEXT / text.len().max(1)).min(MAX_TRIES);
+    for suspect in suspects(text).into_iter().take(tries) {
+        let with = slips.with(suspect);
+        let found = scanned(text, &with);
+        if found.signs() < signs {
+            signs = found.signs();
+            (best, slips) = (found, with);
+        }
+        if signs == 0 {
+            break;
+        }
+    }
+    best
+}
+
+/// How many slips of the hand are tried on a text that does not fit, and how much text is scanned for it at most.
+const MAX_TRIES: usize = 24;
+const MAX_TRIES_TEXT: usize = 2 << 20;
+
+fn scanned(text: &str, slips: &Slips) -> Outline {
+    let mut found = Scanner::scan(text, false, slips);
     if found.chunks.last().is_some_and(|chunk| chunk.unclosed_block.is_some()) {
         // It would swallow the rest of the file: this time it ends before the next item.
-        found = Scanner::scan(text, true);
+        found = Scanner::scan(text, true, slips);
     }
     join_early(text, &mut found.chunks);
     found
 }
 
-struct Scanner {
+impl Outline {
+    /// How much in it shows that a brace is missing.
+    fn signs(&self) -> usize {
+        let sign = |chunk: &Chunk| {
+            let outside = matches!(chunk.begins, Begins::Outside | Begins::Indented(_));
+            chunk.open.len() + usize::from(chunk.early.is_some()) + usize::from(outside)
+        };
+        self.chunks.iter().map(sign).sum()
+    }
+}
+
+/// What may be missing in a line.
+#[derive(Debug, Clone, Copy)]
+enum Slip {
+    /// The `{` at its end, which is here.
+    Open(usize),
+    /// The `{` to the `}` that is here.
+    Close(usize),
+}
+
+#[derive(Debug, Clone, Default)]
+struct Slips {
+    opens: Vec<usize>,
+    closes: Vec<usize>,
+}
+
+impl Slips {
+    fn with(&self, slip: Slip) -> Self {
+        let mut slips = self.clone();
+        match slip {
+            Slip::Open(at) => slips.opens.push(at),
+            Slip::Close(at) => slips.closes.push(at),
+        }
+        slips
+    }
+}
+
+/// Lines that are followed by one that is indented more, though they open no block; and lines that close one, though
+/// they begin with something else.
+fn suspects(text: &str) -> Vec<Slip> {
+    struct Line {
+        indent: usize,
+        end: usize,
+        start: usize,
+        closes: bool,
+        goes_on: bool,
+        opened: Vec<usize>,
+        closing: Option<usize>,
+    }
+    let mut lines: Vec<Line> = Vec::new();
+    let mut fresh = true;
+    for token in tokens(text) {
+        let piece = &text[token.start..token.end];
+        match token.kind {
+            Kind::Line => fresh = true,
+            Kind::Comment => {}
+            _ => {
+                if std::mem::take(&mut fresh) {
+                    let line = text[..token.start].rfind('\n').map_or(0, |n| n + 1);
+                    lines.push(Line {
+                        indent: token.start - line,
+                        end: token.end,
+                        closes: piece == "}",
+                        start: token.start,
+                        goes_on: false,
+                        opened: Vec::new(),
+                        closing: None,
+                    });
+                }
+                let Some(line) = lines.last_mut() else { continue };
+                line.end = token.end;
+                line.goes_on = matches!(piece, "{" | ",");
+                match piece {
+                    "{" => line.opened.push(token.start),
+                    "}" if line.opened.pop().is_none() => line.closing = Some(token.start),
+                    _ => {}
+                }
+            }
+        }
+    }
+    let mut found = Vec::new();
+    for (index, line) in lines.iter().enumerate() {
+        let deeper = lines.get(index + 1).is_some_and(|next| next.indent > line.indent);
+        if deeper && !line.goes_on && opens_a_block(&text[line.start..line.end]) {
+            found.push(Slip::Open(line.end));
+        }
+        if let (Some(at), false) = (line.closing, line.closes) {
+            found.push(Slip::Close(at));
+        }
+    }
+    found
+}
+
+/// May a `{` stand at the end of this line?
+fn opens_a_block(line: &str) -> bool {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    match words.as_slice() {
+        ["fields" | "always" | "otherwise" | "happened" | "undo"] | ["timed", "out"] | ["on", "failure"] => true,
+        ["create", "missing", ..] | ["edition", ..] => false,
+        ["wait", "up" | "for", ..] => true,
+        ["to" | "from" | "if" | "step" | "create" | "update" | "call" | "given" | "expect", ..] => true,
+        [first, ..] => KEYWORDS.contains(first),
+        [] => false,
+    }
+}
+
+struct Scanner<'s> {
+    slips: &'s Slips,
     found: Outline,
     current: Option<Chunk>,
     /// A block text that is open.
@@ -113,9 +253,10 @@ struct Scanner {
     items_end_blocks: bool,
 }
 
-impl Scanner {
-    fn scan(text: &str, items_end_blocks: bool) -> Outline {
-        let mut scanner = Self { found: Outline::default(), current: None, block: None, brackets: 0, items_end_blocks };
+impl<'s> Scanner<'s> {
+    fn scan(text: &str, items_end_blocks: bool, slips: &'s Slips) -> Outline {
+        let found = Outline::default();
+        let mut scanner = Self { slips, found, current: None, block: None, brackets: 0, items_end_blocks };
         // A byte order mark is no part of the first line.
         let mut offset = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
         let mut lines = text[offset..].split_inclusive('\n').peekable();
@@ -123,6 +264,7 @@ impl Scanner {
             let body = line.trim_end_matches(['\n', '\r']);
             scanner.begin(body, offset);
             scanner.line(body, offset);
+            scanner.unopened(body, offset);
             let next_opens = lines.peek().is_some_and(|next| next.trim_start().starts_with('{'));
             scanner.end(body, offset, next_opens);
             offset += line.len();
@@ -211,6 +353,10 @@ impl Scanner {
                     chunk.depth = chunk.depth.max(chunk.open.len() + self.brackets);
                     at += 1;
                 }
+                '}' if self.slips.closes.contains(&(start + at)) => {
+                    chunk.surplus.push(start + at);
+                    at += 1;
+                }
                 '}' => {
                     chunk.braces.push((start + at, false));
                     at += 1;
@@ -230,6 +376,16 @@ impl Scanner {
                 }
                 other => at += other.len_utf8(),
             }
+        }
+    }
+
+    /// The `{` that a line lacks.
+    fn unopened(&mut self, body: &str, start: usize) {
+        let at = self.slips.opens.iter().find(|at| (start + 1..=start + body.len()).contains(*at));
+        if let (Some(at), Some(chunk), None) = (at, &mut self.current, self.block) {
+            chunk.unopened.push(*at);
+            chunk.braces.push((*at, true));
+            chunk.open.push(*at);
         }
     }
 

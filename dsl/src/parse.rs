@@ -75,10 +75,22 @@ pub fn parse(file: &SourceFile) -> Parse {
         parse.problems.push(problem);
         return parse;
     }
+    // The inside of something whose head is not there.
+    let mut headless = false;
     let items = outline.chunks.iter().filter(|chunk| chunk.begins.keyword().is_some()).count();
     for (index, chunk) in outline.chunks.iter().enumerate() {
         let next = outline.chunks.get(index + 1).filter(|chunk| chunk.begins.keyword().is_some());
         let before = parse.items.len();
+        let inside = match chunk.begins {
+            Begins::Item(_) | Begins::Misspelt(_) => false,
+            Begins::Indented(_) => headless,
+            Begins::Outside => headless && recovery::is_indented(file, chunk),
+        };
+        if inside {
+            parse.lost.extend(recovery::declared(&file.text[chunk.start..chunk.end]));
+            continue;
+        }
+        headless = chunk.begins == Begins::Outside && recovery::is_indented(file, chunk);
         item(file, chunk, next, items, &mut parse);
         if parse.items.len() == before {
             parse.lost.extend(recovery::declared(&file.text[chunk.start..chunk.end]));
@@ -115,6 +127,13 @@ fn item(file: &SourceFile, chunk: &Chunk, next: Option<&Chunk>, items: usize, pa
         parse.problems.push(recovery::unclosed_text(file, start, true));
         return;
     }
+    for at in &chunk.unopened {
+        parse.problems.push(recovery::unopened(file, *at));
+        patch.add(*at..*at, " {");
+    }
+    for at in &chunk.surplus {
+        patch.add(*at..at + 1, " ");
+    }
     if let Some(brace) = chunk.early {
         parse.problems.push(recovery::early(file, chunk, brace));
         patch.add(brace..brace + 1, " ");
@@ -126,7 +145,7 @@ fn item(file: &SourceFile, chunk: &Chunk, next: Option<&Chunk>, items: usize, pa
             patch.add(range, &text);
         }
     }
-    Item { file, chunk, keyword, patch, told: BTreeSet::new(), plain: false, parse }.read();
+    Item { file, chunk, keyword, patch, told: BTreeSet::new(), misplaced: None, plain: false, parse }.read();
 }
 
 /// One item on its way to the tree.
@@ -138,6 +157,8 @@ struct Item<'a> {
     patch: Patch,
     /// Where lines begin that a problem was told of.
     told: BTreeSet<usize>,
+    /// Where a line ends that belongs in another block, and of which that was told.
+    misplaced: Option<usize>,
     /// Its head was not understood and another one stands for it, so that its lines can be read.
     plain: bool,
     parse: &'a mut Parse,
@@ -200,7 +221,16 @@ impl Item<'_> {
             self.parse.lost.extend(recovery::declared(pair.as_str()));
             return false;
         }
-        let told = recovery::statement(reader, block, range);
+        let told = recovery::statement(reader, block, range.clone());
+        if told.misplaced {
+            // Lines of one block that stand in another one lack its head: that is one mistake.
+            let goes_on = self.misplaced.is_some_and(|end| self.file.text[end..start].trim().is_empty());
+            self.misplaced = Some(reader.patched.place_of_end(range.start + pair.as_str().trim_end().len()));
+            if goes_on {
+                self.parse.lost.extend(recovery::declared(pair.as_str()));
+                return false;
+            }
+        }
         if told.edits.is_empty() {
             self.parse.lost.extend(recovery::declared(pair.as_str()));
         }

@@ -18,6 +18,9 @@ impl World<'_> {
         }
         let problem = Problem::new("E0102", format!("there is no system `{}`", name.value), name.span, "not declared");
         let near = self.near_system(&name.value);
+        if near.is_none() && self.told_before("system", name) {
+            return None;
+        }
         let problem = match (&near, self.systems.is_empty()) {
             (None, false) => {
                 let known: Vec<&str> = self.systems.keys().map(String::as_str).collect();
@@ -28,6 +31,31 @@ impl World<'_> {
         };
         self.tell(problem);
         near
+    }
+
+    /// Was this name told of already? What is declared nowhere is one mistake, however often it is named.
+    pub(super) fn told_before(&mut self, what: &str, name: &Name) -> bool {
+        let before = self.nowhere.get_mut(&(what.to_owned(), name.value.clone()));
+        if let Some((_, more)) = before {
+            *more += 1;
+            return true;
+        }
+        self.nowhere.insert((what.to_owned(), name.value.clone()), (name.span, 0));
+        false
+    }
+
+    /// Says of names that are declared nowhere in how many places more they stand.
+    pub(super) fn count_names(&mut self) {
+        for (span, more) in std::mem::take(&mut self.nowhere).into_values().filter(|(_, more)| *more > 0) {
+            let told = self.problems.iter_mut().find(|problem| {
+                problem.span() == span && matches!(problem.code, "E0102" | "E0104" | "E0106" | "E0108")
+            });
+            if let Some(problem) = told {
+                let places =
+                    if more == 1 { "one other place names".to_owned() } else { format!("{more} other places name") };
+                problem.help.push(format!("{places} it too"));
+            }
+        }
     }
 
     fn near_system(&self, name: &str) -> Option<String> {
@@ -139,6 +167,9 @@ impl World<'_> {
         }
         let known: Vec<&str> = known.collect();
         let near = nearest(&name.value, known.iter().copied()).map(str::to_owned);
+        if near.is_none() && !matches!(what, "variable" | "side" | "column" | "step") && self.told_before(what, name) {
+            return;
+        }
         let mut problem =
             Problem::new("E0106", format!("there is no {what} `{}`", name.value), name.span, "not known here");
         problem = match near {
@@ -170,6 +201,9 @@ impl World<'_> {
             return;
         }
         let near = nearest(word, options.iter().map(String::as_str)).map(str::to_owned);
+        if near.is_none() && self.told_before(&options.join(","), &Name::new(word.to_owned(), span)) {
+            return;
+        }
         let mut problem = Problem::new("E0108", format!("{name} has no option `{word}`"), span, "not an option");
         problem = match near {
             Some(near) => {

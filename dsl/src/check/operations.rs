@@ -194,6 +194,9 @@ impl World<'_> {
 
     pub(super) fn no_operation(&mut self, who: &str, name: &ast::Name, known: &[String]) {
         let near = crate::near::nearest(&name.value, known.iter().map(String::as_str)).map(str::to_owned);
+        if near.is_none() && self.told_before(who, name) {
+            return;
+        }
         let message = if who == "no system" {
             format!("no system offers `{}`", name.value)
         } else {

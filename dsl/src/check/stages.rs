@@ -10,22 +10,22 @@ use crate::source::Span;
 impl World<'_> {
     /// E0502, E0509, E0108.
     pub(super) fn stages(&mut self, when: &ast::When, choice: Option<usize>, words: &[String], field: &str) {
-        // A misspelt word stands for the one that is meant.
+        // A misspelt word stands for the one that is meant, perhaps.
         let meant = |world: &mut Self, name: &ast::Name| {
             if words.is_empty() || words.contains(&name.value) {
-                return name.value.clone();
+                return (name.value.clone(), true);
             }
             world.no_option(field, &name.value, name.span, words);
-            nearest(&name.value, words.iter().map(String::as_str)).unwrap_or(&name.value).to_owned()
+            (nearest(&name.value, words.iter().map(String::as_str)).unwrap_or(&name.value).to_owned(), false)
         };
         // Each with the word it comes from, where that is said.
         let mut handled: Vec<(String, Option<String>, Span)> = Vec::new();
         for branch in &when.branches {
-            let from = branch.from.as_ref().map(|name| meant(self, name));
+            let from = branch.from.as_ref().map(|name| meant(self, name).0);
             for name in &branch.to {
-                let word = meant(self, name);
+                let (word, certain) = meant(self, name);
                 let before = handled.iter().find(|(other, others, _)| *other == word && *others == from);
-                if let Some((.., first)) = before {
+                if let (Some((.., first)), true) = (before, certain) {
                     let message = match &from {
                         Some(from) => format!("the change from `{from}` to `{word}` is handled twice"),
                         None => format!("stage `{word}` is handled twice"),

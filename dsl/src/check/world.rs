@@ -29,6 +29,11 @@ pub(super) struct World<'a> {
     pub(super) broken: bool,
     /// Names that are declared where the text was not understood.
     pub(super) lost: BTreeSet<String>,
+    /// Where something was not understood.
+    pub(super) spoiled: Vec<Span>,
+    /// Names that are nowhere declared and like none that is: where each was told of, and in how many places more it
+    /// stands.
+    pub(super) nowhere: BTreeMap<(String, String), (Span, usize)>,
     /// Systems without a lock and without an entity, until that is told.
     pub(super) bare: BTreeMap<String, Span>,
     /// Syncs that were not understood well enough to say more about them.
@@ -81,6 +86,8 @@ impl<'a> World<'a> {
             hash,
             broken,
             lost: BTreeSet::new(),
+            spoiled: Vec::new(),
+            nowhere: BTreeMap::new(),
             bare: BTreeMap::new(),
             unsure: BTreeSet::new(),
             told: BTreeSet::new(),

@@ -22,6 +22,8 @@ use crate::tokens::{Kind, Token, tokens};
 /// A problem, and changes of the text that was looked at.
 pub(super) struct Told {
     pub(super) problem: Problem,
+    /// The line would be understood in another block.
+    pub(super) misplaced: bool,
     pub(super) edits: Vec<(Range<usize>, String)>,
 }
 
@@ -84,6 +86,22 @@ pub(super) fn outside(file: &SourceFile, chunk: &Chunk) -> Problem {
         Begins::Item(_) | Begins::Outside => problem("no item begins like this")
             .help(format!("an item begins in the first column with one of: {}", KEYWORDS.join(", "))),
     }
+}
+
+/// Does the first line of a stretch begin with blanks, or with the `}` of something?
+pub(super) fn is_indented(file: &SourceFile, chunk: &Chunk) -> bool {
+    chunk.start > line_start(&file.text, chunk.start)
+}
+
+/// A line that lacks its `{`.
+pub(super) fn unopened(file: &SourceFile, end: usize) -> Problem {
+    let line = line_start(&file.text, end);
+    let start = line + file.text[line..].len() - file.text[line..].trim_start().len();
+    let written = &file.text[start.min(end)..end];
+    let label = "the lines below are indented, as if it began a block";
+    Problem::new("E0001", "a `{` is missing at the end of this line", at(file, start, end), label)
+        .help(format!("write `{written} {{`"))
+        .fix("open the block", true, vec![(Span { end: end as u32, ..at(file, end, end) }, " {".to_owned())])
 }
 
 /// A `}` that ends an item before its last lines.
@@ -293,7 +311,7 @@ pub(super) fn head(reader: &Reader<'_>, keyword: &str, head: Range<usize>) -> To
     };
     let span = reader.span(&(head.start + range.start..head.start + range.end));
     let problem = Problem::new("E0001", "this line is not understood here", span, label).help(form(keyword));
-    Told { problem, edits: Vec::new() }
+    Told { problem, edits: Vec::new(), misplaced: false }
 }
 
 /// Is this a head of an item?
@@ -376,14 +394,15 @@ pub(super) fn statement(reader: &Reader<'_>, block: Block, range: Range<usize>) 
     let problem = |inside: Range<usize>, label: String| {
         Problem::new("E0001", "this line is not understood here", span(inside), label)
     };
-    let done = |problem: Problem| Told { problem, edits: Vec::new() };
+    let done = |problem: Problem| Told { problem, edits: Vec::new(), misplaced: false };
     if let Some(inside) = repair::bad_interpolation(text) {
         let told = problem(inside, "nothing can be filled in from this".to_owned());
         return done(told.help("write `{name.field}`, or `\\{` for a brace that stands for itself"));
     }
     if let Some(other) = block.others().find(|other| repair::understood(other.rule(), &skeleton.text, &[])) {
         let told = problem(0..whole, format!("this belongs in {}", other.name()));
-        return done(told.help(format!("here may stand: {}", block.short())));
+        let told = told.help(format!("here may stand: {}", block.short()));
+        return Told { misplaced: true, ..done(told) };
     }
     let forms = block.forms_of(word(text));
     let position = match stopped {
@@ -448,7 +467,7 @@ fn told(reader: &Reader<'_>, base: usize, change: Change, label: &str) -> Told {
     let mut problem =
         Problem::new("E0001", "this line is not understood here", reader.span(&first), label).help(change.help);
     problem = problem.fix(title, change.safe, spans);
-    Told { problem, edits: if change.safe { shifted } else { Vec::new() } }
+    Told { problem, misplaced: false, edits: if change.safe { shifted } else { Vec::new() } }
 }
 
 /// Where pest stopped.
