@@ -37,7 +37,7 @@ pub use change::Refused;
 pub(crate) use control::{change_faults, reply};
 pub use face::Model;
 pub use faults::{DROP_HEADER, DropWhen, Faults};
-pub(crate) use faults::{afterwards, instead};
+pub(crate) use faults::{Fault, afterwards, instead};
 pub use message::Outgoing;
 pub(crate) use route::{authorized, idempotency_key, json_body};
 pub use table::Record;

@@ -5,24 +5,35 @@
 //! same answers; nothing happens without a request, an edit or a call of [`HubSpot::due`].
 //! The facts it follows stand in the contract; what the engine never touches is answered 404.
 
+mod associations;
+mod batch;
+mod control;
+mod limits;
+mod merge;
 mod objects;
 mod pipelines;
 mod properties;
+mod record;
 mod reply;
+mod route;
+mod search;
 mod sender;
 mod validate;
 mod webhooks;
+mod write;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use dsl::schema::Lock;
-use dsl::value::Moment;
-use serde_json::{Value as Json, json};
+use dsl::value::{Moment, Span};
 use tokio::sync::watch;
 
 use crate::app::{Faults, Model};
 
+use write::Write;
+
+pub use record::Record;
 pub use sender::deliver;
 pub use webhooks::Delivery;
 
@@ -60,21 +71,6 @@ pub struct Calls {
     pub records: u64,
 }
 
-/// One record.
-#[derive(Debug, Clone)]
-pub struct Record {
-    /// Its id, unique within its type.
-    pub id: u64,
-    /// Values as text; empty ones are not held.
-    pub properties: BTreeMap<String, String>,
-    /// When it was made.
-    pub created: Moment,
-    /// When it was changed last; later than every change before.
-    pub updated: Moment,
-    /// It is in the recycle bin.
-    pub archived: bool,
-}
-
 /// Who makes a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum By {
@@ -82,6 +78,22 @@ pub(crate) enum By {
     Person,
     /// Our own app.
     App,
+    /// A merge that a person asked for.
+    Merge,
+    /// A restore that a person asked for.
+    Restore,
+}
+
+impl By {
+    /// HubSpot's word for it.
+    fn source(self) -> &'static str {
+        match self {
+            Self::Person => "CRM_UI",
+            Self::App => "INTEGRATION",
+            Self::Merge => "MERGE_OBJECTS",
+            Self::Restore => "RESTORE_OBJECTS",
+        }
+    }
 }
 
 /// The model.
@@ -92,12 +104,19 @@ pub struct HubSpot {
     /// By type id, then id.
     records: BTreeMap<String, BTreeMap<u64, Record>>,
     /// By from-type, from-id, to-type: ids in the order in which they were linked.
-    links: BTreeMap<(String, u64, String), Vec<(u64, i64)>>,
+    links: BTreeMap<(String, u64, String), Vec<associations::Linked>>,
     owners: Vec<(String, String)>,
     /// Old ids of merged records, by type.
     aliases: BTreeMap<(String, u64), u64>,
+    /// Addresses that no contact may have again.
+    blocked: BTreeSet<String>,
+    /// Properties, by type id, that a new record needs on paths where the account's rules hold.
+    required: BTreeSet<(String, String)>,
     next_id: u64,
-    window: VecDeque<Moment>,
+    pace: limits::Pace,
+    /// Calls in a day.
+    daily: u64,
+    index_delay: Span,
     calls: Calls,
     faults: Faults,
     /// Conflicts to be answered in the race form.
@@ -120,8 +139,12 @@ impl HubSpot {
             links: BTreeMap::new(),
             owners: Vec::new(),
             aliases: BTreeMap::new(),
+            blocked: BTreeSet::new(),
+            required: BTreeSet::new(),
             next_id: 201_000_000_100,
-            window: VecDeque::new(),
+            pace: limits::Pace::default(),
+            daily: 1_000_000,
+            index_delay: Span(0),
             calls: Calls::default(),
             faults: Faults::default(),
             races: 0,
@@ -172,8 +195,8 @@ impl HubSpot {
     /// Ids linked from a record to records of another entity, in the order in which they were linked.
     #[must_use]
     pub fn linked(&self, entity: &str, id: u64, to: &str) -> Vec<u64> {
-        let key = (self.type_id(entity), id, self.type_id(to));
-        self.links.get(&key).map(|links| links.iter().map(|(id, _)| *id).collect()).unwrap_or_default()
+        let (from, to) = (self.type_id(entity), self.type_id(to));
+        self.links_of(&from, id, &to).map(|link| link.id).collect()
     }
 
     /// A person makes a record.
@@ -183,7 +206,7 @@ impl HubSpot {
     pub fn create(&mut self, entity: &str, properties: &[(&str, &str)], now: Moment) -> Result<u64, String> {
         let kind = self.type_id(entity);
         let values = properties.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        self.make(&kind, values, By::Person, now).map_err(|refusal| refusal.message)
+        self.make(&kind, &values, Write::person(now)).map_err(|refusal| refusal.message.into_string())
     }
 
     /// Puts a record there as if it had stood there since `at`: nobody is told, and what HubSpot sets itself may be
@@ -200,7 +223,7 @@ impl HubSpot {
     ) -> Result<u64, String> {
         let kind = self.type_id(entity);
         if let Some(refusal) = self.taken(&kind, &properties, None) {
-            return Err(refusal.message);
+            return Err(refusal.message.into_string());
         }
         let id = match id {
             Some(id) if self.records.get(&kind).is_some_and(|records| records.contains_key(&id)) => {
@@ -213,8 +236,9 @@ impl HubSpot {
             }
         };
         let properties = properties.into_iter().filter(|(_, value)| !value.is_empty()).collect();
-        let record = Record { id, properties, created: at, updated: at, archived: false };
-        self.records.entry(kind).or_default().insert(id, record);
+        let record = Record::new(id, properties, By::Person, at);
+        self.records.entry(kind.clone()).or_default().insert(id, record);
+        self.index(&kind, id, at);
         Ok(id)
     }
 
@@ -225,12 +249,15 @@ impl HubSpot {
     pub fn place_values(&mut self, entity: &str, id: u64, properties: BTreeMap<String, String>) -> Result<(), String> {
         let kind = self.type_id(entity);
         if let Some(refusal) = self.taken(&kind, &properties, Some(id)) {
-            return Err(refusal.message);
+            return Err(refusal.message.into_string());
         }
         let record = self.records.get_mut(&kind).and_then(|records| records.get_mut(&id));
         let record = record.ok_or_else(|| format!("there is no {entity} {id}"))?;
-        record.properties.extend(properties);
-        record.properties.retain(|_, value| !value.is_empty());
+        let at = record.updated;
+        for (name, value) in &properties {
+            record.set(name, value, By::Person, at);
+        }
+        self.index(&kind, id, at);
         Ok(())
     }
 
@@ -244,10 +271,11 @@ impl HubSpot {
     /// Links two records without telling anybody.
     pub fn place_link(&mut self, entity: &str, id: u64, to: &str, target: u64) {
         let (from, to) = (self.type_id(entity), self.type_id(to));
-        let kind = self.link_type(&from, &to).unwrap_or_default();
-        self.links.entry((from.clone(), id, to.clone())).or_default().push((target, kind));
-        let back = self.link_type(&to, &from).unwrap_or_default();
-        self.links.entry((to, target, from)).or_default().push((id, back));
+        for ((a, a_id), (b, b_id)) in [((&from, id), (&to, target)), ((&to, target), (&from, id))] {
+            let types = self.link_type(a, b).into_iter().collect();
+            let links = self.links.entry((a.clone(), a_id, b.clone())).or_default();
+            links.push(associations::Linked { id: b_id, types });
+        }
     }
 
     /// Owners, as id and e-mail address.
@@ -263,20 +291,49 @@ impl HubSpot {
     pub fn edit(&mut self, entity: &str, id: u64, properties: &[(&str, &str)], now: Moment) -> Result<(), String> {
         let kind = self.type_id(entity);
         let values = properties.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        self.change(&kind, id, &values, By::Person, now).map_err(|refusal| refusal.message)
+        self.change(&kind, id, &values, Write::person(now)).map_err(|refusal| refusal.message.into_string())
     }
 
     /// A person links two records.
     pub fn link(&mut self, entity: &str, id: u64, to: &str, target: u64, now: Moment) {
         let (from, to) = (self.type_id(entity), self.type_id(to));
         let kind = self.link_type(&from, &to).unwrap_or_default();
-        self.associate(&from, id, &to, target, kind, By::Person, now);
+        self.associate((&from, id), (&to, target), kind, Write::person(now));
     }
 
     /// A person archives a record.
     pub fn archive(&mut self, entity: &str, id: u64, now: Moment) {
         let kind = self.type_id(entity);
-        self.remove(&kind, id, By::Person, now);
+        self.remove(&kind, id, Write::person(now));
+    }
+
+    /// A person takes a record back out of the recycle bin, under the id that it had.
+    ///
+    /// # Errors
+    /// Where it is not archived, or another record has one of its unique values by now.
+    pub fn restore(&mut self, entity: &str, id: u64, now: Moment) -> Result<(), String> {
+        let kind = self.type_id(entity);
+        self.bring_back(&kind, id, Write::person(now)).map_err(|refusal| refusal.message.into_string())
+    }
+
+    /// A person merges `other` into `primary`; the id of the record that lives from now on. Both old ids lead to it.
+    ///
+    /// # Errors
+    /// Where one of them is not there, or records of this kind cannot be merged.
+    pub fn merge(&mut self, entity: &str, primary: u64, other: u64, now: Moment) -> Result<u64, String> {
+        let kind = self.type_id(entity);
+        self.merge_records(&kind, primary, other, Write::person(now)).map_err(|refusal| refusal.message.into_string())
+    }
+
+    /// A person erases a contact for privacy: nothing of it stays.
+    pub fn privacy_delete(&mut self, contact: u64, now: Moment) {
+        self.erase(contact, Write::person(now));
+    }
+
+    /// The account's rules need `property` in every new record of `entity`. They hold from the version 2026-09 on.
+    pub fn require(&mut self, entity: &str, property: &str) {
+        let kind = self.type_id(entity);
+        self.required.insert((kind, property.to_owned()));
     }
 
     /// The type id of an entity's name, a path segment or a type id.
@@ -301,10 +358,12 @@ impl HubSpot {
         self.lock.entities.iter().find(|(_, e)| e.remote.as_deref() == Some(kind)).map(|(name, _)| name.as_str())
     }
 
-    fn link_type(&self, from: &str, to: &str) -> Option<i64> {
-        let name = self.entity_name(from)?;
-        let target = self.entity_name(to)?;
-        self.lock.entities.get(name)?.links.values().find(|link| link.to == target)?.remote
+    /// What HubSpot says beside the source of a change.
+    fn source_id(&self, by: By) -> String {
+        match by {
+            By::App => self.settings.app_id.to_string(),
+            By::Person | By::Merge | By::Restore => "userId:55500011".to_owned(),
+        }
     }
 
     fn tick(&self) {
@@ -318,60 +377,6 @@ impl HubSpot {
         self.random ^= self.random << 17;
         self.random
     }
-
-    /// Bearer and pace, then the route.
-    fn answer(&mut self, request: &http::Request<Bytes>, now: Moment) -> http::Response<Bytes> {
-        self.calls.total += 1;
-        let bearer =
-            request.headers().get(http::header::AUTHORIZATION).and_then(|v| v.to_str().ok()).unwrap_or_default();
-        if bearer != format!("Bearer {}", self.settings.token) {
-            let message = "Authentication credentials not found. This API supports OAuth 2.0 authentication and you can find more details at https://developers.hubspot.com/docs/methods/auth/oauth-overview";
-            return self
-                .reply(401, &json!({"status": "error", "message": message, "category": "INVALID_AUTHENTICATION"}));
-        }
-        while self.window.front().is_some_and(|at| now.0 - at.0 >= 10_000) {
-            self.window.pop_front();
-        }
-        if self.window.len() >= self.settings.limit {
-            self.calls.limited += 1;
-            let body = json!({"status": "error", "message": "You have reached your ten_secondly_rolling limit.", "errorType": "RATE_LIMIT", "policyName": "TEN_SECONDLY_ROLLING"});
-            return self.reply(429, &body);
-        }
-        self.window.push_back(now);
-        let fault = self.faults.take(now);
-        if let Some(response) = crate::app::instead(fault) {
-            return response;
-        }
-        let (status, body) = self.route(request, now);
-        let response = self.reply(status, &body);
-        crate::app::afterwards(fault, response)
-    }
-
-    fn reply(&mut self, status: u16, body: &Json) -> http::Response<Bytes> {
-        let correlation = format!("{:016x}{:016x}", self.roll(), self.roll());
-        let mut body = body.clone();
-        if status >= 400
-            && let Some(members) = body.as_object_mut()
-        {
-            members.insert("correlationId".to_owned(), correlation.as_str().into());
-        }
-        // A body of text is a page for people.
-        let (content, text) = match &body {
-            Json::Null => ("application/json;charset=utf-8", Bytes::new()),
-            Json::String(page) => ("text/html;charset=utf-8", Bytes::from(page.clone())),
-            body => ("application/json;charset=utf-8", Bytes::from(body.to_string())),
-        };
-        let left = self.settings.limit.saturating_sub(self.window.len());
-        http::Response::builder()
-            .status(status)
-            .header(http::header::CONTENT_TYPE, content)
-            .header("X-HubSpot-Correlation-Id", correlation)
-            .header("X-HubSpot-RateLimit-Max", self.settings.limit)
-            .header("X-HubSpot-RateLimit-Remaining", left)
-            .header("X-HubSpot-RateLimit-Interval-Milliseconds", 10_000)
-            .body(text)
-            .expect("the parts of a response are fixed")
-    }
 }
 
 impl Model for HubSpot {
@@ -379,34 +384,7 @@ impl Model for HubSpot {
         self.answer(request, now)
     }
 
-    /// `GET /_twin/records/<entity>`, `POST /_twin/edit` with `{"entity","id"?,"properties"}`.
     fn control(&mut self, request: &http::Request<Bytes>, now: Moment) -> http::Response<Bytes> {
-        let path = request.uri().path().trim_start_matches("/_twin/").to_owned();
-        let body: Json = serde_json::from_slice(request.body()).unwrap_or(Json::Null);
-        if let Some(entity) = path.strip_prefix("records/") {
-            let records: Vec<Json> =
-                self.records(entity).map(|r| json!({"id": r.id.to_string(), "properties": r.properties})).collect();
-            return self.reply(200, &json!({"records": records}));
-        }
-        if path == "edit" {
-            let entity = body["entity"].as_str().unwrap_or_default().to_owned();
-            let values: Vec<(String, String)> = body["properties"]
-                .as_object()
-                .into_iter()
-                .flatten()
-                .map(|(n, v)| (n.clone(), v.as_str().map_or_else(|| v.to_string(), str::to_owned)))
-                .collect();
-            let values: Vec<(&str, &str)> = values.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-            let id = body["id"].as_str().and_then(|id| id.parse().ok());
-            let done = match id {
-                Some(id) => self.edit(&entity, id, &values, now).map(|()| id),
-                None => self.create(&entity, &values, now),
-            };
-            return match done {
-                Ok(id) => self.reply(200, &json!({"id": id.to_string()})),
-                Err(message) => self.reply(400, &json!({"message": message})),
-            };
-        }
-        self.reply(404, &json!({"message": "there is no such control"}))
+        self.operate(request, now)
     }
 }

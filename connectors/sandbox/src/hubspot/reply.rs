@@ -21,19 +21,22 @@ pub(super) fn no_route() -> Answer {
 #[derive(Debug, Clone)]
 pub(super) struct Refusal {
     pub(super) status: u16,
-    pub(super) message: String,
+    pub(super) message: Box<str>,
     /// Empty where HubSpot gives none.
     pub(super) category: &'static str,
     pub(super) sub_category: &'static str,
     /// An object; empty where there is nothing to add.
     pub(super) context: Json,
+    /// The record that is in the way. Only a batch says it outside of the text.
+    pub(super) existing: Option<u64>,
     /// One for each thing that is wrong.
-    pub(super) errors: Vec<Json>,
+    pub(super) errors: Box<[Json]>,
 }
 
 impl Refusal {
     pub(super) fn new(status: u16, category: &'static str, message: String) -> Self {
-        Self { status, message, category, sub_category: "", context: json!({}), errors: Vec::new() }
+        let message = message.into_boxed_str();
+        Self { status, message, category, sub_category: "", context: json!({}), existing: None, errors: Box::default() }
     }
 
     /// No record has this id. A numeric one gets few words.
@@ -58,7 +61,7 @@ impl Refusal {
             body["context"] = self.context.clone();
         }
         if !self.errors.is_empty() {
-            body["errors"] = self.errors.clone().into();
+            body["errors"] = self.errors.to_vec().into();
         }
         body
     }

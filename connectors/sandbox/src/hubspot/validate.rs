@@ -21,7 +21,7 @@ const DAY: i64 = 86_400_000;
 pub(super) const FURTHER_EMAILS: &str = "hs_additional_emails";
 
 /// A code and a message.
-type Problem = (&'static str, String);
+pub(super) type Problem = (&'static str, String);
 
 impl HubSpot {
     /// Checks and normalises values; all bad ones are listed.
@@ -51,7 +51,7 @@ impl HubSpot {
         if bad.is_empty() { Ok(normal) } else { Err(self.not_valid(&bad)) }
     }
 
-    fn not_valid(&self, bad: &[(&String, Problem)]) -> Refusal {
+    pub(super) fn not_valid(&self, bad: &[(&String, Problem)]) -> Refusal {
         let portal = self.settings.portal_id;
         let listed = |(name, (code, message)): &(&String, Problem)| json!({"isValid": false, "message": message, "error": code, "name": name, "localizedErrorMessage": message, "portalId": portal});
         let list: Vec<Json> = bad.iter().map(listed).collect();
@@ -76,10 +76,9 @@ impl HubSpot {
                 let Some(holder) = holders.next() else { continue };
                 let owner = holder.id;
                 let primary = holder.properties.get("email").is_some_and(|email| email == value);
-                let context = json!({"existingId": [owner.to_string()]});
                 if is_email && primary && !self.take_race() {
                     let message = format!("Contact already exists. Existing ID: {owner}");
-                    return Some(Refusal { context, ..Refusal::new(409, "CONFLICT", message) });
+                    return Some(Refusal { existing: Some(owner), ..Refusal::new(409, "CONFLICT", message) });
                 }
                 let written = id.unwrap_or(self.next_id + 1);
                 let message = format!(
@@ -174,7 +173,7 @@ fn number(value: &str) -> Result<String, Problem> {
 }
 
 /// ISO 8601 or epoch milliseconds; a day alone is its midnight.
-fn instant(value: &str) -> Option<Moment> {
+pub(super) fn instant(value: &str) -> Option<Moment> {
     let day = || Moment::parse(&format!("{value}T00:00:00Z"));
     value.parse::<i64>().map(Moment).ok().or_else(|| Moment::parse(value)).or_else(day)
 }

@@ -9,6 +9,7 @@ use dsl::schema::Type;
 use dsl::value::{Moment, Span};
 use serde_json::{Value as Json, json};
 
+use super::write::Write;
 use super::{By, HubSpot};
 
 /// How long events gather before they are sent.
@@ -44,6 +45,8 @@ pub(super) struct Outbox {
     events: u64,
     /// Every parcel is sent this many more times.
     pub(super) copies: u32,
+    /// How many different event ids there are; 0: no end of them.
+    different_ids: u64,
 }
 
 impl HubSpot {
@@ -70,18 +73,51 @@ impl HubSpot {
         self.tick();
     }
 
-    pub(super) fn report_removed(&mut self, kind: &str, id: u64, by: By, now: Moment) {
-        let at = self.records.get(kind).and_then(|r| r.get(&id)).map_or(now, |r| r.updated);
-        self.event(kind, "deletion", by, at, now, json!({"objectId": id, "changeFlag": "DELETED"}));
+    /// A deletion or a privacy deletion.
+    pub(super) fn report_gone(&mut self, kind: &str, id: u64, what: &str, by: By, at: Moment, now: Moment) {
+        self.event(kind, what, by, at, now, json!({"objectId": id, "changeFlag": "DELETED"}));
         self.tick();
     }
 
-    pub(super) fn report_linked(&mut self, from: &str, id: u64, to: &str, target: u64, by: By, now: Moment) {
-        let name =
-            format!("{}_TO_{}", self.entity_name(from).unwrap_or_default(), self.entity_name(to).unwrap_or_default())
-                .to_uppercase();
-        let members = json!({"associationType": name, "fromObjectId": id, "toObjectId": target, "associationRemoved": false, "isPrimaryAssociation": false});
-        self.event(from, "associationChange", by, now, now, members);
+    pub(super) fn report_restored(&mut self, kind: &str, id: u64, at: Moment, now: Moment) {
+        self.event(kind, "restore", By::Restore, at, now, json!({"objectId": id, "changeFlag": "CREATED"}));
+        self.tick();
+    }
+
+    /// A merge, and the values that moved with it.
+    pub(super) fn report_merged(
+        &mut self,
+        kind: &str,
+        id: u64,
+        members: Json,
+        moved: &BTreeMap<String, String>,
+        at: Moment,
+        write: Write,
+    ) {
+        self.event(kind, "merge", write.by, at, write.now, members);
+        for (name, value) in moved {
+            self.property(kind, id, name, value, By::Merge, at, write.now);
+        }
+        self.tick();
+    }
+
+    /// One direction of a link.
+    pub(super) fn report_linked(
+        &mut self,
+        from: (&str, u64),
+        to: (&str, u64),
+        primary: bool,
+        removed: bool,
+        write: Write,
+    ) {
+        let name = |kind: &str| self.entity_name(kind).unwrap_or_default().to_uppercase();
+        let members = json!({
+            "associationType": format!("{}_TO_{}", name(from.0), name(to.0)), "fromObjectId": from.1,
+            "toObjectId": to.1, "associationRemoved": removed, "isPrimaryAssociation": primary,
+            "fromObjectTypeId": from.0, "toObjectTypeId": to.0, "associationCategory": "HUBSPOT_DEFINED",
+            "associationTypeId": self.link_type(from.0, to.0),
+        });
+        self.event(from.0, "associationChange", write.by, write.now, write.now, members);
         self.tick();
     }
 
@@ -113,22 +149,29 @@ impl HubSpot {
             return;
         }
         self.outbox.events += 1;
-        let (source, source_id) = match by {
-            By::Person => ("CRM_UI", "userId:55500011".to_owned()),
-            By::App => ("INTEGRATION", self.settings.app_id.to_string()),
+        // Event ids are not promised to be unique.
+        let event_id = match self.outbox.different_ids {
+            0 => self.outbox.events,
+            different => self.outbox.events % different,
         };
         let mut event = json!({
-            "eventId": self.outbox.events, "subscriptionId": 4_410_030, "portalId": self.settings.portal_id,
+            "eventId": event_id, "subscriptionId": 4_410_030, "portalId": self.settings.portal_id,
             "appId": self.settings.app_id, "occurredAt": at.0, "attemptNumber": 0,
             "subscriptionType": if generic { format!("object.{what}") } else { name },
-            "changeSource": source, "sourceId": source_id,
+            "changeSource": by.source(), "sourceId": self.source_id(by),
         });
         if generic {
             event["objectTypeId"] = kind.into();
-            event["fromObjectTypeId"] = kind.into();
         }
+        // Classic association events have a name for both ends, generic ones the types.
+        let other_form: &[&str] = if generic {
+            &["associationType"]
+        } else {
+            &["fromObjectTypeId", "toObjectTypeId", "associationCategory", "associationTypeId"]
+        };
         if let (Some(event), Some(members)) = (event.as_object_mut(), members.as_object()) {
-            event.extend(members.clone());
+            let members = members.iter().filter(|(name, _)| !other_form.contains(&name.as_str()));
+            event.extend(members.map(|(name, value)| (name.clone(), value.clone())));
         }
         self.outbox.waiting.push((now, event));
     }
@@ -136,6 +179,11 @@ impl HubSpot {
     /// Every delivery is made `copies` more times, as HubSpot may.
     pub fn repeat_deliveries(&mut self, copies: u32) {
         self.outbox.copies = copies;
+    }
+
+    /// Event ids repeat after so many events, whatever the events are; 0 makes them all different.
+    pub fn collide_event_ids(&mut self, different: u64) {
+        self.outbox.different_ids = different;
     }
 
     /// Forgets every event that was not delivered yet.
@@ -179,6 +227,10 @@ impl HubSpot {
             let time = now.0.to_string();
             let request = http::Request::post(&url)
                 .header(http::header::CONTENT_TYPE, "application/json")
+                .header(
+                    http::header::USER_AGENT,
+                    "HubSpot Connect 2.0 (http://dev.hubspot.com/) (namespace: webhooks-nio-http-client)",
+                )
                 .header("X-HubSpot-Signature-Version", "v1")
                 .header("X-HubSpot-Signature", sign_v1(&secret, body.as_bytes()))
                 .header("X-HubSpot-Signature-v3", sign_v3(&secret, "POST", &url, body.as_bytes(), &time))

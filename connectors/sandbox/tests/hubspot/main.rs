@@ -1,11 +1,19 @@
 //! What the HubSpot twin promises: section 10 of the contract, claim by claim, through its public doors.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+mod batches;
+mod connector;
 mod definitions;
 mod emails;
+mod limits;
+mod links;
+mod lives;
+mod search;
+mod values;
+mod webhooks;
 
 use bytes::Bytes;
-use dsl::value::Moment;
+use dsl::value::{Moment, Span};
 use http::{Request, Response};
 use sandbox::app::face::Model;
 use sandbox::hubspot::{HubSpot, Settings};
@@ -35,6 +43,12 @@ impl World {
         };
         let now = Moment::parse("2026-03-02T09:00:00.000Z").unwrap();
         Self { twin: HubSpot::new(settings, shipped()), now }
+    }
+
+    /// The time after `span`.
+    fn later(&mut self, span: Span) -> Moment {
+        self.now = self.now.plus(span);
+        self.now
     }
 
     fn send(&mut self, method: &str, path: &str, body: &Json) -> Response<Bytes> {

@@ -1,0 +1,131 @@
+//! What people and tests do over HTTP without a token: `/_twin/…`.
+//!
+//! Records are shown and changed as a person would; faults and delays are set. Nothing here is of HubSpot's.
+
+use bytes::Bytes;
+use dsl::value::{Moment, Span};
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+
+use super::HubSpot;
+use super::reply::{text, values};
+use crate::app::DropWhen;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Next {
+    n: usize,
+    status: u16,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DropNext {
+    n: usize,
+    when: DropWhen,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Answers {
+    status: u16,
+    seconds: i64,
+}
+
+/// Faults to come.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    fail_next: Option<Next>,
+    drop_next: Option<DropNext>,
+    answers: Option<Answers>,
+    race_next: Option<usize>,
+    repeat_deliveries: Option<u32>,
+    collide_event_ids: Option<u64>,
+    index_delay_ms: Option<i64>,
+    daily_limit: Option<u64>,
+}
+
+impl HubSpot {
+    pub(super) fn operate(&mut self, request: &http::Request<Bytes>, now: Moment) -> http::Response<Bytes> {
+        let path = request.uri().path().trim_start_matches("/_twin/").to_owned();
+        let body: Json = serde_json::from_slice(request.body()).unwrap_or(Json::Null);
+        let entity = body["entity"].as_str().unwrap_or_default().to_owned();
+        let id = |name: &str| text(&body[name]).parse::<u64>().map_err(|_| format!("`{name}` is no id"));
+        let done: Result<Json, String> = match (request.method().as_str(), path.as_str()) {
+            ("GET", "calls") => {
+                let calls = self.calls();
+                Ok(json!({"total": calls.total, "limited": calls.limited, "writes": calls.writes,
+                          "reads": calls.reads, "records": calls.records}))
+            }
+            ("DELETE", "faults") => {
+                self.faults.clear();
+                self.race_next(0);
+                Ok(json!({}))
+            }
+            (_, "faults") => self.misbehave(&body, now).map(|()| json!({})),
+            (_, "edit") => {
+                let values = values(&body["properties"]);
+                let values: Vec<(&str, &str)> = values.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+                match id("id") {
+                    Ok(id) => self.edit(&entity, id, &values, now).map(|()| id),
+                    Err(_) => self.create(&entity, &values, now),
+                }
+                .map(|id| json!({"id": id.to_string()}))
+            }
+            (_, "archive") => id("id").map(|id| {
+                self.archive(&entity, id, now);
+                json!({})
+            }),
+            (_, "restore") => id("id").and_then(|id| self.restore(&entity, id, now)).map(|()| json!({})),
+            (_, "merge") => id("primary")
+                .and_then(|primary| self.merge(&entity, primary, id("other")?, now))
+                .map(|id| json!({"id": id.to_string()})),
+            (_, "privacy-delete") => id("id").map(|id| {
+                self.privacy_delete(id, now);
+                json!({})
+            }),
+            _ => match path.strip_prefix("records/") {
+                Some(entity) => {
+                    let shown = |r: &super::Record| json!({"id": r.id.to_string(), "properties": r.properties});
+                    let records: Vec<Json> = self.records(entity).map(shown).collect();
+                    Ok(json!({ "records": records }))
+                }
+                None => return self.reply(&(404, json!({"message": "there is no such control"})), false),
+            },
+        };
+        match done {
+            Ok(body) => self.reply(&(200, body), false),
+            Err(message) => self.reply(&(400, json!({ "message": message })), false),
+        }
+    }
+
+    fn misbehave(&mut self, body: &Json, now: Moment) -> Result<(), String> {
+        let wanted = Wanted::deserialize(body).map_err(|error| error.to_string())?;
+        if let Some(Next { n, status }) = wanted.fail_next {
+            self.faults.fail_next(n, status);
+        }
+        if let Some(DropNext { n, when }) = wanted.drop_next {
+            self.faults.drop_next(n, when);
+        }
+        if let Some(Answers { status, seconds }) = wanted.answers {
+            self.faults.answers(status, now.plus(Span::seconds(seconds)));
+        }
+        if let Some(n) = wanted.race_next {
+            self.race_next(n);
+        }
+        if let Some(copies) = wanted.repeat_deliveries {
+            self.repeat_deliveries(copies);
+        }
+        if let Some(different) = wanted.collide_event_ids {
+            self.collide_event_ids(different);
+        }
+        if let Some(delay) = wanted.index_delay_ms {
+            self.delay_index(Span(delay));
+        }
+        if let Some(calls) = wanted.daily_limit {
+            self.daily_limit(calls);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,169 @@
+//! Before a request is looked at: the token, the pace, and faults that a test asks for; after it: the headers of every
+//! answer (CONTRACT 2, 3.4, 5).
+//!
+//! Always true: every answer has a correlation id, in its header and, where it is an error, in its body; search has a
+//! budget of its own and does not count in the ten seconds; the day ends at midnight in UTC.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use dsl::value::{Moment, Span};
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use serde_json::{Value as Json, json};
+
+use super::HubSpot;
+use super::reply::{Answer, error};
+use crate::app::{Fault, afterwards, instead};
+
+/// The window of the general limit.
+const WINDOW: Span = Span(10_000);
+/// The window of search, and how many searches go into it.
+const SEARCHES: (Span, usize) = (Span(1_000), 5);
+const DAY: i64 = 86_400_000;
+
+/// What was asked lately.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    calls: VecDeque<Moment>,
+    searches: VecDeque<Moment>,
+    /// The day since 1970, and calls in it.
+    day: (i64, u64),
+}
+
+impl Pace {
+    fn at(&mut self, now: Moment) {
+        let older = |at: &Moment, window: Span| now.since(*at) >= window;
+        while self.calls.front().is_some_and(|at| older(at, WINDOW)) {
+            self.calls.pop_front();
+        }
+        while self.searches.front().is_some_and(|at| older(at, SEARCHES.0)) {
+            self.searches.pop_front();
+        }
+        let day = now.0.div_euclid(DAY);
+        if self.day.0 != day {
+            self.day = (day, 0);
+        }
+    }
+}
+
+impl HubSpot {
+    /// Calls that the account may make in a day; a million at first.
+    pub fn daily_limit(&mut self, calls: u64) {
+        self.daily = calls;
+    }
+
+    /// Token, pace and faults, then the route.
+    pub(super) fn answer(&mut self, request: &http::Request<Bytes>, now: Moment) -> http::Response<Bytes> {
+        self.calls.total += 1;
+        self.pace.at(now);
+        let search = request.uri().path().ends_with("/search");
+        let bearer =
+            request.headers().get(http::header::AUTHORIZATION).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        if bearer != format!("Bearer {}", self.settings.token) {
+            let message = "Authentication credentials not found. This API supports OAuth 2.0 authentication and you can find more details at https://developers.hubspot.com/docs/methods/auth/oauth-overview";
+            let answer = error(401, "INVALID_AUTHENTICATION", message);
+            return self.reply(&answer, search);
+        }
+        if let Some(answer) = self.too_fast(search) {
+            self.calls.limited += 1;
+            return self.reply(&answer, search);
+        }
+        if search {
+            self.pace.searches.push_back(now);
+        } else {
+            self.pace.calls.push_back(now);
+        }
+        self.pace.day.1 += 1;
+        let fault = self.faults.take(now);
+        if let Some(Fault::Status(status)) = fault {
+            let mut response = self.reply(&failure(status), search);
+            if status == 477 {
+                // In seconds; a move takes up to a day.
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("3600"));
+            }
+            return response;
+        }
+        if let Some(response) = instead(fault) {
+            return response;
+        }
+        let answer = self.route(request, now);
+        let response = self.reply(&answer, search);
+        afterwards(fault, response)
+    }
+
+    fn too_fast(&self, search: bool) -> Option<Answer> {
+        if self.pace.day.1 >= self.daily {
+            return Some(limited("You have reached your daily limit.", "DAILY"));
+        }
+        if search {
+            let over = self.pace.searches.len() >= SEARCHES.1;
+            return over.then(|| error(429, "RATE_LIMITS", "You have reached your secondly limit."));
+        }
+        (self.pace.calls.len() >= self.settings.limit).then(ten_secondly)
+    }
+
+    /// The response to an answer, with what every response of HubSpot has.
+    pub(super) fn reply(&mut self, (status, body): &Answer, search: bool) -> http::Response<Bytes> {
+        let correlation = self.correlation();
+        let mut body = body.clone();
+        if *status >= 400
+            && let Some(members) = body.as_object_mut()
+        {
+            members.insert("correlationId".to_owned(), correlation.as_str().into());
+        }
+        // A body of text is a page for people.
+        let (content, text) = match &body {
+            Json::Null => ("application/json;charset=utf-8", Bytes::new()),
+            Json::String(page) => ("text/html;charset=utf-8", Bytes::from(page.clone())),
+            body => ("application/json;charset=utf-8", Bytes::from(body.to_string())),
+        };
+        let mut response = http::Response::builder()
+            .status(*status)
+            .header(CONTENT_TYPE, content)
+            .header("X-HubSpot-Correlation-Id", correlation)
+            .header("X-HubSpot-RateLimit-Daily", self.daily)
+            .header("X-HubSpot-RateLimit-Daily-Remaining", self.daily.saturating_sub(self.pace.day.1));
+        // Answers to a search say nothing of the ten seconds.
+        if !search {
+            response = response
+                .header("X-HubSpot-RateLimit-Max", self.settings.limit)
+                .header("X-HubSpot-RateLimit-Remaining", self.settings.limit.saturating_sub(self.pace.calls.len()))
+                .header("X-HubSpot-RateLimit-Interval-Milliseconds", WINDOW.0);
+        }
+        response.body(text).expect("the parts of a response are fixed")
+    }
+
+    fn correlation(&mut self) -> String {
+        let (high, low) = (self.roll(), self.roll());
+        format!(
+            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+            high >> 32,
+            high >> 16 & 0xffff,
+            high & 0xffff,
+            low >> 48,
+            low & 0xffff_ffff_ffff
+        )
+    }
+}
+
+fn limited(message: &str, policy: &str) -> Answer {
+    (
+        429,
+        json!({"status": "error", "message": message, "errorType": "RATE_LIMIT", "policyName": policy, "requestId": "0"}),
+    )
+}
+
+fn ten_secondly() -> Answer {
+    limited("You have reached your ten_secondly_rolling limit.", "TEN_SECONDLY_ROLLING")
+}
+
+/// What a fault answers. The bodies of 423 and 477 are not known.
+fn failure(status: u16) -> Answer {
+    match status {
+        429 => ten_secondly(),
+        423 => error(423, "", "The record is locked. Wait two seconds before the next request."),
+        477 => error(477, "MIGRATION_IN_PROGRESS", "The account is being moved to another data centre."),
+        502 => (502, "<html><body><h1>502 Bad Gateway</h1></body></html>".into()),
+        status => error(status, "", "a fault of the twin"),
+    }
+}

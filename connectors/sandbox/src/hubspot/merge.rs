@@ -1,0 +1,115 @@
+//! Merges: two records become a third, and both old ids go on leading to it (CONTRACT 9.4).
+//!
+//! Always true: the values are those of the primary record, filled up from the other; no address is lost: the other
+//! contact's address becomes an additional one; an old id leads to the record that lives, however often it is merged.
+
+use dsl::value::Span;
+use serde_json::{Value as Json, json};
+
+use super::record::{Record, Version, Wanted};
+use super::reply::{Answer, Refusal, text};
+use super::validate::FURTHER_EMAILS;
+use super::write::Write;
+use super::{By, HubSpot};
+
+/// Merges that one record can take part in.
+const MERGES: usize = 250;
+
+impl HubSpot {
+    pub(super) fn merge_route(&mut self, kind: &str, body: &Json, write: Write) -> Answer {
+        let ids = [text(&body["primaryObjectId"]), text(&body["objectIdToMerge"])];
+        let found = ids.each_ref().map(|id| self.locate(kind, None, id));
+        match found {
+            [Some(primary), Some(other)] => match self.merge_records(kind, primary, other, write) {
+                Ok(id) => (200, self.shown(kind, id, Wanted::All)),
+                Err(refusal) => refusal.answer(),
+            },
+            [None, _] => Refusal::no_record(&ids[0]).answer(),
+            [_, None] => Refusal::no_record(&ids[1]).answer(),
+        }
+    }
+
+    pub(super) fn merge_records(&mut self, kind: &str, primary: u64, other: u64, write: Write) -> Result<u64, Refusal> {
+        let invalid = |message: String| Refusal::new(400, "VALIDATION_ERROR", message);
+        if !matches!(kind, "0-1" | "0-2" | "0-3" | "0-5") {
+            return Err(invalid(format!("Objects of type {kind} cannot be merged")));
+        }
+        if primary == other {
+            return Err(invalid(format!("Object {primary} cannot be merged with itself")));
+        }
+        let records = self.records.entry(kind.to_owned()).or_default();
+        let (Some(main), Some(gone)) = (records.get(&primary).cloned(), records.get(&other).cloned()) else {
+            return Err(Refusal::no_record(&primary.to_string()));
+        };
+        let mut merged = vec![primary, other];
+        merged.extend(main.merged.iter().chain(&gone.merged));
+        if merged.len() > MERGES {
+            return Err(Refusal::new(414, "", "The record has been merged too often".to_owned()));
+        }
+        records.remove(&primary);
+        records.remove(&other);
+        self.next_id += 1;
+        let id = self.next_id;
+        let at = write.now.max(main.updated.max(gone.updated).plus(Span(1)));
+        let mut record = Record { id, updated: at, created: main.created.min(gone.created), merged, ..main };
+        record.indexed.clear();
+        for (name, versions) in gone.history {
+            let own = record.history.entry(name).or_default();
+            own.extend(versions);
+            own.sort_by_key(|version: &Version| version.at);
+        }
+        let mut moved = std::collections::BTreeMap::new();
+        for (name, value) in &gone.properties {
+            if !record.properties.contains_key(name) {
+                moved.insert(name.clone(), value.clone());
+            }
+        }
+        if kind == "0-1" {
+            let own = record.properties.get("email").or_else(|| gone.properties.get("email")).cloned();
+            let held =
+                |of: &std::collections::BTreeMap<String, String>, name: &str| of.get(name).cloned().unwrap_or_default();
+            let all = [
+                held(&record.properties, FURTHER_EMAILS),
+                held(&gone.properties, "email"),
+                held(&gone.properties, FURTHER_EMAILS),
+            ];
+            let all = all.join(";");
+            let mut further: Vec<&str> = Vec::new();
+            for address in all.split(';').filter(|address| !address.is_empty() && Some(*address) != own.as_deref()) {
+                if !further.contains(&address) {
+                    further.push(address);
+                }
+            }
+            let further = further.join(";");
+            if further != held(&record.properties, FURTHER_EMAILS) {
+                moved.insert(FURTHER_EMAILS.to_owned(), further);
+            }
+        }
+        for (name, value) in &moved {
+            record.set(name, value, By::Merge, at);
+        }
+        self.records.entry(kind.to_owned()).or_default().insert(id, record);
+        for living in self.aliases.iter_mut().filter(|((of, _), _)| of == kind).map(|(_, living)| living) {
+            if *living == primary || *living == other {
+                *living = id;
+            }
+        }
+        for old in [primary, other] {
+            self.aliases.insert((kind.to_owned(), old), id);
+            self.move_links(kind, old, id);
+        }
+        self.index(kind, id, write.now);
+        let members = json!({"objectId": primary, "primaryObjectId": primary, "mergedObjectIds": [other],
+                             "newObjectId": id, "numberOfPropertiesMoved": moved.len()});
+        self.report_merged(kind, id, members, &moved, at, write);
+        Ok(id)
+    }
+
+    /// The id under which a record lives now.
+    pub(super) fn living(&self, kind: &str, id: u64) -> u64 {
+        if self.aliases.is_empty() {
+            return id;
+        }
+        self.aliases.get(&(kind.to_owned(), id)).copied().unwrap_or(id)
+    }
+}

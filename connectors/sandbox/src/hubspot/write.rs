@@ -1,0 +1,250 @@
+//! Making, changing, archiving, restoring and erasing one record, whoever does it (CONTRACT 3.1, 3.7, 9.5).
+//!
+//! Always true: a write that is refused changes nothing and tells nobody; a value that is equal is no change; an
+//! archived record keeps its id and its values, an erased one leaves nothing.
+
+use std::collections::BTreeMap;
+
+use dsl::value::Moment;
+use serde_json::{Value as Json, json};
+
+use super::properties::LIFECYCLE;
+use super::record::{Indexed, Record};
+use super::reply::{Refusal, text, values};
+use super::{By, HubSpot};
+
+/// Who writes, when, and by which door.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Write {
+    pub(super) by: By,
+    pub(super) now: Moment,
+    /// The account's own rules hold (CONTRACT 3.6).
+    pub(super) strict: bool,
+}
+
+impl Write {
+    /// A person in the browser.
+    pub(super) fn person(now: Moment) -> Self {
+        Self { by: By::Person, now, strict: false }
+    }
+}
+
+/// A record that may be made: everything about it was checked.
+pub(super) struct New {
+    pub(super) values: BTreeMap<String, String>,
+    /// Type, id and association type.
+    links: Vec<(String, u64, i64)>,
+}
+
+impl HubSpot {
+    /// Checks a record that is to be made, `associations` included.
+    pub(super) fn prepare(&mut self, kind: &str, input: &Json, write: Write) -> Result<New, Refusal> {
+        let mut links = Vec::new();
+        for association in input["associations"].as_array().into_iter().flatten() {
+            let target = text(&association["to"]["id"]);
+            let ty = association["types"][0]["associationTypeId"].as_i64().unwrap_or(0);
+            let to = self.target_of(kind, ty);
+            let found = to.and_then(|to| Some((self.locate(&to, None, &target)?, to)));
+            let Some((target, to)) = found else {
+                let message = format!("Association type {ty} to {target} is not valid");
+                return Err(Refusal::new(400, "VALIDATION_ERROR", message));
+            };
+            links.push((to, target, ty));
+        }
+        let values = self.prepare_values(kind, &values(&input["properties"]), write)?;
+        Ok(New { values, links })
+    }
+
+    fn prepare_values(
+        &mut self,
+        kind: &str,
+        values: &BTreeMap<String, String>,
+        write: Write,
+    ) -> Result<BTreeMap<String, String>, Refusal> {
+        let mut values = self.valid(kind, values)?;
+        self.not_blocked(kind, &values)?;
+        if let Some(refusal) = self.taken(kind, &values, None) {
+            return Err(refusal);
+        }
+        if kind == "0-3" {
+            values.entry("pipeline".to_owned()).or_insert_with(|| "default".to_owned());
+        }
+        let lacks = |name: &String| values.get(name).is_none_or(String::is_empty);
+        let entity = self.entity_name(kind).unwrap_or_default();
+        let needs = self.lock.entities.get(entity).map(|entity| entity.create_needs.clone()).unwrap_or_default();
+        let mut missing: Vec<String> = needs.into_iter().filter(lacks).collect();
+        let one_of = ["email", "firstname", "lastname"].map(str::to_owned);
+        if kind == "0-1" && one_of.iter().all(lacks) {
+            missing = one_of.to_vec();
+        }
+        if !missing.is_empty() {
+            let message = format!("Error creating {}. Some required properties were not set.", entity.to_uppercase());
+            let context = json!({"properties": missing});
+            return Err(Refusal { context, ..Refusal::new(400, "VALIDATION_ERROR", message) });
+        }
+        let required = self.required.iter().filter(|(of, _)| of == kind).map(|(_, name)| name);
+        let missing: Vec<(&String, _)> = required
+            .filter(|name| write.strict && lacks(name))
+            .map(|name| (name, ("MISSING_REQUIRED_PROPERTY", format!("{name} is required"))))
+            .collect();
+        if !missing.is_empty() {
+            return Err(self.not_valid(&missing));
+        }
+        values.retain(|_, value| !value.is_empty());
+        Ok(values)
+    }
+
+    /// Makes a record that was prepared, and its links.
+    pub(super) fn put(&mut self, kind: &str, new: New, write: Write) -> u64 {
+        let New { mut values, links } = new;
+        let fields = self.entity_name(kind).and_then(|name| self.lock.entities.get(name)).map(|e| &e.fields);
+        if fields.is_some_and(|fields| fields.contains_key("createdate")) {
+            values.entry("createdate".to_owned()).or_insert_with(|| write.now.to_string());
+        }
+        self.next_id += 1;
+        let id = self.next_id;
+        let record = Record::new(id, values.clone(), write.by, write.now);
+        self.records.entry(kind.to_owned()).or_default().insert(id, record);
+        self.index(kind, id, write.now);
+        self.report_made(kind, id, &values, write.by, write.now);
+        for (to, target, ty) in links {
+            self.associate((kind, id), (&to, target), ty, write);
+        }
+        id
+    }
+
+    pub(super) fn make(&mut self, kind: &str, values: &BTreeMap<String, String>, write: Write) -> Result<u64, Refusal> {
+        let values = self.prepare_values(kind, values, write)?;
+        Ok(self.put(kind, New { values, links: Vec::new() }, write))
+    }
+
+    /// Checks a change; what it gives can be written.
+    pub(super) fn prepare_change(
+        &mut self,
+        kind: &str,
+        id: u64,
+        values: &BTreeMap<String, String>,
+    ) -> Result<BTreeMap<String, String>, Refusal> {
+        let mut values = self.valid(kind, values)?;
+        let Some(record) = self.records.get(kind).and_then(|records| records.get(&id)) else {
+            return Err(Refusal::no_record(&id.to_string()));
+        };
+        let held = |name: &str| record.properties.get(name).map_or("", String::as_str);
+        for (name, value) in &mut values {
+            let several = self.definition(kind, name).is_some_and(super::properties::Definition::several);
+            if let Some(more) = value.strip_prefix(';').filter(|_| several) {
+                let mut options: Vec<&str> = held(name).split(';').filter(|option| !option.is_empty()).collect();
+                options.extend(
+                    more.split(';').filter(|option| !option.is_empty() && !held(name).split(';').any(|h| h == *option)),
+                );
+                *value = options.join(";");
+            }
+        }
+        // Forward only; the way back is silently not taken, until the stage is cleared.
+        if kind == "0-1"
+            && let Some(stage) = values.get("lifecyclestage")
+            && place(stage).zip(place(held("lifecyclestage"))).is_some_and(|(to, from)| to < from)
+        {
+            values.remove("lifecyclestage");
+        }
+        self.not_blocked(kind, &values)?;
+        match self.taken(kind, &values, Some(id)) {
+            Some(refusal) => Err(refusal),
+            None => Ok(values),
+        }
+    }
+
+    pub(super) fn change(
+        &mut self,
+        kind: &str,
+        id: u64,
+        values: &BTreeMap<String, String>,
+        write: Write,
+    ) -> Result<(), Refusal> {
+        let values = self.prepare_change(kind, id, values)?;
+        let Some(record) = self.records.get_mut(kind).and_then(|records| records.get_mut(&id)) else {
+            return Err(Refusal::no_record(&id.to_string()));
+        };
+        let held = |name: &String| record.properties.get(name).map_or("", String::as_str);
+        let changed: BTreeMap<String, String> =
+            values.into_iter().filter(|(name, value)| held(name) != value).collect();
+        if !changed.is_empty() {
+            let at = record.touch(write.now);
+            for (name, value) in &changed {
+                record.set(name, value, write.by, at);
+            }
+            self.index(kind, id, write.now);
+            self.report_changed(kind, id, &changed, write.by, at, write.now);
+        }
+        Ok(())
+    }
+
+    /// Archives a record: it can be restored under its id.
+    pub(super) fn remove(&mut self, kind: &str, id: u64, write: Write) {
+        if let Some(record) = self.records.get_mut(kind).and_then(|records| records.get_mut(&id))
+            && !record.archived
+        {
+            record.archived = true;
+            let at = record.touch(write.now);
+            self.report_gone(kind, id, "deletion", write.by, at, write.now);
+        }
+    }
+
+    /// Brings an archived record back.
+    pub(super) fn bring_back(&mut self, kind: &str, id: u64, write: Write) -> Result<(), Refusal> {
+        let none = || Refusal::no_record(&id.to_string());
+        let record = self.records.get(kind).and_then(|records| records.get(&id)).filter(|record| record.archived);
+        let values = record.ok_or_else(none)?.properties.clone();
+        if let Some(refusal) = self.taken(kind, &values, Some(id)) {
+            return Err(refusal);
+        }
+        let record = self.records.get_mut(kind).and_then(|records| records.get_mut(&id)).ok_or_else(none)?;
+        record.archived = false;
+        let at = record.touch(write.now);
+        self.index(kind, id, write.now);
+        self.report_restored(kind, id, at, write.now);
+        Ok(())
+    }
+
+    /// Erases a contact: no value, no history, no link and no old id of it stays.
+    pub(super) fn erase(&mut self, id: u64, write: Write) {
+        let kind = "0-1";
+        if self.records.get_mut(kind).and_then(|records| records.remove(&id)).is_none() {
+            return;
+        }
+        self.aliases.retain(|(of, _), living| of != kind || *living != id);
+        self.cut_links(kind, id);
+        self.report_gone(kind, id, "privacyDeletion", write.by, write.now, write.now);
+        self.report_gone(kind, id, "deletion", write.by, write.now, write.now);
+    }
+
+    fn not_blocked(&self, kind: &str, values: &BTreeMap<String, String>) -> Result<(), Refusal> {
+        match values.get("email").filter(|email| kind == "0-1" && self.blocked.contains(*email)) {
+            Some(_) => {
+                let message = "This email address was deleted for privacy reasons and cannot be used again.";
+                Err(Refusal::new(400, "VALIDATION_ERROR", message.to_owned()))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Lets search know of a record's state, after its delay.
+    pub(super) fn index(&mut self, kind: &str, id: u64, now: Moment) {
+        let delay = self.index_delay;
+        let Some(record) = self.records.get_mut(kind).and_then(|records| records.get_mut(&id)) else { return };
+        if delay.0 == 0 {
+            record.indexed.clear();
+            return;
+        }
+        // What a later state has replaced is never shown again.
+        let current = record.indexed.iter().rposition(|state| state.at.plus(delay) <= now).unwrap_or(0);
+        record.indexed.drain(..current);
+        let state = record.state();
+        record.indexed.push(Indexed { at: now, state });
+    }
+}
+
+/// Where a stage stands on the way; `other` stands on none.
+fn place(stage: &str) -> Option<usize> {
+    LIFECYCLE.iter().position(|known| *known == stage && stage != "other")
+}
