@@ -14,6 +14,7 @@ pub mod events;
 mod limits;
 mod objects;
 mod owners;
+mod schema;
 pub mod signature;
 mod values;
 

@@ -107,6 +107,33 @@ pub fn build(
     })
 }
 
+/// Asks `system` for its schema. `known` is the lock that is there, for what a system does not tell of itself;
+/// `today` is the day of the pull, `2026-11-25`.
+///
+/// # Errors
+/// Why it cannot be had, for people.
+pub async fn pull(
+    system: &str,
+    settings: Settings,
+    token: Option<Secret>,
+    known: Lock,
+    today: &str,
+    transport: Arc<dyn Transport>,
+) -> Result<Lock, String> {
+    let needed = |token: Option<Secret>| token.ok_or_else(|| Error::Token(system.to_owned()).to_string());
+    match settings {
+        Settings::HubSpot(settings) => HubSpot::new(settings, needed(token)?, known, transport).pull(today).await,
+        Settings::Rest { base_url } => {
+            let mut lock = Rest::new(&base_url, needed(token)?, known, transport).pull().await?;
+            today.clone_into(&mut lock.pulled);
+            Ok(lock)
+        }
+        Settings::Http { .. } => {
+            Err("named operations cannot describe themselves: their lock is written by hand".to_owned())
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

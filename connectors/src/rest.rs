@@ -90,6 +90,26 @@ impl Rest {
         }
     }
 
+    /// Asks the app for its schema, which it publishes as a lock at `GET /schema`.
+    ///
+    /// # Errors
+    /// Why it cannot be had, for people.
+    pub async fn pull(&self) -> Result<Lock, String> {
+        let url = format!("{}/schema", self.base_url);
+        let request = request(Method::GET, &url, Some(&self.token), None, None)
+            .map_err(|error| format!("the request cannot be made: {error}"))?;
+        let response = self.transport.send(request).await.map_err(|error| error.to_string())?;
+        if !response.status().is_success() {
+            return Err(format!("the app answers GET /schema with {}", response.status()));
+        }
+        let text = std::str::from_utf8(response.body()).map_err(|_| "the app's schema is no UTF-8 text".to_owned())?;
+        let mut lock =
+            dsl::schema::read_lock(text).map_err(|wrong| format!("the app's schema is no lock: {}", wrong.reason))?;
+        // What the rules call it is their business.
+        lock.system.clone_from(&self.lock.system);
+        Ok(lock)
+    }
+
     async fn batch(&self, entity: &str, operation: &str, by: Option<&str>, inputs: &[Input]) -> Vec<Answer> {
         let write = operation != "read";
         let mut body = json!({"operation": operation, "inputs": inputs.iter().map(batch_input).collect::<Vec<_>>()});

@@ -5,8 +5,10 @@
 //! Always true: a key that the form does not name is an error (E0902), never ignored.
 
 mod lock;
+mod text;
 
 pub use lock::{Unreadable, parse_type, read_lock};
+pub use text::{differences, write_lock};
 
 use std::collections::BTreeMap;
 

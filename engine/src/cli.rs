@@ -14,6 +14,7 @@ mod lsp;
 mod operate;
 mod run;
 mod sandbox;
+mod schema;
 mod status;
 mod test;
 mod validate;
@@ -76,6 +77,9 @@ enum Command {
     /// Look into engine.yaml.
     #[command(subcommand)]
     Config(config::Command),
+    /// The lock of a system, from the system itself.
+    #[command(subcommand)]
+    Schema(schema::Command),
     /// Run a twin alone.
     #[command(subcommand)]
     Sandbox(sandbox::Command),
@@ -114,6 +118,7 @@ pub fn main() -> u8 {
         Command::Reload(arguments) => operate::reload(&arguments),
         Command::Webhook(command) => webhook::run(&command),
         Command::Config(command) => config::run(&command),
+        Command::Schema(command) => schema::run(&command),
         Command::Sandbox(command) => sandbox::run(command),
     }
 }

@@ -171,16 +171,53 @@ pub fn set_of(path: &Path) -> Result<(PathBuf, Option<String>), Error> {
     if folder.as_os_str().is_empty() {
         folder = Path::new(".");
     }
-    let first = folder;
-    loop {
-        let texts = read(folder)?;
-        if texts.files.iter().any(|(_, text)| text.lines().any(|line| line.starts_with("edition "))) {
+    let own = folder;
+    for _ in 0..FOLDERS_ABOVE {
+        if holds_edition(folder, &|_| false) {
             let inside = path.strip_prefix(folder).unwrap_or(path).display().to_string();
             return Ok((folder.to_path_buf(), Some(inside)));
         }
-        match folder.parent().filter(|p| !p.as_os_str().is_empty()) {
+        match folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             Some(parent) => folder = parent,
-            None => return Ok((first.to_path_buf(), path.file_name().map(|n| n.to_string_lossy().into_owned()))),
+            None => break,
         }
     }
+    Ok((own.to_path_buf(), path.file_name().map(|name| name.to_string_lossy().into_owned())))
+}
+
+/// How many folders, its own included, are looked at for the rule set of a file.
+const FOLDERS_ABOVE: usize = 4;
+/// How many entries are looked at in one folder and those below, in the search for an `edition`.
+const ENTRIES: usize = 5_000;
+
+/// Does a `.rules` file in this folder or below say `edition`? Files for which `but` holds are not looked at. The
+/// search is bounded: nobody wants a whole disk read because a file lies in no rule set. What cannot be read is told
+/// when the set is read.
+pub(crate) fn holds_edition(folder: &Path, but: &dyn Fn(&Path) -> bool) -> bool {
+    let mut left = ENTRIES;
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(dir) = folders.pop() {
+        for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
+            left -= 1;
+            if left == 0 {
+                return false;
+            }
+            let path = entry.path();
+            let Ok(kind) = entry.file_type() else { continue };
+            if kind.is_dir() {
+                folders.push(path);
+            } else if kind.is_file()
+                && path.extension().is_some_and(|ending| ending == "rules")
+                && !but(&path)
+                && std::fs::read(&path).is_ok_and(|bytes| says_edition(&String::from_utf8_lossy(&bytes)))
+            {
+                return true;
+            }
+        }
+    }
+    false
+}
+
+pub(crate) fn says_edition(text: &str) -> bool {
+    text.lines().any(|line| line.trim_start_matches('\u{feff}').starts_with("edition "))
 }

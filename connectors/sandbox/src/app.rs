@@ -22,7 +22,6 @@ mod change;
 mod control;
 pub mod face;
 mod faults;
-mod lock_text;
 mod message;
 pub mod names;
 pub mod publisher;

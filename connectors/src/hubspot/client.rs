@@ -86,6 +86,16 @@ impl HubSpot {
         }
     }
 
+    /// Path of what defines an entity: its `properties` or `pipelines`.
+    pub(super) fn definitions_path(&self, what: &str, entity: &str) -> String {
+        let kind = self.kind(entity);
+        if self.numbered() {
+            format!("/crm/v3/{what}/{kind}")
+        } else {
+            format!("/crm/{what}/{}/{kind}", self.settings.api_version)
+        }
+    }
+
     /// Path of the owners.
     pub(super) fn owners_path(&self) -> String {
         if self.numbered() { "/crm/v3/owners".to_owned() } else { format!("/crm/owners/{}", self.settings.api_version) }

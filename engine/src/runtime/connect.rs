@@ -15,6 +15,7 @@ use connectors::kafka::source::{self, WhenGone};
 use connectors::operations::Template;
 use connectors::port::Connector;
 use connectors::registry::{self, Settings};
+use connectors::secret::Secret;
 use connectors::webhook::Verify;
 use connectors::webhook::door::Door;
 use connectors::webhook::hmac::Hmac256;
@@ -99,12 +100,11 @@ pub fn all(
     Ok(connectors)
 }
 
-fn connector(
-    name: &str,
-    connection: &Connection,
-    lock: &dsl::schema::Lock,
-    transport: &Arc<dyn Transport>,
-) -> Result<Arc<dyn Connector>, Error> {
+/// How the file says that a system is reached, with its token.
+///
+/// # Errors
+/// Where the token is missing.
+pub fn settings(name: &str, connection: &Connection) -> Result<(Settings, Option<Secret>), Error> {
     let token = match &connection.token {
         Some(at) => Some(at.read().map_err(|missing| Error::Secret { system: name.to_owned(), missing })?),
         None => None,
@@ -127,6 +127,16 @@ fn connector(
             Settings::Http { base_url, roles: connection.roles.clone(), operations: operations.collect() }
         }
     };
+    Ok((settings, token))
+}
+
+fn connector(
+    name: &str,
+    connection: &Connection,
+    lock: &dsl::schema::Lock,
+    transport: &Arc<dyn Transport>,
+) -> Result<Arc<dyn Connector>, Error> {
+    let (settings, token) = settings(name, connection)?;
     registry::build(name, settings, token, lock.clone(), Arc::clone(transport)).map_err(|error| match error {
         registry::Error::OtherConnector { system, given, wanted } => {
             Error::OtherConnector { system, given: given.to_owned(), wanted }

@@ -4,3 +4,4 @@ mod commands;
 mod folder;
 mod readme;
 mod rehearsal;
+mod schema;

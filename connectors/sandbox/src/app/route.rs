@@ -11,7 +11,7 @@ use http::{Method, Request, Response};
 use serde_json::{Map, Value as Json, json};
 
 use super::table::Record;
-use super::{App, Kept, Operation, Refused, afterwards, answer, instead, lock_text, names};
+use super::{App, Kept, Operation, Refused, afterwards, answer, instead, names};
 
 /// How many records a page of a list, and how many inputs a batch, may have.
 pub(super) const LARGEST: usize = 100;
@@ -43,7 +43,7 @@ impl App {
         let path: Vec<&str> = request.uri().path().split('/').filter(|part| !part.is_empty()).collect();
         if path == ["schema"] && request.method() == Method::GET {
             self.count_route("GET /schema");
-            let mut response = Response::new(Bytes::from(lock_text::write(&self.lock)));
+            let mut response = Response::new(Bytes::from(dsl::schema::write_lock(&self.lock)));
             let yaml = http::HeaderValue::from_static("application/yaml");
             response.headers_mut().insert(http::header::CONTENT_TYPE, yaml);
             return response;

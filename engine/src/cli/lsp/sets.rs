@@ -11,6 +11,7 @@ use dsl::check::{MAX_FILES, MAX_TEXT};
 use dsl::ide::Project;
 
 use super::documents::Documents;
+use crate::rules;
 
 /// One rule set.
 #[derive(Debug)]
@@ -132,8 +133,6 @@ impl Disk {
 
 /// How many folders above a document are looked at where it lies in no folder of the editor.
 const FOLDERS_ABOVE: usize = 3;
-/// How many entries are looked at in one folder and those below, in the search for an `edition`.
-const ENTRIES: usize = 5_000;
 
 /// The folder of the rule set that a document belongs to: the nearest above it that holds an `edition`, otherwise its
 /// own. Folders outside of `roots`, the folders that the editor shows, are not searched.
@@ -147,36 +146,9 @@ pub(super) fn folder_of(document: &Path, roots: &[PathBuf], documents: &Document
 }
 
 fn holds_edition(folder: &Path, documents: &Documents) -> bool {
-    let says = |text: &str| text.lines().any(|line| line.trim_start_matches('\u{feff}').starts_with("edition "));
-    if documents
-        .iter()
-        .any(|(path, document)| path.starts_with(folder) && ending(path) == "rules" && says(&document.text))
-    {
-        return true;
-    }
-    let mut left = ENTRIES;
-    let mut folders = vec![folder.to_path_buf()];
-    while let Some(dir) = folders.pop() {
-        // What cannot be read is told when the set is read.
-        for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
-            left -= 1;
-            if left == 0 {
-                return false;
-            }
-            let path = entry.path();
-            let Ok(kind) = entry.file_type() else { continue };
-            if kind.is_dir() {
-                folders.push(path);
-            } else if kind.is_file()
-                && ending(&path) == "rules"
-                && documents.get(&path).is_none()
-                && std::fs::read(&path).is_ok_and(|bytes| says(&String::from_utf8_lossy(&bytes)))
-            {
-                return true;
-            }
-        }
-    }
-    false
+    let mut open = documents.iter().filter(|(path, _)| path.starts_with(folder) && ending(path) == "rules");
+    open.any(|(_, document)| rules::says_edition(&document.text))
+        || rules::holds_edition(folder, &|path| documents.get(path).is_some())
 }
 
 fn ending(path: &Path) -> &str {
