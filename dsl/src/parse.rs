@@ -224,7 +224,9 @@ impl Item<'_> {
         let told = recovery::statement(reader, block, range.clone());
         if told.misplaced {
             // Lines of one block that stand in another one lack its head: that is one mistake.
-            let goes_on = self.misplaced.is_some_and(|end| self.file.text[end..start].trim().is_empty());
+            // In a later round, lines may be told of that stand before the last one.
+            let between = |end: usize| self.file.text.get(end..start).is_some_and(|text| text.trim().is_empty());
+            let goes_on = self.misplaced.is_some_and(between);
             self.misplaced = Some(reader.patched.place_of_end(range.start + pair.as_str().trim_end().len()));
             if goes_on {
                 self.parse.lost.extend(recovery::declared(pair.as_str()));

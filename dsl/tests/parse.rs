@@ -265,6 +265,12 @@ fn limits_are_told_and_hostile_texts_are_survived() {
 }
 
 #[test]
+fn a_line_told_of_in_a_later_round_may_stand_before_one_of_an_earlier_round() {
+    let text = include_str!("../fuzz/seeds/misplaced_out_of_order");
+    assert!(lines(text).len() > 2);
+}
+
+#[test]
 fn more_than_a_hundred_problems_are_counted() {
     let text = format!("sync A from app.X to crm.X {{\n{}}}\n", "  no such line\n".repeat(150));
     let (parse, _) = read(&text);
