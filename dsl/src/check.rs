@@ -40,7 +40,7 @@ use sha2::{Digest, Sha256};
 
 use crate::ast::{Item, ItemKind};
 use crate::diagnostic::{Problem, Severity};
-use crate::parse::{Parse, parse};
+use crate::parse::{Parse, on_known_stack, parse};
 use crate::program::test::Test;
 use crate::program::{Program, Used};
 use crate::schema::EntityName;
@@ -73,6 +73,14 @@ pub const MAX_TEXT: usize = 16 << 20;
 /// lock files by the path that `schema` names. `today` judges the age of locks.
 #[must_use]
 pub fn compile(
+    files: &[(String, String)],
+    locks: &BTreeMap<String, String>,
+    today: Option<jiff::civil::Date>,
+) -> Compiled {
+    on_known_stack(|| compiled(files, locks, today))
+}
+
+fn compiled(
     files: &[(String, String)],
     locks: &BTreeMap<String, String>,
     today: Option<jiff::civil::Date>,

@@ -9,10 +9,12 @@ mod action;
 mod cursor;
 mod expr;
 mod item;
+mod letters;
 mod limits;
 mod patch;
 mod recovery;
 mod repair;
+mod stack;
 mod statements;
 mod sync;
 mod test;
@@ -27,6 +29,7 @@ use pest::Parser;
 
 pub use limits::MAX_FILE;
 pub(crate) use repair::WORDS;
+pub(crate) use stack::on_known_stack;
 pub(crate) use statements::Block;
 
 use crate::ast;
@@ -58,14 +61,29 @@ pub struct Parse {
     pub lost: BTreeSet<String>,
 }
 
-/// Parses one file.
+/// Parses one file, on a thread of known stack.
 #[must_use]
 pub fn parse(file: &SourceFile) -> Parse {
+    on_known_stack(|| read(file))
+}
+
+fn read(file: &SourceFile) -> Parse {
     // The setting is one for the whole process; every call sets the same.
     pest::set_call_limit(NonZeroUsize::new(limits::MAX_CALLS));
     let mut parse = Parse::default();
     if let Some(problem) = limits::file(file) {
         parse.problems.push(problem);
+        return parse;
+    }
+    if let Some((told, clean)) = letters::unseen(file) {
+        let mut parse = read(&clean);
+        // What else is told of these lines is told for these characters.
+        let line = |problem: &Problem| file.position(problem.span().start).0;
+        let lines: BTreeSet<usize> = told.iter().map(line).collect();
+        parse.problems.retain(|problem| !lines.contains(&line(problem)));
+        parse.problems.extend(told);
+        parse.problems.sort_by_key(|problem| problem.span().start);
+        parse.problems.truncate(limits::MAX_PROBLEMS);
         return parse;
     }
     let outline = outline::outline(&file.text);

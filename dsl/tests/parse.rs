@@ -271,6 +271,39 @@ fn a_line_told_of_in_a_later_round_may_stand_before_one_of_an_earlier_round() {
 }
 
 #[test]
+fn a_caller_with_a_small_stack_gets_the_same_answer() {
+    let text = format!("test \"t\" {{\n  when x.y becomes {}1{}\n}}\n", "(".repeat(60), ")".repeat(60));
+    let file = SourceFile::new(FileId(0), "a.rules", &text);
+    let small = std::thread::Builder::new().stack_size(64 << 10);
+    let thread = small.spawn(move || parse(&file).items.len()).expect("a thread");
+    assert_eq!(thread.join().expect("it does not overflow"), 1);
+}
+
+#[test]
+fn a_character_that_nobody_sees_is_named_where_it_stands() {
+    let told = |text: &str| {
+        let (parse, file) = read(text);
+        let place = |problem: &dsl::diagnostic::Problem| {
+            let (line, column) = file.position(problem.span().start);
+            format!("{line}:{column} {}", problem.message)
+        };
+        (parse.problems.iter().map(place).collect::<Vec<_>>(), parse.items.len())
+    };
+    let zero_width = "choice C {\n  fi\u{200b}rst \"A\"\n  second \"B\"\n}\n";
+    assert_eq!(told(zero_width).0, ["2:5 a character that nobody sees: U+200B, zero-width space"]);
+    let bidi = "# a\u{202e} b\nedition 2026\n";
+    assert_eq!(told(bidi), (vec!["1:4 a character that nobody sees: U+202E, right-to-left override".to_owned()], 1));
+    let nul = "choice C {\n  a \"A\0\"\n}\n";
+    assert_eq!(told(nul), (vec!["2:7 a character that nobody sees: U+0000, NUL".to_owned()], 1));
+    let first = "\u{200b}edition 2026\n";
+    assert_eq!(told(first), (vec!["1:1 a character that nobody sees: U+200B, zero-width space".to_owned()], 1));
+    let family = "choice C {\n  a \"\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}\"\n}\n";
+    assert_eq!(told(family), (Vec::new(), 1), "a picture of a family is a text");
+    let tabs = "choice\tC {\r\n\ta \"A\"\r\n}\r\n";
+    assert_eq!(told(tabs), (Vec::new(), 1), "tabs and line ends of Windows are blanks");
+}
+
+#[test]
 fn more_than_a_hundred_problems_are_counted() {
     let text = format!("sync A from app.X to crm.X {{\n{}}}\n", "  no such line\n".repeat(150));
     let (parse, _) = read(&text);

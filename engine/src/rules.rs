@@ -21,11 +21,22 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A file is no text.
-    #[error("{path} is no UTF-8 text")]
+    #[error("{path} is no UTF-8 text: line {line} holds other bytes")]
     #[diagnostic(code(rules::no_text), help("save it as UTF-8"))]
     NoText {
         /// Which.
         path: String,
+        /// The first line that is none, counted from 1.
+        line: usize,
+    },
+    /// Neither a file nor a folder, or a link to a folder.
+    #[error("{path} is {what}, and is not read")]
+    #[diagnostic(code(rules::no_file), help("put the files themselves there, or give the path of that folder"))]
+    NoFile {
+        /// Which.
+        path: String,
+        /// What it is.
+        what: &'static str,
     },
     /// There are no rules.
     #[error("there are no .rules files in {path}")]
@@ -67,7 +78,8 @@ const MAX_TEXT: u64 = 16 << 20;
 /// The most files of a rule set.
 const MAX_FILES: usize = 2_000;
 
-/// Reads all `.rules` and `.lock` files below `folder`, in the order of their paths. Links are not followed.
+/// Reads all `.rules` and `.lock` files below `folder`, in the order of their paths. Links to files are followed,
+/// links to folders are refused: they may lead in a circle. What begins with a dot is left alone.
 ///
 /// # Errors
 /// [`Error`] where something cannot be read; half a rule set is never given.
@@ -76,7 +88,9 @@ pub fn read(folder: &Path) -> Result<Texts, Error> {
     let mut left = MAX_TEXT;
     for path in walk(folder, &["rules", "lock"])? {
         let name = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
-        let text = text_within(&path, left)?.ok_or_else(|| too_large(folder, "16 MiB"))?;
+        // One that is too large by itself is named, otherwise it is all of them.
+        let alone = std::fs::metadata(&path).is_ok_and(|file| file.len() > MAX_TEXT);
+        let text = text_within(&path, left)?.ok_or_else(|| too_large(if alone { &path } else { folder }, "16 MiB"))?;
         left -= text.len() as u64;
         if path.extension().is_some_and(|ending| ending == "lock") {
             texts.locks.insert(name, text);
@@ -114,7 +128,8 @@ pub fn text(path: &Path) -> Result<String, Error> {
     text_within(path, MAX_TEXT)?.ok_or_else(|| too_large(path, "16 MiB"))
 }
 
-/// All files below `folder` with one of these endings, in order. Links are not followed, so a loop of them is none.
+/// All files below `folder` with one of these endings, in order. Links to files are followed, links to folders are
+/// refused: they may lead in a circle. What begins with a dot is left alone.
 fn walk(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, Error> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_path_buf()];
@@ -124,10 +139,26 @@ fn walk(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, Error> {
             let path = entry.path();
             let kind = entry.file_type().map_err(|source| unreadable(&path, source))?;
             let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-            if kind.is_dir() {
+            let wanted = endings.contains(&ending);
+            if entry.file_name().as_encoded_bytes().starts_with(b".") {
+                continue;
+            } else if kind.is_dir() {
                 folders.push(path);
-            } else if kind.is_file() && endings.contains(&ending) {
-                files.push(path);
+            } else if wanted || kind.is_symlink() {
+                // Behind a link stands what it leads to. One that leads nowhere matters where rules are expected.
+                let behind = match std::fs::metadata(&path) {
+                    Ok(behind) => behind,
+                    Err(_) if !wanted => continue,
+                    Err(source) => return Err(unreadable(&path, source)),
+                };
+                let path_of = || path.display().to_string();
+                if behind.is_dir() {
+                    return Err(Error::NoFile { path: path_of(), what: "a link to a folder" });
+                } else if wanted && !behind.is_file() {
+                    return Err(Error::NoFile { path: path_of(), what: "no file" });
+                } else if wanted {
+                    files.push(path);
+                }
             }
             if files.len() > MAX_FILES {
                 return Err(too_large(folder, "2,000 files"));
@@ -146,7 +177,11 @@ fn text_within(path: &Path, limit: u64) -> Result<Option<String>, Error> {
     if bytes.len() as u64 > limit {
         return Ok(None);
     }
-    String::from_utf8(bytes).map(Some).map_err(|_| Error::NoText { path: path.display().to_string() })
+    String::from_utf8(bytes).map(Some).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        Error::NoText { path: path.display().to_string(), line }
+    })
 }
 
 fn unreadable(path: &Path, source: std::io::Error) -> Error {
