@@ -207,7 +207,7 @@ pub enum Body {
         entity: String,
         /// The living record.
         into: String,
-        /// All ids that are no longer its own name.
+        /// All ids that are no longer its own name; where one record had precedence, its id comes first.
         gone: Vec<String>,
     },
     /// A link of a record was made or removed; the record should be read.

@@ -138,7 +138,7 @@ fn our_own_echo_is_own_in_both_forms_and_nobody_elses() {
 fn samples_say_what_happened_to_which_record() {
     let body = |set, name| -> Vec<Body> { read(set, 1, name).into_iter().map(|message| message.body).collect() };
     let [merge] = body("set-a-classic-v3", "merge").try_into().expect("one event");
-    let gone = vec!["201000000102".to_owned(), "201000000101".to_owned()];
+    let gone = vec!["201000000101".to_owned(), "201000000102".to_owned()];
     assert_eq!(merge, Body::Merged { entity: "Contact".into(), into: "201000000777".into(), gone });
 
     // The shipped rules do not listen to links of companies, so the lock has no name for them.

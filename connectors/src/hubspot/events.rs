@@ -118,7 +118,8 @@ fn merged(entity: &str, object: &str, event: &Json) -> Option<Body> {
     let into = living.into_iter().find(|id| !id.is_empty())?;
     let mentioned = event["mergedObjectIds"].as_array().into_iter().flatten().map(text);
     let mut gone: Vec<String> = Vec::new();
-    for id in mentioned.chain([primary, object.to_owned()]) {
+    // The primary first: its values live on, so what hangs on it is the first to follow.
+    for id in std::iter::once(primary).chain(mentioned).chain([object.to_owned()]) {
         if !id.is_empty() && id != into && !gone.contains(&id) {
             gone.push(id);
         }
@@ -227,13 +228,13 @@ mod tests {
         };
         let ids = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
         let third = json!({"objectId": 1, "primaryObjectId": 1, "mergedObjectIds": [2], "newObjectId": 3});
-        assert_eq!(merge(third), ("3".to_owned(), ids(&["2", "1"])));
+        assert_eq!(merge(third), ("3".to_owned(), ids(&["1", "2"])));
         let old = json!({"objectId": 1, "primaryObjectId": 1, "mergedObjectIds": [2]});
         assert_eq!(merge(old), ("1".to_owned(), ids(&["2"])));
         let loser = json!({"objectId": 2, "primaryObjectId": 1, "mergedObjectIds": [2]});
         assert_eq!(merge(loser), ("1".to_owned(), ids(&["2"])));
         let living = json!({"objectId": 3, "primaryObjectId": 1, "mergedObjectIds": [2, 3], "newObjectId": 3});
-        assert_eq!(merge(living), ("3".to_owned(), ids(&["2", "1"])));
+        assert_eq!(merge(living), ("3".to_owned(), ids(&["1", "2"])));
     }
 
     #[test]
