@@ -5,7 +5,7 @@ use dsl::program::Side;
 use dsl::schema::EntityName;
 
 use super::context::{Context, Task};
-use super::rows::{LinkState, Owner, slot};
+use super::rows::{LinkRow, LinkState, Owner, slot};
 use super::{Lane, LaneKind, identity, incident, sync};
 use crate::ids::LinkId;
 use crate::ledger::Error;
@@ -24,6 +24,8 @@ pub(super) fn side_deleted(cx: &mut Context<'_>, id: LinkId, entity: &EntityName
     if erased {
         link.base.clear();
         link.parked.clear();
+        // A claim is a key by its value.
+        identity::release(cx, &mut link);
         link.state = LinkState::Gone;
         incident::settle(cx, &format!("link {id}"))?;
         identity::log(
@@ -90,16 +92,21 @@ pub(super) fn side_merged(cx: &mut Context<'_>, index: usize, side: Side, into: 
     let new_key = identity::link_of(&rule.name, side, into);
     let mut link = identity::load(cx, loser)?;
     match cx.get::<LinkId>(&new_key)? {
-        None => {
-            link.set_id(side, Some(into.to_owned()));
-            cx.delete(old_key);
-            cx.put(new_key, &loser);
-            identity::log(cx, loser, &link, "merged", format!("{gone} was merged into {into}"));
-            identity::store(cx, loser, &link);
-            cx.task(Task::Link(loser));
-        }
+        None => follow(cx, loser, link, side, into, gone),
         Some(winner) if winner == loser => {}
         Some(winner) => {
+            let mut held = identity::load(cx, winner)?;
+            let in_flight = held.flight.iter().any(Option::is_some);
+            if link.id(side.other()).is_some() && held.id(side.other()).is_none() && !in_flight {
+                // Only one of them has a partner: that pair lives on.
+                sync::withdraw(cx, &mut held);
+                identity::release(cx, &mut held);
+                held.state = LinkState::Gone;
+                incident::settle(cx, &format!("link {winner}"))?;
+                identity::store(cx, winner, &held);
+                follow(cx, loser, link, side, into, gone);
+                return Ok(());
+            }
             sync::withdraw(cx, &mut link);
             let paired = link.id(side.other()).is_some();
             if paired {
@@ -118,4 +125,14 @@ pub(super) fn side_merged(cx: &mut Context<'_>, index: usize, side: Side, into: 
         }
     }
     Ok(())
+}
+
+/// A link takes the id that its record has from now on.
+fn follow(cx: &mut Context<'_>, id: LinkId, mut link: LinkRow, side: Side, into: &str, gone: &str) {
+    cx.delete(identity::link_of(&link.sync, side, gone));
+    link.set_id(side, Some(into.to_owned()));
+    cx.put(identity::link_of(&link.sync, side, into), &id);
+    identity::log(cx, id, &link, "merged", format!("{gone} was merged into {into}"));
+    identity::store(cx, id, &link);
+    cx.task(Task::Link(id));
 }
