@@ -350,7 +350,13 @@ fn join(
         return Ok(());
     }
     if held.state == LinkState::Gone {
+        // The partner it had may find another one; what they agreed on means nothing to a new pair.
         release(cx, &mut held);
+        if let Some(partner) = held.id(side.other()).cloned() {
+            cx.delete(link_of(&rule.name, side.other(), &partner));
+            held.set_id(side.other(), None);
+            held.base.clear();
+        }
         store(cx, holder, &held);
         cx.task(Task::Link(id));
         return Ok(());
