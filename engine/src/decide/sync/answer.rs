@@ -108,6 +108,10 @@ pub(in crate::decide) fn answered(
         Answer::Refused { reason, refusal: Refusal::Exists(existing) } => {
             adopt(cx, id, &mut link, &rule, side, existing.as_deref(), reason, writes)?;
             identity::store(cx, id, &link);
+            if matches!(link.state, LinkState::Parked(_)) {
+                // As with every refusal: nothing is sent again until something changes.
+                return Ok(());
+            }
         }
         Answer::Refused { reason, refusal } => {
             let why = match refusal {
@@ -289,6 +293,12 @@ pub(super) fn adopt(
             if let Some(holder) = cx.get::<LinkId>(&identity::link_of(&rule.name, side, existing))?
                 && holder != id
             {
+                if identity::load(cx, holder)?.id(side.other()).is_none() {
+                    // It looks for its partner too: the key brings the two together.
+                    link.state = LinkState::Looking;
+                    link.since = cx.now;
+                    return Ok(());
+                }
                 let why = format!(
                     "{} has this record as {existing} already, and it is paired with another one",
                     entity.system
