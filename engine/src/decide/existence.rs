@@ -23,6 +23,7 @@ pub(super) fn side_deleted(cx: &mut Context<'_>, id: LinkId, entity: &EntityName
     let system = &entity.system;
     if erased {
         link.base.clear();
+        link.restores.clear();
         link.parked.clear();
         // A claim is a key by its value.
         identity::release(cx, &mut link);
