@@ -19,7 +19,7 @@
 //! the record until a transform changes it, numbers and money are decimals, and no tree of the JSON is made except for
 //! structured fields and lists.
 //!
-//! Reading order: `trie` and `fill` (bytes to slots), `read` (slots to cells), `compile` (rules to operations), `run`,
+//! Reading order: `trie`, `scan` and `fill` (bytes to slots), `read` (slots to cells), `compile` (rules to operations), `run`,
 //! `write` (cells to bytes).
 
 mod cell;
@@ -28,6 +28,7 @@ mod fill;
 mod instant;
 mod read;
 mod run;
+mod scan;
 mod slot;
 mod trie;
 mod write;

@@ -41,10 +41,6 @@ impl<'a> Cell<'a> {
         if text.is_empty() { Self::Empty } else { Self::Owned(text) }
     }
 
-    pub(super) fn decimal(number: Decimal) -> Self {
-        Self::Decimal(number.normalize())
-    }
-
     /// A constant of the plan.
     pub(super) fn borrowed(value: &'a Value) -> Self {
         match value {

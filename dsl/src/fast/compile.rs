@@ -29,6 +29,8 @@ pub(super) struct Compiled {
     pub(super) columns: Vec<Column>,
     pub(super) fields: Vec<Field>,
     pub(super) options: Vec<Options>,
+    /// Bytes that a record usually needs at most.
+    pub(super) room: usize,
     /// `only where`.
     pub(super) only: Option<Code>,
     /// Properties in the order of their names, then links in the order of the lines.
@@ -184,6 +186,7 @@ pub(super) fn compile(program: &Program, sync: &Sync, to: Side, purpose: Purpose
             columns: Vec::new(),
             fields: Vec::new(),
             options: Vec::new(),
+            room: 0,
             only: None,
             lines: Vec::new(),
             in_order: Vec::new(),
@@ -209,6 +212,7 @@ pub(super) fn compile(program: &Program, sync: &Sync, to: Side, purpose: Purpose
         }
     }
     let mut made = compiler.made;
+    made.room = 2 + 48 * named.len();
     made.lines = named.into_values().chain(links).collect();
     let by_rule: BTreeSet<(usize, usize)> =
         made.lines.iter().enumerate().map(|(position, line)| (line.index, position)).collect();

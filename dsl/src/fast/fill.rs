@@ -1,214 +1,131 @@
-//! Bytes of a record to slots, guided by the trie: what no line reads is skipped without making anything of it.
+//! Bytes of a record to slots, guided by the trie: what no line reads is gone over without making anything of it.
+//!
+//! Always true: the record is gone over once; what stands in a slot is what `serde_json` would make of it.
 
 use std::borrow::Cow;
-use std::fmt;
-
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::Stop;
+use super::scan::{DEPTH, Quoted, Scan, Wrong};
 use super::slot::Slot;
 use super::trie::{Child, Trie};
 
 /// The slots of a record.
 pub(super) fn fill<'a>(trie: &Trie, count: usize, record: &'a [u8]) -> Result<Vec<Slot<'a>>, Stop> {
     let text = std::str::from_utf8(record).map_err(|error| Stop::NoRecord(error.to_string()))?;
-    let mut slots = vec![Slot::Absent; count];
-    let mut json = serde_json::Deserializer::from_str(text);
-    let object = Object { trie, node: 0, slots: &mut slots };
-    object.deserialize(&mut json).and_then(|()| json.end()).map_err(|error| Stop::NoRecord(error.to_string()))?;
-    Ok(slots)
+    let mut fill =
+        Fill { trie, scan: Scan { text, at: 0 }, slots: std::iter::repeat_with(Slot::default).take(count).collect() };
+    let whole = fill.object(0, 0).and_then(|()| match (fill.scan.next(), fill.scan.at == text.len()) {
+        (_, true) => Ok(()),
+        (_, false) => Err("something stands behind it"),
+    });
+    match whole {
+        Ok(()) => Ok(fill.slots),
+        Err(wrong) => Err(Stop::NoRecord(format!("{wrong} at byte {}", fill.scan.at))),
+    }
 }
 
-/// An object whose members go into slots.
-struct Object<'t, 's, 'a> {
+struct Fill<'t, 'a> {
     trie: &'t Trie,
-    node: u16,
-    slots: &'s mut [Slot<'a>],
+    scan: Scan<'a>,
+    slots: Vec<Slot<'a>>,
 }
 
-impl<'a> DeserializeSeed<'a> for Object<'_, '_, 'a> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<(), D::Error> {
-        json.deserialize_map(self)
-    }
-}
-
-impl<'a> Visitor<'a> for Object<'_, '_, 'a> {
-    type Value = ();
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("an object")
-    }
-
-    fn visit_map<M: MapAccess<'a>>(self, mut members: M) -> Result<(), M::Error> {
-        let Self { trie, node, slots } = self;
-        while let Some(child) = members.next_key_seed(Key { trie, node })? {
+impl<'a> Fill<'_, 'a> {
+    /// An object whose members go into the slots of a node.
+    fn object(&mut self, node: u16, depth: u32) -> Result<(), Wrong> {
+        self.scan.expect(b'{', "an object is expected")?;
+        if depth >= DEPTH {
+            return Err("it is nested too deeply");
+        }
+        if self.scan.next() == b'}' {
+            self.scan.at += 1;
+            return Ok(());
+        }
+        loop {
+            let key = self.scan.quoted()?;
+            let child =
+                if key.escaped { self.trie.child(node, &unescaped(key)?) } else { self.trie.child(node, key.inside) };
+            self.scan.expect(b':', "a colon is expected")?;
             match child {
-                None => {
-                    members.next_value::<IgnoredAny>()?;
+                None => self.scan.skip(depth + 1)?,
+                Some(Child::Field(slot)) => {
+                    let value = self.value(depth + 1)?;
+                    self.slots[usize::from(slot)] = value;
                 }
-                Some(Child::Field(slot)) => slots[usize::from(slot)] = members.next_value_seed(Field)?,
                 Some(Child::Link { slot, behind, node }) => {
                     // A key that stands twice counts the second time, with nothing left of the first.
-                    let nested = &mut slots[usize::from(slot)..usize::from(behind)];
-                    nested.fill(Slot::Absent);
-                    members.next_value_seed(Link { trie, node, slot: usize::from(slot), slots: &mut *slots })?;
+                    self.slots[usize::from(slot)..usize::from(behind)].fill(Slot::Absent);
+                    let value = if self.scan.next() == b'{' {
+                        self.object(node, depth + 1)?;
+                        Slot::Record
+                    } else {
+                        self.value(depth + 1)?
+                    };
+                    self.slots[usize::from(slot)] = value;
                 }
             }
+            let byte = self.scan.next();
+            self.scan.at += 1;
+            match byte {
+                b',' => {}
+                b'}' => return Ok(()),
+                _ => return Err("a comma or the end of an object is expected"),
+            }
         }
-        Ok(())
+    }
+
+    /// A field's value.
+    fn value(&mut self, depth: u32) -> Result<Slot<'a>, Wrong> {
+        let scan = &mut self.scan;
+        Ok(match scan.next() {
+            b'"' => {
+                let quoted = scan.quoted()?;
+                Slot::Text(if quoted.escaped { unescaped(quoted)?.into() } else { Cow::Borrowed(quoted.inside) })
+            }
+            b't' => {
+                scan.word("true")?;
+                Slot::Flag(true)
+            }
+            b'f' => {
+                scan.word("false")?;
+                Slot::Flag(false)
+            }
+            b'n' => {
+                scan.word("null")?;
+                Slot::Null
+            }
+            b'{' | b'[' => {
+                let start = scan.at;
+                scan.skip(depth)?;
+                let tree = serde_json::from_str(&scan.text[start..scan.at]);
+                Slot::Tree(Box::new(tree.map_err(|_| "a text or number in a structured value cannot be held")?))
+            }
+            _ => {
+                let (number, whole) = scan.number()?;
+                match number.parse::<i64>() {
+                    // A negative zero is no whole number.
+                    Ok(number) if whole && number != 0 => Slot::Signed(number),
+                    Ok(_) if whole && number == "0" => Slot::Signed(0),
+                    _ => rare(number)?,
+                }
+            }
+        })
     }
 }
 
-/// A key, looked up where it stands.
-struct Key<'t> {
-    trie: &'t Trie,
-    node: u16,
+/// What escapes mean.
+#[cold]
+fn unescaped(quoted: Quoted<'_>) -> Result<String, Wrong> {
+    serde_json::from_str(&format!("\"{}\"", quoted.inside)).map_err(|_| "half a character is escaped")
 }
 
-impl<'a> DeserializeSeed<'a> for Key<'_> {
-    type Value = Option<Child>;
-
-    fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<Self::Value, D::Error> {
-        json.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for Key<'_> {
-    type Value = Option<Child>;
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("a key")
-    }
-
-    fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
-        Ok(self.trie.child(self.node, key))
-    }
-}
-
-/// A field's value.
-struct Field;
-
-impl<'a> DeserializeSeed<'a> for Field {
-    type Value = Slot<'a>;
-
-    fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<Slot<'a>, D::Error> {
-        json.deserialize_any(self)
-    }
-}
-
-impl<'a> Visitor<'a> for Field {
-    type Value = Slot<'a>;
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("a value")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Slot<'a>, E> {
-        Ok(Slot::Null)
-    }
-
-    fn visit_bool<E: Error>(self, yes: bool) -> Result<Slot<'a>, E> {
-        Ok(Slot::Flag(yes))
-    }
-
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Slot<'a>, E> {
-        Ok(Slot::Signed(number))
-    }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Slot<'a>, E> {
-        Ok(i64::try_from(number).map_or(Slot::Unsigned(number), Slot::Signed))
-    }
-
-    fn visit_f64<E: Error>(self, number: f64) -> Result<Slot<'a>, E> {
-        Ok(Slot::Float(number))
-    }
-
-    fn visit_borrowed_str<E: Error>(self, text: &'a str) -> Result<Slot<'a>, E> {
-        Ok(Slot::Text(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Slot<'a>, E> {
-        Ok(Slot::Text(Cow::Owned(text.to_owned())))
-    }
-
-    fn visit_seq<S: SeqAccess<'a>>(self, values: S) -> Result<Slot<'a>, S::Error> {
-        use serde::Deserialize;
-        serde_json::Value::deserialize(serde::de::value::SeqAccessDeserializer::new(values)).map(Slot::Tree)
-    }
-
-    fn visit_map<M: MapAccess<'a>>(self, members: M) -> Result<Slot<'a>, M::Error> {
-        use serde::Deserialize;
-        serde_json::Value::deserialize(serde::de::value::MapAccessDeserializer::new(members)).map(Slot::Tree)
-    }
-}
-
-/// A link's value: the linked record, its id, or nothing.
-struct Link<'t, 's, 'a> {
-    trie: &'t Trie,
-    node: u16,
-    slot: usize,
-    slots: &'s mut [Slot<'a>],
-}
-
-impl<'a> DeserializeSeed<'a> for Link<'_, '_, 'a> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<(), D::Error> {
-        json.deserialize_any(self)
-    }
-}
-
-impl<'a> Visitor<'a> for Link<'_, '_, 'a> {
-    type Value = ();
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("a linked record")
-    }
-
-    fn visit_map<M: MapAccess<'a>>(self, members: M) -> Result<(), M::Error> {
-        self.slots[self.slot] = Slot::Record;
-        Object { trie: self.trie, node: self.node, slots: self.slots }.visit_map(members)
-    }
-
-    fn visit_seq<S: SeqAccess<'a>>(self, values: S) -> Result<(), S::Error> {
-        self.slots[self.slot] = Field.visit_seq(values)?;
-        Ok(())
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        self.slots[self.slot] = Slot::Null;
-        Ok(())
-    }
-
-    fn visit_bool<E: Error>(self, yes: bool) -> Result<(), E> {
-        self.slots[self.slot] = Slot::Flag(yes);
-        Ok(())
-    }
-
-    fn visit_i64<E: Error>(self, number: i64) -> Result<(), E> {
-        self.slots[self.slot] = Slot::Signed(number);
-        Ok(())
-    }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<(), E> {
-        self.slots[self.slot] = Field.visit_u64(number)?;
-        Ok(())
-    }
-
-    fn visit_f64<E: Error>(self, number: f64) -> Result<(), E> {
-        self.slots[self.slot] = Slot::Float(number);
-        Ok(())
-    }
-
-    fn visit_borrowed_str<E: Error>(self, text: &'a str) -> Result<(), E> {
-        self.slots[self.slot] = Slot::Text(Cow::Borrowed(text));
-        Ok(())
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        self.slots[self.slot] = Field.visit_str(text)?;
-        Ok(())
-    }
+/// A number with a fraction, with an exponent, or too large for 64 bits.
+#[cold]
+fn rare(number: &str) -> Result<Slot<'static>, Wrong> {
+    let number: serde_json::Number = serde_json::from_str(number).map_err(|_| "a number is too large")?;
+    Ok(match (number.as_u64(), number.as_f64()) {
+        (Some(number), _) => Slot::Unsigned(number),
+        (None, Some(number)) => Slot::Float(number),
+        (None, None) => return Err("a number is too large"),
+    })
 }

@@ -87,7 +87,7 @@ impl Source {
                 None => self.slow(program, slot),
             },
             (Kind::Decimal, Slot::Text(text)) => match number(text) {
-                Some((mantissa, scale)) => Ok(Cell::decimal(Decimal::new(mantissa, scale))),
+                Some((mantissa, scale)) => Ok(Cell::Decimal(normal(mantissa, scale))),
                 None => self.slow(program, slot),
             },
             (Kind::Decimal, Slot::Signed(number)) => Ok(Cell::Decimal(Decimal::from(*number))),
@@ -127,6 +127,15 @@ fn text() -> Field {
         custom: false,
         protect: false,
     }
+}
+
+/// A decimal without trailing zeros.
+fn normal(mut mantissa: i64, mut scale: u32) -> Decimal {
+    while scale > 0 && mantissa % 10 == 0 {
+        mantissa /= 10;
+        scale -= 1;
+    }
+    Decimal::new(mantissa, scale)
 }
 
 /// Digits with or without a point and a sign, as a whole number and how many of its digits stand behind the point.
@@ -171,6 +180,8 @@ mod tests {
             if let Some((mantissa, scale)) = number(&text) {
                 let simple: rust_decimal::Decimal = text.parse().expect("a number");
                 prop_assert_eq!(rust_decimal::Decimal::new(mantissa, scale), simple);
+                let normal = super::normal(mantissa, scale);
+                prop_assert_eq!((normal.mantissa(), normal.scale()), (simple.normalize().mantissa(), simple.normalize().scale()));
             }
         }
     }

@@ -29,6 +29,7 @@ pub(super) fn run(
         }
     }
     let start = out.len();
+    out.reserve(compiled.room);
     let mut links = Vec::new();
     let mut before = b'{';
     for line in &compiled.lines {

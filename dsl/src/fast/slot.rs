@@ -20,7 +20,7 @@ pub(super) enum Slot<'a> {
     /// A link's record, whose members stand in slots of their own.
     Record,
     /// An array or object in the place of a field.
-    Tree(Json),
+    Tree(Box<Json>),
 }
 
 impl Slot<'_> {
@@ -43,7 +43,7 @@ impl Slot<'_> {
             Self::Float(number) => (*number).into(),
             Self::Text(text) => (&**text).into(),
             Self::Record => Json::Object(serde_json::Map::new()),
-            Self::Tree(tree) => tree.clone(),
+            Self::Tree(tree) => Json::clone(tree),
         }
     }
 }
