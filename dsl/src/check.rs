@@ -22,6 +22,7 @@ mod paths;
 mod record;
 mod roundtrip;
 mod scenario;
+mod session;
 mod stages;
 mod sync;
 mod systems;
@@ -35,17 +36,20 @@ mod world;
 mod writers;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use crate::ast::{Item, ItemKind};
 use crate::diagnostic::{Problem, Severity};
+use crate::parallel;
 use crate::parse::{Parse, on_known_stack, parse};
 use crate::program::test::Test;
 use crate::program::{Program, Used};
-use crate::schema::EntityName;
+use crate::schema::{EntityName, read_lock};
 use crate::source::{FileId, SourceFile};
-use world::World;
+pub use session::Session;
+use world::{Locks, World};
 
 /// What became of a rule set.
 #[derive(Debug)]
@@ -85,18 +89,35 @@ fn compiled(
     locks: &BTreeMap<String, String>,
     today: Option<jiff::civil::Date>,
 ) -> Compiled {
-    let sources = files.iter().enumerate().map(|(index, (path, text))| {
-        let id = FileId(u32::try_from(index).unwrap_or(u32::MAX));
-        SourceFile::new(id, path.clone(), text)
-    });
-    let size = files.iter().fold(0usize, |sum, (_, text)| sum.saturating_add(text.len()));
-    let large = files.len() > MAX_FILES || size > MAX_TEXT;
+    let sources = sources(files);
     // What is too large is not read at all; `check` says so.
-    let parsed = sources.map(|file| {
-        let tree = if large { Parse::default() } else { parse(&file) };
-        (file, tree)
-    });
-    check(parsed.collect(), locks, today)
+    let parsed = if too_large(&sources) {
+        sources.into_iter().map(|file| (file, Parse::default())).collect()
+    } else {
+        parse_all(sources)
+    };
+    check(parsed, locks, today)
+}
+
+/// Files of a rule set by path and text; the id of each is its position.
+#[must_use]
+pub fn sources(files: &[(String, String)]) -> Vec<SourceFile> {
+    let file = |(index, (path, text)): (usize, &(String, String))| {
+        SourceFile::new(FileId(u32::try_from(index).unwrap_or(u32::MAX)), path.clone(), text)
+    };
+    files.iter().enumerate().map(file).collect()
+}
+
+/// Parses files on all cores; the result does not depend on how many there are.
+#[must_use]
+pub fn parse_all(files: Vec<SourceFile>) -> Vec<(SourceFile, Parse)> {
+    let trees = parallel::map(&files, parse);
+    files.into_iter().zip(trees).collect()
+}
+
+fn too_large(files: &[SourceFile]) -> bool {
+    let size = files.iter().fold(0usize, |sum, file| sum.saturating_add(file.text.len()));
+    files.len() > MAX_FILES || size > MAX_TEXT
 }
 
 /// Checks files that are parsed already, such as those of an editor that parses only what changed. The id of each
@@ -105,6 +126,16 @@ fn compiled(
 pub fn check(
     files: Vec<(SourceFile, Parse)>,
     locks: &BTreeMap<String, String>,
+    today: Option<jiff::civil::Date>,
+) -> Compiled {
+    check_with(files, locks, &read(locks), today)
+}
+
+/// Checks with locks that are read already.
+fn check_with(
+    files: Vec<(SourceFile, Parse)>,
+    locks: &BTreeMap<String, String>,
+    read: &Locks,
     today: Option<jiff::civil::Date>,
 ) -> Compiled {
     let mut sources = Vec::new();
@@ -127,7 +158,7 @@ pub fn check(
     }
     let broken = problems.iter().any(|p| p.severity() == Severity::Error);
     let hash = hash(&sources, locks);
-    let mut world = World::new(&sources, locks, hash, broken);
+    let mut world = World::new(&sources, read, hash, broken);
     world.lost = lost;
     world.spoiled = problems.iter().map(Problem::span).collect();
     let repeated = world.declare(&items);
@@ -171,6 +202,13 @@ pub fn check(
     let tests = if failed { Vec::new() } else { std::mem::take(&mut world.tests) };
     let program = (!failed).then(|| world.finish());
     Compiled { files: sources, problems, program, tests, items }
+}
+
+/// Reads all locks.
+fn read(texts: &BTreeMap<String, String>) -> Locks {
+    let texts: Vec<(&String, &String)> = texts.iter().collect();
+    let read = parallel::map(&texts, |(_, text)| read_lock(text).map(Arc::new));
+    texts.into_iter().map(|(path, _)| path.clone()).zip(read).collect()
 }
 
 /// Over paths and texts of rules and locks, whatever the order of the files; tests are no part of it.

@@ -12,6 +12,7 @@ pub mod graph;
 pub mod ide;
 pub mod near;
 mod outline;
+mod parallel;
 pub mod parse;
 pub mod program;
 pub mod schema;

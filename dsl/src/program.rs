@@ -8,6 +8,7 @@
 pub mod test;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::ast::{OnDelete, Priority, SecondStart};
 use crate::schema::{Delivery, EntityName, Field, Lock, Lookup};
@@ -50,8 +51,8 @@ pub struct Used {
 /// A system as the rules declare it.
 #[derive(Debug, Clone)]
 pub struct System {
-    /// What its lock says.
-    pub lock: Lock,
+    /// What its lock says, shared with every other program of the same lock.
+    pub lock: Arc<Lock>,
     /// `limit`s by name: `api`, `bulk`, `webhooks`.
     pub limits: BTreeMap<String, Limit>,
     /// How long a read may serve lookups and texts.

@@ -1,5 +1,6 @@
 //! The commands. Exit codes everywhere: 0 fine, 1 findings or a refused operation, 2 could not run.
 
+mod bench;
 mod client;
 mod config;
 mod demo;
@@ -80,6 +81,8 @@ enum Command {
     /// The lock of a system, from the system itself.
     #[command(subcommand)]
     Schema(schema::Command),
+    /// Measure what this machine can do.
+    Bench(bench::Arguments),
     /// Run a twin alone.
     #[command(subcommand)]
     Sandbox(sandbox::Command),
@@ -119,6 +122,7 @@ pub fn main() -> u8 {
         Command::Webhook(command) => webhook::run(&command),
         Command::Config(command) => config::run(&command),
         Command::Schema(command) => schema::run(&command),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Sandbox(command) => sandbox::run(command),
     }
 }

@@ -263,7 +263,7 @@ mod tests {
             .collect();
         Program {
             hash: String::new(),
-            systems: BTreeMap::from([("crm".to_owned(), dsl::program::System { lock, limits, cache: None })]),
+            systems: BTreeMap::from([("crm".to_owned(), dsl::program::System { lock: lock.into(), limits, cache: None })]),
             choices: Vec::new(),
             tables: Vec::new(),
             syncs: Vec::new(),

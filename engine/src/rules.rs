@@ -8,6 +8,23 @@ use std::path::{Path, PathBuf};
 
 use dsl::check::{Compiled, compile};
 
+/// The shipped integration as it was built in, without its tests: paths in its folder, and texts.
+pub const SHIPPED: &[(&str, &str)] = &[
+    ("systems.rules", include_str!("../../rules/systems.rules")),
+    ("words.rules", include_str!("../../rules/words.rules")),
+    ("contacts.rules", include_str!("../../rules/contacts.rules")),
+    ("companies.rules", include_str!("../../rules/companies.rules")),
+    ("deals.rules", include_str!("../../rules/deals.rules")),
+    ("tickets.rules", include_str!("../../rules/tickets.rules")),
+    ("notes.rules", include_str!("../../rules/notes.rules")),
+    ("activities.rules", include_str!("../../rules/activities.rules")),
+    ("onboarding.rules", include_str!("../../rules/onboarding.rules")),
+    ("events.rules", include_str!("../../rules/events.rules")),
+    ("schemas/app.lock", include_str!("../../rules/schemas/app.lock")),
+    ("schemas/crm.lock", include_str!("../../rules/schemas/crm.lock")),
+    ("schemas/mail.lock", include_str!("../../rules/schemas/mail.lock")),
+];
+
 /// Why a rule set cannot be read.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum Error {

@@ -1,6 +1,7 @@
 //! `events`: doors, and a route for every message.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::world::{World, entity_name};
 use crate::ast::{self, Item, ItemKind, RouteTo};
@@ -97,7 +98,8 @@ impl World<'_> {
         }
         // Whoever reads the system's messages goes by its lock.
         if let Some((Some(by), _)) = &events.dedupe
-            && let Some(deliveries) = self.systems.get_mut(&system).and_then(|s| s.lock.deliveries.as_mut())
+            && let Some(deliveries) =
+                self.systems.get_mut(&system).and_then(|s| Arc::make_mut(&mut s.lock).deliveries.as_mut())
         {
             deliveries.dedupe = vec![by.names.iter().map(|n| n.value.as_str()).collect::<Vec<_>>().join(".")];
         }
@@ -149,7 +151,8 @@ impl World<'_> {
         {
             return;
         }
-        let Some(deliveries) = self.systems.get(system).and_then(|s| s.lock.deliveries.clone()) else { return };
+        let Some(lock) = self.systems.get(system).map(|s| s.lock.clone()) else { return };
+        let Some(deliveries) = &lock.deliveries else { return };
         let mut wrong: Vec<(&ast::Name, EntityName)> = Vec::new();
         for message in &route.messages {
             let Some(found) = meant(&deliveries.messages, &message.value).and_then(|n| deliveries.messages.get(n))

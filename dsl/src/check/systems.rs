@@ -1,12 +1,13 @@
 //! `system` and `entity`: locks, their age, limits that exist.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::world::World;
 use crate::ast::{self, Item, ItemKind};
 use crate::diagnostic::Problem;
 use crate::program::{self, Limit};
-use crate::schema::{Entity, EntityName, Field, Lock, Type, read_lock};
+use crate::schema::{Entity, EntityName, Field, Lock, Type};
 use crate::source::{FileId, Span};
 
 impl World<'_> {
@@ -57,9 +58,9 @@ impl World<'_> {
                     self.unread.insert(name.clone());
                     self.bare.insert(name.clone(), system.name.span);
                 }
-                empty_lock(name)
+                empty_lock(name).into()
             }
-            Some(path) => match self.lock_texts.get(&path.value).map(|text| read_lock(text)) {
+            Some(path) => match self.locks.get(&path.value).cloned() {
                 Some(Ok(lock)) => {
                     self.lock_paths.insert(name.clone(), path.value.clone());
                     if lock.system != *name {
@@ -72,7 +73,7 @@ impl World<'_> {
                         self.tell(problem.help(format!("run `engine schema pull {name}`")));
                         self.broken = true;
                         self.unread.insert(name.clone());
-                        empty_lock(name)
+                        empty_lock(name).into()
                     } else {
                         lock
                     }
@@ -84,7 +85,7 @@ impl World<'_> {
                     self.tell(problem.help(error.reason));
                     self.broken = true;
                     self.unread.insert(name.clone());
-                    empty_lock(name)
+                    empty_lock(name).into()
                 }
                 None => {
                     let problem = Problem::new(
@@ -96,7 +97,7 @@ impl World<'_> {
                     self.tell(problem.help(format!("run `engine schema pull {name}`")));
                     self.broken = true;
                     self.unread.insert(name.clone());
-                    empty_lock(name)
+                    empty_lock(name).into()
                 }
             },
         };
@@ -184,7 +185,7 @@ impl World<'_> {
         }
         let ty = item.changed_at.as_ref().map(|at| entity.fields.get(&at.value).map(|field| field.ty.clone()));
         if let Some(system) = self.systems.get_mut(&name.system) {
-            system.lock.entities.insert(name.entity.clone(), entity);
+            Arc::make_mut(&mut system.lock).entities.insert(name.entity.clone(), entity);
         }
         match (&item.changed_at, ty) {
             (Some(at), Some(None)) => self.no_field(&name, at),

@@ -1,11 +1,12 @@
 //! What all passes look things up in, and where they leave what they found.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::ast::{self, Item, ItemKind, Qualified};
 use crate::diagnostic::Problem;
 use crate::program::{self, Choice, Door, Place, Program, Table, Used};
-use crate::schema::{Entity, EntityName, Field};
+use crate::schema::{Entity, EntityName, Field, Lock, Unreadable};
 use crate::source::{FileId, SourceFile, Span};
 
 /// Who writes a field, for E0401.
@@ -21,9 +22,13 @@ pub(super) struct Writer {
     pub(super) wins: String,
 }
 
+/// Locks by path, or why they cannot be read.
+pub(super) type Locks = BTreeMap<String, Result<Arc<Lock>, Unreadable>>;
+
 pub(super) struct World<'a> {
     pub(super) files: &'a [SourceFile],
-    pub(super) lock_texts: &'a BTreeMap<String, String>,
+    /// Locks as they were read, by path.
+    pub(super) locks: &'a Locks,
     hash: String,
     /// Some item could not be read, so what is missing may only be unread.
     pub(super) broken: bool,
@@ -74,15 +79,10 @@ pub(super) struct World<'a> {
 }
 
 impl<'a> World<'a> {
-    pub(super) fn new(
-        files: &'a [SourceFile],
-        locks: &'a BTreeMap<String, String>,
-        hash: String,
-        broken: bool,
-    ) -> Self {
+    pub(super) fn new(files: &'a [SourceFile], locks: &'a Locks, hash: String, broken: bool) -> Self {
         Self {
             files,
-            lock_texts: locks,
+            locks,
             hash,
             broken,
             lost: BTreeSet::new(),

@@ -26,13 +26,13 @@ struct RawLock {
     connector: String,
     product: Option<String>,
     pulled: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unique")]
     entities: BTreeMap<String, RawEntity>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unique")]
     events: BTreeMap<String, RawEvent>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unique")]
     operations: BTreeMap<String, RawOperation>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unique")]
     lookups: BTreeMap<String, RawLookup>,
     deliveries: Option<RawDeliveries>,
 }
@@ -46,9 +46,9 @@ struct RawEntity {
     batch: Option<usize>,
     #[serde(default)]
     create_needs: Vec<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unique")]
     fields: BTreeMap<String, RawField>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unique")]
     links: BTreeMap<String, RawLink>,
 }
 
@@ -83,15 +83,16 @@ struct RawLink {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawEvent {
+    #[serde(deserialize_with = "unique")]
     fields: BTreeMap<String, RawField>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawOperation {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unique")]
     params: BTreeMap<String, RawField>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unique")]
     result: BTreeMap<String, RawField>,
     delivery: Delivery,
 }
@@ -107,7 +108,7 @@ struct RawLookup {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawDeliveries {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unique")]
     envelope: BTreeMap<String, RawField>,
     name: String,
     time: String,
@@ -116,6 +117,7 @@ struct RawDeliveries {
     order: String,
     #[serde(default)]
     verify: Vec<String>,
+    #[serde(deserialize_with = "unique")]
     messages: BTreeMap<String, RawMessage>,
 }
 
@@ -131,13 +133,38 @@ struct RawMessage {
     generic: bool,
 }
 
+/// A mapping in which no key stands twice. The derived mappings look after theirs.
+fn unique<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(yaml: D) -> Result<BTreeMap<String, T>, D::Error> {
+    struct Members<T>(std::marker::PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> serde::de::Visitor<'de> for Members<T> {
+        type Value = BTreeMap<String, T>;
+
+        fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            out.write_str("a map")
+        }
+
+        fn visit_map<M: serde::de::MapAccess<'de>>(self, mut members: M) -> Result<Self::Value, M::Error> {
+            let mut map = BTreeMap::new();
+            while let Some(key) = members.next_key::<String>()? {
+                if map.contains_key(&key) {
+                    return Err(serde::de::Error::custom(format_args!("duplicate entry with key \"{key}\"")));
+                }
+                let value = members.next_value()?;
+                map.insert(key, value);
+            }
+            Ok(map)
+        }
+    }
+
+    yaml.deserialize_map(Members(std::marker::PhantomData))
+}
+
 /// Reads a lock.
 ///
 /// # Errors
 /// [`Unreadable`] where it is no YAML, of another form, or says something that form 1 does not have.
 pub fn read_lock(text: &str) -> Result<Lock, Unreadable> {
-    // Read as a mapping first: that refuses a key that stands twice.
-    let _: serde_yaml::Value = serde_yaml::from_str(text).map_err(|error| unreadable(&error))?;
     let raw: RawLock = serde_yaml::from_str(text).map_err(|error| unreadable(&error))?;
     if raw.lock != 1 {
         return Err(Unreadable {

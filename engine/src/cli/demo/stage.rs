@@ -17,23 +17,7 @@ use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
 use super::Failed;
-
-/// The shipped integration, so that the demo needs no folder.
-const RULES: &[(&str, &str)] = &[
-    ("systems.rules", include_str!("../../../../rules/systems.rules")),
-    ("words.rules", include_str!("../../../../rules/words.rules")),
-    ("contacts.rules", include_str!("../../../../rules/contacts.rules")),
-    ("companies.rules", include_str!("../../../../rules/companies.rules")),
-    ("deals.rules", include_str!("../../../../rules/deals.rules")),
-    ("tickets.rules", include_str!("../../../../rules/tickets.rules")),
-    ("notes.rules", include_str!("../../../../rules/notes.rules")),
-    ("activities.rules", include_str!("../../../../rules/activities.rules")),
-    ("onboarding.rules", include_str!("../../../../rules/onboarding.rules")),
-    ("events.rules", include_str!("../../../../rules/events.rules")),
-    ("schemas/app.lock", include_str!("../../../../rules/schemas/app.lock")),
-    ("schemas/crm.lock", include_str!("../../../../rules/schemas/crm.lock")),
-    ("schemas/mail.lock", include_str!("../../../../rules/schemas/mail.lock")),
-];
+use crate::rules::SHIPPED;
 
 const TOKEN: &str = "demo-token";
 const CLIENT_SECRET: &str = "demo-client-secret";
@@ -62,7 +46,7 @@ impl Stage {
     pub(super) async fn build(talks: bool, keep: bool) -> Result<Self, Failed> {
         let lock = |name: &str| {
             let text =
-                RULES.iter().find(|(path, _)| *path == format!("schemas/{name}.lock")).map_or("", |(_, text)| *text);
+                SHIPPED.iter().find(|(path, _)| *path == format!("schemas/{name}.lock")).map_or("", |(_, text)| *text);
             dsl::schema::read_lock(text).map_err(|error| Failed(error.to_string()))
         };
         let folder =
@@ -131,7 +115,7 @@ impl Stage {
             let folder = target.parent().map_or(Ok(()), std::fs::create_dir_all);
             folder.and_then(|()| std::fs::write(&target, text)).map_err(|e| Failed::at("a file")(&e))
         };
-        for (name, text) in RULES {
+        for (name, text) in SHIPPED {
             write(&format!("rules/{name}"), text)?;
         }
         write("engine.yaml", &config)?;

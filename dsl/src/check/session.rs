@@ -1,0 +1,69 @@
+//! Compiling again after an edit: only what changed is parsed, only locks that changed are read.
+//!
+//! Always true: a session gives what [`compile`](super::compile) gives for the same texts, whatever it compiled before.
+//! Everything is checked anew, because an edit in one file may be a mistake in another.
+
+use std::collections::BTreeMap;
+
+use super::world::Locks;
+use super::{Compiled, check_with, parse_all, read, sources, too_large};
+use crate::parse::{Parse, on_known_stack};
+use crate::source::SourceFile;
+
+/// What the last compilation parsed and read.
+#[derive(Debug, Default)]
+pub struct Session {
+    files: BTreeMap<String, (SourceFile, Parse)>,
+    texts: BTreeMap<String, String>,
+    locks: Locks,
+}
+
+impl Session {
+    /// Parses what is new and checks everything; see [`compile`](super::compile).
+    pub fn compile(
+        &mut self,
+        files: &[(String, String)],
+        locks: &BTreeMap<String, String>,
+        today: Option<jiff::civil::Date>,
+    ) -> Compiled {
+        on_known_stack(|| self.compiled(files, locks, today))
+    }
+
+    fn compiled(
+        &mut self,
+        files: &[(String, String)],
+        locks: &BTreeMap<String, String>,
+        today: Option<jiff::civil::Date>,
+    ) -> Compiled {
+        let sources = sources(files);
+        if too_large(&sources) {
+            return check_with(
+                sources.into_iter().map(|file| (file, Parse::default())).collect(),
+                locks,
+                &Locks::new(),
+                today,
+            );
+        }
+        // Spans name a file by its position, so a file that has moved is parsed anew.
+        let same = |old: &SourceFile, new: &SourceFile| old.id == new.id && old.text == new.text;
+        let mut kept = std::mem::take(&mut self.files);
+        let by_path: BTreeMap<&str, &SourceFile> = sources.iter().map(|file| (file.path.as_str(), file)).collect();
+        kept.retain(|path, (old, _)| by_path.get(path.as_str()).is_some_and(|new| same(old, new)));
+        let new: Vec<SourceFile> = sources.iter().filter(|file| !kept.contains_key(&file.path)).cloned().collect();
+        for (file, tree) in parse_all(new) {
+            kept.insert(file.path.clone(), (file, tree));
+        }
+        self.files = kept;
+        let texts = std::mem::take(&mut self.texts);
+        self.locks.retain(|path, _| locks.contains_key(path) && locks.get(path) == texts.get(path));
+        let new = locks.iter().filter(|(path, _)| !self.locks.contains_key(*path));
+        let new = new.map(|(path, text)| (path.clone(), text.clone())).collect();
+        self.locks.extend(read(&new));
+        self.texts.clone_from(locks);
+        let parsed = sources.into_iter().map(|file| {
+            let tree = self.files.get(&file.path).map_or_else(Parse::default, |(_, tree)| tree.clone());
+            (file, tree)
+        });
+        check_with(parsed.collect(), locks, &self.locks, today)
+    }
+}

@@ -1,0 +1,60 @@
+//! Work on all cores whose result does not depend on how many there are.
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::parse::on_known_stack;
+
+/// `work` done to each of `items`, in their order.
+///
+/// # Panics
+/// Where `work` panics.
+pub(crate) fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(items.len());
+    on(threads, items, work)
+}
+
+fn on<T: Sync, R: Send>(threads: usize, items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let take = || {
+        // Taken here once, so that what is parsed need not ask for it file by file.
+        on_known_stack(|| {
+            let mut done = Vec::new();
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                match items.get(index) {
+                    Some(item) => done.push((index, work(item))),
+                    None => return done,
+                }
+            }
+        })
+    };
+    let mut done = std::thread::scope(|scope| {
+        // Where the system gives no thread, this one does it all.
+        let spawned =
+            (1..threads).map_while(|_| std::thread::Builder::new().spawn_scoped(scope, take).ok()).collect::<Vec<_>>();
+        let mut done = take();
+        for thread in spawned {
+            match thread.join() {
+                Ok(more) => done.extend(more),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        done
+    });
+    done.sort_unstable_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_order_is_that_of_the_items_whatever_the_number_of_threads() {
+        let items: Vec<u64> = (0..1_000).collect();
+        let doubled: Vec<u64> = items.iter().map(|n| n * 2).collect();
+        for threads in [0, 1, 2, 7] {
+            assert_eq!(super::on(threads, &items, |n| n * 2), doubled, "{threads}");
+        }
+        assert_eq!(super::map(&[] as &[u64], |n| n * 2), Vec::<u64>::new());
+    }
+}
