@@ -105,7 +105,7 @@ fn measure(arguments: &Arguments) -> Result<(), Error> {
     }
     let machine = machine::describe();
     if !arguments.json {
-        println!("{}", machine::line(&machine));
+        say!("{}", machine::line(&machine));
     }
     let mut found = Vec::new();
     for job in chosen {
@@ -113,14 +113,14 @@ fn measure(arguments: &Arguments) -> Result<(), Error> {
         if arguments.json {
             found.push(serde_json::json!({"job": job.name, "figures": report.figures, "floor": report.floor}));
         } else {
-            println!("\n{}: {}", job.name, job.about);
+            say!("\n{}: {}", job.name, job.about);
             for [name, figure, remark] in &report.lines {
-                println!("{}", format!("  {name:<22} {figure:>12}  {remark}").trim_end());
+                say!("{}", format!("  {name:<22} {figure:>12}  {remark}").trim_end());
             }
         }
     }
     if arguments.json {
-        println!("{}", serde_json::json!({"schema": 1, "machine": machine, "jobs": found}));
+        say!("{}", serde_json::json!({"schema": 1, "machine": machine, "jobs": found}));
     }
     Ok(())
 }

@@ -28,7 +28,7 @@ pub(super) fn run(command: &Command) -> u8 {
     match command {
         Command::Schema => {
             let schema = config::schema();
-            println!("{}", serde_json::to_string_pretty(&schema).unwrap_or_else(|_| schema.to_string()));
+            say!("{}", serde_json::to_string_pretty(&schema).unwrap_or_else(|_| schema.to_string()));
             0
         }
         Command::Check { file, config, output } => {
@@ -43,16 +43,16 @@ fn check(path: &std::path::Path, output: &Output) -> u8 {
             let (findings, notes) = beside(&config);
             if output.json() {
                 let findings: Vec<_> = findings.iter().map(|message| json!({"message": message})).collect();
-                println!("{}", json!({"schema": 1, "findings": findings, "notes": notes}));
+                say!("{}", json!({"schema": 1, "findings": findings, "notes": notes}));
             } else {
                 for finding in &findings {
-                    println!("{}: {finding}", path.display());
+                    say!("{}: {finding}", path.display());
                 }
                 for note in &notes {
-                    println!("note: {note}");
+                    say!("note: {note}");
                 }
                 if findings.is_empty() {
-                    println!("{}: {} systems, no findings", path.display(), config.systems.len());
+                    say!("{}: {} systems, no findings", path.display(), config.systems.len());
                 }
             }
             u8::from(!findings.is_empty())
@@ -63,9 +63,9 @@ fn check(path: &std::path::Path, output: &Output) -> u8 {
                     .iter()
                     .map(|p| json!({"message": p.message, "line": p.line, "help": p.help, "file": name}))
                     .collect();
-                println!("{}", json!({"schema": 1, "findings": findings, "notes": []}));
+                say!("{}", json!({"schema": 1, "findings": findings, "notes": []}));
             } else {
-                print!("{}", super::pictured(&config::Error::Invalid { name, text, problems }));
+                say_on!("{}", super::pictured(&config::Error::Invalid { name, text, problems }));
             }
             1
         }

@@ -51,9 +51,9 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     match played {
         Ok(report) => {
             if arguments.json {
-                println!("{}", report.json());
+                say!("{}", report.json());
             } else {
-                println!("{}", report.text());
+                say!("{}", report.text());
             }
             u8::from(!report.fine())
         }

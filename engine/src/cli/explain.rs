@@ -27,9 +27,9 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     if arguments.output.json() {
         let page =
             json!({"schema": 1, "code": entry.code, "title": entry.title, "since": entry.since, "page": entry.page});
-        println!("{page}");
+        say!("{page}");
     } else {
-        print!("{}", entry.page);
+        say_on!("{}", entry.page);
     }
     0
 }
@@ -38,10 +38,10 @@ fn list(as_json: bool) -> u8 {
     if as_json {
         let codes: Vec<_> =
             CODES.iter().map(|entry| json!({"code": entry.code, "title": entry.title, "since": entry.since})).collect();
-        println!("{}", json!({"schema": 1, "codes": codes}));
+        say!("{}", json!({"schema": 1, "codes": codes}));
     } else {
         for entry in CODES {
-            println!("{}  {}", entry.code, entry.title);
+            say!("{}  {}", entry.code, entry.title);
         }
     }
     0

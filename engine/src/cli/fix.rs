@@ -55,18 +55,18 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
         .filter(|problem| code.is_none_or(|code| code == problem.code) && problem.severity() == Severity::Error)
         .collect();
     if arguments.output.json() {
-        println!("{}", json!({"schema": 1, "made": made, "left": left.len()}));
+        say!("{}", json!({"schema": 1, "made": made, "left": left.len()}));
     } else {
-        made.iter().for_each(|line| println!("{line}"));
+        made.iter().for_each(|line| say!("{line}"));
         match made.len() {
-            0 => println!("nothing to mend without a choice of yours"),
-            1 => println!("1 change made"),
-            n => println!("{n} changes made"),
+            0 => say!("nothing to mend without a choice of yours"),
+            1 => say!("1 change made"),
+            n => say!("{n} changes made"),
         }
         match left.len() {
             0 => {}
-            1 => println!("1 finding is left: engine validate"),
-            n => println!("{n} findings are left: engine validate"),
+            1 => say!("1 finding is left: engine validate"),
+            n => say!("{n} findings are left: engine validate"),
         }
     }
     u8::from(!left.is_empty())

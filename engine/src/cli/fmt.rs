@@ -1,7 +1,7 @@
 //! `engine fmt`: rules in their canonical form.
 
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -36,10 +36,6 @@ enum Error {
     #[error("cannot read stdin: {0}")]
     #[diagnostic(code(fmt::stdin), help("give UTF-8 text"))]
     Stdin(std::io::Error),
-    /// Standard output cannot be written.
-    #[error("cannot write to stdout: {0}")]
-    #[diagnostic(code(fmt::stdout))]
-    Stdout(std::io::Error),
     /// `-` is for one text.
     #[error("`-` stands alone")]
     #[diagnostic(code(fmt::mixed), help("`engine fmt -` formats what comes on stdin"))]
@@ -80,14 +76,14 @@ fn formatted(arguments: &Arguments) -> Result<u8, Error> {
     }
     let unchanged = texts.len() - changed.len();
     if arguments.output.json() {
-        println!("{}", json!({"schema": 1, "check": arguments.check, "changed": changed, "unchanged": unchanged}));
+        say!("{}", json!({"schema": 1, "check": arguments.check, "changed": changed, "unchanged": unchanged}));
     } else {
         let word = if arguments.check { "would change" } else { "changed" };
-        changed.iter().for_each(|path| println!("{word} {path}"));
+        changed.iter().for_each(|path| say!("{word} {path}"));
         match (changed.len(), unchanged) {
-            (0, 1) => println!("1 file is in canonical form"),
-            (0, n) => println!("{n} files are in canonical form"),
-            (n, m) => println!("{n} {word}, {m} in canonical form already"),
+            (0, 1) => say!("1 file is in canonical form"),
+            (0, n) => say!("{n} files are in canonical form"),
+            (n, m) => say!("{n} {word}, {m} in canonical form already"),
         }
     }
     Ok(u8::from(arguments.check && !changed.is_empty()))
@@ -100,6 +96,6 @@ fn stdin(check: bool) -> Result<u8, Error> {
     if check {
         return Ok(u8::from(new != text));
     }
-    std::io::stdout().write_all(new.as_bytes()).map_err(Error::Stdout)?;
+    say_on!("{new}");
     Ok(0)
 }

@@ -1,6 +1,6 @@
 //! `engine graph`: the rules as a picture.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -66,8 +66,6 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
         Format::Json => dsl::graph::Format::Json,
     };
     let text = dsl::graph::render(format, &graph);
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Ok(()) => 0,
-        Err(error) => super::could_not_write(&error),
-    }
+    say_on!("{text}");
+    0
 }

@@ -33,7 +33,7 @@ pub(super) fn run(what: &str, arguments: &Arguments) -> u8 {
         Err(error) => return error.exit(),
     };
     if arguments.output.json() {
-        println!("{found}");
+        say!("{found}");
         return 0;
     }
     let items = found[what].as_array().cloned().unwrap_or_default();
@@ -43,13 +43,13 @@ pub(super) fn run(what: &str, arguments: &Arguments) -> u8 {
         _ => items.iter().map(link_line).collect(),
     };
     for line in &lines {
-        println!("{line}");
+        say!("{line}");
     }
     let total = found["total"].as_u64().unwrap_or_default();
     match total {
-        0 => println!("none"),
+        0 => say!("none"),
         _ if items.len() as u64 == total => {}
-        _ => println!("{} of {total}; `--limit` shows more", items.len()),
+        _ => say!("{} of {total}; `--limit` shows more", items.len()),
     }
     0
 }

@@ -129,9 +129,9 @@ fn send(command: &OperatorCommand, common: &Common) -> u8 {
     match client::ask(&common.reach, "/api/v1/operator", Some(&body)) {
         Ok(answer) => {
             if common.output.json() {
-                println!("{answer}");
+                say!("{answer}");
             } else {
-                println!("accepted; `engine why` shows what became of it");
+                say!("accepted; `engine why` shows what became of it");
             }
             0
         }
@@ -143,11 +143,11 @@ pub(super) fn reload(arguments: &Reload) -> u8 {
     match client::ask(&arguments.reach, "/api/v1/reload", Some(&json!({}))) {
         Ok(answer) => {
             if arguments.output.json() {
-                println!("{answer}");
+                say!("{answer}");
             } else if answer["changed"] == json!(true) {
-                println!("rules {} are active", answer["rules"].as_str().unwrap_or_default());
+                say!("rules {} are active", answer["rules"].as_str().unwrap_or_default());
             } else {
-                println!("nothing changed");
+                say!("nothing changed");
             }
             0
         }

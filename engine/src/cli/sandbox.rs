@@ -123,7 +123,7 @@ async fn serve(arguments: &Arguments, hubspot: bool, stop: CancellationToken) ->
             seed: 1,
         };
         let twin = Arc::new(Mutex::new(HubSpot::new(settings, lock)));
-        println!("the HubSpot twin listens at http://{address}");
+        say!("the HubSpot twin listens at http://{address}");
         tokio::select! {
             served = app::face::serve(Arc::clone(&twin), listener, Arc::clone(&now), stop.clone()) => {
                 served.map_err(|error| error.to_string())
@@ -135,7 +135,7 @@ async fn serve(arguments: &Arguments, hubspot: bool, stop: CancellationToken) ->
         let webhook = arguments.webhook.clone().map(|url| app::WebhookTarget { url, secret: key });
         let settings = app::Settings { token, webhook, kafka: arguments.kafka.is_some(), ..app::Settings::default() };
         let twin = Arc::new(Mutex::new(App::new(settings, lock)));
-        println!("the app twin listens at http://{address}");
+        say!("the app twin listens at http://{address}");
         let publish = {
             let (twin, stop) = (Arc::clone(&twin), stop.clone());
             async move {

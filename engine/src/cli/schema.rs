@@ -112,16 +112,16 @@ fn pulled(arguments: &Arguments, writes: bool) -> Result<u8, Error> {
         write(&path, old.as_ref().map(|(_, text)| text.as_str()), &write_lock(&new))?;
     }
     if arguments.output.json() {
-        println!("{}", json!({"schema": 1, "system": system, "lock": path, "written": writes, "differences": told}));
+        say!("{}", json!({"schema": 1, "system": system, "lock": path, "written": writes, "differences": told}));
     } else {
-        told.iter().for_each(|line| println!("{line}"));
+        told.iter().for_each(|line| say!("{line}"));
         let count = match told.len() {
             0 => "nothing has changed".to_owned(),
             1 => "1 difference".to_owned(),
             n => format!("{n} differences"),
         };
         let done = if writes { format!("{} is of {today}: {count}", path.display()) } else { count };
-        println!("{done}");
+        say!("{done}");
     }
     Ok(u8::from(!writes && !told.is_empty()))
 }
@@ -143,9 +143,10 @@ fn lock_path(folder: &Path, system: &str) -> Result<String, Error> {
 /// What is known of a system that was never pulled: of HubSpot what every account has, of others nothing.
 fn beginning(system: &str, connector: &str) -> Lock {
     const HUBSPOT: &str = include_str!("../../../rules/schemas/crm.lock");
-    let empty = format!("lock: 1\nsystem: none\nconnector: {connector}\npulled: 2026-01-01\n");
-    let text = if connector == "hubspot" { HUBSPOT } else { &empty };
-    let mut lock = read_lock(text).expect("the lock that is shipped is sound, and so is one with nothing in it");
+    if connector != "hubspot" {
+        return Lock::empty(system, connector);
+    }
+    let mut lock = read_lock(HUBSPOT).expect("the lock that is shipped is sound");
     system.clone_into(&mut lock.system);
     for entity in lock.entities.values_mut() {
         entity.fields.retain(|_, field| !field.custom);

@@ -19,9 +19,9 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
         Err(error) => return error.exit(),
     };
     if arguments.output.json() {
-        println!("{status}");
+        say!("{status}");
     } else {
-        print!("{}", text(&status));
+        say_on!("{}", text(&status));
     }
     u8::from(status["healthy"] != Json::Bool(true))
 }

@@ -1,6 +1,6 @@
 //! `engine test`: the tests in the rules, on a virtual clock.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -72,9 +72,7 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
         Format::Json => json_report(&rehearsed).to_string() + "\n",
         Format::Junit => junit_report(&rehearsed),
     };
-    if let Err(error) = std::io::stdout().write_all(text.as_bytes()) {
-        return super::could_not_write(&error);
-    }
+    say_on!("{text}");
     let count: usize = rehearsed.iter().map(|one| one.tests.len()).sum();
     if count == 0 {
         let of = arguments.filter.as_ref().map_or_else(String::new, |filter| format!(" with `{filter}` in its title"));

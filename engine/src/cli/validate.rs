@@ -1,7 +1,7 @@
 //! `engine validate`: all findings of one or more rule sets.
 
 use std::collections::BTreeSet;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use dsl::diagnostic::Format;
@@ -57,9 +57,7 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     if format == Format::Human {
         text.push_str(&summary(&sets));
     }
-    if let Err(error) = std::io::stdout().write_all(text.as_bytes()) {
-        return super::could_not_write(&error);
-    }
+    say_on!("{text}");
     u8::from(findings::wrong(&sets, arguments.deny_warnings))
 }
 

@@ -85,11 +85,11 @@ pub(super) fn run(command: &Command) -> u8 {
     };
     if arguments.output.json() {
         let reason = verdict.as_ref().err();
-        println!("{}", json!({"schema": 1, "accepted": verdict.is_ok(), "reason": reason}));
+        say!("{}", json!({"schema": 1, "accepted": verdict.is_ok(), "reason": reason}));
     } else {
         match &verdict {
-            Ok(()) => println!("accepted"),
-            Err(reason) => println!("refused: {reason}"),
+            Ok(()) => say!("accepted"),
+            Err(reason) => say!("refused: {reason}"),
         }
     }
     u8::from(verdict.is_err())

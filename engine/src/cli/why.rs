@@ -27,23 +27,23 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     let items = |name: &str| found[name].as_array().cloned().unwrap_or_default();
     let known = ["links", "runs", "incidents", "history"].iter().any(|name| !items(name).is_empty());
     if arguments.output.json() {
-        println!("{found}");
+        say!("{found}");
         return u8::from(!known);
     }
     for link in items("links") {
-        println!("link  {}", lists::link_line(&link));
+        say!("link  {}", lists::link_line(&link));
     }
     for run in items("runs") {
-        println!("run   {}", lists::run_line(&run));
+        say!("run   {}", lists::run_line(&run));
     }
     for line in lists::incidents(&items("incidents")) {
-        println!("{line}");
+        say!("{line}");
     }
     for event in items("history") {
-        println!("{}", event_line(&event));
+        say!("{}", event_line(&event));
     }
     if !known {
-        println!("nothing is known of {}", arguments.about);
+        say!("nothing is known of {}", arguments.about);
     }
     u8::from(!known)
 }

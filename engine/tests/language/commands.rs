@@ -149,3 +149,16 @@ fn a_page_is_shown_for_every_code_and_a_near_one_named_for_others() {
     assert!(folder.run(&["explain", "E0305"], 2).contains("did you mean E0"));
     assert!(folder.run(&["explain", "why"], 2).contains("engine explain --list"));
 }
+
+#[test]
+fn a_reader_that_has_enough_is_no_panic() {
+    let folder = Folder::new();
+    for arguments in [&["explain", "--list"][..], &["graph"], &["validate"], &["test"], &["fmt", "--check"]] {
+        let mut child =
+            folder.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the engine starts");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{arguments:?}");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+    }
+}

@@ -1,5 +1,6 @@
 //! The stage: twins, a Kafka cluster and a clock in this process, the engine beside it.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -208,7 +209,7 @@ impl Stage {
         }
         self.stop.cancel();
         if self.folder.is_none() && self.talks {
-            println!("kept: {}", self.path.display());
+            self.say(&format!("kept: {}", self.path.display()));
         }
     }
 
@@ -241,10 +242,11 @@ impl Stage {
         self.ahead.fetch_add(span.0, Ordering::Relaxed);
     }
 
-    /// A line of the story.
+    /// A line of the story. Where nobody listens any more the story is still played to its end, because there are
+    /// processes to be stopped.
     pub(super) fn say(&self, text: &str) {
         if self.talks {
-            println!("{text}");
+            let _gone = writeln!(std::io::stdout(), "{text}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Paths and how the protocol writes them: `file:///home/ada/rules/deals.rules` (RFC 8089).
+//! Paths and how the protocol writes them: `file:///srv/rules/deals.rules` (RFC 8089).
 
 use std::ffi::OsString;
 use std::fmt::Write;
