@@ -256,11 +256,13 @@ pub(crate) fn holds_edition(folder: &Path, but: &dyn Fn(&Path) -> bool) -> bool 
             }
             let path = entry.path();
             let Ok(kind) = entry.file_type() else { continue };
-            if kind.is_dir() {
+            if entry.file_name().as_encoded_bytes().starts_with(b".") {
+                continue;
+            } else if kind.is_dir() {
                 folders.push(path);
-            } else if kind.is_file()
-                && path.extension().is_some_and(|ending| ending == "rules")
+            } else if path.extension().is_some_and(|ending| ending == "rules")
                 && !but(&path)
+                && std::fs::metadata(&path).is_ok_and(|behind| behind.is_file())
                 && std::fs::read(&path).is_ok_and(|bytes| says_edition(&String::from_utf8_lossy(&bytes)))
             {
                 return true;
