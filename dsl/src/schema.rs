@@ -61,6 +61,25 @@ pub struct Lock {
     pub lines: BTreeMap<String, usize>,
 }
 
+impl Lock {
+    /// A lock of `system` that knows nothing: no entity, no operation, no message.
+    #[must_use]
+    pub fn empty(system: &str, connector: &str) -> Self {
+        Self {
+            system: system.to_owned(),
+            connector: connector.to_owned(),
+            product: system.to_owned(),
+            pulled: String::new(),
+            entities: BTreeMap::new(),
+            events: BTreeMap::new(),
+            operations: BTreeMap::new(),
+            lookups: BTreeMap::new(),
+            deliveries: None,
+            lines: BTreeMap::new(),
+        }
+    }
+}
+
 /// One kind of record.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Entity {
@@ -147,6 +166,25 @@ pub enum Type {
     Record,
     /// A list of one type.
     List(Box<Type>),
+}
+
+impl std::fmt::Display for Type {
+    /// As locks name it.
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(match self {
+            Self::Text => "text",
+            Self::Integer => "integer",
+            Self::Number => "number",
+            Self::Money => "money",
+            Self::Percent => "percent",
+            Self::Flag => "flag",
+            Self::Date => "date",
+            Self::Time => "time",
+            Self::Enum => "enum",
+            Self::Record => "record",
+            Self::List(inner) => return write!(out, "list of {inner}"),
+        })
+    }
 }
 
 /// Something a system can be asked to do.

@@ -16,7 +16,7 @@ use dsl::diagnostic::{CODES, human};
 use dsl::graph::{Format, around, graph, render};
 use dsl::parse::parse;
 use dsl::program::Program;
-use dsl::schema::{Type, read_lock};
+use dsl::schema::read_lock;
 use dsl::source::{FileId, SourceFile};
 use dsl::transforms::{Class, registry};
 
@@ -358,22 +358,6 @@ fn every_construct_stands_in_an_example_of_the_reference() {
     assert!(missing.is_empty(), "no example of the reference shows {missing:?}");
 }
 
-fn type_name(ty: &Type) -> &'static str {
-    match ty {
-        Type::Text => "text",
-        Type::Integer => "integer",
-        Type::Number => "number",
-        Type::Money => "money",
-        Type::Percent => "percent",
-        Type::Flag => "flag",
-        Type::Date => "date",
-        Type::Time => "time",
-        Type::Enum => "enum",
-        Type::Record => "record",
-        Type::List(_) => "list",
-    }
-}
-
 fn transforms_table() -> String {
     let mut table =
         "| you write | takes | gives | on `<->` | what it does | example |\n|---|---|---|---|---|---|\n".to_owned();
@@ -388,9 +372,7 @@ fn transforms_table() -> String {
         let (from, to) = builtin.example;
         table.push_str(&format!(
             "| `{written}` | {} | {} | {two_way} | {} | `{from}` becomes `{to}` |\n",
-            type_name(&builtin.takes),
-            type_name(&builtin.gives),
-            builtin.doc
+            builtin.takes, builtin.gives, builtin.doc
         ));
     }
     table

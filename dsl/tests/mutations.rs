@@ -3,8 +3,6 @@
 //! `MUTATIONS=1000000 cargo test --release -p dsl --test mutations -- --nocapture` runs a million and says which case
 //! was slowest; without the switch it is as many as fit into a few seconds, 20,000 at most. `SEED=…` repeats a run.
 
-use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -15,6 +13,10 @@ use dsl::diagnostic::Severity;
 use dsl::format::format;
 use dsl::parse::{Parse, parse};
 use dsl::source::{FileId, SourceFile};
+
+#[path = "support/parsed.rs"]
+mod parsed;
+use parsed::{Shipped, shipped};
 
 /// The longest that a case may take.
 const LIMIT: Duration = Duration::from_millis(200);
@@ -61,32 +63,6 @@ impl Random {
         }
         String::from_utf8_lossy(&bytes).into_owned()
     }
-}
-
-struct Shipped {
-    files: Vec<(SourceFile, Parse)>,
-    locks: BTreeMap<String, String>,
-}
-
-fn shipped() -> Shipped {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
-    let read = |folder: &str, ending: &str| -> BTreeMap<String, String> {
-        let entries = std::fs::read_dir(root.join(folder)).expect("the shipped rules are there");
-        let paths = entries.map(|entry| entry.expect("an entry").path());
-        paths
-            .filter(|path| path.extension().is_some_and(|extension| extension == ending))
-            .map(|path| {
-                let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-                (format!("{folder}{name}"), std::fs::read_to_string(&path).expect("a text"))
-            })
-            .collect()
-    };
-    let files = (0u32..).zip(read("", "rules")).map(|(id, (path, text))| {
-        let file = SourceFile::new(FileId(id), path, &text);
-        let tree = parse(&file);
-        (file, tree)
-    });
-    Shipped { files: files.collect(), locks: read("schemas/", "lock") }
 }
 
 /// Runs a case for each number, on all processors, and tells what was slowest.

@@ -1,40 +1,15 @@
 //! What a slip of the hand costs: a brace or a quote that is missing, or a whole line. Something is told where it
 //! belongs, in a few messages, and the neighbours are read as before.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-
 use dsl::ast::{ItemKind, meaning};
 use dsl::check::{Compiled, check};
 use dsl::diagnostic::Severity;
-use dsl::parse::{Parse, parse};
-use dsl::source::{FileId, SourceFile};
+use dsl::parse::parse;
+use dsl::source::SourceFile;
 
-struct Shipped {
-    files: Vec<(SourceFile, Parse)>,
-    locks: BTreeMap<String, String>,
-}
-
-fn shipped() -> Shipped {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
-    let read = |folder: &str, ending: &str| -> BTreeMap<String, String> {
-        let entries = std::fs::read_dir(root.join(folder)).expect("the shipped rules are there");
-        let paths = entries.map(|entry| entry.expect("an entry").path());
-        paths
-            .filter(|path| path.extension().is_some_and(|extension| extension == ending))
-            .map(|path| {
-                let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-                (format!("{folder}{name}"), std::fs::read_to_string(&path).expect("a text"))
-            })
-            .collect()
-    };
-    let files = (0u32..).zip(read("", "rules")).map(|(id, (path, text))| {
-        let file = SourceFile::new(FileId(id), path, &text);
-        let tree = parse(&file);
-        (file, tree)
-    });
-    Shipped { files: files.collect(), locks: read("schemas/", "lock") }
-}
+#[path = "support/parsed.rs"]
+mod parsed;
+use parsed::{Shipped, shipped};
 
 impl Shipped {
     fn with(&self, index: usize, text: &str) -> Compiled {

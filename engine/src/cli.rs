@@ -1,5 +1,16 @@
 //! The commands. Exit codes everywhere: 0 fine, 1 findings or a refused operation, 2 could not run.
 
+/// Prints a line. `println!` would panic where the reader has gone, as `head` does once it has enough.
+macro_rules! say {
+    () => { $crate::cli::put(format_args!("\n")) };
+    ($($what:tt)*) => { $crate::cli::put(format_args!("{}\n", format_args!($($what)*))) };
+}
+
+/// Prints without ending the line.
+macro_rules! say_on {
+    ($($what:tt)*) => { $crate::cli::put(format_args!($($what)*)) };
+}
+
 mod bench;
 mod client;
 mod config;
@@ -22,7 +33,7 @@ mod validate;
 mod webhook;
 mod why;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use clap::{Parser, Subcommand};
 
@@ -169,12 +180,15 @@ fn could_not_run(error: &(dyn miette::Diagnostic + 'static)) -> u8 {
     2
 }
 
-/// Says on stderr that stdout takes no more. A reader that went away, such as `head`, is no failure worth a word.
-fn could_not_write(error: &std::io::Error) -> u8 {
-    if error.kind() != std::io::ErrorKind::BrokenPipe {
-        eprintln!("engine: cannot write to stdout: {error}");
+/// Writes to stdout, and ends the process where that takes no more: what was asked for cannot be told. A reader that
+/// went away is no failure worth a word.
+fn put(text: std::fmt::Arguments<'_>) {
+    if let Err(error) = std::io::stdout().write_fmt(text) {
+        if error.kind() != std::io::ErrorKind::BrokenPipe {
+            eprintln!("engine: cannot write to stdout: {error}");
+        }
+        std::process::exit(2);
     }
-    2
 }
 
 /// With its places in the file.

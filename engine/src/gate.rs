@@ -245,25 +245,17 @@ mod tests {
     use super::*;
 
     fn program(limits: &[(&str, u64, i64)]) -> Program {
-        let lock = dsl::schema::Lock {
-            system: "crm".to_owned(),
-            connector: "hubspot".to_owned(),
-            product: "HubSpot".to_owned(),
-            pulled: "2026-11-20".to_owned(),
-            entities: BTreeMap::new(),
-            events: BTreeMap::new(),
-            operations: BTreeMap::new(),
-            lookups: BTreeMap::new(),
-            deliveries: None,
-            lines: BTreeMap::new(),
-        };
+        let lock = dsl::schema::Lock::empty("crm", "hubspot");
         let limits = limits
             .iter()
             .map(|(name, amount, per)| ((*name).to_owned(), Limit { amount: *amount, per: Span(*per) }))
             .collect();
         Program {
             hash: String::new(),
-            systems: BTreeMap::from([("crm".to_owned(), dsl::program::System { lock: lock.into(), limits, cache: None })]),
+            systems: BTreeMap::from([(
+                "crm".to_owned(),
+                dsl::program::System { lock: lock.into(), limits, cache: None },
+            )]),
             choices: Vec::new(),
             tables: Vec::new(),
             syncs: Vec::new(),

@@ -33,7 +33,7 @@ mod value;
 mod webhook;
 
 pub use change::Refused;
-pub(crate) use control::{change_faults, reply};
+pub(crate) use control::{Answers, DropNext, FailNext, change_faults, reply, set_faults};
 pub use face::Model;
 pub use faults::{DROP_HEADER, DropWhen, Faults};
 pub(crate) use faults::{Fault, afterwards, instead};

@@ -58,7 +58,7 @@ impl World<'_> {
                     self.unread.insert(name.clone());
                     self.bare.insert(name.clone(), system.name.span);
                 }
-                empty_lock(name).into()
+                Lock::empty(name, "").into()
             }
             Some(path) => match self.locks.get(&path.value).cloned() {
                 Some(Ok(lock)) => {
@@ -73,7 +73,7 @@ impl World<'_> {
                         self.tell(problem.help(format!("run `engine schema pull {name}`")));
                         self.broken = true;
                         self.unread.insert(name.clone());
-                        empty_lock(name).into()
+                        Lock::empty(name, "").into()
                     } else {
                         lock
                     }
@@ -85,7 +85,7 @@ impl World<'_> {
                     self.tell(problem.help(error.reason));
                     self.broken = true;
                     self.unread.insert(name.clone());
-                    empty_lock(name).into()
+                    Lock::empty(name, "").into()
                 }
                 None => {
                     let problem = Problem::new(
@@ -97,7 +97,7 @@ impl World<'_> {
                     self.tell(problem.help(format!("run `engine schema pull {name}`")));
                     self.broken = true;
                     self.unread.insert(name.clone());
-                    empty_lock(name).into()
+                    Lock::empty(name, "").into()
                 }
             },
         };
@@ -241,20 +241,5 @@ impl World<'_> {
             }
         }
         Span::default()
-    }
-}
-
-pub(super) fn empty_lock(system: &str) -> Lock {
-    Lock {
-        system: system.to_owned(),
-        connector: String::new(),
-        product: system.to_owned(),
-        pulled: String::new(),
-        entities: BTreeMap::new(),
-        events: BTreeMap::new(),
-        operations: BTreeMap::new(),
-        lookups: BTreeMap::new(),
-        deliveries: None,
-        lines: BTreeMap::new(),
     }
 }

@@ -214,7 +214,7 @@ impl Project {
             let path = system.schema.as_ref().map(|path| path.value.clone());
             let lock =
                 path.as_ref().and_then(|path| self.locks.get(path)).and_then(|(_, lock)| lock.as_deref().cloned());
-            let lock = lock.unwrap_or_else(|| empty_lock(&system.name.value));
+            let lock = lock.unwrap_or_else(|| Lock::empty(&system.name.value, ""));
             systems.insert(system.name.value.clone(), Known { lock, path, written: BTreeMap::new() });
         }
         for item in self.items() {
@@ -283,19 +283,4 @@ fn written(item: &ast::EntityItem) -> Entity {
         entity.fields.insert(decl.name.value.clone(), field(ty, decl.optional, decl.unique, decl.read_only));
     }
     entity
-}
-
-fn empty_lock(system: &str) -> Lock {
-    Lock {
-        system: system.to_owned(),
-        connector: String::new(),
-        product: system.to_owned(),
-        pulled: String::new(),
-        entities: BTreeMap::new(),
-        events: BTreeMap::new(),
-        operations: BTreeMap::new(),
-        lookups: BTreeMap::new(),
-        deliveries: None,
-        lines: BTreeMap::new(),
-    }
 }

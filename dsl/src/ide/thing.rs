@@ -3,7 +3,7 @@
 use super::candidates::{Candidate, CandidateKind};
 use super::project::Project;
 use super::resolve::Symbol;
-use crate::schema::{EntityName, Field, Type};
+use crate::schema::{EntityName, Field};
 
 /// What a name leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,7 +101,7 @@ pub(super) fn walk(project: &Project, thing: &Thing, names: &[String]) -> Thing 
 
 /// `text, may be empty`
 pub(super) fn describe(field: &Field) -> String {
-    let mut said = vec![type_name(&field.ty)];
+    let mut said = vec![field.ty.to_string()];
     for (is, word) in [
         (field.optional, "may be empty"),
         (field.unique, "unique"),
@@ -113,21 +113,4 @@ pub(super) fn describe(field: &Field) -> String {
         }
     }
     said.join(", ")
-}
-
-fn type_name(ty: &Type) -> String {
-    let name = match ty {
-        Type::Text => "text",
-        Type::Integer => "integer",
-        Type::Number => "number",
-        Type::Money => "money",
-        Type::Percent => "percent",
-        Type::Flag => "flag",
-        Type::Date => "date",
-        Type::Time => "time",
-        Type::Enum => "enum",
-        Type::Record => "record",
-        Type::List(inner) => return format!("list of {}", type_name(inner)),
-    };
-    name.to_owned()
 }

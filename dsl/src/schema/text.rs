@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{About, Change, ChangedAt, Delivery, Entity, Field, Link, Lock, Type};
+use super::{About, Change, ChangedAt, Delivery, Entity, Field, Link, Lock};
 
 /// The text of the file.
 #[must_use]
@@ -125,7 +125,7 @@ fn table<T>(text: &mut String, indent: usize, items: Vec<(&String, &T)>, shown: 
 }
 
 fn field(field: &Field) -> String {
-    let mut parts = vec![format!("type: {}", ty(&field.ty))];
+    let mut parts = vec![format!("type: {}", field.ty)];
     if !field.options.is_empty() {
         parts.push(format!("options: {}", list(&field.options)));
     }
@@ -177,24 +177,6 @@ fn scalar(text: &str) -> String {
 /// JSON's quotes are YAML's.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
-}
-
-/// A type as locks name it.
-fn ty(ty: &Type) -> String {
-    match ty {
-        Type::Text => "text",
-        Type::Integer => "integer",
-        Type::Number => "number",
-        Type::Money => "money",
-        Type::Percent => "percent",
-        Type::Flag => "flag",
-        Type::Date => "date",
-        Type::Time => "time",
-        Type::Enum => "enum",
-        Type::Record => "record",
-        Type::List(of) => return format!("list of {}", self::ty(of)),
-    }
-    .to_owned()
 }
 
 fn delivery(delivery: Delivery) -> &'static str {

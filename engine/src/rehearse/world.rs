@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use connectors::port::{Answer, Connector, Request, Verb, Wire};
 use dsl::program::Program;
+use dsl::schema::Lock;
 use dsl::value::{Moment, Span};
 use futures_util::FutureExt;
 use sandbox::app::App;
@@ -100,7 +101,7 @@ impl World {
             connectors.insert(name.clone(), connector);
         }
         // Where the rules name no such system, an empty one stands aside.
-        let aside = |connector: &str| Twin::of(&empty(connector), now.clone()).0;
+        let aside = |connector: &str| Twin::of(&Lock::empty("none", connector), now.clone()).0;
         let all = || twins.values().cloned();
         let crm = all().chain([aside("hubspot")]).find_map(|twin| match twin {
             Twin::HubSpot(twin) => Some(twin),
@@ -119,7 +120,7 @@ impl World {
         let core = Core::start(Box::new(ledger.clone()), programs.clone(), connectors.clone(), knobs, start)?;
         Ok(Self {
             crm: crm.expect("one stands aside"),
-            app: app.unwrap_or_else(|| Arc::new(Mutex::new(App::new(Default::default(), empty("rest"))))),
+            app: app.unwrap_or_else(|| Arc::new(Mutex::new(App::new(Default::default(), Lock::empty("none", "rest"))))),
             mail: mail.expect("one stands aside"),
             log: Vec::new(),
             calls: Vec::new(),
@@ -451,9 +452,4 @@ impl World {
         }
         Ok(happened)
     }
-}
-
-fn empty(connector: &str) -> dsl::schema::Lock {
-    dsl::schema::read_lock(&format!("lock: 1\nsystem: none\nconnector: {connector}\npulled: 2026-01-01\n"))
-        .expect("a lock with nothing in it is sound")
 }

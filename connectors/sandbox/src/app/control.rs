@@ -88,21 +88,21 @@ struct Asked {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct FailNext {
+pub(crate) struct FailNext {
     n: usize,
     status: u16,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct DropNext {
+pub(crate) struct DropNext {
     n: usize,
     when: DropWhen,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Answers {
+pub(crate) struct Answers {
     status: u16,
     seconds: u32,
 }
@@ -116,15 +116,7 @@ pub(crate) fn change_faults(
     match *request.method() {
         Method::POST => Some(json_body(request).and_then(|body| {
             let asked: Asked = serde_json::from_value(body).map_err(|error| Refused::request(error.to_string()))?;
-            if let Some(FailNext { n, status }) = asked.fail_next {
-                faults.fail_next(n, status);
-            }
-            if let Some(DropNext { n, when }) = asked.drop_next {
-                faults.drop_next(n, when);
-            }
-            if let Some(Answers { status, seconds }) = asked.answers {
-                faults.answers(status, now.plus(Span::seconds(i64::from(seconds))));
-            }
+            set_faults(faults, asked.fail_next, asked.drop_next, asked.answers, now);
             Ok((200, json!({})))
         })),
         Method::DELETE => {
@@ -132,6 +124,25 @@ pub(crate) fn change_faults(
             Some(Ok((200, json!({}))))
         }
         _ => None,
+    }
+}
+
+/// Sets the faults that every twin knows.
+pub(crate) fn set_faults(
+    faults: &mut Faults,
+    fail_next: Option<FailNext>,
+    drop_next: Option<DropNext>,
+    answers: Option<Answers>,
+    now: Moment,
+) {
+    if let Some(FailNext { n, status }) = fail_next {
+        faults.fail_next(n, status);
+    }
+    if let Some(DropNext { n, when }) = drop_next {
+        faults.drop_next(n, when);
+    }
+    if let Some(Answers { status, seconds }) = answers {
+        faults.answers(status, now.plus(Span::seconds(i64::from(seconds))));
     }
 }
 

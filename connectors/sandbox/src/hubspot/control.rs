@@ -9,34 +9,13 @@ use serde_json::{Value as Json, json};
 
 use super::HubSpot;
 use super::reply::{text, values};
-use crate::app::DropWhen;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Next {
-    n: usize,
-    status: u16,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DropNext {
-    n: usize,
-    when: DropWhen,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Answers {
-    status: u16,
-    seconds: i64,
-}
+use crate::app::{Answers, DropNext, FailNext, set_faults};
 
 /// Faults to come.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
-    fail_next: Option<Next>,
+    fail_next: Option<FailNext>,
     drop_next: Option<DropNext>,
     answers: Option<Answers>,
     race_next: Option<usize>,
@@ -49,7 +28,13 @@ struct Wanted {
 impl HubSpot {
     pub(super) fn operate(&mut self, request: &http::Request<Bytes>, now: Moment) -> http::Response<Bytes> {
         let path = request.uri().path().trim_start_matches("/_twin/").to_owned();
-        let body: Json = serde_json::from_slice(request.body()).unwrap_or(Json::Null);
+        let body = match serde_json::from_slice(request.body()) {
+            Ok(body) => body,
+            Err(_) if request.body().is_empty() => Json::Null,
+            Err(error) => {
+                return self.reply(&(400, json!({"message": format!("the body is no JSON: {error}")})), false);
+            }
+        };
         let entity = body["entity"].as_str().unwrap_or_default().to_owned();
         let id = |name: &str| text(&body[name]).parse::<u64>().map_err(|_| format!("`{name}` is no id"));
         let done: Result<Json, String> = match (request.method().as_str(), path.as_str()) {
@@ -102,15 +87,7 @@ impl HubSpot {
 
     fn misbehave(&mut self, body: &Json, now: Moment) -> Result<(), String> {
         let wanted = Wanted::deserialize(body).map_err(|error| error.to_string())?;
-        if let Some(Next { n, status }) = wanted.fail_next {
-            self.faults.fail_next(n, status);
-        }
-        if let Some(DropNext { n, when }) = wanted.drop_next {
-            self.faults.drop_next(n, when);
-        }
-        if let Some(Answers { status, seconds }) = wanted.answers {
-            self.faults.answers(status, now.plus(Span::seconds(seconds)));
-        }
+        set_faults(&mut self.faults, wanted.fail_next, wanted.drop_next, wanted.answers, now);
         if let Some(n) = wanted.race_next {
             self.race_next(n);
         }
