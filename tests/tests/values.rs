@@ -2,7 +2,7 @@
 
 use dsl::value::Span;
 use engine::decide::views;
-use scenarios::{contact, pass, sign_up, user, world};
+use scenarios::{app, contact, pass, sign_up, user, world};
 use serde_json::json;
 
 #[test]
@@ -14,7 +14,7 @@ fn a_key_of_any_length_finds_its_record_and_never_makes_a_second_one() {
     pass(&mut world, Span::seconds(20));
     assert_eq!(contact(&world, &email, "firstname").as_deref(), Some("Ada"));
     let now = world.now();
-    scenarios::app(&world).edit("User", &id, json!({"lastName": "King"}), now).expect("taken");
+    app(&world).edit("User", &id, json!({"lastName": "King"}), now).expect("taken");
     pass(&mut world, Span::seconds(20));
     assert_eq!(contact(&world, &email, "lastname").as_deref(), Some("King"));
     assert_eq!(scenarios::crm(&world).records("Contact").count(), 1);
@@ -38,4 +38,16 @@ fn a_value_of_any_size_and_script_arrives_as_it_was() {
     assert_eq!(contact(&world, "large@example.com", "firstname"), Some(large.clone()));
     assert_eq!(user(&world, "large@example.com", "firstName"), json!(large));
     assert_eq!(views::incidents(world.rows()).expect("readable"), []);
+}
+
+#[test]
+fn a_member_of_an_event_that_is_not_what_its_lock_says_is_shown_to_people() {
+    let mut world = world();
+    let now = world.now();
+    app(&world).send("user.logged_in", "1", &json!({"id": "1", "email": {"not": "text"}, "at": now.to_string()}), now);
+    pass(&mut world, Span::seconds(5));
+    let incidents = views::incidents(world.rows()).expect("readable");
+    let [incident] = incidents.as_slice() else { panic!("one incident, not {incidents:?}") };
+    assert_eq!(incident.entity, "app.Login");
+    assert!(incident.cause.starts_with("`email` of a message cannot be understood"), "{incident:?}");
 }

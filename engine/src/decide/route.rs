@@ -26,7 +26,6 @@ use crate::ledger::Error;
 struct Stored {
     /// [`Message`]s as JSON.
     messages: Vec<u8>,
-    received: Moment,
 }
 
 pub(super) fn offset(cx: &mut Context<'_>, source: &Source) -> Result<bool, Error> {
@@ -53,7 +52,7 @@ pub(super) fn delivery(cx: &mut Context<'_>, system: &str, messages: &[Message],
         }
         spend(cx, system)?;
     }
-    decided(cx, system, messages, cx.now)
+    decided(cx, system, messages)
 }
 
 fn pace_key(system: &str) -> Vec<u8> {
@@ -93,7 +92,7 @@ fn hold(cx: &mut Context<'_>, system: &str, messages: &[Message]) -> Result<(), 
         .min()
         .unwrap_or(Priority::Medium);
     let number = cx.next()?;
-    let stored = Stored { messages: serde_json::to_vec(messages).expect("messages are plain data"), received: cx.now };
+    let stored = Stored { messages: serde_json::to_vec(messages).expect("messages are plain data") };
     cx.put(Key::new(Kind::Inbox).text(system).number(priority as u64).number(number).bytes(), &stored);
     if cx.inbox(1)? == 1 {
         rearm(cx, system)?;
@@ -122,7 +121,7 @@ pub(super) fn pace(cx: &mut Context<'_>, system: &str) -> Result<(), Error> {
         cx.delete(key);
         cx.inbox(-1)?;
         spend(cx, system)?;
-        decided(cx, system, &messages, stored.received)?;
+        decided(cx, system, &messages)?;
     }
     if !cx.scan(&prefix, 1)?.is_empty() {
         rearm(cx, system)?;
@@ -153,7 +152,7 @@ fn repeated(cx: &mut Context<'_>, system: &str, message: &Message, keep: Span) -
     Ok(false)
 }
 
-fn decided(cx: &mut Context<'_>, system: &str, messages: &[Message], received: Moment) -> Result<(), Error> {
+fn decided(cx: &mut Context<'_>, system: &str, messages: &[Message]) -> Result<(), Error> {
     let program = cx.program();
     let Some(door) = program.doors.get(system) else { return Ok(()) };
     let mut touched: BTreeMap<(EntityName, String), Vec<usize>> = BTreeMap::new();
@@ -213,10 +212,12 @@ fn decided(cx: &mut Context<'_>, system: &str, messages: &[Message], received: M
                     program.systems.get(system).and_then(|s| s.lock.events.get(name)).cloned().unwrap_or_default();
                 let mut members = BTreeMap::new();
                 for (field, wire) in fields {
-                    if let Some(ty) = declared.get(field)
-                        && let Ok(value) = decode_field(ty, wire)
-                    {
-                        members.insert(field.clone(), value);
+                    let Some(ty) = declared.get(field) else { continue };
+                    match decode_field(ty, wire) {
+                        Ok(value) => {
+                            members.insert(field.clone(), value);
+                        }
+                        Err(fault) => bad_member(cx, system, &what, field, &fault.to_string())?,
                     }
                 }
                 for (field, value) in &members {
@@ -228,7 +229,6 @@ fn decided(cx: &mut Context<'_>, system: &str, messages: &[Message], received: M
             Body::Foreign => {}
         }
     }
-    let _ = received;
     for ((entity, id), syncs) in touched {
         for index in syncs {
             let rule = Rule { program: cx.program(), index };
@@ -268,6 +268,23 @@ fn event(cx: &Context<'_>, system: &str, message: &Message, action: &str, detail
         displaced: None,
         detail: detail.to_owned(),
     }
+}
+
+/// A member of an event that is not what the lock says is shown to people: what waits for it cannot see it.
+fn bad_member(cx: &mut Context<'_>, system: &str, what: &EntityName, field: &str, why: &str) -> Result<(), Error> {
+    let number = cx.next()?;
+    let row = super::incident::row(
+        format!("message {number}"),
+        system,
+        String::new(),
+        what.to_string(),
+        String::new(),
+        format!("`{field}` of a message cannot be understood: {why}"),
+        "mend the sender, or the type in the system's lock; the other members of the message count",
+        true,
+        cx.now,
+    );
+    super::incident::open(cx, row, system)
 }
 
 /// A delivery that could not be read is kept for people; its source goes on.
