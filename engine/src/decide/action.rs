@@ -424,7 +424,7 @@ pub(super) fn answered(cx: &mut Context<'_>, id: RunId, answer: &Answer) -> Resu
                     Priority::High,
                 );
             }
-            again(cx, id, run, &script, Span(500), "it exists already")?;
+            again(cx, id, run, Span(500), "it exists already")?;
         }
         Answer::Refused { reason, .. } => {
             runs::failed(cx, id, run, &script, &format!("{} refuses: {reason}", effect.lane.system))?;
@@ -443,7 +443,7 @@ pub(super) fn answered(cx: &mut Context<'_>, id: RunId, answer: &Answer) -> Resu
             Delivery::ByCheck => {
                 run.pending = None;
                 run.fresh = cx.now;
-                again(cx, id, run, &script, Span::seconds(1), cause)?;
+                again(cx, id, run, Span::seconds(1), cause)?;
             }
             Delivery::None if accepts => retry(cx, id, run, &script, effect, None, cause)?,
             Delivery::None => {
@@ -542,15 +542,7 @@ pub(super) fn resend(cx: &mut Context<'_>, id: RunId, mut run: RunRow) -> Result
 }
 
 /// Decides the action again after a pause.
-fn again(
-    cx: &mut Context<'_>,
-    id: RunId,
-    mut run: RunRow,
-    script: &Script,
-    pause: Span,
-    cause: &str,
-) -> Result<(), Error> {
-    let _ = script;
+fn again(cx: &mut Context<'_>, id: RunId, mut run: RunRow, pause: Span, cause: &str) -> Result<(), Error> {
     run.token += 1;
     run.pending = None;
     run.state = RunState::Sleeping;

@@ -223,7 +223,6 @@ pub(super) fn advance(cx: &mut Context<'_>, id: LinkId) -> Result<(), Error> {
 fn look(cx: &mut Context<'_>, id: LinkId, link: &mut LinkRow, rule: &Rule) -> Result<(), Stop> {
     let side = if link.left.is_some() { Side::Left } else { Side::Right };
     let other = side.other();
-    let record = link.id(side).cloned().unwrap_or_default();
     if !takes_part(cx, rule, link)? {
         settle(cx, id, link, LinkState::LeftOut)?;
         return Ok(());
@@ -296,7 +295,6 @@ fn look(cx: &mut Context<'_>, id: LinkId, link: &mut LinkRow, rule: &Rule) -> Re
     if link.state != LinkState::Creating(other) {
         settle(cx, id, link, LinkState::Creating(other))?;
     }
-    let _ = record;
     sync::queue_create(cx, id, link, rule, other)?;
     Ok(())
 }

@@ -78,7 +78,7 @@ pub(super) fn open(cx: &mut Context<'_>, lane: &Lane, max: usize) -> Result<(), 
         if twice || (solo && !inputs.is_empty()) {
             left += 1;
             rest.get_or_insert((work.deadline, work.priority));
-            restore(cx, &key, &item.owner, lane)?;
+            restore(cx, &key, &item.owner)?;
             continue;
         }
         cx.delete(key);
@@ -170,8 +170,7 @@ fn goes_alone(cx: &Context<'_>, owner: &Owner) -> Result<bool, Error> {
 }
 
 /// An item that had to stay: its owner still points at its work row.
-fn restore(cx: &mut Context<'_>, key: &[u8], owner: &Owner, lane: &Lane) -> Result<(), Error> {
-    let _ = lane;
+fn restore(cx: &mut Context<'_>, key: &[u8], owner: &Owner) -> Result<(), Error> {
     match owner {
         Owner::Link(id, side) => {
             let mut link = super::identity::load(cx, *id)?;

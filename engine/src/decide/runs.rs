@@ -434,7 +434,7 @@ fn step(cx: &mut Context<'_>, id: RunId, run: &mut RunRow, script: &Script) -> R
                 .filter(|index| code.steps[*index].undo.is_some() && !run.undone.contains(index))
                 .collect();
             run.stack.push(Frame { resume: run.pc + 1, left, step: None });
-            return next_undo(cx, id, run, script);
+            next_undo(run, script);
         }
         Op::Return => {
             if run.stack.last().is_some() {
@@ -444,7 +444,8 @@ fn step(cx: &mut Context<'_>, id: RunId, run: &mut RunRow, script: &Script) -> R
                     run.undone.insert(done);
                     log(cx, id, run, "step", format!("{} undone", code.steps[done].name));
                 }
-                return next_undo(cx, id, run, script);
+                next_undo(run, script);
+                return Ok(true);
             }
             let why = run.failure.clone().map(|(step, message)| format!("{step}: {message}")).unwrap_or_default();
             end(cx, id, run, RunState::Failed, &why)?;
@@ -458,10 +459,10 @@ fn step(cx: &mut Context<'_>, id: RunId, run: &mut RunRow, script: &Script) -> R
     Ok(true)
 }
 
-fn next_undo(cx: &mut Context<'_>, id: RunId, run: &mut RunRow, script: &Script) -> Result<bool, Stop> {
-    let _ = (cx, id);
+/// Goes to the next step that is to be undone, or behind the undoing.
+fn next_undo(run: &mut RunRow, script: &Script) {
     reset_tries(run);
-    let Some(frame) = run.stack.last_mut() else { return Ok(true) };
+    let Some(frame) = run.stack.last_mut() else { return };
     match frame.left.pop() {
         Some(index) => {
             frame.step = Some(index);
@@ -472,7 +473,6 @@ fn next_undo(cx: &mut Context<'_>, id: RunId, run: &mut RunRow, script: &Script)
             run.stack.pop();
         }
     }
-    Ok(true)
 }
 
 pub(super) fn reset_tries(run: &mut RunRow) {
@@ -569,7 +569,7 @@ pub(super) fn failed(
         );
         incident::open(cx, row, &script.name())?;
         run.state = RunState::Ready;
-        let _ = next_undo(cx, id, &mut run, script);
+        next_undo(&mut run, script);
         cx.put(key(id), &run);
         cx.task(Task::Run(id));
         return Ok(());

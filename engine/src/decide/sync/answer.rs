@@ -106,7 +106,7 @@ pub(in crate::decide) fn answered(
             identity::store(cx, id, &link);
         }
         Answer::Refused { reason, refusal: Refusal::Exists(existing) } => {
-            adopt(cx, id, &mut link, &rule, side, existing.as_deref(), reason, writes)?;
+            adopt(cx, id, &mut link, &rule, side, existing.as_deref(), reason)?;
             identity::store(cx, id, &link);
             if matches!(link.state, LinkState::Parked(_)) {
                 // As with every refusal: nothing is sent again until something changes.
@@ -281,7 +281,6 @@ pub(super) fn adopt(
     side: Side,
     existing: Option<&str>,
     reason: &str,
-    writes: &[Written],
 ) -> Result<(), Error> {
     let entity = rule.entity(side).clone();
     if link.id(side).is_some() {
@@ -326,7 +325,6 @@ pub(super) fn adopt(
             link.state = LinkState::Looking;
             link.since = cx.now.plus(Span(1));
             link.attempts += 1;
-            let _ = writes;
             if link.attempts > 5 {
                 return park(cx, id, link, rule, format!("{} refuses: {reason}", entity.system));
             }

@@ -92,12 +92,11 @@ pub(super) fn side_value(
             let field = if side == Side::Left { left } else { right };
             field_value(cx, link, rule, mapping, side, field)?
         }
-        MappingKind::Computed { source, target } if is_source => {
+        MappingKind::Computed { source, .. } if is_source => {
             let vars = identity::variables(rule, link);
             let scope =
                 Variables { cx, program: &rule.program, vars: &vars, fresh: Moment(i64::MIN), cacheable: false };
             let value = eval(&rule.program, source, &scope)?;
-            let _ = target;
             Held {
                 value: canonical(&rule.program, rule, mapping, side, &value).map_err(Stop::Fault)?,
                 changed: None,
