@@ -1,29 +1,13 @@
 //! What the checker says of the shipped rules, and of the shipped rules with one mistake in them.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use dsl::check::{Compiled, compile};
 
-fn shipped() -> (Vec<(String, String)>, BTreeMap<String, String>) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
-    let read = |dir: &Path, ending: &str| -> Vec<(String, String)> {
-        let mut found: Vec<_> = std::fs::read_dir(dir)
-            .expect("the shipped rules are there")
-            .map(|entry| entry.expect("an entry").path())
-            .filter(|path| path.extension().is_some_and(|e| e == ending))
-            .map(|path| {
-                let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-                (name, std::fs::read_to_string(&path).expect("a text"))
-            })
-            .collect();
-        found.sort();
-        found
-    };
-    let files = read(&folder, "rules");
-    let locks = read(&folder.join("schemas"), "lock").into_iter().map(|(n, t)| (format!("schemas/{n}"), t)).collect();
-    (files, locks)
-}
+#[path = "support/shipped.rs"]
+mod support;
+
+use support::shipped;
 
 /// The shipped rules with `from` in `file` written as `to`.
 fn with(file: &str, from: &str, to: &str) -> Compiled {

@@ -4,7 +4,6 @@
 //! `eval`, `canonical`, `written`, `encode`. Proptest prints the seed and the smallest case of whatever differs.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use dsl::check::compile;
@@ -16,6 +15,9 @@ use dsl::schema::{EntityName, Field, Lookup, Type};
 use dsl::value::Value;
 use proptest::prelude::*;
 use serde_json::Value as Json;
+
+#[path = "support/shipped.rs"]
+mod support;
 
 /// A record as the plan sees it, with linked records nested in it.
 struct Document<'a> {
@@ -522,25 +524,8 @@ proptest! {
 // ── What is shipped ─────────────────────────────────────────────────────────────────────────────────────────────
 
 fn shipped() -> Arc<Program> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
-    let texts = |folder: &Path, ending: &str| -> Vec<(String, String)> {
-        let entries = std::fs::read_dir(folder)
-            .expect("the shipped rules are there")
-            .map(|entry| entry.expect("an entry").path());
-        let mut found: Vec<_> = entries
-            .filter(|path| path.extension().is_some_and(|extension| extension == ending))
-            .map(|path| {
-                (
-                    path.file_name().expect("a name").to_string_lossy().into_owned(),
-                    std::fs::read_to_string(&path).expect("a text"),
-                )
-            })
-            .collect();
-        found.sort();
-        found
-    };
-    let locks = texts(&root.join("schemas"), "lock").into_iter().map(|(name, text)| (format!("schemas/{name}"), text));
-    let compiled = compile(&texts(&root, "rules"), &locks.collect(), None);
+    let (files, locks) = support::shipped();
+    let compiled = compile(&files, &locks, None);
     Arc::new(compiled.program.unwrap_or_else(|| panic!("{:?}", compiled.problems)))
 }
 

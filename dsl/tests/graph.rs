@@ -1,7 +1,7 @@
 //! `engine graph`: pictures of the shipped rules as written in `golden/graph`, and what lies around one thing.
 //! `UPDATE_GOLDEN=1 cargo test -p dsl --test graph` writes what is drawn now.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use dsl::check::compile;
@@ -14,26 +14,17 @@ mod mutation;
 #[path = "support/shipped.rs"]
 mod support;
 
-fn locks() -> BTreeMap<String, String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules/schemas");
-    ["app", "crm", "mail"]
-        .map(|name| {
-            let text = std::fs::read_to_string(root.join(format!("{name}.lock"))).expect("a lock");
-            (format!("schemas/{name}.lock"), text)
-        })
-        .into()
-}
-
 fn shipped() -> Program {
-    compile(&support::shipped(), &locks(), None).program.expect("the shipped rules hold")
+    let (files, locks) = support::shipped();
+    compile(&files, &locks, None).program.expect("the shipped rules hold")
 }
 
 /// The shipped vocabulary and systems with other rules.
 fn with(rules: &str) -> Program {
-    let mut files: Vec<(String, String)> = support::shipped();
+    let (mut files, locks) = support::shipped();
     files.retain(|(name, _)| matches!(name.as_str(), "systems.rules" | "words.rules"));
     files.push(("other.rules".to_owned(), rules.to_owned()));
-    let compiled = compile(&files, &locks(), None);
+    let compiled = compile(&files, &locks, None);
     let told: Vec<&String> = compiled.problems.iter().map(|problem| &problem.message).collect();
     compiled.program.unwrap_or_else(|| panic!("{told:?}"))
 }
@@ -217,12 +208,12 @@ proptest! {
     /// Most edits are mistakes; what still holds can be drawn, whatever it says.
     #[test]
     fn whatever_holds_can_be_drawn(
-        (at, edited) in (0..support::shipped().len())
-            .prop_flat_map(|at| (Just(at), mutation::mutations(vec![support::shipped()[at].clone()]))),
+        (at, edited) in (0..support::shipped().0.len())
+            .prop_flat_map(|at| (Just(at), mutation::mutations(vec![support::shipped().0[at].clone()]))),
     ) {
-        let mut files = support::shipped();
+        let (mut files, locks) = support::shipped();
         files[at].1 = edited;
-        if let Some(program) = compile(&files, &locks(), None).program {
+        if let Some(program) = compile(&files, &locks, None).program {
             let whole = graph(&program);
             for node in &whole.nodes {
                 let part = around(&whole, &program, &node.name).expect("a node is known by its name");

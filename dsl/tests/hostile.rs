@@ -1,32 +1,15 @@
 //! Broken rule sets: the checker always answers, and gives a program exactly when there is no error.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use dsl::check::compile;
 use dsl::diagnostic::{CODES, Severity, finding, human};
 use proptest::prelude::*;
 
-type Texts = (Vec<(String, String)>, BTreeMap<String, String>);
+#[path = "support/shipped.rs"]
+mod support;
 
-fn shipped() -> Texts {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
-    let read = |dir: &Path, ending: &str, before: &str| -> Vec<(String, String)> {
-        let mut found: Vec<_> = std::fs::read_dir(dir)
-            .expect("the shipped rules")
-            .map(|entry| entry.expect("an entry").path())
-            .filter(|path| path.extension().is_some_and(|e| e == ending))
-            .map(|path| {
-                let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-                (format!("{before}{name}"), std::fs::read_to_string(&path).expect("a text"))
-            })
-            .collect();
-        found.sort();
-        found
-    };
-    let locks = read(&folder.join("schemas"), "lock", "schemas/").into_iter().collect();
-    (read(&folder, "rules", ""), locks)
-}
+use support::shipped;
 
 /// Cuts, doubles, swaps and misspells words of a text.
 fn damage(text: &str, edits: &[(usize, usize, u8)]) -> String {

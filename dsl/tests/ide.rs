@@ -1,7 +1,5 @@
 //! Editor features over the shipped rules. A `‸` in a text is the cursor.
 
-use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::LazyLock;
 
 use dsl::ide::{Colour, Project, complete, definition, highlight, hover, references, rename, symbols};
@@ -9,26 +7,10 @@ use dsl::source::FileId;
 
 #[path = "support/mutation.rs"]
 mod mutation;
+#[path = "support/shipped.rs"]
+mod support;
 
-fn shipped() -> (Vec<(String, String)>, BTreeMap<String, String>) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
-    let read = |dir: &Path, ending: &str| -> Vec<(String, String)> {
-        let mut found: Vec<_> = std::fs::read_dir(dir)
-            .expect("the shipped rules are there")
-            .map(|entry| entry.expect("an entry").path())
-            .filter(|path| path.extension().is_some_and(|e| e == ending))
-            .map(|path| {
-                let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-                (name, std::fs::read_to_string(&path).expect("a text"))
-            })
-            .collect();
-        found.sort();
-        found
-    };
-    let files = read(&folder, "rules");
-    let locks = read(&folder.join("schemas"), "lock").into_iter().map(|(n, t)| (format!("schemas/{n}"), t)).collect();
-    (files, locks)
-}
+use support::shipped;
 
 /// The shipped rules, read once.
 static SHIPPED: LazyLock<Project> = LazyLock::new(|| {

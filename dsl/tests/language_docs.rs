@@ -95,9 +95,7 @@ fn page() -> String {
 }
 
 fn locks(blocks: &[Block]) -> BTreeMap<String, String> {
-    let mut locks: BTreeMap<String, String> = ["app", "crm", "mail"]
-        .map(|name| (format!("schemas/{name}.lock"), read(&format!("../rules/schemas/{name}.lock"))))
-        .into();
+    let mut locks = support::shipped().1;
     for block in blocks {
         if let Some(path) = &block.lock {
             locks.insert(path.clone(), block.text.clone());
@@ -164,7 +162,7 @@ fn drawn(program: &Program) {
 fn compiled(block: &Block, name: &str, locks: &BTreeMap<String, String>) -> Compiled {
     let mut files = Vec::new();
     if block.with == ["all"] {
-        files = support::shipped();
+        files = support::shipped().0;
     } else {
         if !block.text.starts_with("edition") {
             files.push(("systems.rules".to_owned(), read("tests/golden/systems.rules")));

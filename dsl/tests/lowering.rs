@@ -1,7 +1,6 @@
 //! What the shipped rules compile to, as a listing that people can read: `golden/program/shipped.txt`.
 //! `UPDATE_GOLDEN=1 cargo test -p dsl --test lowering` writes it anew.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -11,22 +10,11 @@ use dsl::program::{
 };
 use dsl::value::Value;
 
+#[path = "support/shipped.rs"]
+mod support;
+
 fn shipped() -> Program {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
-    let mut files = Vec::new();
-    let mut locks = BTreeMap::new();
-    for (dir, before) in [(folder.clone(), ""), (folder.join("schemas"), "schemas/")] {
-        for entry in std::fs::read_dir(dir).expect("the shipped rules") {
-            let path = entry.expect("an entry").path();
-            let name = format!("{before}{}", path.file_name().expect("a name").to_string_lossy());
-            match path.extension().and_then(|e| e.to_str()) {
-                Some("rules") => files.push((name, std::fs::read_to_string(&path).expect("a text"))),
-                Some("lock") => drop(locks.insert(name, std::fs::read_to_string(&path).expect("a text"))),
-                _ => {}
-            }
-        }
-    }
-    files.sort();
+    let (files, locks) = support::shipped();
     compile(&files, &locks, None).program.expect("the shipped rules are sound")
 }
 

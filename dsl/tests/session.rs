@@ -4,20 +4,12 @@ use std::collections::BTreeMap;
 
 use dsl::check::{Compiled, Session, compile};
 
-mod support {
-    pub(crate) mod shipped;
-}
+#[path = "support/shipped.rs"]
+mod support;
+
+use support::shipped;
 
 type Texts = (Vec<(String, String)>, BTreeMap<String, String>);
-
-fn texts() -> Texts {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules/schemas");
-    let lock = |name: &str| {
-        let text = std::fs::read_to_string(root.join(format!("{name}.lock"))).expect("a lock");
-        (format!("schemas/{name}.lock"), text)
-    };
-    (support::shipped::shipped(), ["app", "crm", "mail"].map(lock).into())
-}
 
 fn told(compiled: &Compiled) -> String {
     let hash = compiled.program.as_ref().map(|program| program.hash.clone());
@@ -34,7 +26,7 @@ fn same(session: &mut Session, (files, locks): &Texts) -> Compiled {
 #[test]
 fn whatever_line_is_taken_out_and_put_back_the_session_says_the_same() {
     let mut session = Session::default();
-    let whole = texts();
+    let whole = shipped();
     assert!(same(&mut session, &whole).program.is_some());
     for file in 0..whole.0.len() {
         let mut edited = whole.clone();
@@ -49,7 +41,7 @@ fn whatever_line_is_taken_out_and_put_back_the_session_says_the_same() {
 #[test]
 fn files_that_move_and_locks_that_change_are_read_anew() {
     let mut session = Session::default();
-    let (files, locks) = texts();
+    let (files, locks) = shipped();
     same(&mut session, &(files.clone(), locks.clone()));
     // Without its first file, every other one has another position.
     same(&mut session, &(files[1..].to_vec(), locks.clone()));
