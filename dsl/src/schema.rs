@@ -130,6 +130,21 @@ pub struct Field {
     pub protect: bool,
 }
 
+impl Field {
+    /// A field that is always there, and of which nothing else is said.
+    pub fn of(ty: Type) -> Self {
+        Self {
+            ty,
+            options: Vec::new(),
+            optional: false,
+            unique: false,
+            read_only: false,
+            custom: false,
+            protect: false,
+        }
+    }
+}
+
 /// A link to a record of another entity of the same system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {

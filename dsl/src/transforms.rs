@@ -119,15 +119,7 @@ mod tests {
     use super::*;
 
     fn parse(ty: &Type, text: &str) -> Value {
-        let field = crate::schema::Field {
-            ty: ty.clone(),
-            options: Vec::new(),
-            optional: false,
-            unique: false,
-            read_only: false,
-            custom: false,
-            protect: false,
-        };
+        let field = crate::schema::Field::of(ty.clone());
         crate::decode::decode_field(&field, &text.into()).expect("examples are of their type")
     }
 

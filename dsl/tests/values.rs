@@ -28,7 +28,7 @@ fn program(rules: &str) -> Program {
 }
 
 fn field(ty: Type) -> Field {
-    Field { ty, options: Vec::new(), optional: true, unique: false, read_only: false, custom: false, protect: false }
+    Field { optional: true, ..Field::of(ty) }
 }
 
 fn decimal(text: &str) -> Value {

@@ -136,15 +136,7 @@ impl World<'_> {
         before.insert(name.clone(), item.name.span);
         let mut names: BTreeMap<&str, Span> = BTreeMap::new();
         let mut entity = Entity { batch: 1, ..Entity::default() };
-        let id = Field {
-            ty: Type::Text,
-            options: Vec::new(),
-            optional: false,
-            unique: true,
-            read_only: true,
-            custom: false,
-            protect: false,
-        };
+        let id = Field { unique: true, read_only: true, ..Field::of(Type::Text) };
         entity.fields.insert("id".to_owned(), id);
         if let Some(at) = &item.changed_at {
             entity.changed_at = crate::schema::ChangedAt::Field(at.value.clone());
@@ -172,15 +164,7 @@ impl World<'_> {
             let ty = if decl.list { Type::List(Box::new(ty)) } else { ty };
             entity.fields.insert(
                 decl.name.value.clone(),
-                Field {
-                    ty,
-                    options: Vec::new(),
-                    optional: decl.optional,
-                    unique: decl.unique,
-                    read_only: decl.read_only,
-                    custom: false,
-                    protect: false,
-                },
+                Field { optional: decl.optional, unique: decl.unique, read_only: decl.read_only, ..Field::of(ty) },
             );
         }
         let ty = item.changed_at.as_ref().map(|at| entity.fields.get(&at.value).map(|field| field.ty.clone()));

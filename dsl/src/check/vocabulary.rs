@@ -213,15 +213,7 @@ impl World<'_> {
         let (entity, field, declared) = match found {
             Some(found) => found,
             None => {
-                let any = Field {
-                    ty: Type::Text,
-                    options: Vec::new(),
-                    optional: false,
-                    unique: false,
-                    read_only: false,
-                    custom: false,
-                    protect: false,
-                };
+                let any = Field::of(Type::Text);
                 (EntityName::new("", ""), String::new(), any)
             }
         };

@@ -114,15 +114,7 @@ impl World<'_> {
         }
         if let Some(block) = &workflow.on_failure {
             code.on_failure = Some(code.ops.len());
-            let text = Field {
-                ty: Type::Text,
-                options: Vec::new(),
-                optional: false,
-                unique: false,
-                read_only: true,
-                custom: false,
-                protect: false,
-            };
+            let text = Field { read_only: true, ..Field::of(Type::Text) };
             let members = [("step", text.clone()), ("message", text)].map(|(n, f)| (n.to_owned(), f)).into();
             // Whatever the steps bind may not be there when one of them fails.
             for (name, var) in &mut names.vars {

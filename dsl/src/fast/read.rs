@@ -109,23 +109,11 @@ impl Source {
     fn slow(&self, program: &Program, slot: &Slot<'_>) -> Result<Cell<'static>, Fault> {
         let wire = slot.to_json();
         let value = match self.kind {
-            Kind::Id => decode::decode_field(&text(), &wire),
+            // Ids are read as texts.
+            Kind::Id => decode::decode_field(&Field::of(Type::Text), &wire),
             _ => decode::decode(program, &self.entity, &self.field, &wire),
         };
         value.map(Cell::from)
-    }
-}
-
-/// A field of text, as which ids are read.
-fn text() -> Field {
-    Field {
-        ty: Type::Text,
-        options: Vec::new(),
-        optional: false,
-        unique: false,
-        read_only: false,
-        custom: false,
-        protect: false,
     }
 }
 

@@ -258,15 +258,7 @@ impl Project {
 
 /// What an `entity` item says, as a lock would; a type that does not exist is taken for a text.
 fn written(item: &ast::EntityItem) -> Entity {
-    let field = |ty, optional, unique, read_only| Field {
-        ty,
-        options: Vec::new(),
-        optional,
-        unique,
-        read_only,
-        custom: false,
-        protect: false,
-    };
+    let field = |ty, optional, unique, read_only| Field { optional, unique, read_only, ..Field::of(ty) };
     let mut entity = Entity { batch: 1, ..Entity::default() };
     if let Some(at) = &item.changed_at {
         entity.changed_at = ChangedAt::Field(at.value.clone());

@@ -113,15 +113,7 @@ mod tests {
     use super::*;
 
     fn field(ty: Type) -> Field {
-        Field {
-            ty,
-            options: vec!["a".into(), "b".into()],
-            optional: false,
-            unique: false,
-            read_only: false,
-            custom: false,
-            protect: false,
-        }
+        Field { options: vec!["a".into(), "b".into()], ..Field::of(ty) }
     }
 
     #[test]
