@@ -126,7 +126,8 @@ pub struct Field {
     pub read_only: bool,
     /// Made by the account, not part of the product.
     pub custom: bool,
-    /// After a write the engine looks in the field's history for an edit that the write covered.
+    /// A person marks it as one whose history should be read after a write, for an edit that the write covered. It
+    /// is kept when the lock is pulled again; the engine does not read histories yet and goes by messages.
     pub protect: bool,
 }
 
