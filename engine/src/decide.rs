@@ -12,10 +12,12 @@ mod context;
 mod existence;
 mod guard;
 mod identity;
+mod inbox;
 mod incident;
 mod observe;
 mod open;
 mod operator;
+mod position;
 mod reads;
 mod route;
 pub(crate) mod rows;
@@ -385,12 +387,15 @@ pub fn decide_around(
         Input::Started => {
             sweep::started(&mut cx)?;
             schedule::started(&mut cx)?;
+            inbox::started(&mut cx)?;
         }
         Input::Delivery { system, messages, source } => route::delivery(&mut cx, system, messages, source)?,
         Input::Unreadable { system, source, reason, payload } => {
             route::unreadable(&mut cx, system, source, reason, payload)?;
         }
-        Input::Offset { topic, partition, next, reason } => passed_over(&mut cx, topic, *partition, *next, reason)?,
+        Input::Offset { topic, partition, next, reason } => {
+            position::passed_over(&mut cx, topic, *partition, *next, reason)?;
+        }
         Input::Open { lane, max } => open::open(&mut cx, lane, *max)?,
         Input::Answers { call, answers } => answers::take(&mut cx, *call, answers)?,
         Input::Due => due(&mut cx)?,
@@ -423,23 +428,6 @@ pub fn decide_around(
     Ok(cx.finish())
 }
 
-fn passed_over(cx: &mut Context<'_>, topic: &str, partition: i32, next: i64, reason: &str) -> Result<(), Error> {
-    let source = Source::Kafka { topic: topic.to_owned(), partition, offset: next.saturating_sub(1) };
-    route::offset(cx, &source)?;
-    let row = incident::row(
-        format!("topic {topic}/{partition}"),
-        topic,
-        format!("{topic}/{partition}"),
-        topic.to_owned(),
-        String::new(),
-        reason.to_owned(),
-        "records were lost before they were read: compare both sides with `engine backfill`",
-        true,
-        cx.now,
-    );
-    incident::open(cx, row, topic)
-}
-
 /// Carries out every timer that is due.
 fn due(cx: &mut Context<'_>) -> Result<(), Error> {
     for (key, bytes) in cx.scan(&[Kind::Timer as u8], 256)? {
@@ -464,7 +452,7 @@ fn due(cx: &mut Context<'_>) -> Result<(), Error> {
             TimerRow::GiveUp(run) => runs::give_up(cx, run)?,
             TimerRow::Timeout(run, effect) => runs::timed_out(cx, run, effect)?,
             TimerRow::Schedule(sync) => schedule::due(cx, &sync)?,
-            TimerRow::Pace(system) => route::pace(cx, &system)?,
+            TimerRow::Pace(system) => inbox::due(cx, &system)?,
             TimerRow::Link(link) => retry_link(cx, link)?,
             TimerRow::Overdue(link) => identity::overdue(cx, link)?,
             TimerRow::Sweep => sweep::due(cx)?,

@@ -141,10 +141,14 @@ impl<'a> Context<'a> {
 
     /// Keys and rows that begin with `prefix`, in order, at most `limit`.
     pub(super) fn scan(&self, prefix: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
-        let to = after(prefix);
-        let changed: Vec<_> = self.changes.range(prefix.to_vec()..to.clone()).collect();
+        self.range(prefix, &after(prefix), limit)
+    }
+
+    /// Keys and rows from one key to below another, in order, at most `limit`.
+    pub(super) fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+        let changed: Vec<_> = self.changes.range(from.to_vec()..to.to_vec()).collect();
         let mut found: BTreeMap<Vec<u8>, Vec<u8>> =
-            self.rows.scan(prefix, &to, limit.saturating_add(changed.len()))?.into_iter().collect();
+            self.rows.scan(from, to, limit.saturating_add(changed.len()))?.into_iter().collect();
         for (key, change) in changed {
             match change {
                 Some(bytes) => found.insert(key.clone(), bytes.clone()),

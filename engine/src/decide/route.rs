@@ -1,132 +1,34 @@
 //! What a delivery means: repetitions are dropped, records observed, syncs, reactions and waits told.
 //!
-//! Always true: a delivery is stored before anything is made of it; what the pace of its system does not allow
-//! now is decided later, by a timer, high priority first.
+//! Always true: what a delivery leads to is one round with its receipt. Not here: what waits for its system's pace
+//! (see `inbox`), where Kafka is read on (see `position`).
 
 use std::collections::BTreeMap;
 
 use connectors::port::{Body, Message};
-use dsl::ast::Priority;
 use dsl::decode::decode_field;
 use dsl::program::{Route, Run};
 use dsl::schema::{Change, EntityName};
 use dsl::value::{Moment, Span, Value};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::context::{Context, decode};
+use super::context::Context;
 use super::identity::{self, Rule};
 use super::observe::{self, How, observe};
-use super::rows::{Key, Kind, TimerRow, Var};
-use super::{Event, Source, existence, runs};
+use super::rows::{Key, Kind, Var};
+use super::{Event, Source, existence, inbox, position, runs};
 use crate::ledger::Error;
-
-/// A delivery that waits for the pace of its system.
-#[derive(Debug, Serialize, Deserialize)]
-struct Stored {
-    /// [`Message`]s as JSON.
-    messages: Vec<u8>,
-}
-
-pub(super) fn offset(cx: &mut Context<'_>, source: &Source) -> Result<bool, Error> {
-    let Source::Kafka { topic, partition, offset } = source else { return Ok(true) };
-    let key = Key::new(Kind::Offset).text(topic).number(u64::try_from(*partition).unwrap_or_default()).bytes();
-    let next: Option<(String, i32, i64)> = cx.get(&key)?;
-    if next.is_some_and(|(_, _, next)| *offset < next) {
-        return Ok(false);
-    }
-    cx.put(key, &(topic.clone(), *partition, offset.saturating_add(1)));
-    Ok(true)
-}
 
 /// Takes a delivery in.
 pub(super) fn delivery(cx: &mut Context<'_>, system: &str, messages: &[Message], source: &Source) -> Result<(), Error> {
-    if !offset(cx, source)? {
-        // A record of this partition that was decided already: the source went back further than the ledger.
+    if !position::take(cx, system, source)? {
         return Ok(());
     }
     let echo = messages.iter().all(|message| message.own);
     if *source == Source::Webhook && !echo {
-        if cx.inbox(0)? > 0 || !room(cx, system)? {
-            return hold(cx, system, messages);
-        }
-        spend(cx, system)?;
+        return inbox::deliver(cx, system, messages);
     }
     decided(cx, system, messages)
-}
-
-fn pace_key(system: &str) -> Vec<u8> {
-    Key::new(Kind::Pace).text(system).bytes()
-}
-
-fn recent(cx: &Context<'_>, system: &str) -> Result<Option<(Vec<Moment>, u64, Span)>, Error> {
-    let program = cx.program();
-    let Some(limit) = program.systems.get(system).and_then(|s| s.limits.get("webhooks").copied()) else {
-        return Ok(None);
-    };
-    let mut started: Vec<Moment> = cx.get(&pace_key(system))?.unwrap_or_default();
-    started.retain(|at| cx.now.since(*at).0 < limit.per.0);
-    Ok(Some((started, limit.amount, limit.per)))
-}
-
-fn room(cx: &Context<'_>, system: &str) -> Result<bool, Error> {
-    Ok(recent(cx, system)?.is_none_or(|(started, amount, _)| (started.len() as u64) < amount))
-}
-
-fn spend(cx: &mut Context<'_>, system: &str) -> Result<(), Error> {
-    if let Some((mut started, _, _)) = recent(cx, system)? {
-        started.push(cx.now);
-        cx.put(pace_key(system), &started);
-    }
-    Ok(())
-}
-
-fn hold(cx: &mut Context<'_>, system: &str, messages: &[Message]) -> Result<(), Error> {
-    let program = cx.program();
-    let priority = messages
-        .iter()
-        .filter_map(|message| match program.doors.get(system)?.routes.get(&message.name)? {
-            Route::Sync(index) => Some(program.syncs[*index].priority),
-            _ => None,
-        })
-        .min()
-        .unwrap_or(Priority::Medium);
-    let number = cx.next()?;
-    let stored = Stored { messages: serde_json::to_vec(messages).expect("messages are plain data") };
-    cx.put(Key::new(Kind::Inbox).text(system).number(priority as u64).number(number).bytes(), &stored);
-    if cx.inbox(1)? == 1 {
-        rearm(cx, system)?;
-    }
-    Ok(())
-}
-
-fn rearm(cx: &mut Context<'_>, system: &str) -> Result<(), Error> {
-    let at = match recent(cx, system)? {
-        Some((started, amount, per)) if started.len() as u64 >= amount => {
-            started.first().map_or(cx.now, |first| first.plus(per))
-        }
-        _ => cx.now,
-    };
-    cx.arm(at, &TimerRow::Pace(system.to_owned()))
-}
-
-/// The pace of a system may have room: stored deliveries are decided, high priority first.
-pub(super) fn pace(cx: &mut Context<'_>, system: &str) -> Result<(), Error> {
-    let prefix = Key::new(Kind::Inbox).text(system).bytes();
-    while room(cx, system)? {
-        let Some((key, bytes)) = cx.scan(&prefix, 1)?.pop() else { return Ok(()) };
-        let stored: Stored = decode(&key, &bytes)?;
-        let messages: Vec<Message> = serde_json::from_slice(&stored.messages)
-            .map_err(|error| Error::Row { key: "inbox".to_owned(), reason: error.to_string() })?;
-        cx.delete(key);
-        cx.inbox(-1)?;
-        spend(cx, system)?;
-        decided(cx, system, &messages)?;
-    }
-    if !cx.scan(&prefix, 1)?.is_empty() {
-        rearm(cx, system)?;
-    }
-    Ok(())
 }
 
 /// Has this message come before? Remembers it either way, as 16 bytes, packed by the hour.
@@ -152,7 +54,8 @@ fn repeated(cx: &mut Context<'_>, system: &str, message: &Message, keep: Span) -
     Ok(false)
 }
 
-fn decided(cx: &mut Context<'_>, system: &str, messages: &[Message]) -> Result<(), Error> {
+/// Makes of messages what the rules say.
+pub(super) fn decided(cx: &mut Context<'_>, system: &str, messages: &[Message]) -> Result<(), Error> {
     let program = cx.program();
     let Some(door) = program.doors.get(system) else { return Ok(()) };
     let mut touched: BTreeMap<(EntityName, String), Vec<usize>> = BTreeMap::new();
@@ -295,7 +198,7 @@ pub(super) fn unreadable(
     reason: &str,
     payload: &[u8],
 ) -> Result<(), Error> {
-    if !offset(cx, source)? {
+    if !position::take(cx, system, source)? {
         return Ok(());
     }
     let number = cx.next()?;

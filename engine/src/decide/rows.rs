@@ -82,6 +82,8 @@ pub(crate) enum Kind {
     Time = 31,
     /// When old rows are next looked through, one row.
     Sweep = 32,
+    /// [`Moment`] by system: the timer for stored deliveries that counts.
+    Armed = 33,
 }
 
 /// Builds a key part by part: [`ledger::key::Key`](crate::ledger::key::Key) with the parts that decisions use.

@@ -172,6 +172,12 @@ impl World {
         self.connectors.get(system).cloned()
     }
 
+    /// The ledger, for tests that lay rows where an older engine left them.
+    #[cfg(test)]
+    pub(crate) fn ledger(&self) -> Shared {
+        self.ledger.clone()
+    }
+
     /// Moves the clock on without anything happening; never back.
     pub(super) fn set_clock(&mut self, at: Moment) {
         self.clock.fetch_max(at.0, Ordering::Relaxed);
@@ -322,6 +328,14 @@ impl World {
     fn crash(&mut self) -> Result<(), Error> {
         self.crashes += 1;
         self.ledger.get().crash();
+        self.restart()
+    }
+
+    /// The engine starts again over the rows as they are, durable or not.
+    ///
+    /// # Errors
+    /// Where it cannot start.
+    pub fn restart(&mut self) -> Result<(), Error> {
         let now = self.now();
         self.core = Core::start(
             Box::new(self.ledger.clone()),

@@ -1,0 +1,146 @@
+//! Where each Kafka partition is read on: a row in the same round as what a record caused.
+//!
+//! In: the source of a delivery; the news that an offset is gone, or that another cluster answers. Out: the row
+//! that a restart seeks to.
+//! Always true: a record below its partition's row was decided before, and is told when it is passed over; the row
+//! goes back only where its source said that what stood there is gone.
+
+use super::context::Context;
+use super::rows::{Key, Kind};
+use super::{Event, Source, incident};
+use crate::ledger::Error;
+
+fn key(topic: &str, partition: i32) -> Vec<u8> {
+    Key::new(Kind::Offset).text(topic).number(u64::try_from(partition).unwrap_or_default()).bytes()
+}
+
+/// Moves behind the record that `source` names. False where it was decided already: the source went back further
+/// than the ledger. What came by no partition is always new.
+pub(super) fn take(cx: &mut Context<'_>, system: &str, source: &Source) -> Result<bool, Error> {
+    let Source::Kafka { topic, partition, offset } = source else { return Ok(true) };
+    let key = key(topic, *partition);
+    if let Some((_, _, next)) = cx.get::<(String, i32, i64)>(&key)?
+        && *offset < next
+    {
+        let line = event(cx, system, topic, *partition, "duplicate", format!("offset {offset} was decided before"));
+        cx.command(super::Command::Log(line));
+        return Ok(false);
+    }
+    cx.put(key, &(topic.clone(), *partition, offset.saturating_add(1)));
+    Ok(true)
+}
+
+/// The offset that was to be read is gone: its partition goes on at `next`, be it further on or further back.
+pub(super) fn passed_over(
+    cx: &mut Context<'_>,
+    topic: &str,
+    partition: i32,
+    next: i64,
+    reason: &str,
+) -> Result<(), Error> {
+    cx.put(key(topic, partition), &(topic.to_owned(), partition, next));
+    let row = incident::row(
+        format!("topic {topic}/{partition}"),
+        topic,
+        format!("{topic}/{partition}"),
+        topic.to_owned(),
+        String::new(),
+        reason.to_owned(),
+        "records were lost before they were read: compare both sides with `engine backfill`",
+        true,
+        cx.now,
+    );
+    incident::open(cx, row, topic)
+}
+
+fn event(cx: &Context<'_>, rule: &str, topic: &str, partition: i32, action: &str, detail: String) -> Event {
+    Event {
+        at: cx.now,
+        action: action.to_owned(),
+        rule: rule.to_owned(),
+        place: String::new(),
+        entity: topic.to_owned(),
+        left: None,
+        right: None,
+        field: None,
+        subject: format!("{topic}/{partition}"),
+        value: None,
+        displaced: None,
+        detail,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use connectors::port::{Body, Message};
+    use dsl::value::Moment;
+
+    use crate::decide::{Input, Source, offsets, views};
+    use crate::rehearse::World;
+
+    fn world() -> World {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
+        let compiled = crate::rules::read(&folder).expect("the shipped rules").compile(None);
+        let program = Arc::new(compiled.program.expect("they are sound"));
+        World::new(program, Moment(1_772_442_000_000)).expect("the engine starts")
+    }
+
+    /// A record that leaves a line in the history, by which it is seen that it was decided.
+    fn record(world: &mut World, offset: i64, mark: &str) {
+        let now = world.now();
+        let message =
+            Message { name: "no.such".to_owned(), at: now, dedupe: mark.to_owned(), own: false, body: Body::Foreign };
+        let source = Source::Kafka { topic: "biometrics.users".to_owned(), partition: 0, offset };
+        let input = Input::Delivery { system: "app".to_owned(), messages: vec![message], source };
+        world.input(&input).expect("taken");
+    }
+
+    fn decided(world: &mut World) -> usize {
+        world.pass(dsl::value::Span(1)).expect("the engine goes on");
+        world.log.iter().filter(|event| event.action == "foreign").count()
+    }
+
+    fn next(world: &World) -> i64 {
+        offsets(world.rows()).expect("readable")[&("biometrics.users".to_owned(), 0)]
+    }
+
+    fn gone(world: &mut World, next: i64) {
+        let (topic, reason) = ("biometrics.users".to_owned(), "it was made anew".to_owned());
+        world.input(&Input::Offset { topic, partition: 0, next, reason }).expect("taken");
+    }
+
+    #[test]
+    fn records_of_a_topic_that_was_made_anew_are_decided_from_its_first_one() {
+        let mut world = world();
+        record(&mut world, 4, "old");
+        assert_eq!((decided(&mut world), next(&world)), (1, 5));
+        gone(&mut world, 0);
+        assert_eq!(next(&world), 0);
+        record(&mut world, 0, "new");
+        assert_eq!((decided(&mut world), next(&world)), (2, 1));
+        let incidents = views::incidents(world.rows()).expect("readable");
+        assert_eq!(incidents.iter().filter(|i| i.subject == "topic biometrics.users/0").count(), 1, "{incidents:?}");
+    }
+
+    #[test]
+    fn a_gone_offset_moves_its_partition_on_too() {
+        let mut world = world();
+        record(&mut world, 4, "old");
+        gone(&mut world, 90);
+        assert_eq!(next(&world), 90);
+    }
+
+    #[test]
+    fn a_record_that_was_decided_before_is_told_and_changes_nothing() {
+        let mut world = world();
+        record(&mut world, 4, "old");
+        record(&mut world, 4, "another mark");
+        assert_eq!((decided(&mut world), next(&world)), (1, 5));
+        let told = world.log.iter().find(|event| event.action == "duplicate").expect("a line of the log");
+        assert_eq!((told.rule.as_str(), told.subject.as_str()), ("app", "biometrics.users/0"));
+        assert!(told.detail.contains("offset 4"), "{told:?}");
+    }
+}
