@@ -5,6 +5,8 @@
 //! was started by [`tasks`] and is waited for. Stop order: intake, loop, ledger, the rest.
 
 pub mod connect;
+mod doors;
+mod kafka;
 pub mod reload;
 pub mod tasks;
 
@@ -19,7 +21,9 @@ use connectors::webhook::door;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use self::reload::{KafkaDoor, Reloader};
+use self::doors::Doors;
+use self::kafka::KafkaDoor;
+use self::reload::Reloader;
 use self::tasks::Tasks;
 use crate::admin::{self, Admin};
 use crate::clock::{self, Clock};
@@ -142,6 +146,7 @@ impl Engine {
     pub async fn start(self) -> Result<Running, Error> {
         let Self { config, clock_url, clock, transport, own, ledger } = self;
         let tasks = Tasks::new();
+        let unless_started = tasks.token().drop_guard();
         let transport: Arc<dyn Transport> = match transport {
             Some(transport) => transport,
             None => Arc::new(Client::new().map_err(|error| Error::System(error.to_string()))?),
@@ -169,7 +174,7 @@ impl Engine {
         }
         let program = Arc::clone(&loaded.programs.active);
         let connectors = connect::all(&config, &program, &transport, &own)?;
-        let doors = connect::doors(&config, &program)?;
+        let doors = Doors::new(connect::verifiers(&config, &program)?);
         let reads = Reads::new(connect::cache(&config)?);
         let token = config.admin.token.as_ref().map(crate::config::SecretAt::read).transpose()?;
         let webhook_listener = listen(config.listen).await?;
@@ -197,18 +202,19 @@ impl Engine {
         looping.tell(history.clone());
         let kafka = KafkaDoor::new(&config, tasks.clone(), handle.clone(), reader.clone(), Arc::clone(&shared));
         looping.commit_to(kafka.commits());
+        let intake = CancellationToken::new();
+        let topics = kafka.prepare(&program, &intake)?;
         let ended = Tasks::thread("loop", move || looping.run()).map_err(|error| Error::System(error.to_string()))?;
 
-        let intake = CancellationToken::new();
         let webhooks = address(&webhook_listener)?;
         let router = {
             let clock = Arc::clone(&clock);
             let now: Arc<dyn Fn() -> dsl::value::Moment + Send + Sync> = Arc::new(move || clock.now().at);
             let intake: Arc<dyn door::Intake> = Arc::new(Webhooks::new(handle.clone(), Arc::clone(&shared)));
-            door::router(doors, &intake, &now)
+            door::router(doors.open(&config), &intake, &now)
         };
         serve(&tasks, "webhooks", webhook_listener, router, intake.clone());
-        kafka.read(&program, &intake).await?;
+        kafka.switch(topics);
 
         let reloader = Reloader::new(
             config.clone(),
@@ -216,6 +222,7 @@ impl Engine {
             own,
             handle.clone(),
             shared,
+            doors,
             kafka,
             intake.clone(),
             program.hash.clone(),
@@ -234,6 +241,7 @@ impl Engine {
         );
         serve(&tasks, "admin", admin_listener, admin::router(admin), tasks.token());
         tracing::info!(%webhooks, admin = %admin_address, rules = program.hash, "the engine runs");
+        unless_started.disarm();
         Ok(Running {
             webhooks,
             admin: admin_address,

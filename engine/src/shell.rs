@@ -30,6 +30,7 @@ use crate::clock::Clock;
 use crate::decide::{self, Input, Source};
 use crate::ids::CallId;
 use crate::ledger::Seq;
+use crate::rules::stored;
 use crate::telemetry;
 
 /// Inputs that are taken before timers and lanes are looked at again.
@@ -357,27 +358,34 @@ impl Loop {
 
     fn activate(&mut self, activation: Activation) -> Result<(), Error> {
         let Activation { set, connectors, reply } = activation;
-        let now = self.clock.now();
-        let kept = crate::rules::stored::keep(&set, self.core.rows()).map_err(Error::from)?;
-        let (programs, lost) =
-            crate::rules::stored::with_older(Arc::clone(&set.program), self.core.rows()).map_err(Error::from)?;
-        for hash in lost {
-            tracing::error!(hash, "rules that runs in progress need cannot be had; those runs will stop");
-        }
-        self.caller.connect(connectors.clone(), &set.program);
-        let event = crate::rules::stored::activated(&set, now.at);
-        match self.core.activate(programs, connectors, kept, event, now) {
-            Ok(seq) => self.receipts.push_back((seq, Receipt::Operator(reply))),
+        match self.activated(&set, connectors.clone()) {
+            Ok(seq) => {
+                self.caller.connect(connectors, &set.program);
+                self.receipts.push_back((seq, Receipt::Operator(reply)));
+            }
             Err(error) => {
                 if error.is_full() {
                     self.full(&error);
-                } else {
+                } else if !error.is_about_input() {
                     return Err(error);
                 }
                 answer(reply, Err(error.to_string()));
             }
         }
         Ok(())
+    }
+
+    /// All or nothing.
+    fn activated(&mut self, set: &stored::Set, connectors: Connectors) -> Result<Seq, Error> {
+        let now = self.clock.now();
+        let kept = stored::keep(set, self.core.rows())?;
+        let (programs, lost) = stored::with_older(Arc::clone(&set.program), self.core.rows())?;
+        let event = stored::activated(set, now.at);
+        let seq = self.core.activate(programs, connectors, kept, event, now)?;
+        for hash in lost {
+            tracing::error!(hash, "rules that runs in progress need cannot be had; those runs will stop");
+        }
+        Ok(seq)
     }
 
     /// Everything that durable rounds justify, in order.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use connectors::http::{Transport, TransportError};
+use connectors::secret::Secret;
 use dsl::schema::read_lock;
 use dsl::value::Span;
 use engine::clock::wall;
@@ -94,7 +95,8 @@ impl Stage {
         Self { folder, crm, app, twins: Arc::new(twins) }
     }
 
-    fn config(&self) -> Config {
+    /// The configuration, with `more` at its end.
+    fn config_with(&self, more: &str) -> Config {
         let text = "
 rules: rules
 state: state
@@ -121,12 +123,25 @@ systems:
       notify: { path: /notify, body: { text: \"{text}\" } }
 runtime: { hold: 20ms }
 ";
-        Config::parse("engine.yaml", text, self.folder.path(), &|_| None).expect("the file is sound")
+        let text = format!("{text}{more}");
+        Config::parse("engine.yaml", &text, self.folder.path(), &|_| None).expect("the file is sound")
     }
 
     async fn start(&self) -> Result<Running, Error> {
+        self.start_with("").await
+    }
+
+    async fn start_with(&self, more: &str) -> Result<Running, Error> {
         let twins: Arc<dyn Transport> = Arc::clone(&self.twins) as Arc<dyn Transport>;
-        Engine::builder(self.config()).transport(twins).start().await
+        Engine::builder(self.config_with(more)).transport(twins).start().await
+    }
+
+    /// Writes a rules file otherwise.
+    fn rewrite(&self, file: &str, from: &str, to: &str) {
+        let file = self.folder.path().join("rules").join(file);
+        let text = std::fs::read_to_string(&file).expect("the file is there");
+        assert!(text.contains(from), "{from}");
+        std::fs::write(&file, text.replacen(from, to, 1)).expect("a file can be written");
     }
 
     /// Brings what the CRM has to say to the engine's door; gives the statuses.
@@ -248,8 +263,7 @@ async fn rules_are_replaced_while_it_runs_and_broken_ones_are_refused() {
     let before = json(&running, "/api/v1/status").await["rules"]["hash"].clone();
     let file = stage.folder.path().join("rules/words.rules");
     let text = std::fs::read_to_string(&file).expect("the file is there");
-    let url = format!("http://{}/api/v1/reload", running.admin);
-    let reload = async || reqwest::Client::new().post(&url).send().await.expect("it answers").status().as_u16();
+    let reload = async || reload(&running).await.0;
 
     std::fs::write(&file, format!("{text}\nchoice {{\n")).expect("a file can be written");
     assert_eq!(reload().await, 409);
@@ -262,6 +276,63 @@ async fn rules_are_replaced_while_it_runs_and_broken_ones_are_refused() {
     let status = json(&running, "/api/v1/status").await;
     assert_ne!(status["rules"]["hash"], before);
     assert_eq!(status["rules"]["refused"], Json::Null);
+    running.stop().await.expect("it stops");
+}
+
+/// Asks for a reload; gives the status and the answer.
+async fn reload(running: &Running) -> (u16, Json) {
+    let url = format!("http://{}/api/v1/reload", running.admin);
+    let answer = reqwest::Client::new().post(&url).send().await.expect("it answers");
+    let status = answer.status().as_u16();
+    (status, serde_json::from_slice(&answer.bytes().await.expect("a whole answer")).expect("JSON"))
+}
+
+/// A reload that fails on Kafka changes nothing, and the next one that fits takes everything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rules_whose_topics_cannot_be_read_are_refused_whole() {
+    let stage = Stage::new();
+    let password = stage.folder.path().join("kafka-password");
+    std::fs::write(&password, "hunter2").expect("a file can be written");
+    let kafka = "kafka: { brokers: \"127.0.0.1:1\", security: { protocol: sasl_plaintext, mechanism: PLAIN, \
+                 username: engine, password_file: kafka-password } }\n";
+    let running = stage.start_with(kafka).await.expect("the engine starts");
+    let hash = async || json(&running, "/api/v1/status").await["rules"]["hash"].clone();
+    let before = hash().await;
+
+    std::fs::remove_file(&password).expect("a file can be removed");
+    stage.rewrite("events.rules", "\"biometrics.users\"", "\"biometrics.people\"");
+    for _ in 0..2 {
+        let (status, answer) = reload(&running).await;
+        assert_eq!(status, 409, "{answer}");
+        assert!(answer["detail"].as_str().is_some_and(|detail| detail.contains("kafka-password")), "{answer}");
+        assert_eq!(hash().await, before, "the old rules go on");
+    }
+
+    std::fs::write(&password, "hunter2").expect("a file can be written");
+    let (status, answer) = reload(&running).await;
+    assert_eq!((status, &answer["changed"]), (200, &Json::from(true)), "{answer}");
+    assert_ne!(hash().await, before);
+    assert_eq!(reload(&running).await.1["changed"], Json::from(false));
+    running.stop().await.expect("it stops");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signature_header_that_the_rules_name_anew_is_looked_at_after_a_reload() {
+    let stage = Stage::new();
+    let running = stage.start().await.expect("the engine starts");
+    let deliver = async |header: &str| {
+        let body = "[]";
+        let signature = connectors::webhook::hmac::sign(&Secret::new("app-secret"), wall(), body.as_bytes());
+        let url = format!("http://{}/webhooks/app", running.webhooks);
+        let sent = reqwest::Client::new().post(url).header(header, signature).body(body).send();
+        sent.await.expect("the door answers").status().as_u16()
+    };
+    assert_eq!(deliver("X-App-Signature").await, 200);
+    assert_eq!(deliver("X-New-Signature").await, 401);
+    stage.rewrite("events.rules", "in header \"X-App-Signature\"", "in header \"X-New-Signature\"");
+    assert_eq!(reload(&running).await.0, 200);
+    assert_eq!(deliver("X-App-Signature").await, 401);
+    assert_eq!(deliver("X-New-Signature").await, 200);
     running.stop().await.expect("it stops");
 }
 

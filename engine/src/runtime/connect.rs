@@ -1,4 +1,4 @@
-//! Connectors, doors, cache and Kafka settings, as engine.yaml and the rules want them.
+//! Connectors, verifiers, cache and Kafka settings, as engine.yaml and the rules want them.
 //!
 //! Always true: what the rules need and engine.yaml does not give is told before anything starts.
 
@@ -17,7 +17,6 @@ use connectors::port::Connector;
 use connectors::registry::{self, Settings};
 use connectors::secret::Secret;
 use connectors::webhook::Verify;
-use connectors::webhook::door::Door;
 use connectors::webhook::hmac::Hmac256;
 use dsl::program::Program;
 
@@ -149,25 +148,24 @@ fn connector(
     })
 }
 
-/// A door for every webhook of the file.
+/// How the deliveries of each webhook of the file are verified, by system, where the rules of `program` decide.
 ///
 /// # Errors
 /// Where a secret is missing.
-pub fn doors(config: &Config, program: &Program) -> Result<Vec<Door>, Error> {
-    let mut doors = Vec::new();
+pub fn verifiers(config: &Config, program: &Program) -> Result<BTreeMap<String, Arc<dyn Verify>>, Error> {
+    let mut verifiers: BTreeMap<String, Arc<dyn Verify>> = BTreeMap::new();
     for (name, connection) in &config.systems {
         let Some(webhook) = &connection.webhook else { continue };
         let secret = webhook.secret.read().map_err(|missing| Error::Secret { system: name.clone(), missing })?;
-        let hubspot = connection.connector == "hubspot";
-        let verify: Arc<dyn Verify> = if hubspot {
+        let verify: Arc<dyn Verify> = if connection.connector == "hubspot" {
             Arc::new(Signature { secret, public_url: webhook.public_url.clone().unwrap_or_default() })
         } else {
             let named = program.doors.get(name).and_then(|door| door.verify.as_ref()).and_then(|(_, h)| h.clone());
             Arc::new(Hmac256 { header: named.unwrap_or_else(|| "X-App-Signature".to_owned()), secret })
         };
-        doors.push(Door { path: webhook.path.clone(), system: name.clone(), verify, single: !hubspot });
+        verifiers.insert(name.clone(), verify);
     }
-    Ok(doors)
+    Ok(verifiers)
 }
 
 /// The system that each topic belongs to.

@@ -185,7 +185,11 @@ impl Core {
     /// # Errors
     /// [`Error`]; nothing has happened then.
     pub fn input(&mut self, input: &Input, now: impl Into<Now>) -> Result<Seq, Error> {
-        let now = now.into();
+        self.input_beside(input, Round::default(), now.into())
+    }
+
+    /// Decides `input` and appends what follows in one round with `beside`, which comes first.
+    fn input_beside(&mut self, input: &Input, beside: Round, now: Now) -> Result<Seq, Error> {
         self.at = self.at.max(now.at);
         if let Input::Answers { call, answers } = input {
             self.gate.answered(*call, answers, now.pace);
@@ -193,7 +197,9 @@ impl Core {
         let outcome = self.decided(input)?;
         self.counts.inputs += 1;
         self.reached.extend(outcome.reached);
-        let mut round = outcome.round;
+        let mut round = beside;
+        round.changes.extend(outcome.round.changes);
+        round.records.extend(outcome.round.records);
         let mut system = match input {
             Input::Open { lane, .. } => Some(lane.system.clone()),
             _ => None,
@@ -368,7 +374,7 @@ impl Core {
     /// `kept` holds the rows by which it is found again, and `event` the line of history.
     ///
     /// # Errors
-    /// As [`Core::input`]; the old one goes on then.
+    /// As [`Core::input`]; nothing has happened then, and the old set goes on.
     pub fn activate(
         &mut self,
         programs: Programs,
@@ -377,15 +383,23 @@ impl Core {
         event: Event,
         now: Now,
     ) -> Result<Seq, Error> {
-        self.at = self.at.max(now.at);
         let record = serde_json::to_vec(&event).expect("events hold plain data");
-        self.append(Round { changes: kept, records: vec![record] })?;
-        self.waiting.push_back((self.last, Release::Log(event)));
+        // One round: a set that is kept is one whose start was decided.
+        let kept = Round { changes: kept, records: vec![record] };
+        let before = std::mem::replace(&mut self.programs, programs);
+        let told = self.waiting.len();
+        let seq = match self.input_beside(&Input::Started, kept, now) {
+            Ok(seq) => seq,
+            Err(error) => {
+                self.programs = before;
+                return Err(error);
+            }
+        };
+        self.waiting.insert(told, (seq, Release::Log(event)));
         self.connectors = Arc::new(connectors);
-        self.gate.limit(&programs.active);
-        self.gate.reach(reaches(&programs.active, &self.connectors, &self.flights));
-        self.programs = programs;
-        self.input(&Input::Started, now)
+        self.gate.limit(&self.programs.active);
+        self.gate.reach(reaches(&self.programs.active, &self.connectors, &self.flights));
+        Ok(seq)
     }
 
     /// Takes records as known and pairs as linked, as if both sides had agreed long ago; nothing is decided.
@@ -527,4 +541,97 @@ fn largest(program: &Program, lane: &Lane) -> Request {
         LaneKind::Operation { name } => Verb::Operation { name: name.clone() },
     };
     Request { verb, inputs: vec![input] }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::ledger::Memory;
+    use crate::rules::stored;
+
+    /// A memory ledger that the test can fill up while the core owns it.
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Memory>>);
+
+    impl Shared {
+        fn now(&self) -> std::sync::MutexGuard<'_, Memory> {
+            self.0.lock().expect("no test panicked")
+        }
+    }
+
+    impl Rows for Shared {
+        fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, crate::ledger::Error> {
+            self.now().get(key)
+        }
+
+        fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, crate::ledger::Error> {
+            self.now().scan(from, to, limit)
+        }
+    }
+
+    /// Room for one more round, then none.
+    impl Ledger for Shared {
+        fn append(&mut self, round: Round) -> Result<Seq, crate::ledger::Error> {
+            let seq = self.now().append(round)?;
+            self.now().set_full(Some("no room"));
+            Ok(seq)
+        }
+
+        fn durable(&self) -> Seq {
+            self.now().durable()
+        }
+
+        fn flush(&mut self) -> Result<Seq, crate::ledger::Error> {
+            self.now().flush()
+        }
+    }
+
+    /// The shipped rules without one of their files.
+    fn set(without: &str) -> stored::Set {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let shipped = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
+        let texts = crate::rules::read(&shipped).expect("the shipped rules are there");
+        for (path, text) in texts.files.iter().filter(|(path, _)| path != without) {
+            std::fs::write(folder.path().join(path), text).expect("a file can be written");
+        }
+        for (path, text) in &texts.locks {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder can be made");
+            std::fs::write(path, text).expect("a file can be written");
+        }
+        stored::load(folder.path()).expect("the rules hold")
+    }
+
+    #[test]
+    fn a_rule_set_is_activated_in_one_round_or_not_at_all() {
+        // The new set has a schedule more: its start writes rows too.
+        let (old, new) = (set("activities.rules"), set(""));
+        let ledger = Shared::default();
+        let now = |at: i64| Now { at: Moment(at), pace: Moment(at) };
+        let programs = |set: &stored::Set| Programs::new(Arc::clone(&set.program));
+        let mut core =
+            Core::start(Box::new(ledger.clone()), programs(&old), Connectors::new(), Knobs::default(), now(1_000))
+                .expect("it starts");
+        let activate = |core: &mut Core, at: i64| {
+            let kept = stored::keep(&new, core.rows()).expect("readable");
+            let event = stored::activated(&new, Moment(at));
+            core.activate(programs(&new), Connectors::new(), kept, event, now(at))
+        };
+
+        // Full already: nothing of the new set is anywhere.
+        ledger.now().set_full(Some("no room"));
+        let rows: Vec<_> = ledger.now().iter().map(|(k, v)| (k.to_vec(), v.to_vec())).collect();
+        assert!(activate(&mut core, 2_000).expect_err("there is no room").is_full());
+        assert_eq!(core.programs().active.hash, old.program.hash);
+        assert_eq!(rows, ledger.now().iter().map(|(k, v)| (k.to_vec(), v.to_vec())).collect::<Vec<_>>());
+
+        // Room for exactly one round, which is all that it takes.
+        ledger.now().set_full(None);
+        let seq = activate(&mut core, 3_000_000).expect("one round has room");
+        assert_eq!(core.programs().active.hash, new.program.hash);
+        assert_eq!(stored::active_hash(&ledger).expect("readable"), Some(new.program.hash.clone()));
+        assert_eq!(seq, core.last());
+    }
 }
