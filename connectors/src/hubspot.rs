@@ -26,7 +26,7 @@ use dsl::schema::{Entity, Lock};
 use serde::Deserialize;
 
 use crate::http::Transport;
-use crate::port::{Answer, Connector, Input, Message, Refusal, Request, Unreadable, Verb};
+use crate::port::{Answer, Connector, Delivery, Input, Refusal, Request, Unreadable, Verb};
 use crate::secret::Secret;
 
 /// Where HubSpot is and who we are.
@@ -132,7 +132,7 @@ impl Connector for HubSpot {
             .collect()
     }
 
-    fn read(&self, body: &[u8]) -> Result<Vec<Message>, Unreadable> {
+    fn read(&self, body: &[u8]) -> Result<Delivery, Unreadable> {
         events::read(&self.lock, self.settings.app_id, body)
     }
 }

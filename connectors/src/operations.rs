@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value as Json;
 
 use crate::http::{Transport, escape, lost, request, segment, text, trouble};
-use crate::port::{Answer, Connector, Input, Message, Refusal, Request, Unreadable, Verb, Wire};
+use crate::port::{Answer, Connector, Delivery, Input, Refusal, Request, Unreadable, Verb, Wire};
 use crate::secret::Secret;
 
 /// The parameter that names a role, such as `sales-manager`.
@@ -162,7 +162,7 @@ impl Connector for Operations {
         answers
     }
 
-    fn read(&self, _body: &[u8]) -> Result<Vec<Message>, Unreadable> {
+    fn read(&self, _body: &[u8]) -> Result<Delivery, Unreadable> {
         Err(Unreadable::Delivery("this system sends nothing".to_owned()))
     }
 }

@@ -228,7 +228,25 @@ pub enum Body {
     Foreign,
 }
 
-/// A message that cannot be read.
+/// What one delivery holds. One message that cannot be read takes none of the others with it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Delivery {
+    /// What can be read, in the order of the delivery.
+    pub messages: Vec<Message>,
+    /// What cannot.
+    pub spoilt: Vec<Spoilt>,
+}
+
+/// One message of a delivery that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spoilt {
+    /// Why, with its place in the delivery.
+    pub reason: String,
+    /// The whole of it, as JSON.
+    pub text: String,
+}
+
+/// A delivery that is none: nothing in it can be told apart.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
     /// The whole delivery is not what the system sends.
@@ -252,6 +270,7 @@ pub trait Connector: Send + Sync {
     /// Reads the body of one delivery (webhook) or record (Kafka).
     ///
     /// # Errors
-    /// Where the body is not what this system sends.
-    fn read(&self, body: &[u8]) -> Result<Vec<Message>, Unreadable>;
+    /// Where the body as a whole is not what this system sends; a message within it that is not is
+    /// [`Delivery::spoilt`].
+    fn read(&self, body: &[u8]) -> Result<Delivery, Unreadable>;
 }

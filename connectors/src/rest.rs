@@ -21,7 +21,7 @@ use serde_json::{Map, Value as Json, json};
 
 pub use self::names::entity_path;
 use crate::http::{Transport, escape, lost, request, segment, text, trouble};
-use crate::port::{Answer, Connector, Input, Message, Observed, Refusal, Request, Unreadable, Verb};
+use crate::port::{Answer, Connector, Delivery, Input, Observed, Refusal, Request, Unreadable, Verb};
 use crate::secret::Secret;
 
 /// Inputs of one batch, records of one page.
@@ -249,7 +249,7 @@ impl Connector for Rest {
         }
     }
 
-    fn read(&self, body: &[u8]) -> Result<Vec<Message>, Unreadable> {
+    fn read(&self, body: &[u8]) -> Result<Delivery, Unreadable> {
         message::read(&self.lock, body)
     }
 }

@@ -17,6 +17,7 @@ mod incident;
 mod observe;
 mod open;
 mod operator;
+pub mod parked;
 mod position;
 mod reads;
 mod route;
@@ -32,7 +33,7 @@ pub mod views;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use connectors::port::{Answer, Message, Request};
+use connectors::port::{Answer, Message, Request, Spoilt};
 use dsl::ast::Priority;
 use dsl::program::{Place, Program};
 use dsl::value::{Moment, Span, Value};
@@ -119,10 +120,12 @@ pub enum Input {
         system: String,
         /// Its messages, in the order of the delivery.
         messages: Vec<Message>,
+        /// What of it cannot be read; it is parked, and the rest is decided.
+        spoilt: Vec<Spoilt>,
         /// The door.
         source: Source,
     },
-    /// A delivery that its connector could not read; it is parked, and its source goes on.
+    /// A delivery of which its connector can read nothing; it is parked, and its source goes on.
     Unreadable {
         /// The system.
         system: String,
@@ -130,7 +133,7 @@ pub enum Input {
         source: Source,
         /// Why.
         reason: String,
-        /// What came, cut to 4 KiB.
+        /// What came, whole.
         payload: Vec<u8>,
     },
     /// A source's position without a message (an offset that is gone was passed over by policy).
@@ -203,6 +206,13 @@ pub enum OperatorCommand {
         link: u64,
         /// The system whose value is taken.
         system: String,
+    },
+    /// Close an incident that nothing else closes: a message that was kept, records that were lost.
+    Dismiss {
+        /// What it is about, `message m3` or `topic users/0`; `m3` and `users/0` will do.
+        subject: String,
+        /// Why, for the record.
+        reason: String,
     },
     /// Run a sync over all records of its source now (`engine backfill`).
     Backfill {
@@ -389,7 +399,9 @@ pub fn decide_around(
             schedule::started(&mut cx)?;
             inbox::started(&mut cx)?;
         }
-        Input::Delivery { system, messages, source } => route::delivery(&mut cx, system, messages, source)?,
+        Input::Delivery { system, messages, spoilt, source } => {
+            route::delivery(&mut cx, system, messages, spoilt, source)?;
+        }
         Input::Unreadable { system, source, reason, payload } => {
             route::unreadable(&mut cx, system, source, reason, payload)?;
         }

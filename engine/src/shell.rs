@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use connectors::port::Answer;
+use connectors::port::{Answer, Delivery};
 use connectors::webhook::door::Verdict;
 
 pub use self::calls::Caller;
@@ -229,10 +229,15 @@ impl Loop {
 
     fn take_now(&mut self, wake: Wake) -> Result<(), Error> {
         match wake {
-            Wake::Delivery { system, read, payload, receipt } => self.delivery(&system, read, &payload, receipt),
+            Wake::Delivery { system, delivery, payload, receipt } => self.delivery(system, delivery, &payload, receipt),
             Wake::Record { system, read, payload, topic, partition, offset, room } => {
                 let source = Source::Kafka { topic: topic.clone(), partition, offset };
-                let input = input_of(&system, read.clone(), &payload, source);
+                let input = match read.clone() {
+                    Ok(delivery) => input_of(system.clone(), delivery, source),
+                    Err(reason) => {
+                        Input::Unreadable { system: system.clone(), source, reason, payload: payload.to_vec() }
+                    }
+                };
                 match self.input(input, &payload) {
                     Ok(seq) => {
                         let next = offset.saturating_add(1);
@@ -306,7 +311,7 @@ impl Loop {
                 let (Input::Delivery { system, source, .. } | Input::Unreadable { system, source, .. }) = input else {
                     return Err(error);
                 };
-                let kept = Input::Unreadable { system, source, reason: error.to_string(), payload: cut(payload) };
+                let kept = Input::Unreadable { system, source, reason: error.to_string(), payload: payload.to_vec() };
                 self.core.input(&kept, self.clock.now())
             }
             other => other,
@@ -315,8 +320,8 @@ impl Loop {
 
     fn delivery(
         &mut self,
-        system: &str,
-        read: Result<Vec<connectors::port::Message>, String>,
+        system: String,
+        delivery: Delivery,
         payload: &[u8],
         receipt: tokio::sync::oneshot::Sender<Verdict>,
     ) -> Result<(), Error> {
@@ -325,11 +330,11 @@ impl Loop {
             return Ok(());
         }
         if decide::waiting_deliveries(self.core.rows())? >= self.inbox {
-            telemetry::refused(system, "inbox");
+            telemetry::refused(&system, "inbox");
             answer(receipt, Verdict::Full(RETRY_AFTER));
             return Ok(());
         }
-        match self.input(input_of(system, read, payload, Source::Webhook), payload) {
+        match self.input(input_of(system, delivery, Source::Webhook), payload) {
             Ok(seq) => self.receipts.push_back((seq, Receipt::Webhook(receipt))),
             Err(error) if error.is_full() => {
                 self.full(&error);
@@ -425,19 +430,7 @@ fn answer<T>(receipt: tokio::sync::oneshot::Sender<T>, value: T) {
     let _gone = receipt.send(value);
 }
 
-fn input_of(
-    system: &str,
-    read: Result<Vec<connectors::port::Message>, String>,
-    payload: &[u8],
-    source: Source,
-) -> Input {
-    match read {
-        Ok(messages) => Input::Delivery { system: system.to_owned(), messages, source },
-        Err(reason) => Input::Unreadable { system: system.to_owned(), source, reason, payload: cut(payload) },
-    }
-}
-
-/// What is kept of a payload that nobody can read.
-fn cut(payload: &[u8]) -> Vec<u8> {
-    payload[..payload.len().min(4_096)].to_vec()
+fn input_of(system: String, delivery: Delivery, source: Source) -> Input {
+    let Delivery { messages, spoilt } = delivery;
+    Input::Delivery { system, messages, spoilt, source }
 }

@@ -1,6 +1,7 @@
 //! HubSpot's webhook events (CONTRACT section 6), classic and generic, as messages of the lock.
 //!
-//! In: the body of one delivery, an array of events. Out: one [`Message`] per event, in the order of the array.
+//! In: the body of one delivery, an array of events. Out: one [`Message`] per event, in the order of the array; an
+//! event without a type or a time is [`Spoilt`] and leaves the others alone.
 //! Always true: a generic event (`object.*` with an `objectTypeId`) gets the name that the lock has for that type, so
 //! both forms mean the same; an event that the lock has no name for, or that names no record, is [`Body::Foreign`],
 //! never an error, because one refused event would bring its whole delivery again for a day; a value that HubSpot
@@ -13,7 +14,7 @@ use dsl::value::Moment;
 use serde_json::Value as Json;
 
 use crate::http::text;
-use crate::port::{Body, Message, Observed, Unreadable};
+use crate::port::{Body, Delivery, Message, Observed, Spoilt, Unreadable};
 
 /// Stands in the place of a sensitive value, which is not sent.
 const WITHHELD: &str = "REDACTED";
@@ -21,13 +22,21 @@ const WITHHELD: &str = "REDACTED";
 /// Reads one delivery: an array of events. `app_id` is our own app, to know our own echoes.
 ///
 /// # Errors
-/// Where the body is no array of objects with a type and a time.
-pub fn read(lock: &Lock, app_id: Option<u64>, body: &[u8]) -> Result<Vec<Message>, Unreadable> {
+/// Where the body is no array.
+pub fn read(lock: &Lock, app_id: Option<u64>, body: &[u8]) -> Result<Delivery, Unreadable> {
     let wrong = |reason: String| Unreadable::Delivery(reason);
     let json: Json = serde_json::from_slice(body).map_err(|error| wrong(format!("the body is no JSON: {error}")))?;
     let events = json.as_array().ok_or_else(|| wrong("the body is no array of events".to_owned()))?;
-    let read = |(index, event)| message(lock, app_id, event).map_err(|what| wrong(format!("event {index}: {what}")));
-    events.iter().enumerate().map(read).collect()
+    let mut delivery = Delivery::default();
+    for (index, event) in events.iter().enumerate() {
+        match message(lock, app_id, event) {
+            Ok(message) => delivery.messages.push(message),
+            Err(what) => {
+                delivery.spoilt.push(Spoilt { reason: format!("event {index}: {what}"), text: event.to_string() });
+            }
+        }
+    }
+    Ok(delivery)
 }
 
 fn message(lock: &Lock, app_id: Option<u64>, event: &Json) -> Result<Message, String> {
@@ -156,7 +165,7 @@ mod tests {
                                "attemptNumber": 0, "changeSource": "CRM_UI", "sourceId": "userId:5"});
         event.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
         let body = json!([event]).to_string();
-        let [message] = read(&shipped(), Some(77), body.as_bytes()).unwrap().try_into().unwrap();
+        let [message] = read(&shipped(), Some(77), body.as_bytes()).unwrap().messages.try_into().unwrap();
         message
     }
 
@@ -277,16 +286,32 @@ mod tests {
             {"subscriptionType": "contact.creation", "occurredAt": 1},
             {"subscriptionType": "contact.creation", "occurredAt": "2", "objectId": "3"},
         ]);
-        let [without, with] = read(&shipped(), None, body.to_string().as_bytes()).unwrap().try_into().unwrap();
+        let read = read(&shipped(), None, body.to_string().as_bytes()).unwrap();
+        let [without, with] = read.messages.try_into().unwrap();
         assert_eq!(without.body, Body::Foreign);
         assert_eq!((with.at, observed(with).id.as_str()), (Moment(2), "3"));
     }
 
     #[test]
-    fn what_hubspot_does_not_send_is_unreadable() {
-        for body in ["", "{}", "[1]", "[{}]", r#"[{"subscriptionType":"contact.creation"}]"#, "[{\"occurredAt\":1}]"] {
+    fn an_event_that_cannot_be_read_does_not_spoil_its_delivery() {
+        let bad = [json!(1), json!({}), json!({"subscriptionType": "contact.creation"}), json!({"occurredAt": 1})];
+        let good = |id: u64| json!({"subscriptionType": "contact.creation", "occurredAt": 1, "objectId": id});
+        for bad in bad {
+            let body = json!([good(3), bad, good(4)]);
+            let Delivery { messages, spoilt } = read(&shipped(), None, body.to_string().as_bytes()).unwrap();
+            let ids: Vec<String> = messages.into_iter().map(|message| observed(message).id).collect();
+            assert_eq!(ids, ["3", "4"], "{bad}");
+            let [spoilt] = spoilt.try_into().unwrap();
+            assert_eq!(spoilt.text, bad.to_string());
+            assert!(spoilt.reason.starts_with("event 1: "), "{spoilt:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_array_is_unreadable_as_a_whole() {
+        for body in ["", "{}", "1", "null", "[1"] {
             assert!(read(&shipped(), None, body.as_bytes()).is_err(), "{body}");
         }
-        assert_eq!(read(&shipped(), None, b"[]"), Ok(Vec::new()));
+        assert_eq!(read(&shipped(), None, b"[]"), Ok(Delivery::default()));
     }
 }

@@ -1,33 +1,45 @@
 //! The app's messages, from its webhook or from Kafka: `{"id", "type", "occurredAt", "data"}`, one or an array.
 //!
-//! In: a body. Out: messages as the lock names them. Always true: a key that is absent in `data` is unobserved, null
+//! In: a body. Out: messages as the lock names them; one that cannot be read is [`Spoilt`] and leaves the others alone.
+//! Always true: a key that is absent in `data` is unobserved, null
 //! and `""` are values; a record is complete only where every field and link of the lock is there.
 
-use dsl::schema::{About, Change, Lock};
+use dsl::schema::{About, Change, Deliveries, Lock};
 use dsl::value::Moment;
 use serde_json::Value as Json;
 
 use crate::http::text;
-use crate::port::{Body, Message, Observed, Unreadable};
+use crate::port::{Body, Delivery, Message, Observed, Spoilt, Unreadable};
 
 /// Reads the body of one webhook call (one envelope or an array of them) or of one Kafka record.
-pub(super) fn read(lock: &Lock, body: &[u8]) -> Result<Vec<Message>, Unreadable> {
-    let json: Json =
-        serde_json::from_slice(body).map_err(|error| Unreadable::Delivery(format!("the body is no JSON: {error}")))?;
-    match &json {
-        Json::Array(envelopes) => envelopes.iter().map(|envelope| message(lock, envelope)).collect(),
-        envelope => Ok(vec![message(lock, envelope)?]),
-    }
-}
-
-fn message(lock: &Lock, envelope: &Json) -> Result<Message, Unreadable> {
+pub(super) fn read(lock: &Lock, body: &[u8]) -> Result<Delivery, Unreadable> {
     let wrong = |what: String| Unreadable::Delivery(what);
+    let json: Json = serde_json::from_slice(body).map_err(|error| wrong(format!("the body is no JSON: {error}")))?;
     let deliveries = lock.deliveries.as_ref();
     let deliveries = deliveries.ok_or_else(|| wrong("the lock says nothing of messages".to_owned()))?;
-    let missing = |member: &str| wrong(format!("a message has no `{member}`"));
+    let (envelopes, many) = match &json {
+        Json::Array(envelopes) => (envelopes.as_slice(), true),
+        Json::Object(_) => (std::slice::from_ref(&json), false),
+        _ => return Err(wrong("the body is no message and no array of messages".to_owned())),
+    };
+    let mut delivery = Delivery::default();
+    for (index, envelope) in envelopes.iter().enumerate() {
+        match message(lock, deliveries, envelope) {
+            Ok(message) => delivery.messages.push(message),
+            Err(what) => {
+                let reason = if many { format!("message {index}: {what}") } else { what };
+                delivery.spoilt.push(Spoilt { reason, text: envelope.to_string() });
+            }
+        }
+    }
+    Ok(delivery)
+}
+
+fn message(lock: &Lock, deliveries: &Deliveries, envelope: &Json) -> Result<Message, String> {
+    let missing = |member: &str| format!("it has no `{member}`");
     let name = inside(envelope, &deliveries.name).as_str().ok_or_else(|| missing(&deliveries.name))?.to_owned();
     let at = inside(envelope, &deliveries.time).as_str().and_then(Moment::parse);
-    let at = at.ok_or_else(|| wrong(format!("the `{}` of `{name}` is no time", deliveries.time)))?;
+    let at = at.ok_or_else(|| format!("the `{}` of `{name}` is no time", deliveries.time))?;
     let marks: Vec<String> = deliveries.dedupe.iter().map(|member| text(inside(envelope, member))).collect();
     if marks.iter().all(String::is_empty) && !marks.is_empty() {
         // Without a mark every message of a kind would count as a repetition of the first.
@@ -103,7 +115,8 @@ mod tests {
     }
 
     fn one(ty: &str, data: &Json) -> Message {
-        let [message] = read(&shipped(), envelope(ty, data).to_string().as_bytes()).unwrap().try_into().unwrap();
+        let read = read(&shipped(), envelope(ty, data).to_string().as_bytes()).unwrap();
+        let [message] = read.messages.try_into().unwrap();
         message
     }
 
@@ -174,25 +187,38 @@ mod tests {
     #[test]
     fn one_envelope_and_an_array_are_read_alike() {
         let both = json!([envelope("user.deleted", &json!({"id": "u1"})), envelope("no.such", &json!({"id": 1}))]);
-        let messages = read(&shipped(), both.to_string().as_bytes()).unwrap();
+        let messages = read(&shipped(), both.to_string().as_bytes()).unwrap().messages;
         assert_eq!(messages.len(), 2);
         assert_eq!(messages[0], one("user.deleted", &json!({"id": "u1"})));
         assert_eq!(messages[1].body, Body::Foreign);
-        assert_eq!(read(&shipped(), b"[]"), Ok(Vec::new()));
+        assert_eq!(read(&shipped(), b"[]"), Ok(Delivery::default()));
     }
 
     #[test]
-    fn what_the_app_does_not_send_is_unreadable() {
+    fn a_message_that_cannot_be_read_leaves_the_others_alone() {
+        let good = envelope("user.deleted", &json!({"id": "u1"}));
         let without = |member: &str| {
             let mut envelope = envelope("user.updated", &json!({"id": "u1"}));
             envelope.as_object_mut().unwrap().remove(member);
-            envelope.to_string()
+            envelope
         };
-        let bodies = ["", "1", "{}", "[[]]"].map(str::to_owned);
-        for body in bodies.into_iter().chain(["id", "type", "occurredAt", "data"].map(without)) {
+        let no_time = json!({"id": "e", "type": "user.updated", "occurredAt": "yesterday", "data": {"id": "u1"}});
+        let bad = ["id", "type", "occurredAt", "data"].map(without);
+        for bad in bad.into_iter().chain([no_time, json!({}), json!([]), json!(7)]) {
+            let read = read(&shipped(), json!([bad, good]).to_string().as_bytes()).unwrap();
+            assert_eq!(read.messages, [one("user.deleted", &json!({"id": "u1"}))], "{bad}");
+            let [spoilt] = read.spoilt.try_into().unwrap();
+            assert_eq!(spoilt.text, bad.to_string());
+            assert!(spoilt.reason.starts_with("message 0: "), "{spoilt:?}");
+        }
+        let alone = read(&shipped(), b"{}").unwrap();
+        assert_eq!((alone.messages.len(), alone.spoilt.len()), (0, 1));
+    }
+
+    #[test]
+    fn what_holds_no_messages_is_unreadable_as_a_whole() {
+        for body in ["", "1", "null", "\"x\"", "[{}", "{"] {
             assert!(read(&shipped(), body.as_bytes()).is_err(), "{body}");
         }
-        let no_time = json!({"id": "e", "type": "user.updated", "occurredAt": "yesterday", "data": {"id": "u1"}});
-        assert!(read(&shipped(), no_time.to_string().as_bytes()).is_err());
     }
 }

@@ -178,7 +178,8 @@ async fn why(State(admin): State<Admin>, Query(wanted): Query<Wanted>) -> Respon
                 || event.left.as_deref().is_some_and(named)
                 || event.right.as_deref().is_some_and(named)
         });
-        Ok(Why { schema: 1, links, runs, incidents, history })
+        let message = crate::decide::parked::parked(&inner.reader, &about)?;
+        Ok(Why { schema: 1, links, runs, incidents, message, history })
     })
     .await;
     match found {

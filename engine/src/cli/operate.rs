@@ -41,6 +41,17 @@ enum What {
         #[command(flatten)]
         common: Common,
     },
+    /// Close an incident that nothing else closes, and drop what is kept for it: a message (`m3`), lost records
+    /// (`topic users/0`).
+    Dismiss {
+        /// What the incident is about.
+        subject: String,
+        /// Why, for the history.
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Settle a field that two people edited: take the value of a system.
     Take {
         /// The link, `l12`.
@@ -97,6 +108,7 @@ pub(super) fn resolve(arguments: Resolve) -> u8 {
         What::Cancel { run: text, reason, common } => {
             (run(&text).map(|run| OperatorCommand::CancelRun { run, reason }), common)
         }
+        What::Dismiss { subject, reason, common } => (Some(OperatorCommand::Dismiss { subject, reason }), common),
         What::Take { link: text, system, common } => {
             (link(&text).map(|link| OperatorCommand::Take { link, system }), common)
         }

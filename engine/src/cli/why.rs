@@ -7,7 +7,7 @@ use super::{Output, lists};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// A record's id, a link (`l12`) or a run (`r7`).
+    /// A record's id, a link (`l12`), a run (`r7`) or a message that is kept (`m3`).
     about: String,
     /// Most lines of history.
     #[arg(long, default_value_t = 200)]
@@ -38,6 +38,11 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     }
     for line in lists::incidents(&items("incidents")) {
         say!("{line}");
+    }
+    let message = &found["message"];
+    if let Some(payload) = message["payload"].as_str() {
+        say!("came by {}:", message["source"].as_str().unwrap_or_default());
+        say!("{payload}");
     }
     for event in items("history") {
         say!("{}", event_line(&event));

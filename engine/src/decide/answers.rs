@@ -290,7 +290,8 @@ mod tests {
                 },
             };
             let messages = vec![message("1"), message("2")];
-            let input = Input::Delivery { system: "crm".to_owned(), messages, source: Source::Webhook };
+            let input =
+                Input::Delivery { system: "crm".to_owned(), messages, spoilt: Vec::new(), source: Source::Webhook };
             lane(&self.take(&input)).expect("the two are read")
         }
 

@@ -12,8 +12,8 @@ use dsl::value::{Moment, Span};
 use serde::{Deserialize, Serialize};
 
 use super::context::{Context, after, decode};
-use super::route;
 use super::rows::{Key, Kind, TimerRow};
+use super::{Source, route};
 use crate::ledger::Error;
 use crate::ledger::key::Parts;
 
@@ -30,7 +30,7 @@ pub(super) fn deliver(cx: &mut Context<'_>, system: &str, messages: &[Message]) 
         return hold(cx, system, messages);
     }
     spend(cx, system)?;
-    route::decided(cx, system, messages)
+    route::decided(cx, system, &Source::Webhook, messages)
 }
 
 /// The engine has started or rules were activated: limits may be others, so every queue is looked at anew.
@@ -58,7 +58,7 @@ pub(super) fn due(cx: &mut Context<'_>, system: &str) -> Result<(), Error> {
         cx.delete(key);
         cx.inbox(-1)?;
         spend(cx, system)?;
-        route::decided(cx, system, &messages)?;
+        route::decided(cx, system, &Source::Webhook, &messages)?;
     }
     if waits(cx, system)? { rearm(cx, system) } else { Ok(()) }
 }
@@ -147,7 +147,7 @@ mod tests {
     use dsl::value::{Moment, Span};
 
     use super::*;
-    use crate::decide::{Input, Source, waiting_deliveries};
+    use crate::decide::{Input, waiting_deliveries};
     use crate::ledger::Ledger;
     use crate::rehearse::World;
 
@@ -165,7 +165,8 @@ mod tests {
         let now = world.now();
         let message =
             Message { name: "no.such".to_owned(), at: now, dedupe: mark.to_owned(), own: false, body: Body::Foreign };
-        let input = Input::Delivery { system: system.to_owned(), messages: vec![message], source: Source::Webhook };
+        let (system, source) = (system.to_owned(), Source::Webhook);
+        let input = Input::Delivery { system, messages: vec![message], spoilt: Vec::new(), source };
         world.input(&input).expect("taken");
     }
 

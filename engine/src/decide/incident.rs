@@ -2,9 +2,9 @@
 
 use dsl::value::Moment;
 
-use super::Event;
 use super::context::{Context, hash};
 use super::rows::{IncidentRow, Key, Kind};
+use super::{Event, parked};
 use crate::ledger::Error;
 
 pub(super) fn key(subject: &str) -> Vec<u8> {
@@ -46,6 +46,24 @@ pub(super) fn settle(cx: &mut Context<'_>, subject: &str) -> Result<(), Error> {
         cx.delete(key);
     }
     Ok(())
+}
+
+/// A person closes an incident that nothing else closes, and what was kept for it goes. `subject` is the incident's, or
+/// its last word (`m3`).
+pub(super) fn dismiss(cx: &mut Context<'_>, subject: &str, reason: &str) -> Result<Result<String, String>, Error> {
+    let names = ["", "message ", "topic ", "run ", "link "].map(|kind| format!("{kind}{subject}"));
+    for name in names {
+        if cx.raw(&key(&name))?.is_none() {
+            continue;
+        }
+        if name.starts_with("link ") || name.starts_with("run ") {
+            return Ok(Err(format!("`{name}` waits for it: retry, settle or cancel it instead")));
+        }
+        parked::dismissed(cx, &name);
+        settle(cx, &name)?;
+        return Ok(Ok(format!("dismissed: {reason}")));
+    }
+    Ok(Err(format!("there is no incident about `{subject}`")))
 }
 
 /// Groups incidents of one cause: numbers, quoted values and ids are left out of it.

@@ -38,6 +38,7 @@ fn describe(command: &OperatorCommand) -> String {
         | OperatorCommand::SkipAction { run, .. }
         | OperatorCommand::CancelRun { run, .. } => RunId(*run).to_string(),
         OperatorCommand::RetryLink { link } | OperatorCommand::Take { link, .. } => LinkId(*link).to_string(),
+        OperatorCommand::Dismiss { subject, .. } => subject.clone(),
         OperatorCommand::Backfill { sync } => sync.clone(),
     }
 }
@@ -108,6 +109,7 @@ fn apply(cx: &mut Context<'_>, command: &OperatorCommand) -> Result<Result<Strin
             cx.task(Task::Link(id));
             Ok(Ok(format!("the value of {system} is taken")))
         }
+        OperatorCommand::Dismiss { subject, reason } => incident::dismiss(cx, subject, reason),
         OperatorCommand::Backfill { sync } => {
             if identity::rule_named(cx, sync).is_none() {
                 return Ok(Err(format!("there is no sync `{sync}`")));

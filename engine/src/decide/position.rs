@@ -94,7 +94,8 @@ mod tests {
         let message =
             Message { name: "no.such".to_owned(), at: now, dedupe: mark.to_owned(), own: false, body: Body::Foreign };
         let source = Source::Kafka { topic: "biometrics.users".to_owned(), partition: 0, offset };
-        let input = Input::Delivery { system: "app".to_owned(), messages: vec![message], source };
+        let (system, messages) = ("app".to_owned(), vec![message]);
+        let input = Input::Delivery { system, messages, spoilt: Vec::new(), source };
         world.input(&input).expect("taken");
     }
 

@@ -1,11 +1,12 @@
 //! What a delivery means: repetitions are dropped, records observed, syncs, reactions and waits told.
 //!
-//! Always true: what a delivery leads to is one round with its receipt. Not here: what waits for its system's pace
-//! (see `inbox`), where Kafka is read on (see `position`).
+//! Always true: what a delivery leads to is one round with its receipt; nothing of it is dropped without a row or a
+//! line. Not here: what waits for its system's pace (see `inbox`), what nobody can read (see `parked`), where Kafka is
+//! read on (see `position`).
 
 use std::collections::BTreeMap;
 
-use connectors::port::{Body, Message};
+use connectors::port::{Body, Message, Spoilt};
 use dsl::decode::decode_field;
 use dsl::program::{Route, Run};
 use dsl::schema::{Change, EntityName};
@@ -16,19 +17,28 @@ use super::context::Context;
 use super::identity::{self, Rule};
 use super::observe::{self, How, observe};
 use super::rows::{Key, Kind, Var};
-use super::{Event, Source, existence, inbox, position, runs};
+use super::{Event, Source, existence, inbox, parked, position, runs};
 use crate::ledger::Error;
 
-/// Takes a delivery in.
-pub(super) fn delivery(cx: &mut Context<'_>, system: &str, messages: &[Message], source: &Source) -> Result<(), Error> {
+/// Takes a delivery in. What of it cannot be read is kept for people, and takes nothing else with it.
+pub(super) fn delivery(
+    cx: &mut Context<'_>,
+    system: &str,
+    messages: &[Message],
+    spoilt: &[Spoilt],
+    source: &Source,
+) -> Result<(), Error> {
     if !position::take(cx, system, source)? {
         return Ok(());
+    }
+    for spoilt in spoilt {
+        parked::spoilt(cx, system, source, spoilt)?;
     }
     let echo = messages.iter().all(|message| message.own);
     if *source == Source::Webhook && !echo {
         return inbox::deliver(cx, system, messages);
     }
-    decided(cx, system, messages)
+    decided(cx, system, source, messages)
 }
 
 /// Has this message come before? Remembers it either way, as 16 bytes, packed by the hour.
@@ -55,9 +65,17 @@ fn repeated(cx: &mut Context<'_>, system: &str, message: &Message, keep: Span) -
 }
 
 /// Makes of messages what the rules say.
-pub(super) fn decided(cx: &mut Context<'_>, system: &str, messages: &[Message]) -> Result<(), Error> {
+pub(super) fn decided(cx: &mut Context<'_>, system: &str, source: &Source, messages: &[Message]) -> Result<(), Error> {
     let program = cx.program();
-    let Some(door) = program.doors.get(system) else { return Ok(()) };
+    let Some(door) = program.doors.get(system) else {
+        // Their rules are gone since these came: stored deliveries, or records that were on their way.
+        let cause = format!("the rules have no `events from {system}` any more");
+        for message in messages {
+            let whole = serde_json::to_vec(message).expect("messages are plain data");
+            parked::park(cx, system, source, &cause, "let the rules take these messages again", &whole)?;
+        }
+        return Ok(());
+    };
     let mut touched: BTreeMap<(EntityName, String), Vec<usize>> = BTreeMap::new();
     let mut starts = Vec::new();
     for message in messages {
@@ -120,7 +138,10 @@ pub(super) fn decided(cx: &mut Context<'_>, system: &str, messages: &[Message]) 
                         Ok(value) => {
                             members.insert(field.clone(), value);
                         }
-                        Err(fault) => bad_member(cx, system, &what, field, &fault.to_string())?,
+                        Err(fault) => {
+                            let whole = serde_json::to_vec(fields).expect("members are plain data");
+                            parked::member(cx, system, source, &what, field, &fault.to_string(), &whole)?;
+                        }
                     }
                 }
                 for (field, value) in &members {
@@ -173,24 +194,7 @@ fn event(cx: &Context<'_>, system: &str, message: &Message, action: &str, detail
     }
 }
 
-/// A member of an event that is not what the lock says is shown to people: what waits for it cannot see it.
-fn bad_member(cx: &mut Context<'_>, system: &str, what: &EntityName, field: &str, why: &str) -> Result<(), Error> {
-    let number = cx.next()?;
-    let row = super::incident::row(
-        format!("message {number}"),
-        system,
-        String::new(),
-        what.to_string(),
-        String::new(),
-        format!("`{field}` of a message cannot be understood: {why}"),
-        "mend the sender, or the type in the system's lock; the other members of the message count",
-        true,
-        cx.now,
-    );
-    super::incident::open(cx, row, system)
-}
-
-/// A delivery that could not be read is kept for people; its source goes on.
+/// A delivery of which nothing could be read is kept for people; its source goes on.
 pub(super) fn unreadable(
     cx: &mut Context<'_>,
     system: &str,
@@ -198,25 +202,5 @@ pub(super) fn unreadable(
     reason: &str,
     payload: &[u8],
 ) -> Result<(), Error> {
-    if !position::take(cx, system, source)? {
-        return Ok(());
-    }
-    let number = cx.next()?;
-    let place = match source {
-        Source::Webhook => "webhook".to_owned(),
-        Source::Kafka { topic, partition, offset } => format!("{topic}/{partition} at {offset}"),
-    };
-    cx.put(Key::new(Kind::Unreadable).number(number).bytes(), &(place.clone(), reason.to_owned(), payload.to_vec()));
-    let row = super::incident::row(
-        format!("message {number}"),
-        system,
-        place,
-        system.to_owned(),
-        String::new(),
-        format!("a message could not be read: {reason}"),
-        "mend the sender; the message is kept here as it came",
-        true,
-        cx.now,
-    );
-    super::incident::open(cx, row, system)
+    if position::take(cx, system, source)? { parked::delivery(cx, system, source, reason, payload) } else { Ok(()) }
 }

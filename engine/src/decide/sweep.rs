@@ -1,4 +1,5 @@
-//! What is kept for a time only: marks of messages that came, and runs of workflows that are over.
+//! What is kept for a time only: marks of messages that came, runs of workflows that are over, and messages that nobody
+//! could read.
 //!
 //! Always true: one sweep is armed, whatever was started how often; each looks at a bounded number of rows and comes
 //! back soon where more is left.
@@ -6,6 +7,7 @@
 use dsl::value::{Moment, Span};
 
 use super::context::{Context, decode};
+use super::parked;
 use super::rows::{Key, Kind, RunRow, RunState, TimerRow};
 use crate::ledger::Error;
 
@@ -30,7 +32,7 @@ fn arm(cx: &mut Context<'_>, after: Span) -> Result<(), Error> {
 }
 
 pub(super) fn due(cx: &mut Context<'_>) -> Result<(), Error> {
-    let more = marks(cx)? | runs(cx)?;
+    let more = marks(cx)? | runs(cx)? | parked::expire(cx)?;
     arm(cx, if more { SOON } else { EVERY })
 }
 

@@ -26,13 +26,14 @@ pub async fn pump(
     while let Some(event) = events.recv().await {
         match event {
             Event::Record { topic, partition, offset, payload, .. } => {
-                let Some(system) = systems.get(&topic).cloned() else { continue };
+                // No rule asks for a topic that has no system; such a record is kept for people like any that nobody reads.
+                let system = systems.get(&topic).cloned().unwrap_or_else(|| topic.clone());
                 let connector = connectors.read().unwrap_or_else(PoisonError::into_inner).get(&system).map(Arc::clone);
                 let read = match connector {
                     Some(connector) => connector.read(&payload).map_err(|error| error.to_string()),
                     None => Err(format!("the rules have no system `{system}`")),
                 };
-                telemetry::delivery(&system, "kafka", read.is_ok());
+                telemetry::delivery(&system, "kafka", read.as_ref().is_ok_and(|read| read.spoilt.is_empty()));
                 let Ok(room) = Arc::clone(&room).acquire_owned().await else { return };
                 if handle.wake(Wake::Record { system, read, payload, topic, partition, offset, room }).is_err() {
                     return;

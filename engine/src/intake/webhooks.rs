@@ -1,4 +1,7 @@
 //! Webhook deliveries: verified by the door, read by their connector, answered when durable.
+//!
+//! Always true: a body in which nothing can be told apart is refused, so that its sender keeps it; a message that cannot
+//! be read is kept here, and the others of its delivery are decided.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -30,9 +33,16 @@ impl Intake for Webhooks {
         let Some(connector) = connector else {
             return Verdict::Unreadable(format!("the rules have no system `{system}`"));
         };
-        let read = connector.read(&body).map_err(|error| error.to_string());
-        telemetry::delivery(system, "webhook", read.is_ok());
-        // What its sender signed but nobody can read is kept for people: refusing it would lose it.
-        self.handle.deliver(system, read, body).await
+        match connector.read(&body) {
+            Ok(delivery) => {
+                telemetry::delivery(system, "webhook", delivery.spoilt.is_empty());
+                self.handle.deliver(system, delivery, body).await
+            }
+            Err(error) => {
+                telemetry::delivery(system, "webhook", false);
+                tracing::error!(system, %error, "a signed delivery cannot be read; its sender is told");
+                Verdict::Unreadable(error.to_string())
+            }
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use connectors::port::{Answer, Connector, Request, Verb, Wire};
+use connectors::port::{Answer, Connector, Delivery, Request, Verb, Wire};
 use dsl::program::Program;
 use dsl::schema::Lock;
 use dsl::value::{Moment, Span};
@@ -420,8 +420,9 @@ impl World {
             happened = true;
             let Some(connector) = self.connectors.get(system).cloned() else { continue };
             let status = match connector.read(delivery.request.body()) {
-                Ok(messages) => {
-                    let input = Input::Delivery { system: system.to_owned(), messages, source: Source::Webhook };
+                Ok(Delivery { messages, spoilt }) => {
+                    let (system, source) = (system.to_owned(), Source::Webhook);
+                    let input = Input::Delivery { system, messages, spoilt, source };
                     let crashes = self.crashes;
                     self.core.input(&input, now)?;
                     self.flush()?;
@@ -446,7 +447,9 @@ impl World {
             let source = Source::Kafka { topic: message.topic.clone(), partition: 0, offset: *offset };
             *offset += 1;
             let input = match connector.read(&message.body) {
-                Ok(messages) => Input::Delivery { system: system.to_owned(), messages, source },
+                Ok(Delivery { messages, spoilt }) => {
+                    Input::Delivery { system: system.to_owned(), messages, spoilt, source }
+                }
                 Err(error) => Input::Unreadable {
                     system: system.to_owned(),
                     source,

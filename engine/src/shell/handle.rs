@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use bytes::Bytes;
-use connectors::port::Message;
+use connectors::port::Delivery;
 use connectors::webhook::door::Verdict;
 use tokio::sync::oneshot;
 
@@ -49,13 +49,13 @@ impl Handle {
     }
 
     /// Gives a webhook delivery; the verdict comes when it is durable.
-    pub async fn deliver(&self, system: &str, read: Result<Vec<Message>, String>, payload: Bytes) -> Verdict {
+    pub async fn deliver(&self, system: &str, delivery: Delivery, payload: Bytes) -> Verdict {
         let _counted = match Counted::new(&self.deliveries) {
             Some(counted) => counted,
             None => return Verdict::Full(1),
         };
         let (receipt, verdict) = oneshot::channel();
-        let wake = Wake::Delivery { system: system.to_owned(), read, payload, receipt };
+        let wake = Wake::Delivery { system: system.to_owned(), delivery, payload, receipt };
         if self.wake(wake).is_err() {
             return Verdict::Unwritable(5);
         }

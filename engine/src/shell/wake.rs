@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use connectors::port::{Answer, Message};
+use connectors::port::{Answer, Delivery};
 use connectors::webhook::door::Verdict;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -54,8 +54,8 @@ pub enum Wake {
     Delivery {
         /// The system.
         system: String,
-        /// Its messages, or why they cannot be read.
-        read: Result<Vec<Message>, String>,
+        /// What its connector read in it.
+        delivery: Delivery,
         /// The body as it came.
         payload: Bytes,
         /// Answered when it is durable.
@@ -65,8 +65,8 @@ pub enum Wake {
     Record {
         /// The system.
         system: String,
-        /// Its messages, or why they cannot be read.
-        read: Result<Vec<Message>, String>,
+        /// What its connector read in it, or why it can read nothing.
+        read: Result<Delivery, String>,
         /// The value as it came.
         payload: Bytes,
         /// Its topic.

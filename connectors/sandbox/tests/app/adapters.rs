@@ -143,8 +143,9 @@ fn the_adapter_reads_every_message_of_the_twin_by_either_door() {
     app.login(&user, now).unwrap();
     app.delete("User", &user, now).unwrap();
     let rest = adapter().0;
-    let by_kafka: Vec<_> = app.outgoing().iter().flat_map(|message| rest.read(&message.body).unwrap()).collect();
-    let by_webhook = rest.read(&app.due(now).unwrap().body).unwrap();
+    let by_kafka: Vec<_> =
+        app.outgoing().iter().flat_map(|message| rest.read(&message.body).unwrap().messages).collect();
+    let by_webhook = rest.read(&app.due(now).unwrap().body).unwrap().messages;
     assert_eq!(by_kafka, by_webhook);
     let [created, login, deleted] = by_kafka.try_into().unwrap();
     assert!(matches!(&created.body, Body::Record { change: Change::Created, observed, .. } if observed.id == user));

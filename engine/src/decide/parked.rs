@@ -1,0 +1,323 @@
+//! Messages that nobody could read or decide: kept whole until a person dismisses them, or their time is over.
+//!
+//! In: what came, where, and why nothing can be made of it. Out: a row with all of it, and an incident that names it.
+//! Always true: row and incident of a message come and go together; what goes because of its age is told.
+
+use connectors::port::Spoilt;
+use dsl::schema::EntityName;
+use serde::Serialize;
+
+use super::context::{Context, decode};
+use super::rows::{IncidentRow, Key, Kind};
+use super::{Event, Source, incident};
+use crate::ledger::{Error, Rows};
+
+/// Where it came from, why it is here, and what came.
+type Row = (String, String, Vec<u8>);
+
+/// Most rows that one sweep looks at.
+const MOST: usize = 1_000;
+
+/// A message that is kept for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Parked {
+    /// `m3`
+    pub message: String,
+    /// The door: `webhook`, or a topic with its partition and offset.
+    pub source: String,
+    /// Why nothing could be made of it.
+    pub reason: String,
+    /// What came; bytes that are no UTF-8 are replaced.
+    pub payload: String,
+}
+
+fn key(number: u64) -> Vec<u8> {
+    Key::new(Kind::Unreadable).number(number).bytes()
+}
+
+fn subject(number: u64) -> String {
+    format!("message m{number}")
+}
+
+/// A delivery that could not be read as a whole.
+pub(super) fn delivery(
+    cx: &mut Context<'_>,
+    system: &str,
+    source: &Source,
+    reason: &str,
+    payload: &[u8],
+) -> Result<(), Error> {
+    let cause = format!("a message could not be read: {reason}");
+    park(cx, system, source, &cause, "mend the sender", payload)
+}
+
+/// One message of a delivery that could not be read; the others are decided.
+pub(super) fn spoilt(cx: &mut Context<'_>, system: &str, source: &Source, spoilt: &Spoilt) -> Result<(), Error> {
+    delivery(cx, system, source, &spoilt.reason, spoilt.text.as_bytes())
+}
+
+/// A member of an event that is not what the lock says: what waits for it cannot see it. The others count.
+pub(super) fn member(
+    cx: &mut Context<'_>,
+    system: &str,
+    source: &Source,
+    event: &EntityName,
+    field: &str,
+    why: &str,
+    payload: &[u8],
+) -> Result<(), Error> {
+    let cause = format!("`{field}` of `{event}` cannot be understood: {why}");
+    let advice = "mend the sender, or the type in the system's lock; the other members of the message count";
+    park(cx, system, source, &cause, advice, payload)
+}
+
+/// Keeps what came, and shows it to people.
+pub(super) fn park(
+    cx: &mut Context<'_>,
+    system: &str,
+    source: &Source,
+    cause: &str,
+    advice: &str,
+    payload: &[u8],
+) -> Result<(), Error> {
+    let number = cx.next()?;
+    let (door, place) = match source {
+        Source::Webhook => ("webhook".to_owned(), "webhook".to_owned()),
+        Source::Kafka { topic, partition, offset } => (topic.clone(), format!("{topic}/{partition} at {offset}")),
+    };
+    cx.put::<Row>(key(number), &(place.clone(), cause.to_owned(), payload.to_vec()));
+    let mut row = incident::row(
+        subject(number),
+        system,
+        // Grouped by door: the offset would make every record a cause of its own.
+        door,
+        system.to_owned(),
+        String::new(),
+        cause.to_owned(),
+        &format!("{advice}; `engine why m{number}` shows what came, `engine resolve dismiss m{number}` settles it"),
+        true,
+        cx.now,
+    );
+    row.place = place;
+    incident::open(cx, row, system)
+}
+
+/// Takes away what is kept of the message that an incident is about, if it is about one.
+pub(super) fn dismissed(cx: &mut Context<'_>, subject: &str) {
+    if let Some(number) = subject.strip_prefix("message m").and_then(|number| number.parse().ok()) {
+        cx.delete(key(number));
+    }
+}
+
+/// Takes away, and tells, what nobody dismissed in its time. True where more may be left.
+pub(super) fn expire(cx: &mut Context<'_>) -> Result<bool, Error> {
+    let oldest = cx.now.minus(cx.knobs.retention);
+    let found = cx.scan(&[Kind::Unreadable as u8], MOST)?;
+    let all = found.len();
+    for (row_key, bytes) in found {
+        let (place, reason, _): Row = decode(&row_key, &bytes)?;
+        let number = row_key.get(1..9).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
+        let subject = subject(number);
+        // They stand in the order in which they came; what has no incident is of an older engine.
+        let open: Option<IncidentRow> = cx.get(&incident::key(&subject))?;
+        if open.as_ref().is_some_and(|open| open.since > oldest) {
+            return Ok(false);
+        }
+        cx.delete(row_key);
+        incident::settle(cx, &subject)?;
+        cx.log(Event {
+            at: cx.now,
+            action: "expired".to_owned(),
+            rule: open.map_or_else(String::new, |open| open.entity),
+            place,
+            entity: String::new(),
+            left: None,
+            right: None,
+            field: None,
+            subject,
+            value: None,
+            displaced: None,
+            detail: format!("nobody dismissed it while it was kept: {reason}"),
+        });
+    }
+    Ok(all == MOST)
+}
+
+/// The message of this name (`m3`), if it is kept.
+///
+/// # Errors
+/// Where rows cannot be read.
+pub fn parked(rows: &dyn Rows, name: &str) -> Result<Option<Parked>, Error> {
+    let Some(number) = name.strip_prefix('m').and_then(|number| number.parse().ok()) else { return Ok(None) };
+    let key = key(number);
+    let Some(bytes) = rows.get(&key)? else { return Ok(None) };
+    let (source, reason, payload): Row = decode(&key, &bytes)?;
+    let payload = String::from_utf8_lossy(&payload).into_owned();
+    Ok(Some(Parked { message: name.to_owned(), source, reason, payload }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use connectors::port::{Body, Message};
+    use dsl::value::{Moment, Span};
+
+    use super::*;
+    use crate::decide::{Input, Knobs, OperatorCommand, offsets, views};
+    use crate::rehearse::World;
+
+    fn world() -> World {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
+        let compiled = crate::rules::read(&folder).expect("the shipped rules").compile(None);
+        let program = Arc::new(compiled.program.expect("they are sound"));
+        let knobs = Knobs { retention: Span::days(1), ..Knobs::default() };
+        World::with(program, Moment(1_772_442_000_000), knobs).expect("the engine starts")
+    }
+
+    fn record(offset: i64) -> Source {
+        Source::Kafka { topic: "biometrics.users".to_owned(), partition: 2, offset }
+    }
+
+    fn foreign(world: &World, mark: &str) -> Message {
+        let (name, dedupe) = ("no.such".to_owned(), mark.to_owned());
+        Message { name, at: world.now(), dedupe, own: false, body: Body::Foreign }
+    }
+
+    fn bad(reason: &str, text: &str) -> Spoilt {
+        Spoilt { reason: reason.to_owned(), text: text.to_owned() }
+    }
+
+    fn incidents(world: &World) -> Vec<views::Incident> {
+        views::incidents(world.rows()).expect("readable")
+    }
+
+    fn operate(world: &mut World, command: OperatorCommand) -> String {
+        world.input(&Input::Operator { who: "ada".to_owned(), command }).expect("taken");
+        world.pass(Span(1)).expect("the engine goes on");
+        world.log.iter().rfind(|event| event.action == "operator").expect("it is told").detail.clone()
+    }
+
+    fn dismiss(world: &mut World, subject: &str) -> String {
+        let (subject, reason) = (subject.to_owned(), "it was a test of theirs".to_owned());
+        operate(world, OperatorCommand::Dismiss { subject, reason })
+    }
+
+    /// The name of the message that an incident is about.
+    fn name(incident: &views::Incident) -> String {
+        incident.subject.strip_prefix("message ").expect("it is about a message").to_owned()
+    }
+
+    #[test]
+    fn one_message_that_cannot_be_read_is_kept_whole_and_the_others_are_decided() {
+        let mut world = world();
+        let text = format!("{{\"text\":\"{}\"}}", "x".repeat(20_000));
+        let messages = vec![foreign(&world, "1"), foreign(&world, "2")];
+        let spoilt = vec![bad("event 1: it has no `subscriptionType`", &text)];
+        world
+            .input(&Input::Delivery { system: "crm".to_owned(), messages, spoilt, source: Source::Webhook })
+            .expect("taken");
+        world.pass(Span(1)).expect("the engine goes on");
+        assert_eq!(world.log.iter().filter(|event| event.action == "foreign").count(), 2);
+        let [incident] = incidents(&world).try_into().expect("one incident");
+        assert!(incident.parked && incident.cause.contains("event 1"), "{incident:?}");
+        let kept = parked(world.rows(), &name(&incident)).expect("readable").expect("it is kept");
+        assert_eq!((kept.payload, kept.source.as_str()), (text, "webhook"));
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_is_parked_with_its_place_and_the_stream_goes_on() {
+        let mut world = world();
+        let unreadable = |offset| Input::Unreadable {
+            system: "app".to_owned(),
+            source: record(offset),
+            reason: "the body is no JSON: expected value at line 1".to_owned(),
+            payload: b"\xff\xfe".to_vec(),
+        };
+        world.input(&unreadable(7)).expect("taken");
+        let messages = vec![foreign(&world, "1")];
+        let next = Input::Delivery { system: "app".to_owned(), messages, spoilt: Vec::new(), source: record(8) };
+        world.input(&next).expect("taken");
+        world.input(&unreadable(9)).expect("taken");
+        world.pass(Span(1)).expect("the engine goes on");
+        assert_eq!(world.log.iter().filter(|event| event.action == "foreign").count(), 1);
+        let found = incidents(&world);
+        let places: Vec<&str> = found.iter().map(|incident| incident.place.as_str()).collect();
+        assert_eq!(places, ["biometrics.users/2 at 7", "biometrics.users/2 at 9"]);
+        assert_eq!(found[0].fingerprint, found[1].fingerprint, "one cause is one line");
+        assert_eq!(offsets(world.rows()).expect("readable")[&("biometrics.users".to_owned(), 2)], 10);
+    }
+
+    #[test]
+    fn dismissing_takes_incident_and_message_away_and_is_told() {
+        let mut world = world();
+        let spoilt = vec![bad("a", "1"), bad("b", "2")];
+        let (system, messages) = ("crm".to_owned(), Vec::new());
+        world.input(&Input::Delivery { system, messages, spoilt, source: Source::Webhook }).expect("taken");
+        let names: Vec<String> = incidents(&world).iter().map(name).collect();
+        assert_eq!(dismiss(&mut world, &names[0]), "dismissed: it was a test of theirs");
+        assert!(parked(world.rows(), &names[0]).expect("readable").is_none());
+        assert_eq!(incidents(&world).iter().map(name).collect::<Vec<_>>(), names[1..]);
+        assert!(dismiss(&mut world, &names[0]).starts_with("refused: there is no incident"));
+    }
+
+    #[test]
+    fn lost_records_are_dismissed_by_their_topic() {
+        let mut world = world();
+        let (topic, reason) = ("biometrics.users".to_owned(), "made anew".to_owned());
+        world.input(&Input::Offset { topic, partition: 0, next: 0, reason }).expect("taken");
+        assert_eq!(incidents(&world).len(), 1);
+        assert!(dismiss(&mut world, "biometrics.users/0").starts_with("dismissed"));
+        assert_eq!(incidents(&world), []);
+    }
+
+    #[test]
+    fn what_nobody_dismisses_goes_after_its_time_and_is_told() {
+        let mut world = world();
+        let (system, spoilt) = ("crm".to_owned(), vec![bad("a", "1")]);
+        world.input(&Input::Delivery { system, messages: Vec::new(), spoilt, source: Source::Webhook }).expect("taken");
+        let name = name(&incidents(&world)[0]);
+        world.pass(Span::hours(20)).expect("the engine goes on");
+        assert!(parked(world.rows(), &name).expect("readable").is_some());
+        world.pass(Span::hours(12)).expect("the engine goes on");
+        assert!(parked(world.rows(), &name).expect("readable").is_none());
+        assert_eq!(incidents(&world), []);
+        let told = world.log.iter().find(|event| event.action == "expired").expect("a line");
+        assert_eq!(told.subject, format!("message {name}"));
+    }
+
+    #[test]
+    fn what_waits_for_a_run_or_a_pair_is_not_dismissed() {
+        let mut world = world();
+        let key = incident::key("link l7");
+        let row = incident::row(
+            "link l7".to_owned(),
+            "Contacts",
+            String::new(),
+            String::new(),
+            String::new(),
+            "why".to_owned(),
+            "",
+            true,
+            world.now(),
+        );
+        let round = crate::ledger::Round {
+            changes: vec![(key, Some(postcard::to_stdvec(&row).expect("plain data")))],
+            records: Vec::new(),
+        };
+        crate::ledger::Ledger::append(&mut world.ledger(), round).expect("taken");
+        assert!(dismiss(&mut world, "l7").contains("retry, settle or cancel"));
+        assert_eq!(incidents(&world).len(), 1);
+    }
+
+    #[test]
+    fn messages_whose_rules_are_gone_are_kept() {
+        let mut world = world();
+        let messages = vec![foreign(&world, "1")];
+        let (system, source) = ("mail".to_owned(), Source::Webhook);
+        world.input(&Input::Delivery { system, messages, spoilt: Vec::new(), source }).expect("taken");
+        let [incident] = incidents(&world).try_into().expect("one incident");
+        assert!(incident.cause.contains("no `events from mail`"), "{incident:?}");
+    }
+}
