@@ -31,6 +31,11 @@ pub trait Cache: Send + Sync {
 
     /// What happened so far.
     fn counts(&self) -> Counts;
+
+    /// False where the store did not answer when it was asked last.
+    fn is_up(&self) -> bool {
+        true
+    }
 }
 
 /// The key of a record: `crm:contact:<id>`.

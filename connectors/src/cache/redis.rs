@@ -238,6 +238,10 @@ impl Cache for RedisCache {
     fn counts(&self) -> Counts {
         self.tally.counts()
     }
+
+    fn is_up(&self) -> bool {
+        self.breaker().open_until.is_none()
+    }
 }
 
 impl fmt::Debug for RedisCache {

@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use connectors::cache::Cache;
 use connectors::cache::redis::{RedisCache, Settings};
+use connectors::testing::needed::needed;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
-
-use crate::needed::needed;
 
 const HOUR: Duration = Duration::from_secs(3600);
 

@@ -3,6 +3,3 @@
 mod contract;
 #[cfg(feature = "redis")]
 mod failing;
-#[cfg(feature = "redis")]
-#[path = "../support/needed.rs"]
-mod needed;

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use connectors::kafka::sink::KafkaSink;
 use connectors::kafka::source::{Event, Handle, KafkaSource, Partition, Settings};
+use connectors::testing::needed::needed;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -15,8 +16,6 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-
-use crate::needed::needed;
 
 /// After this a test has failed; nothing waits so long when all is well.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -3,8 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
 mod broker;
-#[path = "../support/needed.rs"]
-mod needed;
 mod reading;
 mod states;
 mod writing;

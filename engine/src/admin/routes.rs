@@ -107,6 +107,8 @@ async fn metrics(State(admin): State<Admin>) -> Response {
     metrics::counter!("engine_inputs_total").absolute(status.counts.inputs);
     metrics::counter!("engine_cache_hits_total").absolute(status.cache.hits);
     metrics::counter!("engine_cache_misses_total").absolute(status.cache.misses);
+    metrics::counter!("engine_cache_errors_total").absolute(status.cache.errors);
+    metrics::gauge!("engine_cache_up").set(f64::from(u8::from(status.cache.up)));
     figures.run_upkeep();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], figures.render()).into_response()
 }

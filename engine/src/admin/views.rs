@@ -103,8 +103,12 @@ pub struct CacheView {
     pub hits: u64,
     /// Reads it did not know.
     pub misses: u64,
-    /// Failures of its store.
+    /// Calls that its store did not answer.
     pub errors: u64,
+    /// Calls that were not made, because the store failed a moment ago.
+    pub skipped: u64,
+    /// Its store answered when it was asked last.
+    pub up: bool,
 }
 
 /// What the loop shows of itself.
@@ -184,6 +188,10 @@ pub(super) fn status(inner: &Inner, mut seen: Seen) -> Result<Status, crate::led
             warnings.push(format!("{name}: {state}"));
         }
     }
+    let (cache, up) = (inner.reads.counts(), inner.reads.is_up());
+    if !up {
+        warnings.push("the cache does not answer: what it would know is read from its system".to_owned());
+    }
     for (system, version) in &inner.versions {
         warnings.extend(sunset(system, version, seen.time));
     }
@@ -192,7 +200,6 @@ pub(super) fn status(inner: &Inner, mut seen: Seen) -> Result<Status, crate::led
         warnings.push(format!("the inbox cannot be counted: {reason}"));
         0
     });
-    let cache = inner.reads.counts();
     Ok(Status {
         schema: 1,
         version: env!("CARGO_PKG_VERSION"),
@@ -211,7 +218,7 @@ pub(super) fn status(inner: &Inner, mut seen: Seen) -> Result<Status, crate::led
         incidents: open.len() - parked,
         parked,
         counts: seen.counts,
-        cache: CacheView { hits: cache.hits, misses: cache.misses, errors: cache.errors },
+        cache: CacheView { hits: cache.hits, misses: cache.misses, errors: cache.errors, skipped: cache.skipped, up },
         resident_bytes: resident(),
     })
 }

@@ -160,6 +160,12 @@ impl Reads {
     pub fn counts(&self) -> connectors::cache::Counts {
         self.cache.counts()
     }
+
+    /// False where the cache did not answer when it was asked last.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.cache.is_up()
+    }
 }
 
 /// `crm:contact:<id>`

@@ -1,188 +1,21 @@
-//! The daemon over loopback: real ports, real ledger, twins in the same process.
+//! The daemon as a library: real ports, real ledger, twins in the same process.
 
-use std::path::Path;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::net::SocketAddr;
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use connectors::http::{Transport, TransportError};
 use connectors::secret::Secret;
-use dsl::schema::read_lock;
-use dsl::value::Span;
 use engine::clock::wall;
-use engine::config::Config;
-use engine::runtime::{Engine, Error, Running};
-use sandbox::app::{App, InProcess};
-use sandbox::hubspot::HubSpot;
-use sandbox::mail::Mail;
+use engine::runtime::{Error, Running};
 use serde_json::Value as Json;
 
-const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../rules");
+use crate::stage::Stage;
 
-/// Sends each request to the twin that its host names.
-struct Twins {
-    crm: InProcess<HubSpot>,
-    app: InProcess<App>,
-    mail: InProcess<Mail>,
-}
-
-#[async_trait]
-impl Transport for Twins {
-    async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, TransportError> {
-        match request.uri().host() {
-            Some("crm.test") => self.crm.send(request).await,
-            Some("app.test") => self.app.send(request).await,
-            _ => self.mail.send(request).await,
-        }
-    }
-}
-
-struct Stage {
-    folder: tempfile::TempDir,
-    crm: Arc<Mutex<HubSpot>>,
-    app: Arc<Mutex<App>>,
-    twins: Arc<Twins>,
-}
-
-fn lock(name: &str) -> dsl::schema::Lock {
-    let text = std::fs::read_to_string(format!("{RULES}/schemas/{name}.lock")).expect("the lock is there");
-    read_lock(&text).expect("the lock is sound")
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("a folder can be made");
-    for entry in std::fs::read_dir(from).expect("the rules are there").flatten() {
-        if entry.path().is_dir() {
-            copy(&entry.path(), &to.join(entry.file_name()));
-        } else {
-            std::fs::copy(entry.path(), to.join(entry.file_name())).expect("a file can be copied");
-        }
-    }
-}
-
-impl Stage {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder can be made");
-        copy(Path::new(RULES), &folder.path().join("rules"));
-        for (name, secret) in
-            [("token", "twin-token"), ("client-secret", "client-secret"), ("app-secret", "app-secret")]
-        {
-            std::fs::write(folder.path().join(name), secret).expect("a file can be written");
-        }
-        let crm = HubSpot::new(
-            sandbox::hubspot::Settings {
-                portal_id: 1,
-                app_id: 7_700_123,
-                client_secret: "client-secret".to_owned(),
-                token: "twin-token".to_owned(),
-                webhook_url: Some("https://engine.test/webhooks/crm".to_owned()),
-                limit: 100,
-                seed: 1,
-            },
-            lock("crm"),
-        );
-        let app = App::new(
-            sandbox::app::Settings { token: "twin-token".to_owned(), kafka: true, ..Default::default() },
-            lock("app"),
-        );
-        let (crm, app, mail) = (Arc::new(Mutex::new(crm)), Arc::new(Mutex::new(app)), Arc::default());
-        let twins = Twins {
-            crm: InProcess::new(Arc::clone(&crm), wall),
-            app: InProcess::new(Arc::clone(&app), wall),
-            mail: InProcess::new(mail, wall),
-        };
-        Self { folder, crm, app, twins: Arc::new(twins) }
-    }
-
-    /// The configuration, with `more` at its end.
-    fn config_with(&self, more: &str) -> Config {
-        let text = "
-rules: rules
-state: state
-listen: 127.0.0.1:0
-admin: { listen: 127.0.0.1:0 }
-systems:
-  crm:
-    connector: hubspot
-    base_url: http://crm.test
-    token_file: token
-    app_id: 7700123
-    webhook: { path: /webhooks/crm, public_url: https://engine.test/webhooks/crm, client_secret_file: client-secret }
-  app:
-    connector: rest
-    base_url: http://app.test
-    token_file: token
-    webhook: { path: /webhooks/app, secret_file: app-secret }
-  mail:
-    connector: http
-    base_url: http://mail.test
-    operations:
-      email:  { path: /send, body: { to: \"{to}\" } }
-      survey: { path: /survey, body: { to: \"{to}\" } }
-      notify: { path: /notify, body: { text: \"{text}\" } }
-runtime: { hold: 20ms }
-";
-        let text = format!("{text}{more}");
-        Config::parse("engine.yaml", &text, self.folder.path(), &|_| None).expect("the file is sound")
-    }
-
-    async fn start(&self) -> Result<Running, Error> {
-        self.start_with("").await
-    }
-
-    async fn start_with(&self, more: &str) -> Result<Running, Error> {
-        let twins: Arc<dyn Transport> = Arc::clone(&self.twins) as Arc<dyn Transport>;
-        Engine::builder(self.config_with(more)).transport(twins).start().await
-    }
-
-    /// Writes a rules file otherwise.
-    fn rewrite(&self, file: &str, from: &str, to: &str) {
-        let file = self.folder.path().join("rules").join(file);
-        let text = std::fs::read_to_string(&file).expect("the file is there");
-        assert!(text.contains(from), "{from}");
-        std::fs::write(&file, text.replacen(from, to, 1)).expect("a file can be written");
-    }
-
-    /// Brings what the CRM has to say to the engine's door; gives the statuses.
-    async fn deliver(&self, running: &Running) -> Vec<u16> {
-        // A little later: the twin gathers what happens within a moment.
-        let due = self.crm.lock().expect("a sound twin").due(wall().plus(Span::seconds(1)));
-        let client = reqwest::Client::new();
-        let mut statuses = Vec::new();
-        for delivery in due {
-            let (parts, body) = delivery.request.into_parts();
-            let url = format!("http://{}/webhooks/crm", running.webhooks);
-            let answer = client.post(url).headers(parts.headers).body(body).send().await.expect("the door answers");
-            let status = answer.status().as_u16();
-            self.crm.lock().expect("a sound twin").delivered(delivery.id, Some(status), wall());
-            statuses.push(status);
-        }
-        statuses
-    }
-
-    /// Waits until the app has a user with this address.
-    async fn user(&self, email: &str) -> sandbox::app::Record {
-        let mut changes = self.app.lock().expect("a sound twin").changes();
-        let found = async {
-            loop {
-                if let Some(user) = self.app.lock().expect("a sound twin").find("User", "email", email) {
-                    return user.clone();
-                }
-                changes.changed().await.expect("the twin lives");
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(20), found).await.expect("the user is made")
-    }
-}
-
-async fn get(running: &Running, path: &str) -> (u16, String) {
-    let answer = reqwest::get(format!("http://{}{path}", running.admin)).await.expect("the admin API answers");
+pub(crate) async fn get(admin: SocketAddr, path: &str) -> (u16, String) {
+    let answer = reqwest::get(format!("http://{admin}{path}")).await.expect("the admin API answers");
     (answer.status().as_u16(), answer.text().await.expect("a whole answer"))
 }
 
-async fn json(running: &Running, path: &str) -> Json {
-    let (status, text) = get(running, path).await;
+pub(crate) async fn json(admin: SocketAddr, path: &str) -> Json {
+    let (status, text) = get(admin, path).await;
     assert_eq!(status, 200, "{path}: {text}");
     serde_json::from_str(&text).expect("it answers JSON")
 }
@@ -193,15 +26,15 @@ async fn a_contact_made_in_the_crm_becomes_a_user_over_http() {
     let running = stage.start().await.expect("the engine starts");
     let contact = [("email", "ada@example.com"), ("firstname", "Ada"), ("lastname", "Lovelace")];
     let id = stage.crm.lock().expect("a sound twin").create("Contact", &contact, wall()).expect("it is taken");
-    let statuses = stage.deliver(&running).await;
+    let statuses = stage.deliver(running.webhooks).await;
     assert!(!statuses.is_empty() && statuses.iter().all(|status| *status == 200), "{statuses:?}");
     let user = stage.user("ada@example.com").await;
     assert_eq!(user["firstName"].clone(), Json::from("Ada"));
 
-    let why = json(&running, &format!("/api/v1/why?about={id}")).await;
+    let why = json(running.admin, &format!("/api/v1/why?about={id}")).await;
     assert_eq!(why["links"].as_array().map(Vec::len), Some(1), "{why}");
     assert!(!why["history"].as_array().expect("a list").is_empty());
-    let (status, text) = get(&running, "/metrics").await;
+    let (status, text) = get(running.admin, "/metrics").await;
     assert_eq!(status, 200);
     assert!(text.contains("engine_deliveries_total"), "{text}");
     running.stop().await.expect("it stops");
@@ -213,12 +46,12 @@ async fn a_restart_keeps_links_and_asks_nobody_again() {
     let running = stage.start().await.expect("the engine starts");
     let contact = [("email", "ada@example.com"), ("firstname", "Ada")];
     stage.crm.lock().expect("a sound twin").create("Contact", &contact, wall()).expect("it is taken");
-    stage.deliver(&running).await;
+    stage.deliver(running.webhooks).await;
     stage.user("ada@example.com").await;
     running.stop().await.expect("it stops");
 
     let running = stage.start().await.expect("it starts again");
-    let links = json(&running, "/api/v1/links?about=Contacts").await;
+    let links = json(running.admin, "/api/v1/links?about=Contacts").await;
     assert_eq!(links["total"], 1, "{links}");
     assert_eq!(stage.app.lock().expect("a sound twin").count("User"), 1);
     running.stop().await.expect("it stops");
@@ -238,13 +71,13 @@ async fn a_delivery_without_its_signature_is_refused() {
 async fn the_admin_api_tells_how_it_is_and_refuses_in_problem_json() {
     let stage = Stage::new();
     let running = stage.start().await.expect("the engine starts");
-    assert_eq!(get(&running, "/healthz").await.0, 200);
-    assert_eq!(get(&running, "/readyz").await.0, 200);
-    let status = json(&running, "/api/v1/status").await;
+    assert_eq!(get(running.admin, "/healthz").await.0, 200);
+    assert_eq!(get(running.admin, "/readyz").await.0, 200);
+    let status = json(running.admin, "/api/v1/status").await;
     assert_eq!(status["schema"], 1);
     assert_eq!(status["rules"]["refused"], Json::Null);
     assert_eq!(status["limits"][0]["limit"], "api");
-    assert_eq!(get(&running, "/nothing").await.0, 404);
+    assert_eq!(get(running.admin, "/nothing").await.0, 404);
     let url = format!("http://{}/api/v1/operator", running.admin);
     let body = r#"{"who": "", "command": "retry_run", "run": 1}"#;
     let answer = reqwest::Client::new().post(&url).body(body).send().await.expect("it answers");
@@ -260,20 +93,20 @@ async fn the_admin_api_tells_how_it_is_and_refuses_in_problem_json() {
 async fn rules_are_replaced_while_it_runs_and_broken_ones_are_refused() {
     let stage = Stage::new();
     let running = stage.start().await.expect("the engine starts");
-    let before = json(&running, "/api/v1/status").await["rules"]["hash"].clone();
+    let before = json(running.admin, "/api/v1/status").await["rules"]["hash"].clone();
     let file = stage.folder.path().join("rules/words.rules");
     let text = std::fs::read_to_string(&file).expect("the file is there");
     let reload = async || reload(&running).await.0;
 
     std::fs::write(&file, format!("{text}\nchoice {{\n")).expect("a file can be written");
     assert_eq!(reload().await, 409);
-    let status = json(&running, "/api/v1/status").await;
+    let status = json(running.admin, "/api/v1/status").await;
     assert_eq!(status["rules"]["hash"], before);
     assert_eq!(status["healthy"], false);
 
     std::fs::write(&file, format!("{text}\n# another comment\n")).expect("a file can be written");
     assert_eq!(reload().await, 200);
-    let status = json(&running, "/api/v1/status").await;
+    let status = json(running.admin, "/api/v1/status").await;
     assert_ne!(status["rules"]["hash"], before);
     assert_eq!(status["rules"]["refused"], Json::Null);
     running.stop().await.expect("it stops");
@@ -296,7 +129,7 @@ async fn rules_whose_topics_cannot_be_read_are_refused_whole() {
     let kafka = "kafka: { brokers: \"127.0.0.1:1\", security: { protocol: sasl_plaintext, mechanism: PLAIN, \
                  username: engine, password_file: kafka-password } }\n";
     let running = stage.start_with(kafka).await.expect("the engine starts");
-    let hash = async || json(&running, "/api/v1/status").await["rules"]["hash"].clone();
+    let hash = async || json(running.admin, "/api/v1/status").await["rules"]["hash"].clone();
     let before = hash().await;
 
     std::fs::remove_file(&password).expect("a file can be removed");
@@ -343,7 +176,7 @@ async fn started_with_a_broken_folder_it_runs_what_ran_last() {
     let file = stage.folder.path().join("rules/words.rules");
     std::fs::write(&file, "choice {\n").expect("a file can be written");
     let running = stage.start().await.expect("it starts with what ran last");
-    let status = json(&running, "/api/v1/status").await;
+    let status = json(running.admin, "/api/v1/status").await;
     assert!(status["rules"]["refused"].as_str().is_some_and(|reason| reason.contains("error")), "{status}");
     running.stop().await.expect("it stops");
 }

@@ -4,7 +4,11 @@ use std::io::Write as _;
 
 /// The address in `variable`. Where there is none the test that asked is skipped if `ALLOW_SKIPS=1`, which it says
 /// on stderr past the test harness, and fails otherwise.
-pub(crate) fn needed(variable: &str, service: &str) -> Option<String> {
+///
+/// # Panics
+/// Where there is none and skips are not allowed.
+#[must_use]
+pub fn needed(variable: &str, service: &str) -> Option<String> {
     if let Ok(address) = std::env::var(variable)
         && !address.is_empty()
     {

@@ -1,0 +1,8 @@
+//! The daemon over loopback, as a library and as a process; with Kafka on a real broker (`KAFKA_BROKERS`;
+//! `tests/run.sh` starts one).
+
+mod cache;
+mod inside;
+mod kafka;
+mod process;
+mod stage;
