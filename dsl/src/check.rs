@@ -164,6 +164,7 @@ fn check_with(
     let repeated = world.declare(&items);
     // What stands under a name that is taken is not looked at: everything else means the first one.
     let (mut items, again): (Vec<_>, Vec<_>) = items.into_iter().partition(|(_, item)| !repeated.contains(&item.span));
+    world.only_tests(&items);
     world.vocabulary(&items);
     world.systems_age(today);
     for (_, item) in &items {
@@ -214,11 +215,8 @@ fn read(texts: &BTreeMap<String, String>) -> Locks {
 /// Over paths and texts of rules and locks, whatever the order of the files; tests are no part of it.
 fn hash(files: &[SourceFile], locks: &BTreeMap<String, String>) -> String {
     let mut digest = Sha256::new();
-    let rules: BTreeSet<(&str, &str)> = files
-        .iter()
-        .filter(|file| !file.path.ends_with(".test.rules"))
-        .map(|file| (file.path.as_str(), &*file.text))
-        .collect();
+    let rules: BTreeSet<(&str, &str)> =
+        files.iter().filter(|file| !file.holds_tests()).map(|file| (file.path.as_str(), &*file.text)).collect();
     let locks = locks.iter().map(|(path, text)| (path.as_str(), text.as_str()));
     for (path, text) in rules.into_iter().chain(locks) {
         digest.update((path.len() as u64).to_be_bytes());

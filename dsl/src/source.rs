@@ -118,6 +118,12 @@ impl SourceFile {
         self.line_starts.len()
     }
 
+    /// It holds tests, by its name: the daemon does not read it, and no program depends on it.
+    #[must_use]
+    pub fn holds_tests(&self) -> bool {
+        self.path.ends_with(".test.rules")
+    }
+
     /// The text at `span`.
     #[must_use]
     pub fn slice(&self, span: Span) -> &str {

@@ -115,7 +115,7 @@ fn every_example_compiles_and_every_mistake_yields_its_code() {
     let all = pages.iter().flat_map(|(page, blocks)| blocks.iter().map(move |block| (page, block)));
     let (mut right, mut mistakes, mut wrong) = (0, 0, Vec::new());
     for (page, block) in all.filter(|(_, block)| block.language == "rules") {
-        let compiled = compiled(block, "example.test.rules", &locks);
+        let compiled = compiled(block, "example.rules", &locks);
         let told: Vec<String> = compiled
             .problems
             .iter()

@@ -22,7 +22,13 @@ fn told(example: &str, lock: Option<&&str>) -> Vec<String> {
 fn compiled(example: &str, lock: Option<&&str>) -> Compiled {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |path: &str| std::fs::read_to_string(root.join(path)).expect("a text");
-    let mut files = vec![("example.rules".to_owned(), example.to_owned())];
+    // The examples of one page are about what a file is called.
+    let name = if explain("E0702").is_some_and(|page| blocks(page, "rules").contains(&example)) {
+        "example.test"
+    } else {
+        "example"
+    };
+    let mut files = vec![(format!("{name}.rules"), example.to_owned())];
     if !example.starts_with("edition") {
         files.push(("systems.rules".to_owned(), read("tests/golden/systems.rules")));
     }

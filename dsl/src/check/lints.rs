@@ -37,15 +37,13 @@ impl World<'_> {
 
     /// Does the name stand in the rules in another place than its declaration? Tests use nothing.
     fn is_written_elsewhere(&self, name: &crate::ast::Name) -> bool {
-        self.files.iter().filter(|file| !file.path.ends_with(".test.rules") && file.text.contains(&name.value)).any(
-            |file| {
-                tokens(&file.text).into_iter().any(|token| {
-                    let here = file.id == name.span.file && token.start as u32 == name.span.start;
-                    let first = file.text[token.start..token.end].split('.').next();
-                    token.kind == Kind::Name && !here && first == Some(name.value.as_str())
-                })
-            },
-        )
+        self.files.iter().filter(|file| !file.holds_tests() && file.text.contains(&name.value)).any(|file| {
+            tokens(&file.text).into_iter().any(|token| {
+                let here = file.id == name.span.file && token.start as u32 == name.span.start;
+                let first = file.text[token.start..token.end].split('.').next();
+                token.kind == Kind::Name && !here && first == Some(name.value.as_str())
+            })
+        })
     }
 
     fn choice_is_used(&self, choice: &crate::ast::Choice) -> bool {

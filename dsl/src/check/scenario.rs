@@ -5,17 +5,29 @@
 
 use super::expr::{Expected, Kind, Names, Var};
 use super::world::World;
-use crate::ast::{self, ExprKind, Item, SentWhat, TestStatement};
+use crate::ast::{self, ExprKind, Item, ItemKind, SentWhat, TestStatement};
 use crate::diagnostic::Problem;
 use crate::near::nearest;
 use crate::program::Expr;
 use crate::program::test::{Expectation, Held, Line, Target, Test};
 use crate::schema::{About, EntityName, Field, Type};
-use crate::source::{Span, Spanned};
+use crate::source::{FileId, Span, Spanned};
 use crate::value::Value;
 use std::collections::BTreeMap;
 
 impl World<'_> {
+    /// E0702: what stands in a file of tests is not loaded, so it would be checked and never run.
+    pub(super) fn only_tests(&mut self, items: &[(FileId, Item)]) {
+        for (file, item) in items {
+            if matches!(item.kind, ItemKind::Test(_)) || !self.files[file.0 as usize].holds_tests() {
+                continue;
+            }
+            let message = "a file of tests holds nothing but tests";
+            let problem = Problem::new("E0702", message, item.head, "no test: this would be checked and never run");
+            self.tell(problem.help("move it to a file whose name does not end with `.test.rules`"));
+        }
+    }
+
     pub(super) fn test(&mut self, test: &ast::Test, item: &Item) {
         self.told.clear();
         let used = self.used.clone();

@@ -103,6 +103,7 @@ codes! {
     "E0603" "a wait with only one exit"
     "E0604" "a step that cannot be undone"
     "E0701" "a test that expects nothing"
+    "E0702" "a file of tests holds something else"
     "E0801" "the schedule cannot fit inside the limit"
     "E0802" "no such time zone"
     "E0803" "no such limit, or it counts something else"
