@@ -164,7 +164,10 @@ impl World<'_> {
                 None
             }
             Some(declared) if declared.read_only || field.value == "engine_link_id" => {
-                let help = format!("use one of: {}", unique.join(", "));
+                let help = match unique.as_slice() {
+                    [] => format!("no field of {entity} is unique and can be written"),
+                    _ => format!("use one of: {}", unique.join(", ")),
+                };
                 self.own_field(&entity, field.span, &help);
                 None
             }

@@ -5,19 +5,13 @@ use crate::ast::{self, ActionKind, WorkflowStatement};
 use crate::diagnostic::Problem;
 
 impl World<'_> {
-    /// E0604: a step that leaves something behind before a later one can fail.
+    /// E0604: a step that leaves something behind before something later can fail: another step, an action, or what an
+    /// exit of a wait does.
     pub(super) fn undoable(&mut self, workflow: &ast::Workflow, on_failure: &ast::Block) {
         let Some(undo) = undoing(&on_failure.actions) else { return };
-        let steps: Vec<&ast::Step> = workflow
-            .body
-            .iter()
-            .filter_map(|statement| match statement {
-                WorkflowStatement::Step(step) => Some(step),
-                _ => None,
-            })
-            .collect();
-        for (index, step) in steps.iter().enumerate() {
-            let Some(later) = steps.get(index + 1) else { continue };
+        for (index, statement) in workflow.body.iter().enumerate() {
+            let WorkflowStatement::Step(step) = statement else { continue };
+            let Some(later) = workflow.body[index + 1..].iter().find_map(acting) else { continue };
             if step.undo.is_some() {
                 continue;
             }
@@ -31,7 +25,7 @@ impl World<'_> {
                 step.head,
                 format!("{what} but has no undo"),
             )
-            .label(undo.head, format!("runs after a failure in `{}`", later.name.value))
+            .label(undo.head, format!("runs after a failure {later}"))
             .help(format!("add `undo {{ {remedy} }}`, or `undo nothing because \"…\"` if the {thing} should stay"));
             self.tell(problem);
         }
@@ -60,6 +54,30 @@ impl World<'_> {
             | ActionKind::UndoCompleted
             | ActionKind::Nothing => None,
         }
+    }
+}
+
+/// Where a statement can fail, in words, if it does anything at all.
+fn acting(statement: &WorkflowStatement) -> Option<String> {
+    match statement {
+        WorkflowStatement::Step(step) => step.actions.iter().any(acts).then(|| format!("in `{}`", step.name.value)),
+        WorkflowStatement::WaitFor(wait) => {
+            let exits = [&wait.happened, &wait.timed_out].into_iter().flatten();
+            exits.flat_map(|block| &block.actions).any(acts).then(|| "behind the wait".to_owned())
+        }
+        WorkflowStatement::Action(action) => acts(action).then(|| "of what follows".to_owned()),
+        WorkflowStatement::Wait(_) | WorkflowStatement::WaitUntil(..) => None,
+    }
+}
+
+/// Does an action do anything?
+fn acts(action: &ast::Action) -> bool {
+    match &action.kind {
+        ActionKind::Nothing => false,
+        ActionKind::If { then, otherwise, .. } => {
+            then.actions.iter().chain(otherwise.iter().flat_map(|block| &block.actions)).any(acts)
+        }
+        _ => true,
     }
 }
 

@@ -255,6 +255,7 @@ impl World<'_> {
                 Expected { ty: Some(declared.ty), name: format!("{what}.{}", field.value), ..Expected::default() };
             let typed = self.expr(names, right, &wanted);
             self.fit(&typed, &wanted, field.span);
+            self.needed(&typed, "and the wait could only time out");
             return Some((field.value.clone(), typed.expr));
         }
         let problem = Problem::new(
