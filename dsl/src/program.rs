@@ -247,6 +247,16 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// The side that a one-way line writes.
+    #[must_use]
+    pub fn target(self) -> Option<Side> {
+        match self {
+            Self::ToRight => Some(Side::Right),
+            Self::ToLeft => Some(Side::Left),
+            Self::Both => None,
+        }
+    }
+
     /// May `side` be written?
     #[must_use]
     pub fn writes(self, side: Side) -> bool {

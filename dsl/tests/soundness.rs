@@ -386,3 +386,100 @@ fn what_only_a_test_reads_is_read_from_no_system() {
     let used = program.expect("a program").used;
     assert!(!used.values().any(|used| used.fields.contains("phone")), "{used:?}");
 }
+
+/// A sync of activities and notes with these lines before its fields, beside one of notes.
+fn notes_twice(notes: &str, activities: &str) -> String {
+    format!(
+        "sync Notes between app.Note and crm.Note {{\n  match by crmNoteId = id\n{notes}  fields {{\n    body -> hs_note_body\n  }}\n}}\nsync Activities from app.Activity to crm.Note {{\n  match by id = source_id\n{activities}  fields {{\n    kind -> hs_note_body\n  }}\n}}\n"
+    )
+}
+
+#[test]
+fn an_only_where_keeps_two_syncs_apart_by_what_both_can_look_at() {
+    let told = ["E0401 4 two rules write crm.Note.hs_note_body"];
+    check(&notes_twice("", ""), &told);
+    // The body of an app's note says nothing about an activity.
+    let told = ["E0401 5 two rules write crm.Note.hs_note_body"];
+    check(&notes_twice("  only where body != \"x\"\n", ""), &told);
+    check(&notes_twice("  only where crm.Note.source_id is empty\n", ""), &[]);
+    check(&notes_twice("", "  only where crm.Note.source_id is not empty\n"), &[]);
+}
+
+#[test]
+fn a_key_that_the_engine_fills_in_can_be_written_and_has_no_other_writer() {
+    let sync = |keys: &str, create: &str| {
+        format!(
+            "sync Companies between app.Company and paper.Firm {{\n  match by {keys}\n{create}  fields {{\n    name -> name\n  }}\n}}\n"
+        )
+    };
+    let paper = |flag: &str| {
+        format!(
+            "system paper {{}}\nentity paper.Firm {{\n  name: text\n  ours: text unique{flag}\n  domain: text unique\n}}\n"
+        )
+    };
+    let create = "  create missing in paper\n";
+    let readable = |keys: &str, create: &str| format!("{}{}", sync(keys, create), paper(" read only"));
+    check(&readable("id = ours", create), &["E0207 2 paper sets paper.Firm.ours itself"]);
+    check(&readable("id = ours then by domain", ""), &["E0207 2 paper sets paper.Firm.ours itself"]);
+    check(&readable("id = ours", ""), &[]);
+    let whole = format!("{}{}", sync("id = ours", create), paper(""));
+    check(&whole, &[]);
+    let set = "when app.Company is created as company {\n  update paper.Firm where domain = company.domain { ours = \"x\" }\n}\n";
+    check(&format!("{whole}{set}"), &["E0401 2 two rules write paper.Firm.ours"]);
+    // Both fill in the same.
+    let again = sync("id = ours", create).replace("Companies", "Firms").replace("name -> name", "domain -> domain");
+    let apart = sync("id = ours", &format!("{create}  only where name = \"x\"\n"));
+    check(&format!("{apart}{again}{}", paper("")), &[]);
+}
+
+#[test]
+fn a_link_is_written_on_create_like_a_field() {
+    let deals = |head: &str, line: &str| {
+        format!(
+            "{}sync Deals from app.Deal to crm.Deal {{\n  match by crmId = id\n{head}  fields {{\n    name -> dealname\n    stage -> dealname on create\n    link user -> contact via Contacts {line}\n  }}\n}}\n",
+            contacts("    email <-> email app wins")
+        )
+        .replace("    stage -> dealname on create\n", "")
+    };
+    let create = "  create missing in crm\n";
+    let stage = "choice S for app.Deal.stage, crm.Deal.dealstage {\n  appointment in crm \"appointmentscheduled\"\n  qualification in crm \"qualifiedtobuy\"\n  proposal in crm \"presentationscheduled\"\n  negotiation in crm \"decisionmakerboughtin\"\n  closedwon\n  closedlost\n}\n";
+    let staged = |line: &str| {
+        format!("{}{stage}", deals(create, line).replace("dealname\n", "dealname\n    stage -> dealstage\n"))
+    };
+    check(&staged("else keep on create"), &["E0209 13 a new record has nothing to keep"]);
+    check(&staged("else clear on create"), &[]);
+    check(&deals("", "on create"), &["W0204 11 `on create` never happens"]);
+    // What is written on create only may be changed by a rule.
+    let set = "when app.Deal changes amount as deal {\n  update crm.Deal where id = deal.crmId { link contact = deal.user }\n}\n";
+    check(&format!("{}{set}", staged("else clear on create")), &[]);
+}
+
+#[test]
+fn what_an_exit_of_a_wait_does_can_fail_like_a_step() {
+    let workflow = |rest: &str| {
+        format!(
+            "workflow Hello with sub: app.Subscription {{\n  step first {{ call app.activateSubscription {{ subscriptionId = sub.id }} }}\n{rest}\n  on failure {{ undo completed steps }}\n}}\nwhen app.Subscription is created as sub {{ start Hello with sub }}\n"
+        )
+    };
+    let wait = |happened: &str| {
+        format!(
+            "  wait up to 1 day for app.Login where email = sub.user.email {{\n    happened {{ {happened} }}\n    timed out {{ nothing }}\n  }}"
+        )
+    };
+    let told = ["E0604 2 `undo completed steps` cannot undo step `first`"];
+    check(&workflow(&wait("send email \"welcome\" to sub.user.email")), &told);
+    check(&workflow("  send email \"welcome\" to sub.user.email"), &told);
+    check(&workflow(&wait("nothing")), &[]);
+    check(&workflow("  wait 3 days\n  step rest { nothing }"), &[]);
+}
+
+#[test]
+fn a_wait_for_nothing_can_only_time_out() {
+    let workflow = |value: &str| {
+        format!(
+            "workflow Hello with sub: app.Subscription {{\n  wait up to 1 day for app.Login where email = {value} {{\n    happened {{ nothing }}\n    timed out {{ nothing }}\n  }}\n}}\nwhen app.Subscription is created as sub {{ start Hello with sub }}\n"
+        )
+    };
+    check(&workflow("sub.user.phone"), &["E0203 2 this value can be missing, and nothing says what to do then"]);
+    check(&workflow("sub.user.phone else sub.user.email"), &[]);
+}

@@ -3,32 +3,36 @@
 use super::words::an_entity;
 use super::world::World;
 use crate::diagnostic::Problem;
-use crate::program::{Expr, Side};
+use crate::program::{Expr, Side, Sync};
 use crate::schema::EntityName;
 
 impl World<'_> {
-    /// E0405. Kept apart is what an `only where` of either sync tells apart by a field of that entity, or, where
-    /// both take their records from one entity, by a field of that one.
+    /// Does an `only where` of either sync tell apart the records of this entity that both take? By a field of that
+    /// entity, or, where both pair them with records of one entity, by a field of that one.
+    pub(super) fn told_apart(&self, first: &str, second: &str, entity: &EntityName) -> bool {
+        let (Some(first), Some(second)) = (self.syncs.get(first), self.syncs.get(second)) else { return false };
+        let side = |sync: &Sync| if sync.left == *entity { Side::Left } else { Side::Right };
+        let same_source = first.entity(side(first).other()) == second.entity(side(second).other());
+        [first, second].into_iter().any(|sync| {
+            let Some(only) = &sync.only else { return false };
+            let own = side(sync);
+            reads(only, variable(own)) || (same_source && reads(only, variable(own.other())))
+        })
+    }
+
+    /// E0405.
     pub(super) fn apart(&mut self) {
-        let makers: Vec<(String, EntityName, EntityName, Side)> = self
+        let makers: Vec<(String, EntityName)> = self
             .syncs
             .values()
-            .flat_map(|sync| {
-                sync.create.iter().map(|side| {
-                    (sync.name.clone(), sync.entity(*side).clone(), sync.entity(side.other()).clone(), *side)
-                })
-            })
+            .flat_map(|sync| sync.create.iter().map(|side| (sync.name.clone(), sync.entity(*side).clone())))
             .collect();
-        for (index, (first, made, source, side)) in makers.iter().enumerate() {
-            for (second, other_made, other_source, other_side) in &makers[index + 1..] {
+        for (index, (first, made)) in makers.iter().enumerate() {
+            for (second, other_made) in &makers[index + 1..] {
                 if made != other_made || first == second {
                     continue;
                 }
-                let same_source = source == other_source;
-                let told_apart = [(first, *side), (second, *other_side)].into_iter().any(|(name, side)| {
-                    let Some(only) = self.syncs.get(name).and_then(|sync| sync.only.as_ref()) else { return false };
-                    reads(only, variable(side)) || (same_source && reads(only, variable(side.other())))
-                });
+                let told_apart = self.told_apart(first, second, made);
                 if told_apart || self.unsure.contains(first) || self.unsure.contains(second) {
                     continue;
                 }

@@ -37,7 +37,7 @@ impl World<'_> {
             return None;
         };
         let straight = self.sync_names[index].1 == left_to;
-        let on_empty = self.link_outcome(line.on_empty.as_ref(), false);
+        let on_empty = self.link_outcome(line.on_empty.as_ref(), line.on_create.is_some());
         for (side, entity, path, span) in
             [(Side::Left, &built.left, &left, line.left.span), (Side::Right, &built.right, &right, line.right.span)]
         {
@@ -51,8 +51,14 @@ impl World<'_> {
                 self.tell(problem.help("use a sync of that entity, or turn the arrow"));
                 return None;
             };
-            // The side that wins may be written by rules: its link goes to the other side.
-            if direction == Direction::Both && policy == Policy::Wins(side) {
+            if let (true, Outcome::Clear | Outcome::Keep, Some(written)) =
+                (built.create.contains(&side), &on_empty, &line.on_empty)
+            {
+                self.lacks(entity, link, written.span);
+            }
+            // The side that wins may be written by rules: its link goes to the other side. What is only written into a
+            // new record is a first value.
+            if line.on_create.is_some() || direction == Direction::Both && policy == Policy::Wins(side) {
                 continue;
             }
             self.writers.push(Writer {
@@ -62,6 +68,7 @@ impl World<'_> {
                 by: format!("sync {}", built.name),
                 sync: true,
                 wins: format!("and the {} owns it", super::words::system(&built.entity(side.other()).system)),
+                fills: None,
             });
         }
         Some(Mapping {

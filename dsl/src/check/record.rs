@@ -143,6 +143,7 @@ impl World<'_> {
                 by: purpose.by.clone(),
                 sync: false,
                 wins: String::new(),
+                fills: None,
             });
         }
     }

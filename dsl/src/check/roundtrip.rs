@@ -153,6 +153,7 @@ impl World<'_> {
                     by: format!("sync {}", built.name),
                     sync: true,
                     wins: wins.clone(),
+                    fills: None,
                 });
             }
         }

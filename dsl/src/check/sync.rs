@@ -228,6 +228,14 @@ impl World<'_> {
             );
             self.tell(problem.help("remove it, or use `->` or `<-`"));
         }
+        if let (Some(at), Some(target)) = (line.on_create, direction.target())
+            && !built.create.contains(&target)
+            && !self.unsure.contains(&built.name)
+        {
+            let label = format!("this sync makes no {}", built.entity(target));
+            let problem = Problem::new("W0204", "`on create` never happens", at, label);
+            self.tell(problem.help("remove the line, or write `create missing in …`"));
+        }
         if line.link.is_some() {
             return self.link_mapping(built, line, direction, policy, place, text);
         }
@@ -265,14 +273,6 @@ impl World<'_> {
         }
         self.fit(&typed, &expected, target_expr.span);
         let create_only = line.on_create.is_some();
-        if let Some(at) = line.on_create
-            && !built.create.contains(&target_side)
-            && !self.unsure.contains(&built.name)
-        {
-            let problem =
-                Problem::new("W0204", "`on create` never happens", at, format!("this sync makes no {target_entity}"));
-            self.tell(problem.help("remove the line, or write `create missing in …`"));
-        }
         let may_lack = typed.missing.is_some();
         let (source, on_empty) =
             self.mapping_outcome(&names, typed, line, &expected, target_expr.span, source_side, built);
@@ -289,6 +289,9 @@ impl World<'_> {
                 by: format!("sync {}", built.name),
                 sync: true,
                 wins: format!("and the {} owns it", super::words::system(&built.entity(source_side).system)),
+                // A line may say what the engine does for a key.
+                fills: matches!(&source, Expr::Field { links, field, .. } if links.is_empty() && field == "id")
+                    .then(|| built.entity(source_side).clone()),
             });
         }
         Some(Mapping {
@@ -303,35 +306,66 @@ impl World<'_> {
         })
     }
 
-    /// A key that is the other system's id is filled by the engine.
+    /// A key that is the other system's id is filled in by the engine, as soon as there is a pair.
     fn implicit(&mut self, built: &mut Sync, sync: &ast::Sync) {
-        for (key, written) in built.keys.clone().iter().zip(&sync.keys) {
-            let (source, target, side) = match (key.0.as_str(), key.1.as_str()) {
+        for written in &sync.keys {
+            let (source, target, side) = match (written.left.value.as_str(), written.right.value.as_str()) {
                 ("id", "id") => continue,
-                ("id", field) => ("left", field, Side::Right),
-                (field, "id") => ("right", field, Side::Left),
+                ("id", _) => ("left", &written.right, Side::Right),
+                (_, "id") => ("right", &written.left, Side::Left),
                 _ => continue,
             };
-            let entity = built.entity(side.other()).clone();
-            note(&mut self.used, built.entity(side), target, false);
+            let (own, other) = (built.entity(side).clone(), built.entity(side.other()).clone());
+            // A key that does not hold was told of.
+            let sound = |key: &(String, String)| key.0 == written.left.value && key.1 == written.right.value;
+            let Some(field) = self.field(&own, &target.value).filter(|_| built.keys.iter().any(sound)) else {
+                continue;
+            };
+            // With no other way to a partner, both are equal before there is a pair.
+            let fills = !built.create.is_empty() || sync.keys.len() > 1;
+            if field.read_only {
+                if fills {
+                    let help = "the engine must write this key: match by a field that can be written";
+                    self.own_field(&own, target.span, help);
+                }
+                continue;
+            }
+            let target = target.value.clone();
+            note(&mut self.used, &own, &target, false);
+            let writer = Writer {
+                entity: own,
+                field: target.clone(),
+                span: written.span,
+                by: format!("sync {}", built.name),
+                sync: true,
+                wins: "and the engine fills it in".to_owned(),
+                fills: Some(other.clone()),
+            };
+            // A line of this sync may say the same.
+            let same = |line: &&Writer| {
+                (&line.entity, &line.field, &line.fills) == (&writer.entity, &writer.field, &writer.fills)
+            };
+            if fills && !self.writers.iter().rev().take_while(|line| line.by == writer.by).any(|line| same(&line)) {
+                self.writers.push(writer);
+            }
             let place = self.place(written.span);
             built.fields.push(Mapping {
                 direction: if side == Side::Right { Direction::ToRight } else { Direction::ToLeft },
+                text: format!("match by {} = {}", written.left.value, written.right.value),
                 kind: MappingKind::Computed {
                     source: Expr::Field {
                         variable: source.to_owned(),
                         links: Vec::new(),
                         field: "id".to_owned(),
-                        entity: Some(entity),
+                        entity: Some(other),
                     },
-                    target: target.to_owned(),
+                    target,
                 },
                 on_empty: Outcome::Keep,
                 on_create: false,
                 policy: Policy::Wins(side.other()),
                 implicit: true,
                 place,
-                text: format!("match by {} = {}", key.0, key.1),
             });
         }
     }

@@ -20,6 +20,8 @@ pub(super) struct Writer {
     pub(super) sync: bool,
     /// For a sync: what its line says of the other side's edits, for the message.
     pub(super) wins: String,
+    /// For a key that the engine fills in: the entity whose id it holds.
+    pub(super) fills: Option<EntityName>,
 }
 
 /// Locks by path, or why they cannot be read.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::world::World;
+use super::world::{World, Writer};
 use crate::diagnostic::Problem;
 use crate::schema::EntityName;
 use crate::source::Span;
@@ -10,16 +10,18 @@ use crate::source::Span;
 impl World<'_> {
     /// E0401.
     pub(super) fn writers(&mut self) {
-        let mut by_field: BTreeMap<(EntityName, String), Vec<super::world::Writer>> = BTreeMap::new();
+        let mut by_field: BTreeMap<(EntityName, String), Vec<Writer>> = BTreeMap::new();
         for writer in std::mem::take(&mut self.writers) {
             by_field.entry((writer.entity.clone(), writer.field.clone())).or_default().push(writer);
         }
         for ((entity, field), writers) in by_field {
-            let Some(first) = writers.iter().find(|w| w.sync) else { continue };
-            for other in writers.iter().filter(|w| !std::ptr::eq(*w, first)) {
-                if other.sync && other.by != first.by && self.kept_apart(&first.by, &other.by) {
-                    continue;
-                }
+            let syncs: Vec<&Writer> = writers.iter().filter(|writer| writer.sync).collect();
+            let mut before = 0;
+            for other in &writers {
+                // Syncs are held against those that stand before them, whatever else against all.
+                let held = if other.sync { before } else { syncs.len() };
+                before += usize::from(other.sync);
+                let Some(first) = syncs[..held].iter().find(|first| !self.agree(first, other)) else { continue };
                 let problem = Problem::new(
                     "E0401",
                     format!("two rules write {entity}.{field}"),
@@ -33,20 +35,21 @@ impl World<'_> {
         }
     }
 
-    /// Syncs whose `only where` keeps their records apart.
-    fn kept_apart(&self, first: &str, second: &str) -> bool {
-        [first, second].iter().any(|by| {
-            by.strip_prefix("sync ").and_then(|name| self.syncs.get(name)).is_some_and(|sync| sync.only.is_some())
-        })
+    /// Can both write without undoing each other? Two syncs can, if their `only where` keeps their records apart, or if
+    /// both fill in the same key.
+    fn agree(&self, first: &Writer, second: &Writer) -> bool {
+        let (Some(a), Some(b)) = (first.by.strip_prefix("sync "), second.by.strip_prefix("sync ")) else {
+            return false;
+        };
+        // What was not understood of a sync may have been its condition.
+        if a != b && (self.unsure.contains(a) || self.unsure.contains(b)) {
+            return true;
+        }
+        let same = first.fills.is_some() && first.fills == second.fills;
+        a != b && (same || self.told_apart(a, b, &first.entity))
     }
 
-    fn writer_help(
-        &self,
-        entity: &EntityName,
-        field: &str,
-        first: &super::world::Writer,
-        other: &super::world::Writer,
-    ) -> String {
+    fn writer_help(&self, entity: &EntityName, field: &str, first: &Writer, other: &Writer) -> String {
         let name = first.by.strip_prefix("sync ").unwrap_or_default();
         let sync = self.syncs.get(name);
         let pair = sync.and_then(|sync| {
@@ -86,6 +89,7 @@ impl World<'_> {
                     entity.system
                 )
             }
+            None if first.fills.is_some() => "remove the other: the engine fills in the key of a sync".to_owned(),
             None => "keep one of them".to_owned(),
         }
     }
