@@ -7,6 +7,7 @@
 
 mod action;
 mod apart;
+mod conditions;
 mod events;
 mod expr;
 mod limits;
@@ -187,10 +188,11 @@ fn check_with(
             world.test(test, item);
         }
     }
-    world.writers();
+    let rules = loops::rules::rules(&world, &items);
+    world.writers(&rules);
     world.apart();
     world.limits();
-    world.loops(&items);
+    world.loops(&rules);
     world.routes(&items);
     world.lints(&items);
     world.count_names();

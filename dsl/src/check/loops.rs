@@ -1,31 +1,50 @@
 //! Rules that set each other off, and chains of creates that come back to where they began.
 //!
 //! Trusted as a stop: an `only where` of a `when` or a sync, an `if` around the action, and a wait of a workflow. A
-//! `when` that looks at stages is only entered at the branches that the written word leads to. A sync hands a change
-//! to the other side, and knows its own echo: no chain goes from one line of a sync to another.
+//! condition is not trusted where it looks at nothing, or where a circle of writes comes back to the record it began
+//! with and writes nothing that the condition looks at: what let it pass once lets it pass again. Whether a chain of
+//! creates passes a condition depends on the new record, so there it is trusted.
+//! A `when` that looks at stages is only entered at the branches that the written word leads to. A sync hands a change
+//! to the other side, and knows its own echo: no chain goes from one line of a sync to another. A workflow that a
+//! message of a change starts is set off by every write but one of what is written out, which changes nothing again.
 //! Each circle and each chain is told once, by its shortest way.
 
-mod rules;
+pub(super) mod rules;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::words::{self, thing};
 use super::world::World;
-use crate::ast::{ExprKind, Item, Trigger};
+use crate::ast::ExprKind;
 use crate::diagnostic::Problem;
 use crate::schema::EntityName;
-use crate::source::{FileId, Span};
-use rules::{Act, Effect, Rule};
+use crate::source::Span;
+use rules::{Act, Effect, Rule, Trigger};
 
 /// An action, by its place in the list of all, and the word that it writes, where that is known.
 type State<'a> = (usize, Option<&'a str>);
 
+/// Actions by the entity whose change leads to them, in the order of the list of all.
+type Followers<'r> = BTreeMap<&'r EntityName, Vec<usize>>;
+
+/// Which conditions stop a circle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    /// All of them.
+    All,
+    /// Those that look at more than fields of the record whose change fires their rule.
+    More,
+}
+
 impl World<'_> {
     /// E0403 and E0404.
-    pub(super) fn loops(&mut self, items: &[(FileId, Item)]) {
-        let rules = rules::rules(self, items);
+    pub(super) fn loops(&mut self, rules: &[Rule<'_>]) {
         let acts: Vec<&Act<'_>> = rules.iter().flat_map(|rule| &rule.acts).collect();
+        let mut followers = Followers::new();
+        for (index, act) in acts.iter().enumerate() {
+            followers.entry(&rules[act.rule].entity).or_default().push(index);
+        }
         let mut told = BTreeSet::new();
         let mut known = |path: &[&Act<'_>]| {
             let mut spans: Vec<Span> = path.iter().map(|act| act.span).collect();
@@ -35,17 +54,22 @@ impl World<'_> {
         // What begins is always a rule that somebody wrote for it: syncs alone are stable.
         let starts: Vec<usize> = (0..acts.len()).filter(|act| rules[acts[*act].rule].sync.is_none()).collect();
         for start in &starts {
-            if let Some(path) = chain(&rules, &acts, *start)
+            if let Some(path) = chain(rules, &acts, &followers, *start)
                 && !known(&path)
             {
-                self.chained(&rules, acts[*start].rule, &path);
+                self.chained(rules, acts[*start].rule, &path);
             }
         }
+        let doubted = acts.iter().any(|act| guarded(rules, act, Trust::All) && !guarded(rules, act, Trust::More));
         for start in &starts {
-            if let Some(path) = circle(&rules, &acts, *start)
+            let found = circle(rules, &acts, &followers, *start, Trust::All).or_else(|| {
+                let path = if doubted { circle(rules, &acts, &followers, *start, Trust::More) } else { None }?;
+                passed_again(rules, &path).then_some(path)
+            });
+            if let Some(path) = found
                 && !known(&path)
             {
-                self.circled(&rules, &path);
+                self.circled(rules, &path);
             }
         }
     }
@@ -64,7 +88,8 @@ impl World<'_> {
             },
             (Trigger::Created, None) => format!("a new {kind}"),
             (Trigger::Deleted, None) => format!("a deleted {kind}"),
-            (Trigger::Changes(field), None) => format!("a change of {}", field.value),
+            (Trigger::Changes(field), None) => format!("a change of {field}"),
+            (Trigger::Written, None) => format!("a change of a {}", thing(&rules[start].entity.entity)),
         };
         let message = match stage {
             Some(_) if let Some((done, _)) = &spoken => {
@@ -104,9 +129,14 @@ impl World<'_> {
             Effect::Create(_, key, _) => key,
             _ => None,
         });
-        let mark = mark.map_or("…", |(name, _)| name);
+        let mark = mark.unwrap_or("…");
         if rule.sync.is_some() {
             let help = "create it with the key that the sync matches by, or say in `only where` of the sync what is no record of its own";
+            self.tell(problem.help(help));
+            return;
+        }
+        if rule.route {
+            let help = "let a `when` start the workflow, and say in its `only where` when there is nothing to do";
             self.tell(problem.help(help));
             return;
         }
@@ -122,7 +152,7 @@ impl World<'_> {
     /// How a thing in a stage is called, and what brings it there.
     fn spoken(&self, rule: &Rule<'_>, word: &str) -> Option<(String, String)> {
         let Trigger::Changes(field) = &rule.trigger else { return None };
-        let choice = self.choice_of.get(&(rule.entity.clone(), field.value.clone()))?;
+        let choice = self.choice_of.get(&(rule.entity.clone(), field.clone()))?;
         words::participle(&self.choices[*choice].row(word)?.label)
     }
 
@@ -131,7 +161,8 @@ impl World<'_> {
         let Some(first) = path.first() else { return };
         let begin = &rules[first.rule];
         let what = match &begin.trigger {
-            Trigger::Changes(field) => format!("a {} change", field.value),
+            Trigger::Changes(field) => format!("a {field} change"),
+            Trigger::Written => format!("a changed {}", thing(&begin.entity.entity)),
             Trigger::Created => format!("a new {}", thing(&begin.entity.entity)),
             Trigger::Deleted => format!("a deleted {}", thing(&begin.entity.entity)),
         };
@@ -192,8 +223,8 @@ impl World<'_> {
             }
         }
         Some(format!(
-            "use one two-way field instead; the engine ignores its own echoes there:\n{} <-> {}{transforms} {} wins",
-            left.value, right.value, rules[back.rule].entity.system
+            "use one two-way field instead; the engine ignores its own echoes there:\n{left} <-> {right}{transforms} {} wins",
+            rules[back.rule].entity.system
         ))
     }
 }
@@ -220,35 +251,47 @@ fn way<'r, 'i>(
 }
 
 /// E0404: the shortest chain of creates that ends with another record of the kind it began with.
-fn chain<'r, 'i>(rules: &[Rule<'i>], acts: &[&'r Act<'i>], start: usize) -> Option<Vec<&'r Act<'i>>> {
+fn chain<'r, 'i>(
+    rules: &[Rule<'i>],
+    acts: &[&'r Act<'i>],
+    followers: &Followers<'_>,
+    start: usize,
+) -> Option<Vec<&'r Act<'i>>> {
     let Effect::Create(..) = &acts[start].effect else { return None };
+    if !acts[start].guards.is_empty() {
+        return None;
+    }
     let begin = &rules[acts[start].rule];
     let mut from: BTreeMap<State<'i>, Option<State<'i>>> = BTreeMap::from([((start, None), None)]);
     let mut queue = VecDeque::from([(start, None)]);
     while let Some(state) = queue.pop_front() {
         let act = acts[state.0];
         let alone = state.0 == start;
-        if *act.effect.entity() == begin.entity && !begin.guarded {
+        if *act.effect.entity() == begin.entity && begin.guards.is_empty() {
             // Alone, what it makes must fire the same rule again; a deletion is never followed by a create.
             let again = match &begin.trigger {
                 Trigger::Created => true,
                 Trigger::Deleted => false,
                 Trigger::Changes(_) if alone => reached(act, None, begin).is_some_and(|word| entered(act, word)),
-                Trigger::Changes(_) => true,
+                Trigger::Changes(_) | Trigger::Written => true,
             };
             if again {
                 return Some(way(acts, &from, state));
             }
             continue;
         }
-        for (next, follower) in acts.iter().enumerate() {
+        for next in followers.get(act.effect.entity()).into_iter().flatten().copied() {
+            let follower = acts[next];
             let rule = &rules[follower.rule];
-            if rule.guarded || !matches!(follower.effect, Effect::Create(..)) || from.contains_key(&(next, None)) {
+            if guarded(rules, follower, Trust::All)
+                || !matches!(follower.effect, Effect::Create(..))
+                || from.contains_key(&(next, None))
+            {
                 continue;
             }
             let Some(word) = reached(act, None, rule) else { continue };
             let sync = rules[act.rule].sync.is_some() && rule.sync.is_some();
-            if sync || !entered(follower, word) || recognised(rules, act, rule) {
+            if sync || !entered(follower, word) || recognised(act, rule) {
                 continue;
             }
             from.insert((next, None), Some(state));
@@ -259,7 +302,13 @@ fn chain<'r, 'i>(rules: &[Rule<'i>], acts: &[&'r Act<'i>], start: usize) -> Opti
 }
 
 /// E0403: the shortest way of writes and deletes back to the action that began.
-fn circle<'r, 'i>(rules: &[Rule<'i>], acts: &[&'r Act<'i>], start: usize) -> Option<Vec<&'r Act<'i>>> {
+fn circle<'r, 'i>(
+    rules: &[Rule<'i>],
+    acts: &[&'r Act<'i>],
+    followers: &Followers<'_>,
+    start: usize,
+    trust: Trust,
+) -> Option<Vec<&'r Act<'i>>> {
     if matches!(acts[start].effect, Effect::Create(..)) {
         return None;
     }
@@ -268,9 +317,10 @@ fn circle<'r, 'i>(rules: &[Rule<'i>], acts: &[&'r Act<'i>], start: usize) -> Opt
     while let Some(state) = queue.pop_front() {
         let (index, word) = state;
         let act = acts[index];
-        for (next, follower) in acts.iter().enumerate() {
+        for next in followers.get(act.effect.entity()).into_iter().flatten().copied() {
+            let follower = acts[next];
             let rule = &rules[follower.rule];
-            if rule.guarded || matches!(follower.effect, Effect::Create(..)) {
+            if guarded(rules, follower, trust) || matches!(follower.effect, Effect::Create(..)) {
                 continue;
             }
             if rules[act.rule].sync.is_some() && rule.sync.is_some() {
@@ -296,6 +346,47 @@ fn circle<'r, 'i>(rules: &[Rule<'i>], acts: &[&'r Act<'i>], start: usize) -> Opt
     None
 }
 
+/// Does a condition that is trusted stand before the action?
+fn guarded(rules: &[Rule<'_>], act: &Act<'_>, trust: Trust) -> bool {
+    rules[act.rule].guards.iter().chain(&act.guards).any(|guard| trust == Trust::All || guard.more)
+}
+
+/// Does a circle come back to the record that it began with, and write nothing that its conditions look at?
+fn passed_again(rules: &[Rule<'_>], path: &[&Act<'_>]) -> bool {
+    let writes = |entity: &EntityName, name: &String| {
+        path.iter().any(|act| match &act.effect {
+            Effect::Write(written, fields) => written == entity && fields.iter().any(|field| field.name == name),
+            Effect::Create(..) | Effect::Delete(_) => true,
+        })
+    };
+    // The field of the record at hand that holds what a field of the first record holds; none for that record itself.
+    let mut held: Option<(&str, String)> = None;
+    let Some(first) = path.first().map(|act| &rules[act.rule].entity) else { return false };
+    for act in path {
+        let rule = &rules[act.rule];
+        if rule.guards.iter().chain(&act.guards).any(|guard| guard.own.iter().any(|name| writes(&rule.entity, name))) {
+            return false;
+        }
+        if act.whose.way.is_empty() {
+            continue;
+        }
+        let Some((field, value)) = &act.key else { return false };
+        // A plain field of the record at hand.
+        let Some(value) = value.strip_prefix('.').filter(|value| !value.contains(['.', ' ', '('])) else {
+            return false;
+        };
+        held = match held {
+            None => Some((field, value.to_owned())),
+            Some((known, of)) if known == value => Some((field, of)),
+            Some(_) => return false,
+        };
+        if act.whose.entity == *first && held.as_ref().is_some_and(|(field, of)| field == of) {
+            held = None;
+        }
+    }
+    held.is_none()
+}
+
 /// Does the action stand in a branch for this word?
 fn entered(act: &Act<'_>, word: Option<&str>) -> bool {
     match (&act.words, word) {
@@ -313,26 +404,26 @@ fn reached<'i>(act: &Act<'i>, given: Option<&'i str>, rule: &Rule<'_>) -> Option
     match (&act.effect, &rule.trigger) {
         // A record that is made changes from empty.
         (Effect::Write(_, fields) | Effect::Create(_, _, fields), Trigger::Changes(changed)) => {
-            fields.iter().find(|field| field.name == changed.value).map(|field| field.word.or(given))
+            fields.iter().find(|field| field.name == changed).map(|field| field.word.or(given))
         }
         (Effect::Create(..), Trigger::Created) | (Effect::Delete(_), Trigger::Deleted) => Some(None),
+        (Effect::Write(_, fields), Trigger::Written) => {
+            fields.iter().any(|field| field.constant.is_none()).then_some(None)
+        }
         _ => None,
     }
 }
 
 /// Does the sync know the record that was made as the partner of the one it was made for? That is so where its key
 /// is the one that the sync matches by.
-fn recognised(rules: &[Rule<'_>], act: &Act<'_>, rule: &Rule<'_>) -> bool {
-    let (Some(sync), Effect::Create(made, Some((key, value)), _)) = (rule.sync, &act.effect) else { return false };
-    let ExprKind::Path(path) = &value.kind else { return false };
-    let [variable, field] = path.names.as_slice() else { return false };
-    let maker = &rules[act.rule];
-    if variable.value != maker.variable {
+fn recognised(act: &Act<'_>, rule: &Rule<'_>) -> bool {
+    let (Some(sync), Effect::Create(made, ..), Some((key, value))) = (rule.sync, &act.effect, &act.key) else {
         return false;
-    }
+    };
+    let Some(field) = value.strip_prefix('.') else { return false };
     let left = sync.left.system.value == made.system;
     sync.keys.iter().any(|pair| {
         let (own, other) = if left { (&pair.left, &pair.right) } else { (&pair.right, &pair.left) };
-        own.value == *key && other.value == field.value
+        own.value == *key && other.value == field
     })
 }

@@ -1,7 +1,15 @@
-//! One writer per field, and a route for every message.
+//! One writer per field.
+//!
+//! A sync keeps a field as its source says, so everything else that writes it is told of. Rules that are set off by
+//! changes may write one field on different occasions: the last one stands, and that is what they say. Two of them on
+//! one occasion do not agree on who is the last, unless what they look at keeps them apart, or both write the same.
+//! What a workflow writes is written on the occasion that starts it; behind its first wait it is an occasion of its
+//! own. A workflow goes on where the rule that starts it ends, so these two are one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::conditions::exclude;
+use super::loops::rules::{Act, Effect, Field, Rule, Trigger};
 use super::world::{World, Writer};
 use crate::diagnostic::Problem;
 use crate::schema::EntityName;
@@ -9,13 +17,18 @@ use crate::source::Span;
 
 impl World<'_> {
     /// E0401.
-    pub(super) fn writers(&mut self) {
+    pub(super) fn writers(&mut self, rules: &[Rule<'_>]) {
         let mut by_field: BTreeMap<(EntityName, String), Vec<Writer>> = BTreeMap::new();
         for writer in std::mem::take(&mut self.writers) {
             by_field.entry((writer.entity.clone(), writer.field.clone())).or_default().push(writer);
         }
+        // Fields that a sync keeps.
+        let mut kept = BTreeSet::new();
         for ((entity, field), writers) in by_field {
             let syncs: Vec<&Writer> = writers.iter().filter(|writer| writer.sync).collect();
+            if !syncs.is_empty() {
+                kept.insert((entity.clone(), field.clone()));
+            }
             let mut before = 0;
             for other in &writers {
                 // Syncs are held against those that stand before them, whatever else against all.
@@ -30,6 +43,49 @@ impl World<'_> {
                 )
                 .label(other.span, "this writes it too, and the next sync would put it back");
                 let help = self.writer_help(&entity, &field, first, other);
+                self.tell(problem.help(help));
+            }
+        }
+        self.occasions(rules, &kept);
+    }
+
+    /// E0401 for rules that write one field of one record on one occasion.
+    fn occasions(&mut self, rules: &[Rule<'_>], kept: &BTreeSet<(EntityName, String)>) {
+        type Written<'r, 'i> = Vec<(&'r Act<'i>, &'r Field<'i>)>;
+        let mut occasions: BTreeMap<(&EntityName, &str, &EntityName, &Trigger, &str), Written<'_, '_>> =
+            BTreeMap::new();
+        for rule in rules.iter().filter(|rule| rule.sync.is_none()) {
+            for act in &rule.acts {
+                let Effect::Write(entity, fields) = &act.effect else { continue };
+                for field in fields {
+                    let occasion = (entity, field.name, &rule.entity, &rule.trigger, act.whose.way.as_str());
+                    occasions.entry(occasion).or_default().push((act, field));
+                }
+            }
+        }
+        let mut told = BTreeSet::new();
+        for ((entity, name, ..), written) in occasions {
+            if written.len() < 2 || kept.contains(&(entity.clone(), name.to_owned())) {
+                continue;
+            }
+            for (index, (act, field)) in written.iter().enumerate() {
+                let fights = |(other, by): &&(&Act<'_>, &Field<'_>)| {
+                    !one_writer(other, act)
+                        && (by.constant.is_none() || by.constant != field.constant)
+                        && !exclude(&other.facts, &act.facts)
+                };
+                let Some((first, by)) = written[..index].iter().find(fights) else { continue };
+                if !told.insert((by.span, field.span)) {
+                    continue;
+                }
+                let writer = |act: &Act<'_>| match act.within.last() {
+                    Some(workflow) => format!("workflow {workflow}"),
+                    None => format!("when {}", self.text(rules[act.rule].head)),
+                };
+                let message = format!("two rules write {entity}.{name}");
+                let problem = Problem::new("E0401", message, by.span, format!("`{}` writes it", writer(first)))
+                    .label(field.span, "this writes it too, on the same occasion, and nothing says which one stands");
+                let help = "let one rule decide, with `if … { … } otherwise { … }`, or say in the `only where` of both when each of them writes";
                 self.tell(problem.help(help));
             }
         }
@@ -93,4 +149,10 @@ impl World<'_> {
             None => "keep one of them".to_owned(),
         }
     }
+}
+
+/// Do both stand in one item, or does one start the other?
+fn one_writer(a: &Act<'_>, b: &Act<'_>) -> bool {
+    let same = a.within.last() == b.within.last() && (a.rule == b.rule || !a.within.is_empty());
+    same || a.rule == b.rule && (a.within.starts_with(&b.within) || b.within.starts_with(&a.within))
 }

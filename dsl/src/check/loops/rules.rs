@@ -1,185 +1,368 @@
 //! Rules as links of a chain: what fires them, and what they do whenever they are fired.
+//!
+//! A workflow does what it does for whatever starts it: a `when`, or a message that a route leads to it. What it does
+//! behind its first wait is left out, because it takes its time and may be meant; so are `undo` and `on failure`.
 
-use crate::ast::{self, ActionKind, Arrow, ExprKind, Item, ItemKind, Trigger, WorkflowStatement};
+use std::collections::BTreeMap;
+
+use crate::ast::{self, ActionKind, Arrow, ExprKind, Item, ItemKind, RouteTo, WorkflowStatement};
+use crate::check::conditions::{Fact, Known, Reads, Scope};
 use crate::check::world::World;
-use crate::schema::EntityName;
+use crate::schema::{About, Change, EntityName};
 use crate::source::{FileId, Span};
 
-/// A `when`, or one direction of a line of a sync.
-pub(super) struct Rule<'a> {
+/// What fires a rule.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::check) enum Trigger {
+    /// A record is made.
+    Created,
+    /// One is deleted.
+    Deleted,
+    /// This field changes.
+    Changes(String),
+    /// Anything of it changes: a message says so.
+    Written,
+}
+
+/// A `when`, a route to a workflow, or one direction of a line of a sync.
+pub(in crate::check) struct Rule<'a> {
     /// Whose change fires it.
-    pub(super) entity: EntityName,
-    pub(super) trigger: Trigger,
-    /// `app.User changes phone`, or the head of the sync.
-    pub(super) head: Span,
+    pub(in crate::check) entity: EntityName,
+    pub(in crate::check) trigger: Trigger,
+    /// `app.User changes phone`, the message of a route, or the head of the sync.
+    pub(in crate::check) head: Span,
     /// What it calls the record.
-    pub(super) variable: &'a str,
-    /// It looks whether there is something to do.
-    pub(super) guarded: bool,
+    pub(in crate::check) variable: &'a str,
+    /// It is a route: messages start it.
+    pub(in crate::check) route: bool,
+    /// What its `only where` look at. One that looks at nothing is none.
+    pub(in crate::check) guards: Vec<Reads>,
     /// The sync whose line it is.
-    pub(super) sync: Option<&'a ast::Sync>,
-    pub(super) acts: Vec<Act<'a>>,
+    pub(in crate::check) sync: Option<&'a ast::Sync>,
+    pub(in crate::check) acts: Vec<Act<'a>>,
 }
 
-/// One action that no `if` stands around.
-pub(super) struct Act<'a> {
-    pub(super) rule: usize,
+/// One action.
+pub(in crate::check) struct Act<'a> {
+    pub(in crate::check) rule: usize,
     /// The words of the branch it stands in; none where it runs for every change.
-    pub(super) words: Option<Vec<&'a str>>,
-    pub(super) effect: Effect<'a>,
+    pub(in crate::check) words: Option<Vec<&'a str>>,
+    pub(in crate::check) effect: Effect<'a>,
     /// `update crm.Contact`
-    pub(super) span: Span,
+    pub(in crate::check) span: Span,
+    /// The record that it is about.
+    pub(in crate::check) whose: Known,
+    /// Its key, `where f = v` or `key f = v`, with the value under its common name.
+    pub(in crate::check) key: Option<(String, String)>,
+    /// Workflows on the way to it.
+    pub(in crate::check) within: Vec<&'a str>,
+    /// What the `if` around it look at.
+    pub(in crate::check) guards: Vec<Reads>,
+    /// What holds where it is done: by its rule, its branch and the `if` around it.
+    pub(in crate::check) facts: Vec<Fact>,
 }
 
-pub(super) enum Effect<'a> {
+pub(in crate::check) enum Effect<'a> {
     /// Writes fields of records of an entity.
     Write(EntityName, Vec<Field<'a>>),
-    /// Makes a record with these fields; with its key, where it has one.
-    Create(EntityName, Option<(&'a str, &'a ast::Expr)>, Vec<Field<'a>>),
+    /// Makes a record with these fields; with the name of its key, where it has one.
+    Create(EntityName, Option<&'a str>, Vec<Field<'a>>),
     /// Deletes one.
     Delete(EntityName),
 }
 
 impl Effect<'_> {
-    pub(super) fn entity(&self) -> &EntityName {
+    pub(in crate::check) fn entity(&self) -> &EntityName {
         match self {
             Self::Write(entity, _) | Self::Create(entity, ..) | Self::Delete(entity) => entity,
         }
     }
 }
 
-pub(super) struct Field<'a> {
-    pub(super) name: &'a str,
+pub(in crate::check) struct Field<'a> {
+    pub(in crate::check) name: &'a str,
     /// The word it is set to, where that is written out.
-    pub(super) word: Option<&'a str>,
-    pub(super) value: &'a ast::Expr,
+    pub(in crate::check) word: Option<&'a str>,
+    pub(in crate::check) value: &'a ast::Expr,
+    /// Its value, where that is written out.
+    pub(in crate::check) constant: Option<String>,
+    /// Where it is named.
+    pub(in crate::check) span: Span,
 }
 
 /// Where actions stand.
-struct Around<'a, 'i> {
-    items: &'i [(FileId, Item)],
+#[derive(Clone)]
+struct Around<'w, 'i> {
+    workflows: &'w BTreeMap<&'i str, &'i ast::Workflow>,
     rule: usize,
     words: Option<Vec<&'i str>>,
-    /// The record whose change it is about, and what it is called.
-    variable: &'i str,
-    entity: EntityName,
-    /// Workflows on the way here.
-    within: Vec<&'a str>,
+    scope: Scope<'i>,
+    within: Vec<&'i str>,
+    guards: Vec<Reads>,
+    facts: Vec<Fact>,
+}
+
+impl<'i> Around<'_, 'i> {
+    /// Inside of an `if`, or of its `otherwise`.
+    fn where_it(&self, condition: &'i ast::Expr, holds: bool) -> Self {
+        let mut inner = self.clone();
+        inner.guards.extend(guard(&self.scope, condition));
+        self.scope.facts(condition, holds, &mut inner.facts);
+        inner
+    }
+}
+
+/// What a condition looks at, if it looks at anything.
+fn guard(scope: &Scope<'_>, condition: &ast::Expr) -> Option<Reads> {
+    let mut reads = Reads::default();
+    scope.reads(condition, &mut reads);
+    (reads != Reads::default()).then_some(reads)
 }
 
 /// All rules that hand a change on.
-pub(super) fn rules<'i>(world: &World<'_>, items: &'i [(FileId, Item)]) -> Vec<Rule<'i>> {
+pub(in crate::check) fn rules<'i>(world: &World<'_>, items: &'i [(FileId, Item)]) -> Vec<Rule<'i>> {
+    let mut workflows: BTreeMap<&str, &ast::Workflow> = BTreeMap::new();
+    for (_, item) in items {
+        if let ItemKind::Workflow(workflow) = &item.kind {
+            workflows.entry(&workflow.name.value).or_insert(workflow);
+        }
+    }
     let mut rules: Vec<Rule<'i>> = Vec::new();
     for (_, item) in items {
         match &item.kind {
-            ItemKind::When(when) => {
-                let rule = of_when(world, items, when, rules.len());
-                rules.push(rule);
-            }
+            ItemKind::When(when) => rules.push(of_when(world, &workflows, when, rules.len())),
             ItemKind::Sync(sync) => of_sync(world, sync, item, &mut rules),
+            ItemKind::Events(events) => of_routes(world, &workflows, events, &mut rules),
             _ => {}
         }
     }
     rules
 }
 
-fn of_when<'i>(world: &World<'_>, items: &'i [(FileId, Item)], when: &'i ast::When, rule: usize) -> Rule<'i> {
+fn of_when<'i>(
+    world: &World<'_>,
+    workflows: &BTreeMap<&'i str, &'i ast::Workflow>,
+    when: &'i ast::When,
+    rule: usize,
+) -> Rule<'i> {
     let entity = world.meant(&when.entity);
     let variable = when.named.as_ref().map_or("this", |name| name.value.as_str());
+    let mut scope = Scope::default();
+    scope.bind(variable, Known::at(entity.clone(), String::new()));
+    let (trigger, changed) = match &when.trigger.value {
+        ast::Trigger::Created => (Trigger::Created, None),
+        ast::Trigger::Deleted => (Trigger::Deleted, None),
+        ast::Trigger::Changes(field) => (Trigger::Changes(field.value.clone()), Some(field.value.as_str())),
+    };
+    scope.changed = changed;
+    let guards = when.only.iter().filter_map(|condition| guard(&scope, condition)).collect();
+    let mut facts = Vec::new();
+    for condition in &when.only {
+        scope.facts(condition, true, &mut facts);
+    }
     let mut acts = Vec::new();
-    let mut around = Around { items, rule, words: None, variable, entity: entity.clone(), within: Vec::new() };
-    for action in when.always.iter().flat_map(|block| &block.actions).chain(&when.actions) {
-        act(world, &around, action, &mut acts);
+    let mut around = Around { workflows, rule, words: None, scope, within: Vec::new(), guards: Vec::new(), facts };
+    if let Some(always) = &when.always {
+        block(world, &mut around, &always.actions, &mut acts);
     }
+    let mut everywhere = around.clone();
+    block(world, &mut everywhere, &when.actions, &mut acts);
     for branch in &when.branches {
-        around.words = Some(branch.to.iter().map(|name| name.value.as_str()).collect());
-        for action in &branch.block.actions {
-            act(world, &around, action, &mut acts);
+        let mut inner = around.clone();
+        let words: Vec<&str> = branch.to.iter().map(|name| name.value.as_str()).collect();
+        if let Some(field) = changed {
+            inner.facts.push(Fact::one_of(format!(".{field}"), &words));
+            if let Some(from) = &branch.from {
+                inner.facts.push(Fact::one_of(format!("old.{field}"), &[&from.value]));
+            }
         }
+        inner.words = Some(words);
+        block(world, &mut inner, &branch.block.actions, &mut acts);
     }
-    Rule {
-        entity,
-        trigger: when.trigger.value.clone(),
-        head: when.entity.span.to(when.trigger.span),
-        variable,
-        guarded: !when.only.is_empty(),
-        sync: None,
-        acts,
+    let head = when.entity.span.to(when.trigger.span);
+    Rule { entity, trigger, head, variable, route: false, guards, sync: None, acts }
+}
+
+/// Workflows that messages about a record start: one rule for its creation, one for its change.
+fn of_routes<'i>(
+    world: &World<'_>,
+    workflows: &BTreeMap<&'i str, &'i ast::Workflow>,
+    events: &'i ast::Events,
+    rules: &mut Vec<Rule<'i>>,
+) {
+    let messages = world.systems.get(&events.from.value).and_then(|system| system.lock.deliveries.as_ref());
+    let Some(messages) = messages.map(|deliveries| &deliveries.messages) else { return };
+    for route in &events.routes {
+        let RouteTo::Workflow(name) = &route.to.value else { continue };
+        let Some(workflow) = workflows.get(name.value.as_str()) else { continue };
+        for message in &route.messages {
+            let Some(About::Record { entity, change, .. }) = messages.get(&message.value).map(|found| &found.about)
+            else {
+                continue;
+            };
+            let trigger = match change {
+                Change::Created => Trigger::Created,
+                Change::Updated => Trigger::Written,
+                _ => continue,
+            };
+            let entity = EntityName::new(&events.from.value, entity);
+            let known = Known::at(entity.clone(), String::new());
+            let rule = rules.len();
+            let around = Around {
+                workflows,
+                rule,
+                words: None,
+                scope: Scope::default(),
+                within: Vec::new(),
+                guards: Vec::new(),
+                facts: Vec::new(),
+            };
+            let mut acts = Vec::new();
+            started(world, &around, &name.value, known, &mut acts);
+            let variable = workflow.argument.value.as_str();
+            let head = message.span;
+            rules.push(Rule { entity, trigger, head, variable, route: true, guards: Vec::new(), sync: None, acts });
+        }
     }
 }
 
-fn act<'i>(world: &World<'_>, around: &Around<'_, 'i>, action: &'i ast::Action, acts: &mut Vec<Act<'i>>) {
-    let fields = |record: &'i ast::Record| -> Vec<Field<'i>> {
-        record.lines.iter().map(|line| field(&line.path.names[0].value, &line.value)).collect()
+fn block<'i>(world: &World<'_>, around: &mut Around<'_, 'i>, actions: &'i [ast::Action], acts: &mut Vec<Act<'i>>) {
+    for action in actions {
+        act(world, around, action, acts);
+    }
+}
+
+fn act<'i>(world: &World<'_>, around: &mut Around<'_, 'i>, action: &'i ast::Action, acts: &mut Vec<Act<'i>>) {
+    let fields = |scope: &Scope<'i>, record: &'i ast::Record| -> Vec<Field<'i>> {
+        record.lines.iter().map(|line| field(scope, &line.path, &line.value)).collect()
     };
-    let (effect, end) = match &action.kind {
-        ActionKind::Create { entity, key, record, .. } => {
-            let key = key.as_ref().map(|(name, value)| (name.value.as_str(), value));
-            (Effect::Create(world.meant(entity), key, fields(record)), entity.span)
+    let (effect, whose, key, end, bound) = match &action.kind {
+        ActionKind::Create { entity, named, key, record } => {
+            let made = world.meant(entity);
+            let name = key.as_ref().map(|(name, _)| name.value.as_str());
+            let (key, whose) = match key {
+                Some((name, value)) => (
+                    Some((name.value.clone(), around.scope.term(value))),
+                    around.scope.by_key(world, made.clone(), &name.value, value),
+                ),
+                None => (None, Known::at(made.clone(), format!("[new {made}]"))),
+            };
+            (Effect::Create(made, name, fields(&around.scope, record)), whose, key, entity.span, named)
         }
-        ActionKind::Update { entity, record, .. } => (Effect::Write(world.meant(entity), fields(record)), entity.span),
-        ActionKind::Delete { entity, .. } => (Effect::Delete(world.meant(entity)), entity.span),
+        ActionKind::Update { entity, named, condition, record, .. } => {
+            let changed = world.meant(entity);
+            let (key, whose) = condition_of(world, &around.scope, &changed, condition);
+            (Effect::Write(changed, fields(&around.scope, record)), whose, key, entity.span, named)
+        }
+        ActionKind::Delete { entity, condition, .. } => {
+            let gone = world.meant(entity);
+            let (key, whose) = condition_of(world, &around.scope, &gone, condition);
+            (Effect::Delete(gone), whose, key, entity.span, &None)
+        }
         ActionKind::Set { path, value, .. } => {
-            let Some(entity) = led_to(world, around, path) else { return };
-            let Some(name) = path.names.last() else { return };
-            (Effect::Write(entity, vec![field(&name.value, value)]), path.span)
+            let Some((_, front)) = path.names.split_last() else { return };
+            let Some(whose) = around.scope.record(world, front) else { return };
+            let written = field(&around.scope, path, value);
+            let key = whose.key.clone();
+            (Effect::Write(whose.entity.clone(), vec![written]), whose, key, path.span, &None)
         }
-        ActionKind::Start { workflow, .. } => return started(world, around, &workflow.value, acts),
+        ActionKind::Start { workflow, with } => {
+            let Some(known) = around.scope.record(world, &with.names) else { return };
+            return started(world, around, &workflow.value, known, acts);
+        }
+        ActionKind::If { condition, then, otherwise } => {
+            block(world, &mut around.where_it(condition, true), &then.actions, acts);
+            if let Some(otherwise) = otherwise {
+                block(world, &mut around.where_it(condition, false), &otherwise.actions, acts);
+            }
+            return;
+        }
+        ActionKind::Call { named, .. } => {
+            if let Some(name) = named {
+                around.scope.other(&name.value);
+            }
+            return;
+        }
         _ => return,
     };
-    acts.push(Act { rule: around.rule, words: around.words.clone(), effect, span: action.head.to(end) });
-}
-
-/// What a workflow does before it waits for anything. What comes later takes its time, and may be meant.
-fn started<'i>(world: &World<'_>, around: &Around<'_, 'i>, name: &str, acts: &mut Vec<Act<'i>>) {
-    let workflow = around.items.iter().find_map(|(_, item)| match &item.kind {
-        ItemKind::Workflow(workflow) if workflow.name.value == name => Some(workflow),
-        _ => None,
-    });
-    let Some(workflow) = workflow.filter(|_| !around.within.contains(&name)) else { return };
-    let mut within = around.within.clone();
-    within.push(name);
-    let around = Around {
-        items: around.items,
+    if let Some(name) = bound {
+        around.scope.bind(&name.value, whose.clone());
+    }
+    acts.push(Act {
         rule: around.rule,
         words: around.words.clone(),
-        variable: &workflow.argument.value,
-        entity: world.meant(&workflow.entity),
-        within,
-    };
+        effect,
+        span: action.head.to(end),
+        whose,
+        key,
+        within: around.within.clone(),
+        guards: around.guards.clone(),
+        facts: around.facts.clone(),
+    });
+}
+
+/// `where f = v`: the key, and the record that has it.
+fn condition_of(
+    world: &World<'_>,
+    scope: &Scope<'_>,
+    entity: &EntityName,
+    condition: &ast::Expr,
+) -> (Option<(String, String)>, Known) {
+    if let ExprKind::Binary(left, op, value) = &condition.kind
+        && op.value == ast::BinaryOp::Equal
+        && let ExprKind::Path(path) = &left.kind
+        && let [field] = path.names.as_slice()
+    {
+        let whose = scope.by_key(world, entity.clone(), &field.value, value);
+        return (Some((field.value.clone(), scope.term(value))), whose);
+    }
+    (None, Known::at(entity.clone(), format!("[{}]", scope.term(condition))))
+}
+
+/// What a workflow does before it waits for anything.
+fn started<'i>(world: &World<'_>, around: &Around<'_, 'i>, name: &str, with: Known, acts: &mut Vec<Act<'i>>) {
+    let Some(workflow) = around.workflows.get(name).filter(|_| !around.within.contains(&name)) else { return };
+    let mut inner = around.clone();
+    inner.within.push(&workflow.name.value);
+    inner.scope = Scope::default();
+    inner.scope.bind(&workflow.argument.value, with);
     for statement in &workflow.body {
         match statement {
-            WorkflowStatement::Step(step) => step.actions.iter().for_each(|action| act(world, &around, action, acts)),
-            WorkflowStatement::Action(action) => act(world, &around, action, acts),
+            WorkflowStatement::Step(step) => block(world, &mut inner, &step.actions, acts),
+            WorkflowStatement::Action(action) => act(world, &mut inner, action, acts),
             WorkflowStatement::Wait(_) | WorkflowStatement::WaitUntil(..) | WorkflowStatement::WaitFor(_) => return,
         }
     }
 }
 
-/// The entity of the record whose field `set` writes: from the record the rule is about over links.
-fn led_to(world: &World<'_>, around: &Around<'_, '_>, path: &ast::Path) -> Option<EntityName> {
-    let (first, rest) = path.names.split_first()?;
-    let (_, links) = rest.split_last()?;
-    if around.variable != first.value {
-        return None;
-    }
-    let mut entity = around.entity.clone();
-    for link in links {
-        let to = world.entity(&entity)?.links.get(&link.value)?.to.clone();
-        entity = EntityName::new(entity.system, to);
-    }
-    Some(entity)
-}
-
 /// Every line of a sync in every direction it goes, and the records it makes.
 fn of_sync<'i>(world: &World<'_>, sync: &'i ast::Sync, item: &Item, rules: &mut Vec<Rule<'i>>) {
     let (left, right) = (world.meant(&sync.left), world.meant(&sync.right));
-    let guarded = !sync.only.is_empty();
-    let mut push = |entity: &EntityName, trigger, effect, span| {
+    // What an `only where` of a sync looks at may be on either side: it is trusted as a whole.
+    let guards: Vec<Reads> = sync.only.iter().map(|_| Reads { more: true, ..Reads::default() }).collect();
+    let mut push = |entity: &EntityName, trigger, effect: Effect<'i>, span| {
         let rule = rules.len();
-        let acts = vec![Act { rule, words: None, effect, span }];
-        let entity = entity.clone();
-        rules.push(Rule { entity, trigger, head: item.head, variable: "this", guarded, sync: Some(sync), acts });
+        let act = Act {
+            rule,
+            words: None,
+            span,
+            whose: Known::at(effect.entity().clone(), "[partner]".to_owned()),
+            key: None,
+            within: Vec::new(),
+            guards: Vec::new(),
+            facts: Vec::new(),
+            effect,
+        };
+        rules.push(Rule {
+            entity: entity.clone(),
+            trigger,
+            head: item.head,
+            variable: "this",
+            route: false,
+            guards: guards.clone(),
+            sync: Some(sync),
+            acts: vec![act],
+        });
     };
     for line in sync.mappings.iter().filter(|line| line.link.is_none() && line.on_create.is_none()) {
         let ways: &[(&EntityName, &ast::Expr, &EntityName, &ast::Expr)] = match line.arrow.value {
@@ -189,9 +372,10 @@ fn of_sync<'i>(world: &World<'_>, sync: &'i ast::Sync, item: &Item, rules: &mut 
         };
         for (from, source, to, target) in ways {
             let (Some(read), Some(written)) = (own(source), own(target)) else { continue };
-            let written = Field { name: &written.value, word: None, value: source };
+            let span = written.span;
+            let written = Field { name: &written.value, word: None, value: source, constant: None, span };
             let effect = Effect::Write((*to).clone(), vec![written]);
-            push(from, Trigger::Changes(read.clone()), effect, line.span);
+            push(from, Trigger::Changes(read.value.clone()), effect, line.span);
         }
     }
     if let Some(create) = &sync.create {
@@ -212,7 +396,8 @@ fn own(expr: &ast::Expr) -> Option<&ast::Name> {
     }
 }
 
-fn field<'i>(name: &'i str, value: &'i ast::Expr) -> Field<'i> {
+/// `f = v`, where `path` ends with the field.
+fn field<'i>(scope: &Scope<'i>, path: &'i ast::Path, value: &'i ast::Expr) -> Field<'i> {
     let word = match &value.kind {
         ExprKind::Path(path) if path.names.len() == 1 => Some(path.names[0].value.as_str()),
         ExprKind::Text(parts) => match parts.as_slice() {
@@ -221,5 +406,7 @@ fn field<'i>(name: &'i str, value: &'i ast::Expr) -> Field<'i> {
         },
         _ => None,
     };
-    Field { name, word, value }
+    let constant = scope.constant(value).then(|| scope.term(value));
+    let name = path.names.last().map_or("", |name| name.value.as_str());
+    Field { name, word, value, constant, span: path.span }
 }
