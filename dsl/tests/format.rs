@@ -11,12 +11,15 @@ mod shipped;
 use std::path::Path;
 
 use dsl::ast::meaning;
-use dsl::format::format;
 use dsl::parse::{Parse, parse};
 use dsl::source::{FileId, SourceFile};
 use mutation::{cases, mutations};
 use proptest::prelude::*;
 use shipped::shipped;
+
+fn format(text: &str) -> String {
+    dsl::format::format(text).text
+}
 
 fn read(text: &str) -> Parse {
     parse(&SourceFile::new(FileId(0), "a.rules", text))
@@ -47,7 +50,9 @@ fn every_text_becomes_what_is_written() {
 #[test]
 fn the_shipped_rules_have_the_canonical_form() {
     for (path, text) in shipped().0 {
-        assert_eq!(format(&text), text, "{path}: run `engine fmt`");
+        let formatted = dsl::format::format(&text);
+        assert_eq!(formatted.text, text, "{path}: run `engine fmt`");
+        assert_eq!(formatted.left, [], "{path}");
     }
 }
 

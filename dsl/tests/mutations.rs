@@ -151,7 +151,7 @@ fn mutated_rules_are_answered_at_once() {
 #[test]
 fn mutated_rules_mean_the_same_when_they_are_formatted() {
     run("format", |_, _, text| {
-        let new = format(text);
+        let new = format(text).text;
         let read = |text: &str| parse(&SourceFile::new(FileId(0), "a.rules", text));
         let (before, after) = (read(text), read(&new));
         let meanings = |parse: &Parse| parse.items.iter().map(meaning).collect::<Vec<_>>();

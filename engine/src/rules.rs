@@ -7,6 +7,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use dsl::check::{Compiled, compile};
+use dsl::parse::MAX_FILE;
 
 /// The shipped integration as it was built in, without its tests: paths in its folder, and texts.
 pub const SHIPPED: &[(&str, &str)] = &[
@@ -54,6 +55,16 @@ pub enum Error {
         path: String,
         /// What it is.
         what: &'static str,
+    },
+    /// A file that holds no rules was given.
+    #[error("{path} is no .rules file of a rule set")]
+    #[diagnostic(
+        code(rules::no_rules),
+        help("give a file whose name ends with `.rules`, or the folder that holds them")
+    )]
+    NoRules {
+        /// Which.
+        path: String,
     },
     /// There are no rules.
     #[error("there are no .rules files in {path}")]
@@ -128,7 +139,7 @@ pub fn read(folder: &Path) -> Result<Texts, Error> {
 pub fn files_of(path: &Path) -> Result<Vec<PathBuf>, Error> {
     let kind = std::fs::metadata(path).map_err(|source| unreadable(path, source))?;
     if !kind.is_dir() {
-        return Ok(vec![path.to_path_buf()]);
+        return named(path, &kind).map(|()| vec![path.to_path_buf()]);
     }
     let files = walk(path, &["rules"])?;
     if files.is_empty() {
@@ -137,12 +148,32 @@ pub fn files_of(path: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(files)
 }
 
+/// A path that was given and is no folder must be a file of rules: anything else would be read in vain, or for ever.
+fn named(path: &Path, kind: &std::fs::Metadata) -> Result<(), Error> {
+    if !kind.is_file() {
+        return Err(Error::NoFile { path: path.display().to_string(), what: "no file" });
+    } else if path.extension().is_none_or(|ending| ending != "rules") {
+        return Err(Error::NoRules { path: path.display().to_string() });
+    }
+    Ok(())
+}
+
 /// The text of one file.
 ///
 /// # Errors
 /// Where it cannot be read, is no text, or is larger than a rule set may be.
 pub fn text(path: &Path) -> Result<String, Error> {
     text_within(path, MAX_TEXT)?.ok_or_else(|| too_large(path, "16 MiB"))
+}
+
+/// All that `reader` gives, as [`text`] does; `name` stands in messages.
+///
+/// # Errors
+/// Where it cannot be read, is no text, or is larger than a rule set may be.
+pub fn text_from(reader: impl Read, name: &str) -> Result<String, Error> {
+    let path = Path::new(name);
+    let bytes = within(reader, path, MAX_TEXT)?.ok_or_else(|| too_large(path, "16 MiB"))?;
+    utf8(bytes, path)
 }
 
 /// All files below `folder` with one of these endings, in order. Links to files are followed, links to folders are
@@ -188,13 +219,23 @@ fn walk(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, Error> {
 
 /// The text of a file, or nothing where it has more than `limit` bytes; no more than that is read.
 fn text_within(path: &Path, limit: u64) -> Result<Option<String>, Error> {
-    let file = std::fs::File::open(path).map_err(|source| unreadable(path, source))?;
-    let mut bytes = Vec::new();
-    file.take(limit + 1).read_to_end(&mut bytes).map_err(|source| unreadable(path, source))?;
-    if bytes.len() as u64 > limit {
-        return Ok(None);
+    // Opening a pipe would wait for somebody who writes.
+    let kind = std::fs::metadata(path).map_err(|source| unreadable(path, source))?;
+    if !kind.is_file() {
+        return Err(Error::NoFile { path: path.display().to_string(), what: "no file" });
     }
-    String::from_utf8(bytes).map(Some).map_err(|error| {
+    let file = std::fs::File::open(path).map_err(|source| unreadable(path, source))?;
+    within(file, path, limit)?.map(|bytes| utf8(bytes, path)).transpose()
+}
+
+fn within(reader: impl Read, path: &Path, limit: u64) -> Result<Option<Vec<u8>>, Error> {
+    let mut bytes = Vec::new();
+    reader.take(limit + 1).read_to_end(&mut bytes).map_err(|source| unreadable(path, source))?;
+    Ok((bytes.len() as u64 <= limit).then_some(bytes))
+}
+
+fn utf8(bytes: Vec<u8>, path: &Path) -> Result<String, Error> {
+    String::from_utf8(bytes).map_err(|error| {
         let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
         Error::NoText { path: path.display().to_string(), line }
@@ -213,12 +254,13 @@ fn too_large(path: &Path, limit: &'static str) -> Error {
 /// an `edition`; with the file's path inside it.
 ///
 /// # Errors
-/// Where the path cannot be read.
+/// Where the path cannot be read, or is neither a folder nor a file of rules.
 pub fn set_of(path: &Path) -> Result<(PathBuf, Option<String>), Error> {
     let kind = std::fs::metadata(path).map_err(|source| unreadable(path, source))?;
     if kind.is_dir() {
         return Ok((path.to_path_buf(), None));
     }
+    named(path, &kind)?;
     let mut folder = path.parent().unwrap_or(Path::new("."));
     if folder.as_os_str().is_empty() {
         folder = Path::new(".");
@@ -246,7 +288,7 @@ const ENTRIES: usize = 5_000;
 /// search is bounded: nobody wants a whole disk read because a file lies in no rule set. What cannot be read is told
 /// when the set is read.
 pub(crate) fn holds_edition(folder: &Path, but: &dyn Fn(&Path) -> bool) -> bool {
-    let mut left = ENTRIES;
+    let (mut left, mut left_bytes) = (ENTRIES, MAX_TEXT);
     let mut folders = vec![folder.to_path_buf()];
     while let Some(dir) = folders.pop() {
         for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
@@ -262,16 +304,43 @@ pub(crate) fn holds_edition(folder: &Path, but: &dyn Fn(&Path) -> bool) -> bool 
                 folders.push(path);
             } else if path.extension().is_some_and(|ending| ending == "rules")
                 && !but(&path)
-                && std::fs::metadata(&path).is_ok_and(|behind| behind.is_file())
-                && std::fs::read(&path).is_ok_and(|bytes| says_edition(&String::from_utf8_lossy(&bytes)))
+                && let Ok(bytes) = beginning(&path, left_bytes)
             {
-                return true;
+                left_bytes -= bytes.len() as u64;
+                if says_edition(&String::from_utf8_lossy(&bytes)) {
+                    return true;
+                }
             }
         }
     }
     false
 }
 
+/// As much of a file as a file of rules may hold, and no more than `left` bytes.
+fn beginning(path: &Path, left: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if std::fs::metadata(path)?.is_file() {
+        std::fs::File::open(path)?.take(left.min(MAX_FILE as u64)).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
+}
+
 pub(crate) fn says_edition(text: &str) -> bool {
     text.lines().any(|line| line.trim_start_matches('\u{feff}').starts_with("edition "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_search_for_an_edition_reads_no_more_of_a_file_than_it_may_hold() {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let path = folder.path().join("huge.rules");
+        let behind_the_limit = format!("{}\nedition 2026\n", "#".repeat(MAX_FILE));
+        std::fs::write(&path, behind_the_limit).expect("a file can be written");
+        assert!(!holds_edition(folder.path(), &|_| false));
+        std::fs::write(folder.path().join("a.rules"), "edition 2026\n").expect("a file can be written");
+        assert!(holds_edition(folder.path(), &|_| false));
+    }
 }

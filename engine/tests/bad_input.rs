@@ -1,8 +1,25 @@
 //! Rule sets on disk that cannot be read, or only in part: a message with the path, an exit code of its own, and never
 //! an answer that looks whole.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Stdio};
+
+/// Exit code, what it printed, what it complained of. A command that waits for ever is stopped, with code 124.
+fn engine(arguments: &[&str], path: &Path, stdin: Stdio) -> (Option<i32>, String, String) {
+    let output = Command::new("timeout")
+        .args(["120", env!("CARGO_BIN_EXE_engine")])
+        .args(arguments)
+        .arg(path)
+        .env_remove("GITHUB_ACTIONS")
+        .stdin(stdin)
+        .output()
+        .expect("the engine runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(!err.contains("panicked"), "{err}");
+    (output.status.code(), out, err)
+}
 
 struct Folder(tempfile::TempDir);
 
@@ -25,16 +42,19 @@ impl Folder {
 
     /// `engine validate` on it: exit code, what it printed, what it complained of.
     fn validate(&self) -> (Option<i32>, String, String) {
-        let output: Output = Command::new(env!("CARGO_BIN_EXE_engine"))
-            .args(["validate", "--format", "concise"])
-            .arg(self.0.path())
-            .env_remove("GITHUB_ACTIONS")
-            .output()
-            .expect("the engine runs");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let (out, err) = (text(&output.stdout), text(&output.stderr));
-        assert!(!err.contains("panicked"), "{err}");
-        (output.status.code(), out, err)
+        engine(&["validate", "--format", "concise"], self.0.path(), Stdio::null())
+    }
+
+    /// Every file in it, links and pipes left out.
+    fn texts(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut texts = BTreeMap::new();
+        for entry in std::fs::read_dir(self.0.path()).expect("the folder") {
+            let entry = entry.expect("an entry");
+            if entry.file_type().expect("a kind").is_file() && entry.metadata().expect("a size").len() < 1 << 24 {
+                texts.insert(entry.path(), std::fs::read(entry.path()).expect("a text"));
+            }
+        }
+        texts
     }
 
     /// It could not run, and says of which path.
@@ -148,20 +168,14 @@ fn a_file_that_is_gone_is_refused_with_its_path() {
     folder.refused(&["gone.rules", "No such file"]);
 }
 
+/// Nobody can read a link to itself, not even the superuser, who may read every file.
 #[cfg(unix)]
 #[test]
-fn a_file_that_may_not_be_read_is_refused_with_its_path() {
-    use std::os::unix::fs::PermissionsExt;
+fn a_file_that_cannot_be_read_is_refused_with_its_path() {
     let folder = Folder::shipped();
-    let path = folder.path("contacts.rules");
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).expect("nobody may read it");
-    // The superuser may read everything.
-    if std::fs::read(&path).is_ok() {
-        let (code, out, err) = folder.validate();
-        assert_eq!(code, Some(0), "{out}{err}");
-    } else {
-        folder.refused(&["contacts.rules", "ermission denied"]);
-    }
+    std::fs::remove_file(folder.path("contacts.rules")).expect("removed");
+    std::os::unix::fs::symlink("contacts.rules", folder.path("contacts.rules")).expect("a link to itself");
+    folder.refused(&["contacts.rules", "symbolic link"]);
 }
 
 #[cfg(unix)]
@@ -192,4 +206,133 @@ fn a_lock_that_is_cut_off_is_one_finding() {
     assert_eq!(code, Some(1), "{out}{err}");
     assert_eq!(out.lines().count(), 1, "{out}");
     assert!(out.contains("systems.rules:12:10: E0902 this lock cannot be read"), "{out}");
+}
+
+/// The commands beside `validate` that read rules, so that none of them takes half a rule set for a whole one.
+const COMMANDS: [&[&str]; 5] =
+    [&["fmt"], &["fmt", "--check"], &["fix"], &["test", "--filter", "ticket"], &["graph", "--format", "json"]];
+
+/// Something wrong with a folder of rules: its name, and how it comes about.
+type Case<'a> = (&'a str, &'a dyn Fn(&Folder));
+
+fn pipe(folder: &Folder, name: &str) {
+    let made = Command::new("mkfifo").arg(folder.path(name)).status().expect("mkfifo runs");
+    assert!(made.success(), "a pipe");
+}
+
+#[cfg(unix)]
+#[test]
+fn every_command_refuses_what_it_cannot_read_and_changes_nothing() {
+    let link = |target: &str, folder: &Folder, name: &str| {
+        std::os::unix::fs::symlink(target, folder.path(name)).expect("a link");
+    };
+    let cases: [Case<'_>; 6] = [
+        ("odd.rules", &|folder| folder.write("odd.rules", b"choice C {\n  a \"\xff\"\n}\n")),
+        ("huge.rules", &|folder| {
+            let file = std::fs::File::create(folder.path("huge.rules")).expect("a file");
+            file.set_len(100 << 20).expect("a file with a hole");
+        }),
+        ("loop", &|folder| link(".", folder, "loop")),
+        ("self.rules", &|folder| link("self.rules", folder, "self.rules")),
+        ("gone.rules", &|folder| link("nowhere", folder, "gone.rules")),
+        ("pipe.rules", &|folder| pipe(folder, "pipe.rules")),
+    ];
+    for (name, make) in cases {
+        let folder = Folder::shipped();
+        // Something that `fmt` and `fix` would change, if they went ahead.
+        folder.write("loose.rules", "choice   Loose   {\n one\n}\n");
+        make(&folder);
+        let before = folder.texts();
+        for command in COMMANDS {
+            let (code, out, err) = engine(command, folder.0.path(), Stdio::null());
+            assert_eq!(code, Some(2), "{command:?} with {name}: {out}{err}");
+            assert!(err.contains(name), "{command:?} names {name}: {err}");
+            assert_eq!(out, "", "{command:?} with {name} answers nothing");
+            assert_eq!(folder.texts(), before, "{command:?} with {name}");
+        }
+    }
+}
+
+#[test]
+fn every_command_tells_what_it_does_not_understand_and_where() {
+    let cases: [Case<'_>; 4] = [
+        ("nul.rules:3", &|folder| folder.write("nul.rules", "# a\nchoice N {\n  a \"A\0\"\n}\n")),
+        ("bidi.rules:1", &|folder| folder.write("bidi.rules", "# \u{202e}gnihton\n")),
+        ("width.rules:2", &|folder| folder.write("width.rules", "choice W {\n  fi\u{200b}rst \"A\"\n}\n")),
+        ("large.rules:1", &|folder| folder.write("large.rules", "# 16 characters\n".repeat(((1 << 20) / 16) + 1))),
+    ];
+    for (place, make) in cases {
+        for command in COMMANDS {
+            let folder = Folder::shipped();
+            make(&folder);
+            let before = folder.texts();
+            let (code, out, err) = engine(command, folder.0.path(), Stdio::null());
+            // Lines that are not understood are what `fmt` leaves alone; all of a file is what it is refused. `fix`
+            // takes away what nobody sees.
+            let fine = matches!(command, ["fmt"] | ["fix"]) && place != "large.rules:1";
+            assert_eq!(code, Some(i32::from(!fine)), "{command:?} with {place}: {out}{err}");
+            let said = out + &err;
+            assert!(said.contains(place), "{command:?} with {place}: {said}");
+            assert_eq!(folder.texts() != before, command == ["fix"] && fine, "{command:?} with {place}");
+        }
+    }
+}
+
+#[test]
+fn every_command_takes_a_byte_order_mark_windows_line_ends_and_tabs() {
+    let folder = Folder::shipped();
+    for name in ["contacts.rules", "words.rules"] {
+        let text = std::fs::read_to_string(folder.path(name)).expect("it is shipped");
+        folder.write(name, format!("\u{feff}{}", text.replace("  ", "\t").replace('\n', "\r\n")));
+    }
+    for command in [COMMANDS[2], COMMANDS[3], COMMANDS[4], COMMANDS[0], COMMANDS[1]] {
+        let (code, out, err) = engine(command, folder.0.path(), Stdio::null());
+        assert_eq!(code, Some(0), "{command:?}: {out}{err}");
+    }
+}
+
+#[test]
+fn a_path_that_is_given_and_holds_no_rules_is_refused() {
+    let folder = Folder::shipped();
+    pipe(&folder, "pipe.rules");
+    folder.write(".hidden.rules", "choice Hidden {\n one\n}\n");
+    for command in [&["validate"][..]].into_iter().chain(COMMANDS) {
+        for (path, why) in [
+            (folder.path("pipe.rules"), "no file"),
+            (PathBuf::from("/dev/zero"), "no file"),
+            (folder.path("engine.yaml"), "no .rules file"),
+        ] {
+            let (code, out, err) = engine(command, &path, Stdio::null());
+            assert_eq!(code, Some(2), "{command:?} {}: {out}{err}", path.display());
+            assert!(err.contains(&path.display().to_string()) && err.contains(why), "{command:?}: {err}");
+            assert_eq!(out, "", "{command:?} {}", path.display());
+        }
+    }
+    std::fs::remove_file(folder.path("pipe.rules")).expect("removed");
+    let (code, out, err) = engine(&["validate"], &folder.path(".hidden.rules"), Stdio::null());
+    assert_eq!((code, out.as_str()), (Some(2), ""), "what no rule set reads was not looked at: {err}");
+}
+
+#[cfg(unix)]
+#[test]
+fn standard_input_is_read_up_to_a_limit() {
+    let endless = std::fs::File::open("/dev/zero").expect("zeroes");
+    let (code, out, err) = engine(&["fmt"], Path::new("-"), endless.into());
+    assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
+    assert!(err.contains("stdin") && err.contains("16 MiB"), "{err}");
+    let folder = Folder(tempfile::tempdir().expect("a temporary folder"));
+    let given = |text: &[u8]| {
+        folder.write("given", text);
+        let file = std::fs::File::open(folder.path("given")).expect("a file");
+        engine(&["fmt"], Path::new("-"), file.into())
+    };
+    let (code, out, err) = given(b"edition 2026\n\xff\n");
+    assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
+    assert!(err.contains("stdin") && err.contains("line 2"), "{err}");
+    let (code, out, err) = given("# 16 characters\n".repeat(((1 << 20) / 16) + 1).as_bytes());
+    assert_eq!((code, out.as_str()), (Some(1), ""), "a text that is refused is not given back: {err}");
+    assert!(err.contains("E0090"), "{err}");
+    let (code, out, err) = given(b"edition   2026\n???\n");
+    assert_eq!((code, out.as_str()), (Some(0), "edition 2026\n???\n"), "{err}");
+    assert!(err.contains("stdin:2:1"), "{err}");
 }

@@ -137,8 +137,8 @@ pub fn check(data: &[u8]) {
 /// What is formatted stays as it is and means what it meant.
 pub fn fmt(data: &[u8]) {
     let text = text(data);
-    let once = format(&text);
-    assert_eq!(format(&once), once);
+    let once = format(&text).text;
+    assert_eq!(format(&once).text, once);
     let (before, after) = (read(0, "a.rules", &text).1, read(0, "a.rules", &once).1);
     assert_eq!(before.items.len(), after.items.len());
     for (old, new) in before.items.iter().zip(&after.items) {

@@ -30,6 +30,10 @@ pub(super) fn check(paths: &[PathBuf], today: Option<jiff::civil::Date>) -> Resu
         let (folder, only) = rules::set_of(path)?;
         if seen.insert((folder.clone(), only.clone())) {
             let compiled = rules::read(&folder)?.compile(today);
+            // One that is hidden, say. Without findings of its own it would look sound.
+            if only.as_ref().is_some_and(|only| compiled.files.iter().all(|file| file.path != *only)) {
+                return Err(rules::Error::NoRules { path: path.display().to_string() });
+            }
             sets.push(Set { folder, only, compiled });
         }
     }

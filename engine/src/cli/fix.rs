@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use dsl::diagnostic::{Severity, apply_fixes, entry};
+use dsl::diagnostic::{Problem, Severity, apply_fixes, entry};
+use dsl::source::Span;
 use serde_json::json;
 
 use super::findings::{self, Set};
@@ -36,6 +37,8 @@ pub(super) enum Error {
 
 /// A change that is made can make another one possible, such as a name inside of a line that is understood now.
 const ROUNDS: usize = 10;
+/// Of what is left, no more than a screen is shown.
+const SHOWN: usize = 20;
 
 pub(super) fn run(arguments: &Arguments) -> u8 {
     let code = match &arguments.code {
@@ -49,10 +52,13 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
         Ok(done) => done,
         Err(error) => return super::could_not_run(&error),
     };
-    let left: Vec<_> = sets
+    let asked =
+        |problem: &&Problem| code.is_none_or(|code| code == problem.code) && problem.severity() == Severity::Error;
+    let left: Vec<String> = sets
         .iter()
-        .flat_map(Set::problems)
-        .filter(|problem| code.is_none_or(|code| code == problem.code) && problem.severity() == Severity::Error)
+        .flat_map(|set| {
+            set.problems().filter(asked).map(|problem| line(set, problem.span(), problem.code, &problem.message))
+        })
         .collect();
     if arguments.output.json() {
         say!("{}", json!({"schema": 1, "made": made, "left": left.len()}));
@@ -63,10 +69,11 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
             1 => say!("1 change made"),
             n => say!("{n} changes made"),
         }
+        left.iter().take(SHOWN).for_each(|line| say!("left: {line}"));
         match left.len() {
             0 => {}
-            1 => say!("1 finding is left: engine validate"),
-            n => say!("{n} findings are left: engine validate"),
+            1 => say!("1 finding is left, which engine validate shows"),
+            n => say!("{n} findings are left, which engine validate shows"),
         }
     }
     u8::from(!left.is_empty())
@@ -100,10 +107,14 @@ fn round(set: &Set, code: Option<&str>) -> Result<Vec<String>, Error> {
         let file = &files[id.0 as usize];
         files::replace(&set.folder.join(Path::new(&file.path)), &file.text, text)?;
     }
-    let line = |(code, span, title): &(&str, dsl::source::Span, String)| {
-        let file = &files[span.file.0 as usize];
-        let (line, column) = file.position(span.start);
-        format!("{}:{line}:{column}: {code} {title}", set.folder.join(&file.path).display())
+    Ok(fixed.made.iter().map(|(code, span, title)| line(set, *span, code, title)).collect())
+}
+
+/// A place as it is reached from here, and what is there.
+fn line(set: &Set, span: Span, code: &str, text: &str) -> String {
+    let Some(file) = set.compiled.files.get(span.file.0 as usize) else {
+        return format!("{}: {code} {text}", set.folder.display());
     };
-    Ok(fixed.made.iter().map(line).collect())
+    let (line, column) = file.position(span.start);
+    format!("{}:{line}:{column}: {code} {text}", set.folder.join(&file.path).display())
 }

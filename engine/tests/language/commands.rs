@@ -27,7 +27,10 @@ fn what_needs_a_choice_is_left_and_said() {
     folder.spoil("contacts.rules", "else clear", "");
     let before = folder.text("contacts.rules");
     let text = folder.run(&["fix"], 1);
-    assert_eq!(text, "nothing to mend without a choice of yours\n1 finding is left: engine validate\n");
+    assert_eq!(
+        text,
+        "nothing to mend without a choice of yours\nleft: rules/contacts.rules:18:5: E0203 this value can be missing, and nothing says what to do then\n1 finding is left, which engine validate shows\n"
+    );
     assert_eq!(folder.text("contacts.rules"), before);
 }
 

@@ -416,7 +416,7 @@ impl Server {
 
     fn formatting(&self, params: lsp_types::DocumentFormattingParams) -> Result<Value, Refusal> {
         let Asked { file, .. } = self.asked(&params.text_document.uri)?;
-        let new = dsl::format::format(&file.text);
+        let new = dsl::format::format(&file.text).text;
         let edits = if new == *file.text { Vec::new() } else { vec![TextEdit::new(diagnostics::whole(file), new)] };
         Ok(json!(edits))
     }
