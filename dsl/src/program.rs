@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use crate::ast::{OnDelete, Priority, SecondStart};
 use crate::schema::{Delivery, EntityName, Field, Lock, Lookup};
+use crate::source::Span as Stretch;
 use crate::value::{Span, Value};
 
 /// A checked rule set.
@@ -428,6 +429,8 @@ pub struct Step {
     pub undo: Option<usize>,
     /// SHA-256 of its meaning, for moving instances between versions.
     pub hash: String,
+    /// Where it stands.
+    pub place: Place,
 }
 
 /// How often and how fast an action is tried again.
@@ -492,6 +495,8 @@ pub struct Action {
     pub accept_duplicates: bool,
     /// Where it stands.
     pub place: Place,
+    /// All of its text. Several actions can stand on one line; no two are one stretch.
+    pub text: Stretch,
 }
 
 /// What an action does.

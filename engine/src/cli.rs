@@ -12,6 +12,7 @@ macro_rules! say_on {
 }
 
 mod bench;
+mod blame;
 mod client;
 mod config;
 mod demo;

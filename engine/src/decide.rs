@@ -36,6 +36,8 @@ use std::sync::Arc;
 use connectors::port::{Answer, Message, Request, Spoilt};
 use dsl::ast::Priority;
 use dsl::program::{Place, Program};
+use dsl::schema::EntityName;
+use dsl::source::Span as Stretch;
 use dsl::value::{Moment, Span, Value};
 use serde::{Deserialize, Serialize};
 
@@ -325,17 +327,41 @@ pub struct Outcome {
     pub commands: Vec<Command>,
     /// Parts of the rules that were reached; empty unless [`Knobs::trace`].
     pub reached: BTreeSet<Reached>,
+    /// What systems took, in order; empty unless [`Knobs::trace`].
+    pub wrote: Vec<Wrote>,
 }
 
 /// A part of the rules that a decision reached.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reached {
-    /// A `when` fired; the new value of the field that it is about.
-    When(Place, Option<Value>),
-    /// An action was decided.
-    Action(Place),
+    /// A `when` fired; the values of the field that it is about, before and now.
+    When {
+        /// Where it stands.
+        place: Place,
+        /// The value before.
+        old: Option<Value>,
+        /// The value now.
+        new: Option<Value>,
+    },
+    /// An action was decided: its text.
+    Action(Stretch),
     /// A row of a table was read, by the table's index and the row's key.
     Row(usize, Value),
+}
+
+/// Something that a system has taken, as its answer says, and the line of the rules that it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrote {
+    /// The entity of the record.
+    pub entity: EntityName,
+    /// Its id.
+    pub id: String,
+    /// The field or link; `None` for the record as a whole, which was made.
+    pub field: Option<String>,
+    /// The line.
+    pub place: Place,
+    /// Its text, where it is a line of a sync.
+    pub text: String,
 }
 
 /// A queue that has work, as found in the rows at start.

@@ -7,6 +7,7 @@
 mod coverage;
 mod expect;
 mod given;
+mod lines;
 mod shared;
 mod test;
 mod twins;

@@ -97,7 +97,7 @@ impl World<'_> {
             },
         };
         if let Some(kind) = kind {
-            ops.push(Op::Act(Action { kind, accept_duplicates: accept, place }));
+            ops.push(Op::Act(Action { kind, accept_duplicates: accept, place, text: action.span }));
         }
     }
 

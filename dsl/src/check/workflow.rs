@@ -75,6 +75,7 @@ impl World<'_> {
                         timeout: step.timeout.as_ref().map(|t| t.value),
                         undo: None,
                         hash,
+                        place: self.place(step.name.span),
                     });
                 }
                 WorkflowStatement::Wait(span) => code.ops.push(Op::Wait(span.value)),

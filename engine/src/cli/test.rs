@@ -1,18 +1,22 @@
 //! `engine test`: the tests in the rules, on a virtual clock.
+//!
+//! Always true: in a form for tools, whatever makes the exit code 1 stands in the report: tests that failed, rules that
+//! do not hold, coverage below what is asked for.
 
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use clap::ValueEnum;
 use dsl::diagnostic::{Problem, finding, human, junit_cases};
 use dsl::program::test::Test;
+use dsl::source::Span;
 use serde_json::{Value as Json, json};
 
+use super::blame::last_change;
 use super::findings::{self, Set};
-use crate::rehearse::{Coverage, Report, Writer, coverage, rehearse_all};
+use crate::rehearse::{Coverage, Report, coverage, rehearse_all};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -46,6 +50,8 @@ struct Rehearsed<'a> {
     tests: Vec<&'a Test>,
     reports: Vec<Report>,
     coverage: Option<Coverage>,
+    /// The coverage is below what is asked for.
+    below: Option<Problem>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> u8 {
@@ -54,19 +60,12 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
         Ok(sets) => sets,
         Err(error) => return super::could_not_run(&error),
     };
-    let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let format = if arguments.json { Format::Json } else { arguments.format };
     if sets.iter().any(|set| set.compiled.program.is_none()) {
-        // What is wrong elsewhere in the set stops its tests too.
-        for set in &sets {
-            for problem in &set.compiled.problems {
-                eprintln!("{}", human(problem, &set.compiled.files, color));
-            }
-        }
-        eprintln!("engine: rules with errors cannot be tested; `engine validate` shows them alone");
+        untested(sets, format);
         return 1;
     }
     let rehearsed: Vec<Rehearsed<'_>> = sets.iter().map(|set| rehearse(set, arguments)).collect();
-    let format = if arguments.json { Format::Json } else { arguments.format };
     let text = match format {
         Format::Human => human_report(&rehearsed, began),
         Format::Json => json_report(&rehearsed).to_string() + "\n",
@@ -80,24 +79,56 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
         return 1;
     }
     let failed = rehearsed.iter().flat_map(|one| &one.reports).any(|report| !report.failures.is_empty());
-    let below = rehearsed.iter().any(|one| one.coverage.as_ref().is_some_and(|c| too_little(c, arguments)));
-    if below {
-        for one in &rehearsed {
-            if let Some(coverage) = one.coverage.as_ref().filter(|coverage| too_little(coverage, arguments)) {
-                eprintln!(
-                    "T0002 the tests of {} have seen {:.1} % of the rules, {} % are asked for",
-                    one.set.folder.display(),
-                    coverage.percent(),
-                    arguments.coverage.flatten().unwrap_or_default()
-                );
-            }
-        }
+    for problem in rehearsed.iter().filter_map(|one| one.below.as_ref()) {
+        eprintln!("{} {}", problem.code, problem.message);
     }
-    u8::from(failed || below)
+    u8::from(failed || rehearsed.iter().any(|one| one.below.is_some()))
 }
 
-fn too_little(coverage: &Coverage, arguments: &Arguments) -> bool {
-    arguments.coverage.flatten().is_some_and(|min| coverage.percent() < min)
+/// Rules with errors cannot be tested; what is wrong elsewhere in a set stops its tests too.
+fn untested(mut sets: Vec<Set>, format: Format) {
+    sets.iter_mut().for_each(|set| set.only = None);
+    match format {
+        Format::Human => {
+            let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            for set in &sets {
+                for problem in set.problems() {
+                    eprintln!("{}", human(problem, &set.compiled.files, color));
+                }
+            }
+            eprintln!("engine: rules with errors cannot be tested; `engine validate` shows them alone");
+        }
+        Format::Json => {
+            let of = |set: &Set| set.problems().map(|p| finding(p, &set.compiled.files)).collect::<Vec<_>>();
+            let findings: Vec<Json> = sets.iter().flat_map(of).collect();
+            say!("{}", json!({"schema": 1, "passed": 0, "failed": 0, "tests": [], "findings": findings}));
+        }
+        Format::Junit => say_on!("{}", findings::print(dsl::diagnostic::Format::Junit, &sets, false)),
+    }
+}
+
+/// Whether fewer than `min` of a hundred parts were seen; it stands at the first one that no test has seen.
+fn too_little(set: &Set, coverage: &Coverage, min: f64) -> Option<Problem> {
+    if coverage.percent() >= min {
+        return None;
+    }
+    let part = coverage.parts.iter().find(|part| !part.seen)?;
+    let file = set.compiled.files.iter().find(|file| file.path == part.file)?;
+    let line = file.line(part.line as usize);
+    let start = file.offset(part.line - 1, 0) + (line.len() - line.trim_start().len()) as u32;
+    let span = Span { file: file.id, start, end: start + line.trim().len() as u32 };
+    let message = format!(
+        "the tests of {} have seen {:.1} % of the rules, {min} % are asked for",
+        set.folder.display(),
+        coverage.percent()
+    );
+    let problem = Problem::new("T0002", message, span, "no test has seen this");
+    let others = coverage.parts.iter().filter(|part| !part.seen);
+    Some(
+        others.fold(problem, |problem, part| {
+            problem.help(format!("not seen: {}:{}  {}", part.file, part.line, part.text))
+        }),
+    )
 }
 
 fn rehearse<'a>(set: &'a Set, arguments: &Arguments) -> Rehearsed<'a> {
@@ -111,7 +142,11 @@ fn rehearse<'a>(set: &'a Set, arguments: &Arguments) -> Rehearsed<'a> {
         None => Vec::new(),
     };
     let coverage = arguments.coverage.map(|_| coverage(&set.compiled, &reports));
-    Rehearsed { set, tests, reports, coverage }
+    let below = match (&coverage, arguments.coverage.flatten()) {
+        (Some(coverage), Some(min)) => too_little(set, coverage, min),
+        _ => None,
+    };
+    Rehearsed { set, tests, reports, coverage, below }
 }
 
 fn human_report(rehearsed: &[Rehearsed<'_>], began: Instant) -> String {
@@ -167,40 +202,20 @@ fn covered(coverage: &Coverage) -> String {
     text
 }
 
-/// Failures with what the project's history says of the lines that write what is wrong.
+/// Failures with what the project's history says of the lines that they name.
 fn problems(one: &Rehearsed<'_>) -> Vec<Problem> {
     let failures = one.reports.iter().flat_map(|report| &report.failures);
     failures
         .map(|failure| {
             let mut problem = failure.problem.clone();
             for writer in &failure.writers {
-                if let Some(changed) = last_change(&one.set.folder, writer) {
-                    problem.help.push(format!("  {}:{} was last changed in {changed}", writer.file, writer.line));
+                if let Some(changed) = last_change(&one.set.folder, &writer.file, writer.line) {
+                    problem.help.push(format!("  {}:{} {changed}", writer.file, writer.line));
                 }
             }
             problem
         })
         .collect()
-}
-
-/// The commit that changed a line last, and how long ago, where the folder is in a git checkout.
-fn last_change(folder: &Path, writer: &Writer) -> Option<String> {
-    let range = format!("-L{0},{0}", writer.line);
-    let output = Command::new("git")
-        .args(["blame", "--porcelain", &range, "--", &writer.file])
-        .current_dir(folder)
-        .env_remove("GIT_DIR")
-        .output()
-        .ok()
-        .filter(|output| output.status.success())?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let commit = text.split(' ').next()?.get(..7)?.to_owned();
-    if commit.bytes().all(|byte| byte == b'0') {
-        return Some("the working copy, not committed yet".to_owned());
-    }
-    let output = Command::new("git").args(["show", "-s", "--format=%ar", &commit]).current_dir(folder).output().ok()?;
-    let ago = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    Some(if ago.is_empty() { format!("commit {commit}") } else { format!("commit {commit} ({ago})") })
 }
 
 fn json_report(rehearsed: &[Rehearsed<'_>]) -> Json {
@@ -222,7 +237,9 @@ fn json_report(rehearsed: &[Rehearsed<'_>]) -> Json {
             }));
         }
     }
-    let mut report = json!({"schema": 1, "passed": passed, "failed": failed, "tests": tests});
+    let below = rehearsed.iter().filter_map(|one| Some(finding(one.below.as_ref()?, &one.set.compiled.files)));
+    let below: Vec<Json> = below.collect();
+    let mut report = json!({"schema": 1, "passed": passed, "failed": failed, "tests": tests, "findings": below});
     let coverages: Vec<Json> = rehearsed
         .iter()
         .filter_map(|one| one.coverage.as_ref())
@@ -255,5 +272,11 @@ fn junit_report(rehearsed: &[Rehearsed<'_>]) -> String {
             (test.place.file.clone(), test.title.clone(), failure)
         })
     });
-    junit_cases("engine test", &cases.collect::<Vec<_>>())
+    // Too little coverage is a case of its own: a report says what failed by its cases alone.
+    let below = rehearsed.iter().filter_map(|one| {
+        let problem = one.below.as_ref()?;
+        let shown = (problem.message.clone(), human(problem, &one.set.compiled.files, false));
+        Some(("coverage".to_owned(), one.set.folder.display().to_string(), Some(shown)))
+    });
+    junit_cases("engine test", &cases.chain(below).collect::<Vec<_>>())
 }

@@ -19,7 +19,7 @@ use super::reads::{self, Need};
 use super::rows::{Effect, Key, Kind, RunRow, RunState, TimerRow, Var};
 use super::runs::{self, Script, key, load};
 use super::scope::{Stop, Variables};
-use super::{Lane, LaneKind, Reached, identity};
+use super::{Lane, LaneKind, Reached, Wrote, identity};
 use crate::ids::RunId;
 use crate::ledger::Error;
 
@@ -104,7 +104,7 @@ pub(super) fn perform(
     act: &Action,
 ) -> Result<bool, Stop> {
     let program = Arc::clone(&script.program);
-    cx.reached(|| Reached::Action(act.place.clone()));
+    cx.reached(|| Reached::Action(act.text));
     match &act.kind {
         ActionKind::Create { entity, variable, key: (field, expr), values } => {
             let wanted = value(cx, run, &program, expr, false)?;
@@ -350,6 +350,7 @@ pub(super) fn answered(cx: &mut Context<'_>, id: RunId, answer: &Answer) -> Resu
     match answer {
         Answer::Record(observed) => {
             let Some(entity) = entity else { return Ok(()) };
+            cx.wrote(|| lines(&script, run.pc, &effect, &entity, &observed.id, creating));
             run.pending = None;
             if creating {
                 bind(&mut run, variable.as_ref(), Var::Record(entity.clone(), observed.id.clone()));
@@ -455,6 +456,29 @@ pub(super) fn answered(cx: &mut Context<'_>, id: RunId, answer: &Answer) -> Resu
         Answer::Page { .. } => {}
     }
     Ok(())
+}
+
+/// The lines that what an effect wrote came from.
+fn lines(script: &Script, pc: usize, effect: &Effect, entity: &EntityName, id: &str, made: bool) -> Vec<Wrote> {
+    let assigns = match script.code().ops.get(pc) {
+        Some(dsl::program::Op::Act(act)) => match &act.kind {
+            ActionKind::Create { values, .. } | ActionKind::Update { values, .. } => values.as_slice(),
+            ActionKind::Set { assign, .. } => std::slice::from_ref(assign),
+            _ => &[],
+        },
+        _ => &[],
+    };
+    // A key has no line of its own.
+    let place = |name: &str| assigns.iter().find(|assign| assign.name == name).map_or(&effect.place, |a| &a.place);
+    let wrote = |field: Option<&String>| Wrote {
+        entity: entity.clone(),
+        id: id.to_owned(),
+        field: field.cloned(),
+        place: field.map_or(&effect.place, |name| place(name)).clone(),
+        text: String::new(),
+    };
+    let fields = effect.values.keys().chain(effect.links.keys()).map(Some);
+    made.then_some(None).into_iter().chain(fields).map(wrote).collect()
 }
 
 fn plain(wire: &serde_json::Value) -> Value {

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::rows::{Key, Kind, Meta, Owner, Planned, TimerRow, WorkRow};
-use super::{Command, Event, Guard, Knobs, Lane, Outcome, Programs, Reached};
+use super::{Command, Event, Guard, Knobs, Lane, Outcome, Programs, Reached, Wrote};
 use crate::ids::{LinkId, RunId};
 use crate::ledger::{Error, Rows};
 
@@ -82,6 +82,7 @@ pub(super) struct Context<'a> {
     /// Outside changes that a write of ours turns out to have covered.
     pub(super) covered: VecDeque<Covered>,
     reached: RefCell<BTreeSet<Reached>>,
+    wrote: Vec<Wrote>,
 }
 
 impl<'a> Context<'a> {
@@ -108,6 +109,7 @@ impl<'a> Context<'a> {
             transitions: VecDeque::new(),
             covered: VecDeque::new(),
             reached: RefCell::default(),
+            wrote: Vec::new(),
         }
     }
 
@@ -233,6 +235,13 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Notes what a system took, where somebody wants to know.
+    pub(super) fn wrote(&mut self, what: impl FnOnce() -> Vec<Wrote>) {
+        if self.knobs.trace {
+            self.wrote.extend(what());
+        }
+    }
+
     pub(super) fn next_task(&mut self) -> Option<Task> {
         let task = self.agenda.pop_front()?;
         self.listed.remove(&task);
@@ -243,7 +252,12 @@ impl<'a> Context<'a> {
         if let Some(meta) = self.meta.take() {
             self.put(Key::new(Kind::Meta).bytes(), &meta);
         }
-        let mut outcome = Outcome { commands: self.commands, reached: self.reached.into_inner(), ..Outcome::default() };
+        let mut outcome = Outcome {
+            commands: self.commands,
+            reached: self.reached.into_inner(),
+            wrote: self.wrote,
+            ..Outcome::default()
+        };
         for (lane, (deadline, priority)) in self.work {
             outcome.commands.push(Command::Work { lane, deadline, priority });
         }

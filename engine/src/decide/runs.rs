@@ -99,7 +99,13 @@ pub(super) fn react(cx: &mut Context<'_>, transition: &Transition) -> Result<(),
             }
             _ => continue,
         }
-        cx.reached(|| Reached::When(when.place.clone(), new_value(&transition.kind)));
+        cx.reached(|| {
+            let (old, new) = match &transition.kind {
+                TransitionKind::Changes { old, new, .. } => (Some(old.clone()), Some(new.clone())),
+                TransitionKind::Created | TransitionKind::Deleted => (None, None),
+            };
+            Reached::When { place: when.place.clone(), old, new }
+        });
         let id = begin(cx, &program, RunOf::When(index), vars, transition.at)?;
         // What an unfinished run makes or writes settles before the next reaction to it is decided.
         let busy = Key::new(Kind::Busy).entity(&transition.entity).text(&transition.id).bytes();
@@ -112,13 +118,6 @@ pub(super) fn react(cx: &mut Context<'_>, transition: &Transition) -> Result<(),
         }
     }
     Ok(())
-}
-
-fn new_value(kind: &TransitionKind) -> Option<Value> {
-    match kind {
-        TransitionKind::Changes { new, .. } => Some(new.clone()),
-        TransitionKind::Created | TransitionKind::Deleted => None,
-    }
 }
 
 pub(super) fn load(cx: &Context<'_>, id: RunId) -> Result<RunRow, Error> {

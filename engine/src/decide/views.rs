@@ -1,5 +1,6 @@
 //! Read-only views of the rows, for status pages, commands and tests. Plain structs; nothing is decided here.
 
+use dsl::program::Place;
 use serde::Serialize;
 
 use super::Programs;
@@ -199,18 +200,31 @@ pub fn runs(rows: &dyn Rows, programs: &Programs) -> Result<Vec<Run>, Error> {
 /// # Errors
 /// Where rows cannot be read.
 pub fn steps_of(rows: &dyn Rows, call: CallId) -> Result<Vec<Option<(usize, usize)>>, Error> {
+    let step = |run: RunRow| match run.what {
+        RunOf::Workflow(workflow) if run.stack.is_empty() => run.step.map(|step| (workflow, step)),
+        _ => None,
+    };
+    Ok(runs_of(rows, call)?.into_iter().map(|run| run.and_then(step)).collect())
+}
+
+/// The line of the rules for which each input of a call was sent; none where no run is behind it.
+///
+/// # Errors
+/// Where rows cannot be read.
+pub fn places_of(rows: &dyn Rows, call: CallId) -> Result<Vec<Option<Place>>, Error> {
+    let place = |run: RunRow| run.pending.map(|effect| effect.place);
+    Ok(runs_of(rows, call)?.into_iter().map(|run| run.and_then(place)).collect())
+}
+
+/// The run behind each input of a call.
+fn runs_of(rows: &dyn Rows, call: CallId) -> Result<Vec<Option<RunRow>>, Error> {
     let key = Key::new(Kind::Call).number(call.0).bytes();
     let Some(bytes) = rows.get(&key)? else { return Ok(Vec::new()) };
     let row: CallRow = decode(&key, &bytes)?;
-    let step = |item: &CallItem| {
+    let run = |item: &CallItem| {
         let Owner::Run(id) = item.owner else { return Ok(None) };
         let key = super::runs::key(id);
-        let Some(bytes) = rows.get(&key)? else { return Ok(None) };
-        let run: RunRow = decode(&key, &bytes)?;
-        Ok(match run.what {
-            RunOf::Workflow(workflow) if run.stack.is_empty() => run.step.map(|step| (workflow, step)),
-            _ => None,
-        })
+        rows.get(&key)?.map(|bytes| decode(&key, &bytes)).transpose()
     };
-    row.items.iter().map(step).collect()
+    row.items.iter().map(run).collect()
 }

@@ -2,8 +2,8 @@
 //!
 //! In: the trees, the program, the reports of all tests. Out: every part that counts, and whether it was seen.
 //! A line of `fields` is seen where an expectation that held looked at the value it wrote; a row of a table where a
-//! decision read it; a branch of a `when` where a change came to it; every other block where an action in it was
-//! decided. A block without actions, which is there to say that nothing happens, does not count, unless it is a
+//! decision read it; a word of a branch of a `when` where a change came to it by that branch; every other block where
+//! an action in it was decided. A block without actions, which is there to say that nothing happens, does not count, unless it is a
 //! branch for a stage.
 
 use std::collections::BTreeSet;
@@ -131,15 +131,27 @@ impl Of<'_> {
         if let Some(always) = &when.always {
             self.block(file, always, &format!("{head}: always"));
         }
+        let is = |name: &ast::Name, value: &Value| value.as_text() == Some(name.value.as_str());
         for branch in &when.branches {
-            let words: Vec<&str> = branch.to.iter().map(|word| word.value.as_str()).collect();
-            let came = |one: &&&Reached| match one {
-                Reached::When(at, Some(Value::Text(new))) => *at == place && words.contains(&new.as_str()),
-                _ => false,
-            };
-            let seen = self.reached.iter().any(|one| came(&one));
-            let at = self.place(file, branch.span);
-            self.parts.push(part("branch", &at, format!("{head}: to {}", words.join(", ")), seen));
+            for word in &branch.to {
+                // A branch `from a to b` has the changes from `a`, and no other branch has them.
+                let takes = |old: &Value| match &branch.from {
+                    Some(from) => is(from, old),
+                    None => !when.branches.iter().any(|other| {
+                        let to = other.to.iter().any(|name| name.value == word.value);
+                        to && other.from.as_ref().is_some_and(|from| is(from, old))
+                    }),
+                };
+                let seen = self.reached.iter().any(|one| match one {
+                    Reached::When { place: at, old: Some(old), new: Some(new) } => {
+                        *at == place && is(word, new) && takes(old)
+                    }
+                    _ => false,
+                });
+                let from = branch.from.as_ref().map_or_else(String::new, |from| format!("from {} ", from.value));
+                let at = self.place(file, word.span);
+                self.parts.push(part("branch", &at, format!("{head}: {from}to {}", word.value), seen));
+            }
             self.inside(file, &branch.block.actions, &head);
         }
         self.actions(file, &place, &when.actions, &head);
@@ -185,10 +197,7 @@ impl Of<'_> {
     fn actions(&mut self, file: FileId, place: &Place, actions: &[ast::Action], text: &str) {
         let own: Vec<&ast::Action> = actions.iter().filter(|action| acts(action)).collect();
         if !own.is_empty() {
-            let seen = own.iter().any(|action| {
-                let at = self.place(file, action.span);
-                self.reached.iter().any(|one| matches!(one, Reached::Action(place) if *place == at))
-            });
+            let seen = own.iter().any(|action| self.reached.contains(&Reached::Action(action.span)));
             self.parts.push(part("block", place, text.to_owned(), seen));
         }
         self.inside(file, actions, text);

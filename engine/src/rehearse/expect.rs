@@ -1,7 +1,7 @@
 //! What a test expects, held against what the systems hold and what the engine did.
 //!
 //! Always true: a failing expectation says what was there instead, at the value that is wrong, and names the rule
-//! lines that write it.
+//! lines that it comes from (see [`lines`](super::lines)).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,11 +9,12 @@ use dsl::ast::{RecordCount, StepState, WorkflowState};
 use dsl::decode::{decode_field, encode_field};
 use dsl::diagnostic::Problem;
 use dsl::program::test::{Expectation, Held, Test};
-use dsl::program::{Action, ActionKind, MappingKind, Op, Place, Program, Side};
+use dsl::program::{MappingKind, Side, Workflow};
 use dsl::schema::{EntityName, Type};
 use dsl::source::Span as Stretch;
 use dsl::value::Value;
 
+use super::lines::{self, Named};
 use super::test::{Failure, Run, Writer};
 use super::view::{Record, same};
 use super::world::{Called, World};
@@ -30,8 +31,8 @@ pub(super) struct Expected {
 struct Wrong {
     span: Stretch,
     was: String,
-    /// The field that was looked at.
-    field: Option<(EntityName, String)>,
+    /// The field or link that was looked at.
+    field: Option<(Record, String)>,
 }
 
 pub(super) fn check(run: &mut Run<'_>, expectation: &Expectation, span: Stretch) -> Result<Expected, String> {
@@ -44,18 +45,14 @@ pub(super) fn check(run: &mut Run<'_>, expectation: &Expectation, span: Stretch)
     }
 }
 
-fn failed(run: &Run<'_>, labels: Vec<(Stretch, String)>, writers: Vec<Writer>) -> Expected {
+fn failed(run: &Run<'_>, labels: Vec<(Stretch, String)>, named: Named) -> Expected {
     let message = format!("test \"{}\" failed", run.test.title);
     let mut labels = labels.into_iter();
     let (span, text) = labels.next().unwrap_or((run.test.span, "here".to_owned()));
     let problem =
         labels.fold(Problem::new("T0001", message, span, text), |problem, (span, text)| problem.label(span, text));
-    let help = writers.iter().map(|writer| {
-        let text = if writer.text.is_empty() { String::new() } else { format!("  `{}`", writer.text) };
-        format!("written by {}:{}{text}", writer.file, writer.line)
-    });
-    let problem = help.fold(problem, Problem::help);
-    Expected { failures: vec![Failure { problem, writers }], ..Expected::default() }
+    let problem = named.help.into_iter().fold(problem, Problem::help);
+    Expected { failures: vec![Failure { problem, writers: named.lines }], ..Expected::default() }
 }
 
 fn records(
@@ -85,7 +82,7 @@ fn records(
         let looked_at = looked_at.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
         return Ok(Expected { looked_at, ..Expected::default() });
     }
-    let (labels, fields) = match (matching.as_slice(), nearest) {
+    let (labels, named) = match (matching.as_slice(), nearest) {
         ([], Some((id, wrong))) => {
             let fields: Vec<_> = wrong.iter().filter_map(|wrong| wrong.field.clone()).collect();
             let mut labels: Vec<_> = wrong.into_iter().map(|wrong| (wrong.span, wrong.was)).collect();
@@ -94,25 +91,18 @@ fn records(
             {
                 text.push_str(&format!(" in {entity} {id}, which comes nearest"));
             }
-            (labels, fields)
+            (labels, lines::wrote(run, &fields))
         }
-        ([], None) => (vec![(span, format!("there is no {entity}"))], makes(values, entity)),
-        ([id], _) => (vec![(span, format!("there is one: {entity} {id}"))], makes(values, entity)),
+        ([], None) => (vec![(span, format!("there is no {entity}"))], lines::made(run, entity, &[])),
+        ([id], _) => (vec![(span, format!("there is one: {entity} {id}"))], lines::made(run, entity, &matching)),
         (several, _) => {
             let text = format!("there are {}: {entity} {}", several.len(), several.join(", "));
-            (vec![(span, text)], makes(values, entity))
+            (vec![(span, text)], lines::made(run, entity, &matching))
         }
     };
-    let writers: BTreeSet<Writer> =
-        fields.iter().flat_map(|(entity, field)| writers(run.program, entity, field)).collect();
-    let mut expected = failed(run, labels, writers.into_iter().collect());
+    let mut expected = failed(run, labels, named);
     add_incidents(run, &mut expected)?;
     Ok(expected)
-}
-
-fn makes(values: &[Held], entity: &EntityName) -> Vec<(EntityName, String)> {
-    let first = values.iter().find(|held| held.links.is_empty()).and_then(|held| held.field.clone());
-    first.map(|field| (entity.clone(), field)).into_iter().collect()
 }
 
 /// Where something waits for a person, that is the likeliest cause.
@@ -147,19 +137,19 @@ fn differences(run: &Run<'_>, record: &Record, values: &[Held]) -> Result<Vec<Wr
             };
             if !same {
                 let was = is.map_or_else(|| "leads to nothing".to_owned(), |id| format!("leads to {id}"));
-                let field = held.links.first().map(|link| (record.0.clone(), link.clone()));
+                let field = held.links.first().map(|link| (record.clone(), link.clone()));
                 wrong.push(Wrong { span: held.span, was, field });
             }
             continue;
         };
-        let named = (held.entity.clone(), field.clone());
         let Some(reached) = view.follow_all(record, &held.links) else {
             if !expected.is_empty() {
-                let link = held.links.first().map(|link| (record.0.clone(), link.clone()));
+                let link = held.links.first().map(|link| (record.clone(), link.clone()));
                 wrong.push(Wrong { span: held.span, was: "leads to nothing".to_owned(), field: link });
             }
             continue;
         };
+        let named = (reached.clone(), field.clone());
         if held.spelled {
             let is = view.wire(&reached, field);
             if is != encode_field(&expected) {
@@ -259,54 +249,6 @@ fn looked_at(run: &Run<'_>, record: &Record, values: &[Held]) -> Result<BTreeSet
     Ok(found)
 }
 
-/// Rule lines that write a field or link.
-pub(super) fn writers(program: &Program, entity: &EntityName, field: &str) -> Vec<Writer> {
-    let mut found = Vec::new();
-    for sync in &program.syncs {
-        for mapping in sync.fields.iter().filter(|mapping| !mapping.implicit) {
-            let writes = [Side::Left, Side::Right].into_iter().any(|side| {
-                let name = match &mapping.kind {
-                    MappingKind::Field { left, right, .. } => Some(if side == Side::Left { left } else { right }),
-                    MappingKind::Computed { target, .. } => Some(target),
-                    MappingKind::Link { left, right, .. } => if side == Side::Left { left } else { right }.last(),
-                };
-                mapping.direction.writes(side) && sync.entity(side) == entity && name.is_some_and(|name| name == field)
-            });
-            if writes {
-                found.push(writer(&mapping.place, &mapping.text));
-            }
-        }
-    }
-    let codes = program.whens.iter().map(|when| &when.code).chain(program.workflows.iter().map(|w| &w.code));
-    for action in codes.flat_map(|code| &code.ops).filter_map(|op| match op {
-        Op::Act(action) => Some(action),
-        _ => None,
-    }) {
-        found.extend(places(action, entity, field).into_iter().map(|place| writer(place, "")));
-    }
-    found
-}
-
-fn places<'a>(action: &'a Action, entity: &EntityName, field: &str) -> Vec<&'a Place> {
-    match &action.kind {
-        ActionKind::Create { entity: made, key, values, .. } if made == entity => {
-            let own = (key.0 == field).then_some(&action.place);
-            own.into_iter().chain(values.iter().filter(|v| v.name == field).map(|v| &v.place)).collect()
-        }
-        ActionKind::Update { entity: changed, values, .. } if changed == entity => {
-            values.iter().filter(|value| value.name == field).map(|value| &value.place).collect()
-        }
-        ActionKind::Set { entity: changed, assign, .. } if changed == entity && assign.name == field => {
-            vec![&assign.place]
-        }
-        _ => Vec::new(),
-    }
-}
-
-fn writer(place: &Place, text: &str) -> Writer {
-    Writer { file: place.file.clone(), line: place.line, text: text.to_owned() }
-}
-
 fn parked(run: &mut Run<'_>, entity: &EntityName, values: &[Held], span: Stretch) -> Result<Expected, String> {
     let incidents = views::incidents(run.world.rows()).map_err(|error| error.to_string())?;
     let links = views::links(run.world.rows()).map_err(|error| error.to_string())?;
@@ -339,7 +281,7 @@ fn parked(run: &mut Run<'_>, entity: &EntityName, values: &[Held], span: Stretch
         [one] => format!("only {} {} waits", one.entity, one.id),
         several => format!("{} others wait, but no such record", several.len()),
     };
-    let mut expected = failed(run, vec![(span, text)], Vec::new());
+    let mut expected = failed(run, vec![(span, text)], Named::default());
     add_incidents(run, &mut expected)?;
     Ok(expected)
 }
@@ -384,24 +326,25 @@ fn sent(
     };
     let all: Vec<&Called> =
         run.world.calls.iter().filter(|called| called.system == system && called.operation == operation).collect();
-    let holds = |called: &&&Called| wanted.iter().all(|(name, wanted)| same(&value(called, name), wanted));
+    let holds = |called: &&Called| wanted.iter().all(|(name, wanted)| same(&value(called, name), wanted));
     let count = all.iter().filter(|called| holds(called)).count() as u64;
-    let right = times.map_or(count > 0, |times| count == times);
-    if right {
+    if times.map_or(count > 0, |times| count == times) {
         return Ok(Expected::default());
     }
     let said = |called: &Called| {
         let named = wanted.keys().map(|name| format!("{name} {}", shown(&value(called, name), false)));
         named.collect::<Vec<_>>().join(", ")
     };
-    let others: Vec<String> = all.iter().filter(|called| !holds(called)).map(|called| said(called)).collect();
-    let was = match count {
+    let (right, others): (Vec<&Called>, Vec<&Called>) = all.into_iter().partition(|called| holds(called));
+    let was = match right.len() {
         0 => "was not sent".to_owned(),
         1 => "was sent once".to_owned(),
         n => format!("was sent {n} times"),
     };
-    let mut expected = failed(run, vec![(span, was)], Vec::new());
+    let named = lines::sent(run, system, operation, if right.is_empty() { &others } else { &right });
+    let mut expected = failed(run, vec![(span, was)], named);
     if !others.is_empty() {
+        let others: Vec<String> = others.into_iter().map(said).collect();
         let text = format!("{system}.{operation} was called with {}", others.join("; "));
         expected.failures.iter_mut().for_each(|failure| failure.problem.help.push(text.clone()));
     }
@@ -412,7 +355,8 @@ fn sent(
 fn workflow(run: &Run<'_>, index: usize, state: WorkflowState, span: Stretch) -> Result<Expected, String> {
     let name = &run.program.workflows[index].name;
     let runs = run.runs()?;
-    let states: Vec<&str> = runs.iter().filter(|run| run.rule == *name).map(|run| run.state.as_str()).collect();
+    let runs: Vec<_> = runs.iter().filter(|run| run.rule == *name).collect();
+    let states: Vec<&str> = runs.iter().map(|run| run.state.as_str()).collect();
     let fits = |is: &&&str| match state {
         WorkflowState::Running => matches!(**is, "running" | "waiting"),
         WorkflowState::Finished => **is == "finished",
@@ -426,9 +370,26 @@ fn workflow(run: &Run<'_>, index: usize, state: WorkflowState, span: Stretch) ->
         [one] => format!("it is {one}"),
         several => format!("there are {} runs: {}", several.len(), several.join(", ")),
     };
-    let mut expected = failed(run, vec![(span, was)], Vec::new());
+    let named = match runs.last() {
+        None => lines::starters(run.program, index),
+        Some(last) => stands(&run.program.workflows[index], last),
+    };
+    let mut expected = failed(run, vec![(span, was)], named);
     add_incidents(run, &mut expected)?;
     Ok(expected)
+}
+
+/// Where a run of a workflow is, and why it goes no further.
+fn stands(workflow: &Workflow, run: &views::Run) -> Named {
+    let step = run.step.as_ref().and_then(|name| workflow.code.steps.iter().find(|step| step.name == *name));
+    let mut named = match step {
+        Some(step) => Named::at(&step.place, &format!("step {}", step.name)),
+        None => Named::at(&workflow.place, &format!("workflow {}", workflow.name)),
+    };
+    if !run.detail.is_empty() {
+        named.help.push(format!("it is {}: {}", run.state, run.detail));
+    }
+    named
 }
 
 fn step_state(run: &Run<'_>, index: usize, step: usize, state: StepState, span: Stretch) -> Result<Expected, String> {
@@ -451,7 +412,14 @@ fn step_state(run: &Run<'_>, index: usize, step: usize, state: StepState, span: 
         [run, ..] if run.completed.contains(name) => "it was done".to_owned(),
         [run, ..] => format!("it was not done; the workflow is {}", run.state),
     };
-    let mut expected = failed(run, vec![(span, was)], Vec::new());
+    let named = match runs.first() {
+        None => lines::starters(run.program, index),
+        Some(first) if first.completed.contains(name) || first.undone.contains(name) => {
+            Named::at(&workflow.code.steps[step].place, &format!("step {name}"))
+        }
+        Some(first) => stands(workflow, first),
+    };
+    let mut expected = failed(run, vec![(span, was)], named);
     add_incidents(run, &mut expected)?;
     Ok(expected)
 }

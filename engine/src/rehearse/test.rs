@@ -5,6 +5,7 @@
 //! `when` lines start happens, and effects take no time of the test's.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -42,18 +43,18 @@ pub struct Report {
 pub struct Failure {
     /// What, for people and tools.
     pub problem: Problem,
-    /// Rule lines that write what was looked at.
+    /// Rule lines that wrote what was looked at; where none did, those that may.
     pub writers: Vec<Writer>,
 }
 
-/// A rule line that writes a field.
+/// A rule line that a failure is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Writer {
     /// File, relative to the rule set.
     pub file: String,
     /// Line from 1.
     pub line: u32,
-    /// Its text, where it is a line of a sync.
+    /// Its text, where it is a line of a sync or begins a step; otherwise empty.
     pub text: String,
 }
 
@@ -89,9 +90,13 @@ pub fn rehearse(program: &Arc<Program>, test: &Test) -> Report {
 }
 
 /// Runs tests side by side, on as many threads as there are cores, at most `threads`; the reports stand in the
-/// order of the tests.
+/// order of the tests. A test in which the engine breaks off has failed, and stops no other.
 #[must_use]
 pub fn rehearse_all(program: &Arc<Program>, tests: &[&Test], threads: usize) -> Vec<Report> {
+    side_by_side(tests, threads, &|test| rehearse(program, test))
+}
+
+fn side_by_side(tests: &[&Test], threads: usize, one: &(dyn Fn(&Test) -> Report + Sync)) -> Vec<Report> {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = threads.min(cores).min(tests.len()).max(1);
     let next = AtomicUsize::new(0);
@@ -102,13 +107,23 @@ pub fn rehearse_all(program: &Arc<Program>, tests: &[&Test], threads: usize) -> 
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(test) = tests.get(index) else { return };
-                    let report = rehearse(program, test);
+                    // Nothing of a world that broke off is used again.
+                    let report = catch_unwind(AssertUnwindSafe(|| one(test))).unwrap_or_else(|panic| {
+                        let why = format!("the engine broke off, which is a defect of it: {}", said(&*panic));
+                        broken(test, test.span, &why)
+                    });
                     done.lock().expect("nothing panics while it holds the reports").insert(index, report);
                 }
             });
         }
     });
     done.into_inner().expect("every thread has ended").into_values().collect()
+}
+
+/// What a panic said.
+fn said(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it gave no reason")
 }
 
 /// A test that cannot go on.
@@ -126,6 +141,16 @@ pub(super) struct Run<'a> {
     begun: bool,
     /// Subjects of what was expected to wait for a person.
     pub(super) accepted: BTreeSet<String>,
+    /// What the test itself changed, in order.
+    pub(super) edits: Vec<Edit>,
+}
+
+/// A field or link that the test itself changed.
+pub(super) struct Edit {
+    pub(super) record: Record,
+    pub(super) field: String,
+    /// How much systems had taken from the engine by then.
+    pub(super) after: usize,
 }
 
 impl<'a> Run<'a> {
@@ -140,7 +165,16 @@ impl<'a> Run<'a> {
         let start = moment(&midnight, minute)?;
         let knobs = Knobs { hold: Span(0), hold_bulk: Span(0), run_at_start: false, trace: true, ..Knobs::default() };
         let world = World::with(Arc::clone(program), start, knobs).map_err(|error| error.to_string())?;
-        Ok(Self { program, test, world, stage: Stage::new(start), midnight, begun: false, accepted: BTreeSet::new() })
+        Ok(Self {
+            program,
+            test,
+            world,
+            stage: Stage::new(start),
+            midnight,
+            begun: false,
+            accepted: BTreeSet::new(),
+            edits: Vec::new(),
+        })
     }
 
     fn line(&mut self, line: &Line, span: Stretch) -> Result<Option<Expected>, String> {
@@ -227,6 +261,10 @@ impl<'a> Run<'a> {
 
     fn edit(&mut self, (entity, id): &Record, content: &Content) -> Result<(), String> {
         let now = self.world.now();
+        let after = self.world.wrote().len();
+        for field in content.values.keys().chain(content.links.keys()) {
+            self.edits.push(Edit { record: (entity.clone(), id.clone()), field: field.clone(), after });
+        }
         let system = &self.program.systems[&entity.system];
         self.world.twins[&entity.system].edit(&system.lock, &entity.entity, id, content, now)
     }
@@ -335,4 +373,29 @@ fn moment(midnight: &jiff::Zoned, minute: u32) -> Result<Moment, String> {
     let (hour, minute) = time.map_err(|error| error.to_string())?;
     let at = midnight.with().hour(hour).minute(minute).build().map_err(|error| error.to_string())?;
     Ok(Moment(at.timestamp().as_millisecond()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_in_which_the_engine_breaks_off_fails_and_the_others_go_on() {
+        let test = |title: &str| Test {
+            title: title.to_owned(),
+            lines: Vec::new(),
+            place: Default::default(),
+            span: Default::default(),
+        };
+        let (one, two, three) = (test("one"), test("two"), test("three"));
+        let reports = side_by_side(&[&one, &two, &three], 2, &|test| {
+            assert_ne!(test.title, "two", "broken on purpose");
+            Report::default()
+        });
+        let failures: Vec<usize> = reports.iter().map(|report| report.failures.len()).collect();
+        assert_eq!(failures, [0, 1, 0]);
+        let problem = &reports[1].failures[0].problem;
+        assert_eq!(problem.code, "T0001");
+        assert!(problem.labels[0].text.contains("broken on purpose"), "{problem:?}");
+    }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use connectors::port::{Answer, Connector, Delivery, Request, Verb, Wire};
-use dsl::program::Program;
+use dsl::program::{Place, Program};
 use dsl::schema::Lock;
 use dsl::value::{Moment, Span};
 use futures_util::FutureExt;
@@ -17,7 +17,7 @@ use sandbox::mail::Mail;
 
 use super::shared::Shared;
 use super::twins::Twin;
-use crate::decide::{Event, Input, Knobs, Programs, Reached, Source, next_timer, views};
+use crate::decide::{Event, Input, Knobs, Programs, Reached, Source, Wrote, next_timer, views};
 use crate::ids::CallId;
 use crate::ledger::{Ledger, Rows};
 use crate::shell::{Core, Error, Release};
@@ -63,6 +63,8 @@ pub struct Called {
     pub values: BTreeMap<String, Wire>,
     /// When.
     pub at: Moment,
+    /// The line of the rules that it was sent for.
+    pub place: Option<Place>,
     /// The idempotency key; a call without effect of its own repeats one.
     key: String,
 }
@@ -162,6 +164,12 @@ impl World {
     #[must_use]
     pub fn reached(&self) -> &BTreeSet<Reached> {
         self.core.reached()
+    }
+
+    /// What systems took, in order, where [`Knobs::trace`] is set.
+    #[must_use]
+    pub fn wrote(&self) -> &[Wrote] {
+        self.core.wrote()
     }
 
     pub(super) fn core(&mut self) -> &mut Core {
@@ -364,6 +372,8 @@ impl World {
                 Some(StepFault::Until(until)) => now < *until,
             });
         }
+        let operation = matches!(request.verb, Verb::Operation { .. });
+        let places = if operation { views::places_of(&self.ledger, call)? } else { Vec::new() };
         let inputs = request.inputs.iter().zip(&fails).filter(|(_, fails)| !**fails).map(|(input, _)| input.clone());
         let asked = Request { verb: request.verb.clone(), inputs: inputs.collect() };
         let mut answers = if asked.inputs.is_empty() {
@@ -373,7 +383,7 @@ impl World {
         }
         .into_iter();
         let mut all = Vec::with_capacity(fails.len());
-        for (input, fails) in request.inputs.iter().zip(fails) {
+        for (index, (input, fails)) in request.inputs.iter().zip(fails).enumerate() {
             if fails {
                 all.push(Answer::Retry { after: None, cause: "it fails, as the test says".to_owned() });
                 continue;
@@ -388,6 +398,7 @@ impl World {
                     operation: name.clone(),
                     values: input.values.clone(),
                     at: now,
+                    place: places.get(index).cloned().flatten(),
                     key: input.key.clone(),
                 });
             }

@@ -17,7 +17,7 @@ use dsl::value::Moment;
 use crate::clock::Now;
 use crate::decide::rows::{Key, Kind};
 use crate::decide::{
-    self, Command, Event, Guard, Input, Knobs, Known, Lane, LaneKind, Outcome, Pair, Programs, Reached,
+    self, Command, Event, Guard, Input, Knobs, Known, Lane, LaneKind, Outcome, Pair, Programs, Reached, Wrote,
 };
 use crate::gate::{Gate, Poll, Reach, Reaches};
 use crate::ids::CallId;
@@ -112,6 +112,7 @@ pub struct Core {
     timer: Option<Moment>,
     counts: Counts,
     reached: BTreeSet<Reached>,
+    wrote: Vec<Wrote>,
 }
 
 impl std::fmt::Debug for Core {
@@ -169,6 +170,7 @@ impl Core {
             timer,
             counts: Counts::default(),
             reached: BTreeSet::new(),
+            wrote: Vec::new(),
         };
         for call in unanswered {
             let cause = "the engine was restarted before an answer came".to_owned();
@@ -197,6 +199,7 @@ impl Core {
         let outcome = self.decided(input)?;
         self.counts.inputs += 1;
         self.reached.extend(outcome.reached);
+        self.wrote.extend(outcome.wrote);
         let mut round = beside;
         round.changes.extend(outcome.round.changes);
         round.records.extend(outcome.round.records);
@@ -416,6 +419,12 @@ impl Core {
     #[must_use]
     pub fn reached(&self) -> &BTreeSet<Reached> {
         &self.reached
+    }
+
+    /// What systems took so far, in order, where [`Knobs::trace`] is set.
+    #[must_use]
+    pub fn wrote(&self) -> &[Wrote] {
+        &self.wrote
     }
 
     /// Blocks until all that was appended is durable.

@@ -48,8 +48,11 @@ fn a_failing_expectation_shows_what_was_there_and_which_line_wrote_it() {
         String::from_utf8_lossy(&done.stdout).trim().to_owned()
     };
     git(&["init", "-q"]);
+    folder.spoil("contacts.rules", "<-> firstname\n", "<-> firstname  as trimmed\n");
     git(&["add", "."]);
     git(&["commit", "-qm", "rules"]);
+    folder.spoil("contacts.rules", "<-> firstname  as trimmed\n", "<-> firstname\n");
+    git(&["commit", "-qam", "names as they are"]);
     let commit = git(&["rev-parse", "--short=7", "HEAD"]);
     let text = folder.run(&["test", "--filter", "trimmed"], 1);
     for part in [
@@ -58,7 +61,7 @@ fn a_failing_expectation_shows_what_was_there_and_which_line_wrote_it() {
         "[mine.test.rules:4:28]",
         "was \" Ada\"",
         "written by contacts.rules:12  `firstName <-> firstname`",
-        &format!("contacts.rules:12 was last changed in commit {commit} ("),
+        &format!("contacts.rules:12 had the transform `as trimmed` until commit {commit} ("),
         "0 passed, 1 failed",
     ] {
         assert!(text.contains(part), "{part:?} is missing in:\n{text}");
@@ -75,6 +78,68 @@ fn a_record_too_many_and_one_too_few_are_named() {
     let text =
         fails("test \"none\" {\n  when 1 day passes\n  expect one crm.Contact { email = \"a@example.com\" }\n}\n");
     assert!(text.contains("there is no crm.Contact"), "{text}");
+}
+
+/// A won deal and a user, and what is expected of them.
+fn won(expect: &str) -> String {
+    format!(
+        "test \"won\" {{\n  given app.User {{ email = \"a@example.com\" }}\n  given deal = crm.Deal {{ dealname = \"A\", dealstage = negotiation, amount = 49.00, contact.email = \"a@example.com\" }}\n  when deal.dealstage becomes closedwon\n  expect {expect}\n}}\n"
+    )
+}
+
+#[test]
+fn only_the_line_that_wrote_a_value_is_named() {
+    // A sync writes the stage of a subscription's deal as well, and did not here.
+    let text = fails(&won("one app.Subscription { price = 50.00 }"));
+    assert!(text.contains("was 49") && text.contains("written by deals.rules:42\n"), "{text}");
+    let text = fails(&won("one app.Subscription { stage = proposal }"));
+    assert!(text.contains("written by deals.rules:43\n") && !text.contains("deals.rules:36"), "{text}");
+    let text = fails(&won("no app.Subscription"));
+    assert!(text.contains("made by deals.rules:39\n"), "{text}");
+}
+
+#[test]
+fn where_no_line_wrote_a_value_those_that_may_are_named_as_such() {
+    let given = "test \"still\" {\n  given app.User { email = \"a@example.com\" }\n  given contact = crm.Contact { email = \"a@example.com\", phone = \"1\" }\n";
+    let text = fails(&format!("{given}  when 1 day passes\n  expect one crm.Contact {{ phone = \"2\" }}\n}}\n"));
+    assert!(
+        text.contains("no rule wrote crm.Contact.phone; this line may: contacts.rules:14  `phone <-> phone`")
+            && !text.contains("written by"),
+        "{text}"
+    );
+    // What the test itself changes is nobody's line, even where a line wrote it before.
+    let text = fails(
+        "test \"mine\" {\n  given user = app.User { email = \"a@example.com\", firstName = \"Ada\" }\n  when sync Contacts runs\n  when user.firstName becomes \"Eve\"\n  expect one app.User { firstName = \"Ada\" }\n}\n",
+    );
+    assert!(text.contains("no rule wrote app.User.firstName after the test changed it"), "{text}");
+    let text = fails("test \"none\" {\n  when 1 day passes\n  expect one crm.Note { source_id = \"x\" }\n}\n");
+    assert!(text.contains("no rule made a crm.Note; these lines may: "), "{text}");
+}
+
+#[test]
+fn a_call_that_was_or_was_not_sent_names_its_line() {
+    let text = fails(&won("call app.activateSubscription 2 times"));
+    assert!(text.contains("was sent once") && text.contains("sent by deals.rules:45\n"), "{text}");
+    let text = fails(&won("call app.activateSubscription { subscriptionId = \"other\" } once"));
+    assert!(text.contains("was not sent") && text.contains("sent by deals.rules:45\n"), "{text}");
+    let text = fails(&won("call app.cancelSubscription once"));
+    assert!(text.contains("no rule sent app.cancelSubscription; this line may: deals.rules:49\n"), "{text}");
+}
+
+#[test]
+fn a_workflow_or_step_that_is_not_as_expected_names_its_line() {
+    let text = fails(&won("workflow FeedbackSurvey finished"));
+    assert!(
+        text.contains("it never began")
+            && text.contains("no rule started FeedbackSurvey; this line may: deals.rules:50"),
+        "{text}"
+    );
+    let text = fails(&won("workflow Onboarding finished"));
+    assert!(text.contains("see onboarding.rules:") && text.contains("until "), "{text}");
+    let text = fails(&won("step Onboarding.check_in done"));
+    assert!(text.contains("see onboarding.rules:"), "{text}");
+    let text = fails(&won("step Onboarding.welcome undone"));
+    assert!(text.contains("`step welcome`"), "{text}");
 }
 
 #[test]
@@ -156,6 +221,92 @@ fn too_little_coverage_fails_and_says_how_much_there_is() {
     assert!(err.starts_with("T0002 the tests of rules have seen ") && err.contains("90 % are asked for"), "{err}");
     let out = String::from_utf8_lossy(&output.stdout);
     assert!(out.contains("not seen: contacts.rules:12  sync Contacts: firstName <-> firstname"), "{out}");
+}
+
+/// Parts that no test has seen, of the reactions in `rules` with `test` as the only test.
+fn not_seen(rules: &str, test: &str) -> Vec<String> {
+    let folder = with(test);
+    std::fs::write(folder.rules.join("mine.rules"), rules).expect("written");
+    let report = folder.run(&["test", "--filter", "mine", "--coverage", "--json"], 0);
+    let report: Value = serde_json::from_str(&report).expect("JSON");
+    let parts = report["coverage"]["not_seen"].as_array().expect("a list");
+    let mine = parts.iter().filter(|part| part["file"] == "mine.rules");
+    mine.map(|part| part["text"].as_str().expect("a text").rsplit(": ").next().expect("a part").to_owned()).collect()
+}
+
+#[test]
+fn two_blocks_on_one_line_are_seen_one_by_one() {
+    let notify = |text: &str| format!("notify role \"sales-manager\" \"{text}\" accept duplicates");
+    let rules = format!(
+        "when app.User changes phone as user {{\n  if user.company is empty {{ {} }} otherwise {{ {} }}\n}}\n",
+        notify("a"),
+        notify("b")
+    );
+    let test = |company: &str| {
+        format!(
+            "test \"mine\" {{\n  given user = app.User {{ email = \"a@example.com\", company = {company} }}\n  when user.phone becomes \"1\"\n  expect notice to role \"sales-manager\" once\n}}\n"
+        )
+    };
+    assert_eq!(not_seen(&rules, &test("empty")), ["otherwise"]);
+    assert_eq!(not_seen(&rules, &test("\"Acme\"")), ["if"]);
+}
+
+#[test]
+fn a_branch_has_a_part_for_each_word_and_sees_only_its_own_changes() {
+    let notify = |text: &str| format!("notify role \"customer-success\" \"{text}\" accept duplicates");
+    let rules = format!(
+        "when crm.Deal changes dealstage as moved {{\n  from proposal to negotiation {{ {} }}\n  to negotiation {{ {} }}\n  to appointment, qualification, proposal, closedwon, closedlost {{ nothing }}\n}}\n",
+        notify("up"),
+        notify("other")
+    );
+    let test = |stage: &str| {
+        format!(
+            "test \"mine\" {{\n  given deal = crm.Deal {{ dealname = \"A\", dealstage = {stage} }}\n  when deal.dealstage becomes negotiation\n  when deal.dealstage becomes qualification\n  expect notice to role \"customer-success\" once\n}}\n"
+        )
+    };
+    let others = ["to appointment", "to closedlost", "to closedwon", "to proposal"];
+    let seen = |stage: &str| {
+        let mut parts = not_seen(&rules, &test(stage));
+        parts.sort();
+        parts
+    };
+    // The block of a branch counts beside its words, under the name of the reaction.
+    let of = |branch: &str| {
+        let mut all: Vec<String> = others.iter().map(|part| (*part).to_owned()).collect();
+        all.push(branch.to_owned());
+        all.sort();
+        all
+    };
+    assert_eq!(seen("appointment"), of("from proposal to negotiation"));
+    assert_eq!(seen("proposal"), of("to negotiation"));
+}
+
+#[test]
+fn too_little_coverage_stands_in_every_report() {
+    let folder = Folder::new();
+    let arguments = ["test", "--filter", "ticket", "--coverage=90"];
+    let report: Value = serde_json::from_str(&folder.run(&[&arguments[..], &["--json"]].concat(), 1)).expect("JSON");
+    assert_eq!((&report["failed"], &report["findings"][0]["code"]), (&0.into(), &"T0002".into()), "{report}");
+    assert_eq!(report["findings"][0]["file"], "activities.rules");
+    let text = folder.run(&[&arguments[..], &["--format", "junit"]].concat(), 1);
+    assert!(
+        text.contains("failures=\"1\"") && text.contains("<testcase classname=\"coverage\" name=\"rules\"><failure"),
+        "{text}"
+    );
+}
+
+#[test]
+fn rules_that_do_not_hold_stand_in_every_report() {
+    let folder = Folder::new();
+    folder.spoil("contacts.rules", "firstName ", "fristName ");
+    let report: Value = serde_json::from_str(&folder.run(&["test", "--json"], 1)).expect("JSON");
+    assert_eq!((&report["schema"], &report["passed"], &report["tests"]), (&1.into(), &0.into(), &Value::Array(vec![])));
+    assert_eq!(
+        (&report["findings"][0]["code"], &report["findings"][0]["file"]),
+        (&"E0101".into(), &"contacts.rules".into())
+    );
+    let text = folder.run(&["test", "--format", "junit"], 1);
+    assert!(text.starts_with("<?xml") && text.contains("E0101"), "{text}");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use connectors::port::{Answer, Observed, Refusal};
 use dsl::eval::canonical;
-use dsl::program::Side;
+use dsl::program::{Place, Side};
 use dsl::schema::EntityName;
 use dsl::value::Span;
 
@@ -16,7 +16,7 @@ use crate::decide::identity::{self, Rule};
 use crate::decide::observe::{How, covered, key, observe};
 use crate::decide::reads::{self, Need};
 use crate::decide::rows::{LinkRow, LinkState, SeenValue, TimerRow, Waiter, Written, slot};
-use crate::decide::{Event, Lane, LaneKind};
+use crate::decide::{Event, Lane, LaneKind, Wrote};
 use crate::ids::LinkId;
 use crate::ledger::Error;
 
@@ -42,6 +42,7 @@ pub(in crate::decide) fn answered(
             let record = observed.id.clone();
             let asked = link.id(side).cloned();
             let told = acknowledged(&rule, &entity, writes, observed);
+            cx.wrote(|| lines(&rule, &entity, &record, creating, writes));
             if creating {
                 link.creates += 1;
                 if link.id(side).is_none() {
@@ -176,6 +177,23 @@ pub(in crate::decide) fn answered(
     }
     cx.task(Task::Link(id));
     Ok(())
+}
+
+/// The lines that what a write wrote came from.
+fn lines(rule: &Rule, entity: &EntityName, id: &str, made: bool, writes: &[Written]) -> Vec<Wrote> {
+    let wrote = |field: Option<&String>, place: &Place, text: &str| Wrote {
+        entity: entity.clone(),
+        id: id.to_owned(),
+        field: field.cloned(),
+        place: place.clone(),
+        text: text.to_owned(),
+    };
+    let line = |write: &Written| {
+        let mapping = rule.fields.iter().find(|mapping| mapping.text == write.mapping);
+        wrote(Some(&write.field), mapping.map_or(&rule.place, |mapping| &mapping.place), &write.mapping)
+    };
+    let record = made.then(|| wrote(None, &rule.place, &format!("sync {}", rule.name)));
+    record.into_iter().chain(writes.iter().map(line)).collect()
 }
 
 /// What was seen of the written fields while the write was on its way has been covered by it.
