@@ -1,6 +1,7 @@
 //! The admin API: what the engine does and what needs a person, as JSON and as figures; reload and repairs.
 //!
-//! Always true: it reads beside the loop, or between two inputs for a moment; it writes nothing but inputs.
+//! Always true: it reads beside the loop, or between two inputs for a moment; it writes nothing but inputs, and copies
+//! of the ledger where it is asked for one.
 //! Without a token it listens on loopback only (the configuration refuses anything else). Errors are
 //! `application/problem+json` (RFC 9457).
 

@@ -22,6 +22,7 @@ mod findings;
 mod fix;
 mod fmt;
 mod graph;
+mod ledger;
 mod lists;
 mod lsp;
 mod operate;
@@ -84,6 +85,13 @@ enum Command {
     Backfill(operate::Backfill),
     /// Load the rules again; a set that does not hold is refused.
     Reload(operate::Reload),
+    /// Copy all durable state, while the daemon runs or not.
+    Backup(ledger::Backup),
+    /// Put a copy where there is no state.
+    Restore(ledger::Restore),
+    /// Look into the durable state.
+    #[command(subcommand)]
+    Ledger(ledger::Command),
     /// Look into webhook deliveries.
     #[command(subcommand)]
     Webhook(webhook::Command),
@@ -131,6 +139,9 @@ pub fn main() -> u8 {
         Command::Resolve(arguments) => operate::resolve(arguments),
         Command::Backfill(arguments) => operate::backfill(arguments),
         Command::Reload(arguments) => operate::reload(&arguments),
+        Command::Backup(arguments) => ledger::backup(&arguments),
+        Command::Restore(arguments) => ledger::bring_back(&arguments),
+        Command::Ledger(command) => ledger::run(&command),
         Command::Webhook(command) => webhook::run(&command),
         Command::Config(command) => config::run(&command),
         Command::Schema(command) => schema::run(&command),

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::views::{self, OperatorRequest, Why};
+use super::views::{self, BackupRequest, Checked, OperatorRequest, Why};
 use super::{Admin, Inner};
 use crate::decide::views as rows;
 
@@ -31,6 +31,8 @@ pub fn router(admin: Admin) -> Router {
         .route("/api/v1/history", get(history))
         .route("/api/v1/reload", post(reload))
         .route("/api/v1/operator", post(operator))
+        .route("/api/v1/backup", post(backup))
+        .route("/api/v1/ledger", get(ledger))
         .route_layer(middleware::from_fn_with_state(admin.clone(), guard));
     Router::new()
         .route("/healthz", get(|| async { "alive\n" }))
@@ -218,6 +220,27 @@ async fn operator(State(admin): State<Admin>, body: Bytes) -> Response {
     match admin.0.handle.operate(&request.who, request.command).await {
         Ok(()) => json_body(&json!({"schema": 1, "accepted": true})),
         Err(reason) => unavailable(&reason),
+    }
+}
+
+/// Copies the ledger into a folder of this machine, while rounds go on.
+async fn backup(State(admin): State<Admin>, body: Bytes) -> Response {
+    let to = match serde_json::from_slice::<BackupRequest>(&body) {
+        Ok(request) if request.to.is_absolute() => request.to,
+        Ok(_) => return problem(StatusCode::BAD_REQUEST, "`to` must be an absolute path"),
+        Err(error) => return problem(StatusCode::BAD_REQUEST, &format!("say where to: {error}")),
+    };
+    match beside(&admin, move |inner| inner.reader.backup(&to)).await {
+        Ok(round) => json_body(&json!({"schema": 1, "round": round})),
+        Err(refusal) => refusal,
+    }
+}
+
+/// What the ledger holds and what is wrong with it.
+async fn ledger(State(admin): State<Admin>) -> Response {
+    match beside(&admin, |inner| inner.reader.check()).await {
+        Ok(report) => json_body(&Checked { schema: 1, report }),
+        Err(refusal) => refusal,
     }
 }
 

@@ -246,6 +246,23 @@ fn resident() -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1_024)
 }
 
+/// Where a copy of the ledger goes.
+#[derive(Debug, Deserialize)]
+pub(super) struct BackupRequest {
+    /// A folder that does not exist or is empty, by its absolute path.
+    pub(super) to: std::path::PathBuf,
+}
+
+/// What the ledger holds.
+#[derive(Debug, Serialize)]
+pub(super) struct Checked {
+    /// Form of this answer.
+    pub(super) schema: u32,
+    /// Figures and problems.
+    #[serde(flatten)]
+    pub(super) report: crate::ledger::Report,
+}
+
 /// An operator's command over HTTP.
 #[derive(Debug, Deserialize)]
 pub(super) struct OperatorRequest {

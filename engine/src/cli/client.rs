@@ -22,6 +22,18 @@ pub(super) struct Reach {
     token_env: String,
 }
 
+impl Reach {
+    /// The engine.yaml that was named.
+    pub(super) fn config(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
+    /// A daemon was named by its address, so engine.yaml here may not be its own.
+    pub(super) fn elsewhere(&self) -> bool {
+        self.admin.is_some()
+    }
+}
+
 /// The file that is meant where none is named: `engine.yaml` here, or in `rules/`.
 pub(super) fn config_path(given: Option<&Path>) -> PathBuf {
     let here = Path::new("engine.yaml");
@@ -63,11 +75,16 @@ impl Error {
 
 /// Asks `GET path` or, with a body, `POST path`.
 pub(super) fn ask(reach: &Reach, path: &str, body: Option<&Json>) -> Result<Json, Error> {
+    ask_within(reach, path, body, Duration::from_secs(60))
+}
+
+/// The same for what may take the daemon long.
+pub(super) fn ask_within(reach: &Reach, path: &str, body: Option<&Json>, patience: Duration) -> Result<Json, Error> {
     let (base, token) = address(reach)?;
     let url = format!("{base}{path}");
     let away = |reason: String| Error::Away { url: base.clone(), reason };
     let asked = async {
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(60)).no_proxy().build()?;
+        let client = reqwest::Client::builder().timeout(patience).no_proxy().build()?;
         let mut request = match body {
             Some(body) => {
                 client.post(&url).header(http::header::CONTENT_TYPE, "application/json").body(body.to_string())

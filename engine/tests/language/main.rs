@@ -5,3 +5,4 @@ mod folder;
 mod readme;
 mod rehearsal;
 mod schema;
+mod state;

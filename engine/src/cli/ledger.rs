@@ -1,0 +1,227 @@
+//! `engine backup`, `restore` and `ledger check`: a copy of all durable state, its way back, and whether it is whole.
+//!
+//! Always true: a ledger that a daemon has open is copied and checked by that daemon; nothing that is there already is
+//! written over.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+
+use super::Output;
+use super::client::{self, Reach};
+use crate::config::{self, Config};
+use crate::ledger::{self, Disk, Settings, check, restore};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Backup {
+    /// The folder for the copy; it must not exist or be empty.
+    #[arg(value_name = "FOLDER")]
+    to: PathBuf,
+    #[command(flatten)]
+    reach: Reach,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Restore {
+    /// A copy that `engine backup` made.
+    #[arg(value_name = "FOLDER")]
+    from: PathBuf,
+    /// engine.yaml, which says where the state lies; `engine.yaml`, or `rules/engine.yaml` where that is not there.
+    #[arg(long)]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Read every frame and every row, and say what is wrong; exit 1 if anything is.
+    Check(Check),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Check {
+    #[command(flatten)]
+    reach: Reach,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Why it could not be done.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+enum Error {
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Config(#[from] config::Error),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Ledger(#[from] ledger::Error),
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Daemon(#[from] client::Error),
+    #[error("the state folder {state} is in use by another engine, which cannot be asked")]
+    #[diagnostic(code(ledger::held), help("start it, name its address with `--admin`, or stop it"))]
+    Held { state: String, source: Box<client::Error> },
+    #[error("there is no ledger in {0}")]
+    #[diagnostic(code(ledger::none), help("`state` in engine.yaml says where it lies; `engine run` makes it"))]
+    NoLedger(String),
+    #[error("cannot make an absolute path of {path}: {source}")]
+    #[diagnostic(code(ledger::path))]
+    Path { path: String, source: std::io::Error },
+}
+
+impl Error {
+    /// 1 where it was refused, 2 where it could not be tried; said on stderr.
+    fn exit(&self) -> u8 {
+        let refused = match self {
+            Self::Daemon(error) => return error.exit(),
+            Self::Ledger(ledger::Error::Damaged { .. }) => true,
+            Self::Ledger(ledger::Error::Io { source, .. }) => source.kind() == std::io::ErrorKind::AlreadyExists,
+            _ => false,
+        };
+        super::could_not_run(self);
+        if refused { 1 } else { 2 }
+    }
+}
+
+/// The longest that a daemon may take to copy or check its ledger.
+const PATIENCE: Duration = Duration::from_secs(6 * 60 * 60);
+
+pub(super) fn backup(arguments: &Backup) -> u8 {
+    match copied(arguments) {
+        Ok(round) => {
+            let to = arguments.to.display().to_string();
+            if arguments.output.json() {
+                say!("{}", json!({"schema": 1, "backup": to, "round": round}));
+            } else {
+                say!("{to} holds every round up to {round}, and was read back whole");
+            }
+            0
+        }
+        Err(error) => error.exit(),
+    }
+}
+
+fn copied(arguments: &Backup) -> Result<u64, Error> {
+    // A daemon has a working folder of its own.
+    let path_of = |source| Error::Path { path: arguments.to.display().to_string(), source };
+    let to = std::path::absolute(&arguments.to).map_err(path_of)?;
+    let asked = || {
+        let body = json!({"to": to});
+        client::ask_within(&arguments.reach, "/api/v1/backup", Some(&body), PATIENCE)
+    };
+    working("copying the ledger");
+    if arguments.reach.elsewhere() {
+        return Ok(round(&asked()?));
+    }
+    let state = existing(arguments.reach.config())?;
+    match Disk::open(&state, Settings::default(), Box::new(|_| ())) {
+        Ok(disk) => Ok(disk.reader().backup(&to)?.0),
+        Err(ledger::Error::Locked { .. }) => Ok(round(&asked().map_err(held(&state))?)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn round(answer: &Json) -> u64 {
+    answer["round"].as_u64().unwrap_or_default()
+}
+
+/// Why whoever has the ledger did not do what was asked.
+fn held(state: &Path) -> impl FnOnce(client::Error) -> Error {
+    let state = state.display().to_string();
+    move |error| match error {
+        client::Error::Away { .. } => Error::Held { state, source: Box::new(error) },
+        error => error.into(),
+    }
+}
+
+/// The state folder, which must be there: looking for a ledger must not make one.
+fn existing(given: Option<&Path>) -> Result<PathBuf, Error> {
+    let state = Config::read(&client::config_path(given))?.state;
+    if ledger::journal_folder(&state).is_dir() {
+        return Ok(state);
+    }
+    Err(Error::NoLedger(state.display().to_string()))
+}
+
+pub(super) fn bring_back(arguments: &Restore) -> u8 {
+    let restored = || {
+        let state = Config::read(&client::config_path(arguments.config.as_deref()))?.state;
+        working("copying the ledger");
+        Ok::<_, Error>((restore(&arguments.from, &state)?.0, state))
+    };
+    match restored() {
+        Ok((round, state)) => {
+            let state = state.display().to_string();
+            if arguments.output.json() {
+                say!("{}", json!({"schema": 1, "state": state, "round": round}));
+            } else {
+                say!("{state} holds every round up to {round}, and was read back whole; `engine run` goes on from it");
+            }
+            0
+        }
+        Err(error) => error.exit(),
+    }
+}
+
+pub(super) fn run(command: &Command) -> u8 {
+    let Command::Check(arguments) = command;
+    let report = match checked(&arguments.reach) {
+        Ok(report) => report,
+        Err(error) => return error.exit(),
+    };
+    let problems = report["problems"].as_array().map_or(0, Vec::len);
+    if arguments.output.json() {
+        say!("{report}");
+    } else {
+        let figure = |name: &str| report[name].as_u64().unwrap_or_default();
+        say!(
+            "journal: {} segments, {} frames, {} rounds ({} to {}), {} records",
+            figure("segments"),
+            figure("frames"),
+            figure("rounds"),
+            figure("oldest"),
+            figure("last"),
+            figure("records")
+        );
+        say!("rows: {}, of round {}", figure("rows"), figure("applied"));
+        for problem in report["problems"].as_array().into_iter().flatten() {
+            say!("wrong: {}", problem.as_str().unwrap_or_default());
+        }
+        match problems {
+            0 => say!("the ledger is whole"),
+            1 => say!("1 problem"),
+            n => say!("{n} problems"),
+        }
+    }
+    u8::from(problems > 0)
+}
+
+fn checked(reach: &Reach) -> Result<Json, Error> {
+    working("reading the ledger");
+    let asked = || client::ask_within(reach, "/api/v1/ledger", None, PATIENCE);
+    if reach.elsewhere() {
+        return Ok(asked()?);
+    }
+    let state = existing(reach.config())?;
+    match check(&state) {
+        Ok(report) => {
+            let mut told = serde_json::to_value(report).expect("a report is plain data");
+            told["schema"] = json!(1);
+            Ok(told)
+        }
+        Err(ledger::Error::Locked { .. }) => asked().map_err(held(&state)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Says to somebody who waits what takes so long.
+fn working(what: &str) {
+    if std::io::stderr().is_terminal() {
+        eprintln!("engine: {what} …");
+    }
+}
