@@ -147,14 +147,12 @@ fn beyond_a_limit_its_code_is_told_as_the_page_shows_and_at_the_limit_nothing() 
 
 #[test]
 fn a_page_without_examples_shows_what_is_told() {
-    // Told by commands that look at two versions of the rules, or at a live system.
-    let elsewhere = ["E0903", "P0301", "P0601"];
     let bare: Vec<&str> = CODES
         .iter()
         .filter(|code| blocks(code.page, "rules").is_empty() && blocks(code.page, "text").is_empty())
         .map(|code| code.code)
         .collect();
-    assert_eq!(bare, elsewhere);
+    assert!(bare.is_empty(), "{bare:?} show neither examples nor what is told");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The registry of codes: never reused, never renumbered, each with a page.
 //!
-//! `E` stops the load, `W` does not, `T` comes from tests, `P` from plan and diff. 00 text, 01 names, 02 types and
+//! `E` stops the load, `W` does not, `T` comes from tests. `P` is kept for findings about a change of rules, P0301 (it
+//! loses data) and P0601 (it strands running instances) among them: nothing compares two rule sets yet, and a page
+//! for what nobody can be told would be a promise. 00 text, 01 names, 02 types and
 //! missing values, 03 direction, transforms and links, 04 authority and loops, 05 events, keys and stages,
 //! 06 workflows, 07 tests, 08 schedules and limits, 09 schema locks; 009x are limits of the parser.
 
@@ -114,6 +116,4 @@ codes! {
     "T0001" "an expectation failed"
     "T0002" "coverage is below the threshold"
     "T0003" "something was parked that the test did not expect"
-    "P0301" "this change loses data"
-    "P0601" "this change strands running instances"
 }

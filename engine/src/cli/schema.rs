@@ -111,8 +111,15 @@ fn pulled(arguments: &Arguments, writes: bool) -> Result<u8, Error> {
     if writes {
         write(&path, old.as_ref().map(|(_, text)| text.as_str()), &write_lock(&new))?;
     }
+    // What is compared and not taken over is a finding.
+    let code = (!writes && !told.is_empty()).then_some("E0903");
     if arguments.output.json() {
-        say!("{}", json!({"schema": 1, "system": system, "lock": path, "written": writes, "differences": told}));
+        let lock = path.display().to_string();
+        let mut report = json!({"schema": 1, "system": system, "lock": lock, "written": writes, "differences": told});
+        if let Some(code) = code {
+            report["code"] = code.into();
+        }
+        say!("{report}");
     } else {
         told.iter().for_each(|line| say!("{line}"));
         let count = match told.len() {
@@ -120,10 +127,14 @@ fn pulled(arguments: &Arguments, writes: bool) -> Result<u8, Error> {
             1 => "1 difference".to_owned(),
             n => format!("{n} differences"),
         };
-        let done = if writes { format!("{} is of {today}: {count}", path.display()) } else { count };
-        say!("{done}");
+        let shown = path.display();
+        match code {
+            Some(code) => say!("{code} {system} no longer agrees with {shown}: {count}"),
+            None if writes => say!("{shown} is of {today}: {count}"),
+            None => say!("{count}"),
+        }
     }
-    Ok(u8::from(!writes && !told.is_empty()))
+    Ok(u8::from(code.is_some()))
 }
 
 /// Where the rules say that the lock of a system is. They need not hold for that: a missing lock may be why they do not.

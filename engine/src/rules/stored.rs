@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use dsl::diagnostic::{Problem, Severity};
+use dsl::diagnostic::{Problem, Severity, concise};
 use dsl::program::Program;
 use dsl::source::SourceFile;
 use dsl::value::Moment;
@@ -90,25 +90,38 @@ pub struct Loaded {
     pub lost: Vec<String>,
 }
 
-/// Reads and checks a folder.
+/// Reads and checks a folder. What it warns of is logged, the age of locks as of this machine's day included.
 ///
 /// # Errors
 /// [`Refusal`] where it cannot be read or has errors.
 pub fn load(folder: &Path) -> Result<Set, Refusal> {
     let mut texts = read(folder)?;
     texts.files.retain(|(path, _)| !path.ends_with(".test.rules"));
-    match compiled(&texts) {
-        Ok(program) => Ok(Set { program, texts }),
+    let today = jiff::Timestamp::from_millisecond(crate::clock::wall().0).ok();
+    let today = today.map(|now| now.to_zoned(jiff::tz::TimeZone::UTC).date());
+    match checked(&texts, today) {
+        Ok((program, warnings)) => {
+            for warning in warnings {
+                tracing::warn!(warning, "the rules are loaded with a warning");
+            }
+            Ok(Set { program, texts })
+        }
         Err(findings) => Err(Refusal::Invalid(findings)),
     }
 }
 
-fn compiled(texts: &Texts) -> Result<Arc<Program>, Findings> {
-    let compiled = texts.compile(None);
+/// The program, and what there is to say of it, a line each.
+fn checked(texts: &Texts, today: Option<jiff::civil::Date>) -> Result<(Arc<Program>, Vec<String>), Findings> {
+    let compiled = texts.compile(today);
+    let warnings = compiled.problems.iter().map(|problem| concise(problem, &compiled.files)).collect();
     match compiled.program {
-        Some(program) => Ok(Arc::new(program)),
+        Some(program) => Ok((Arc::new(program), warnings)),
         None => Err(Findings { files: compiled.files, problems: compiled.problems }),
     }
+}
+
+fn compiled(texts: &Texts) -> Result<Arc<Program>, Findings> {
+    checked(texts, None).map(|(program, _)| program)
 }
 
 /// What a daemon runs at its start: the folder, or what ran last where the folder is broken.
@@ -260,6 +273,18 @@ mod tests {
         let folder = folder("choice Word {\n  one\n");
         let refused = start(folder.path(), &Memory::new());
         assert!(matches!(refused, Err(Error::Refused(Refusal::Invalid(_)))));
+    }
+
+    #[test]
+    fn the_age_of_a_lock_is_judged_when_rules_are_loaded() {
+        let texts = read(folder("").path()).expect("the rules can be read");
+        let told = |day| checked(&texts, Some(day)).expect("the rules hold").1;
+        let lock_of = texts.locks["schemas/crm.lock"].lines().find_map(|line| line.strip_prefix("pulled: "));
+        let pulled: jiff::civil::Date = lock_of.expect("it says when").trim().parse().expect("a day");
+        let old = |told: &[String]| told.iter().filter(|line| line.contains("W0901")).count();
+        assert_eq!(old(&told(pulled)), 0);
+        let late = told(pulled.saturating_add(jiff::Span::new().days(60)));
+        assert!(old(&late) > 0, "{late:?}");
     }
 
     #[test]

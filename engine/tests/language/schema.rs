@@ -57,6 +57,17 @@ fn a_lock_is_compared_with_its_system_and_brought_up_to_date() {
     let text = run(&["schema", "pull", "crm", "--today", "2026-11-25"], 0);
     assert!(text.contains(line) && text.contains("rules/schemas/crm.lock is of 2026-11-25: "), "{text}");
     assert_eq!(run(&["schema", "diff", "crm"], 0), "nothing has changed\n");
+    // Somebody made a property since.
+    let whole = folder.text("schemas/crm.lock");
+    let lines: Vec<&str> = whole.split_inclusive('\n').filter(|line| !line.contains("shoe_size")).collect();
+    std::fs::write(folder.rules.join("schemas/crm.lock"), lines.concat()).expect("written");
+    let text = run(&["schema", "diff", "crm"], 1);
+    let page = dsl::diagnostic::explain("E0903").expect("it has a page");
+    let shown = page.split("```text\n").nth(1).and_then(|rest| rest.split("```").next());
+    assert_eq!(shown, Some(text.as_str()), "the page shows what is told");
+    let told: serde_json::Value = serde_json::from_str(&run(&["schema", "diff", "crm", "--json"], 1)).expect("JSON");
+    assert_eq!((&told["code"], &told["written"]), (&"E0903".into(), &false.into()), "{told}");
+    std::fs::write(folder.rules.join("schemas/crm.lock"), whole).expect("written");
     // The rules hold with it, and may use what is new.
     run(&["validate"], 0);
     folder.spoil("contacts.rules", "    jobTitle ", "    jobTitle -> shoe_sice else keep\n    jobTitle ");
