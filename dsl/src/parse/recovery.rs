@@ -226,13 +226,19 @@ pub(super) fn never_closed(
     let closer = |unclosed: &&Unclosed| format!("{}}}", " ".repeat(indent(text, unclosed.open)));
     let shown: Vec<String> = here.iter().map(|unclosed| format!("`{}`", closer(unclosed))).collect();
     let last = text[line_start(text, first.at)..first.at].trim();
+    // Nobody finds one brace among others by what stands there.
+    let after = if last.contains(char::is_alphanumeric) {
+        format!("the line `{last}`")
+    } else {
+        format!("line {}", file.position(u32::try_from(first.at).unwrap_or(u32::MAX)).0)
+    };
     let note = match items.saturating_sub(1) {
         0 => String::new(),
         1 => "  The other item in this file was checked as usual".to_owned(),
         n => format!("  The other {n} items in this file were checked as usual"),
     };
     let lines: String = here.iter().map(|unclosed| format!("\n{}", closer(unclosed))).collect();
-    Some(problem.help(format!("add {} after the line `{last}`.{note}", shown.join(" and "))).fix(
+    Some(problem.help(format!("add {} after {after}.{note}", shown.join(" and "))).fix(
         "close the block",
         false,
         vec![(Span { end: first.at as u32, ..at(file, first.at, first.at) }, lines)],
