@@ -186,6 +186,12 @@ impl HubSpot {
         self.records.get(&self.type_id(entity)).into_iter().flat_map(BTreeMap::values).filter(|record| !record.archived)
     }
 
+    /// The live record with this id.
+    #[must_use]
+    pub fn record(&self, entity: &str, id: u64) -> Option<&Record> {
+        self.records.get(&self.type_id(entity))?.get(&id).filter(|record| !record.archived)
+    }
+
     /// The live record whose property has this value.
     #[must_use]
     pub fn find(&self, entity: &str, property: &str, value: &str) -> Option<&Record> {

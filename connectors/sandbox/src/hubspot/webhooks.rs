@@ -45,8 +45,19 @@ pub(super) struct Outbox {
     events: u64,
     /// Every parcel is sent this many more times.
     pub(super) copies: u32,
+    /// Events gather and are not sent.
+    held: bool,
+    /// Deliveries wait for each other until the outbox is empty.
+    in_turn: bool,
     /// How many different event ids there are; 0: no end of them.
     different_ids: u64,
+}
+
+impl Outbox {
+    /// Requests that may be in flight at once.
+    fn at_once(&self) -> usize {
+        if self.in_turn { 1 } else { IN_FLIGHT }
+    }
 }
 
 impl HubSpot {
@@ -181,6 +192,28 @@ impl HubSpot {
         self.outbox.copies = copies;
     }
 
+    /// Events are held back from now on, until [`HubSpot::deliver_backwards`].
+    pub fn hold_deliveries(&mut self) {
+        self.outbox.held = true;
+    }
+
+    /// Sends what was held back in the worst order: each event in a delivery of its own, the latest first, one
+    /// after the other, and all of it so many times.
+    pub fn deliver_backwards(&mut self, times: u32, now: Moment) {
+        self.outbox.held = false;
+        self.outbox.in_turn = true;
+        let events: Vec<Json> =
+            std::mem::take(&mut self.outbox.waiting).into_iter().rev().map(|(_, event)| event).collect();
+        for _ in 0..times {
+            for event in &events {
+                self.outbox.last += 1;
+                let parcel = Parcel { events: vec![event.clone()], attempt: 0, at: now, flying: false };
+                self.outbox.parcels.insert(self.outbox.last, parcel);
+            }
+        }
+        self.tick();
+    }
+
     /// Event ids repeat after so many events, whatever the events are; 0 makes them all different.
     pub fn collide_event_ids(&mut self, different: u64) {
         self.outbox.different_ids = different;
@@ -195,7 +228,7 @@ impl HubSpot {
     /// Deliveries to send now.
     pub fn due(&mut self, now: Moment) -> Vec<Delivery> {
         let Some(url) = self.settings.webhook_url.clone() else { return Vec::new() };
-        if self.outbox.waiting.first().is_some_and(|(at, _)| now >= at.plus(GATHER)) {
+        if !self.outbox.held && self.outbox.waiting.first().is_some_and(|(at, _)| now >= at.plus(GATHER)) {
             let mut events: Vec<Json> =
                 std::mem::take(&mut self.outbox.waiting).into_iter().map(|(_, event)| event).collect();
             for index in (1..events.len()).rev() {
@@ -213,10 +246,11 @@ impl HubSpot {
             }
         }
         let flying = self.outbox.parcels.values().filter(|p| p.flying).count();
+        let at_once = self.outbox.at_once();
         let secret = Secret::new(&self.settings.client_secret);
         let mut deliveries = Vec::new();
         for (id, parcel) in &mut self.outbox.parcels {
-            if parcel.flying || parcel.at > now || flying + deliveries.len() >= IN_FLIGHT {
+            if parcel.flying || parcel.at > now || flying + deliveries.len() >= at_once {
                 continue;
             }
             parcel.flying = true;
@@ -250,6 +284,7 @@ impl HubSpot {
         parcel.flying = false;
         if status.is_some_and(|s| (200..300).contains(&s)) || parcel.attempt >= RETRIES {
             self.outbox.parcels.remove(&id);
+            self.outbox.in_turn &= !self.outbox.parcels.is_empty();
         } else {
             parcel.attempt += 1;
             // A shortened clock: HubSpot spreads ten retries over a day.
@@ -261,9 +296,10 @@ impl HubSpot {
     /// When something is to be sent next.
     #[must_use]
     pub fn next_due(&self) -> Option<Moment> {
-        let gathered = self.outbox.waiting.first().map(|(at, _)| at.plus(GATHER));
+        let gathered = self.outbox.waiting.first().filter(|_| !self.outbox.held).map(|(at, _)| at.plus(GATHER));
         let flying = self.outbox.parcels.values().filter(|p| p.flying).count();
-        let parcels = self.outbox.parcels.values().filter(|p| !p.flying && flying < IN_FLIGHT).map(|p| p.at);
+        let at_once = self.outbox.at_once();
+        let parcels = self.outbox.parcels.values().filter(|p| !p.flying && flying < at_once).map(|p| p.at);
         gathered.into_iter().chain(parcels).min()
     }
 

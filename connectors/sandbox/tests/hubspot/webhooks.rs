@@ -131,6 +131,29 @@ fn ten_deliveries_at_most_are_under_way() {
 }
 
 #[test]
+fn what_was_held_back_comes_one_by_one_the_latest_first_and_again() {
+    let mut world = World::new();
+    let id: u64 = world.contact(&json!({"firstname": "Ada"})).parse().unwrap();
+    taken(&mut world);
+    world.twin.hold_deliveries();
+    for phone in ["1", "2"] {
+        let now = world.later(Span::seconds(1));
+        world.twin.edit("Contact", id, &[("phone", phone)], now).unwrap();
+    }
+    let now = world.later(Span::seconds(60));
+    assert!(world.twin.due(now).is_empty() && world.twin.next_due().is_none(), "they are held");
+    world.twin.deliver_backwards(2, now);
+    let mut told = Vec::new();
+    while world.twin.undelivered() > 0 {
+        let due = world.twin.due(now);
+        assert_eq!((due.len(), world.twin.due(now).len()), (1, 0), "one at a time");
+        told.push(events_of(&due[0])[0]["propertyValue"].clone());
+        world.twin.delivered(due[0].id, Some(200), now);
+    }
+    assert_eq!(told, ["2", "1", "2", "1"]);
+}
+
+#[test]
 fn event_ids_collide_on_demand() {
     let mut world = World::new();
     world.twin.collide_event_ids(2);
