@@ -10,8 +10,8 @@ mod given;
 mod lines;
 mod shared;
 mod test;
-mod twins;
-mod view;
+pub(crate) mod twins;
+pub(crate) mod view;
 mod world;
 
 pub use coverage::{Coverage, Part, coverage};

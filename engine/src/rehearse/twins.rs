@@ -24,7 +24,7 @@ const APP_ID: u64 = 7_700_123;
 
 /// One system.
 #[derive(Clone)]
-pub(super) enum Twin {
+pub(crate) enum Twin {
     HubSpot(Arc<Mutex<HubSpot>>),
     App(Arc<Mutex<App>>),
     Mail(Arc<Mutex<Mail>>),
@@ -115,7 +115,7 @@ impl Twin {
             }
             Self::HubSpot(twin) => {
                 let twin = hold(twin);
-                let record = twin.records(entity).find(|record| record.id.to_string() == id);
+                let record = id.parse().ok().and_then(|id| twin.record(entity, id));
                 record.and_then(|record| record.properties.get(field)).map_or(Json::Null, |v| Json::from(v.as_str()))
             }
             Self::App(twin) => {

@@ -12,44 +12,44 @@ use serde_json::Value as Json;
 use super::twins::Twin;
 
 /// A record by entity and id.
-pub(super) type Record = (EntityName, String);
+pub(crate) type Record = (EntityName, String);
 
 /// The systems, and variables that lead to records in them.
-pub(super) struct View<'a> {
-    pub(super) program: &'a Program,
-    pub(super) twins: &'a BTreeMap<String, Twin>,
-    pub(super) vars: &'a BTreeMap<String, Record>,
+pub(crate) struct View<'a> {
+    pub(crate) program: &'a Program,
+    pub(crate) twins: &'a BTreeMap<String, Twin>,
+    pub(crate) vars: &'a BTreeMap<String, Record>,
 }
 
 impl View<'_> {
     /// A field as its system writes it.
-    pub(super) fn wire(&self, (entity, id): &Record, field: &str) -> Json {
+    pub(crate) fn wire(&self, (entity, id): &Record, field: &str) -> Json {
         self.twins.get(&entity.system).map_or(Json::Null, |twin| twin.value(&entity.entity, id, field))
     }
 
     /// A field as the rules read it.
-    pub(super) fn value(&self, record: &Record, field: &str) -> Result<Value, Fault> {
+    pub(crate) fn value(&self, record: &Record, field: &str) -> Result<Value, Fault> {
         decode(self.program, &record.0, field, &self.wire(record, field))
     }
 
     /// The record that a link leads to.
-    pub(super) fn follow(&self, (entity, id): &Record, link: &str) -> Option<Record> {
+    pub(crate) fn follow(&self, (entity, id): &Record, link: &str) -> Option<Record> {
         let to = &self.program.entity(entity)?.links.get(link)?.to;
         let target = self.twins.get(&entity.system)?.linked(&entity.entity, id, link, to)?;
         Some((EntityName::new(&entity.system, to), target))
     }
 
-    pub(super) fn follow_all(&self, record: &Record, links: &[String]) -> Option<Record> {
+    pub(crate) fn follow_all(&self, record: &Record, links: &[String]) -> Option<Record> {
         links.iter().try_fold(record.clone(), |at, link| self.follow(&at, link))
     }
 
     /// Ids of all records of an entity.
-    pub(super) fn ids(&self, entity: &EntityName) -> Vec<String> {
+    pub(crate) fn ids(&self, entity: &EntityName) -> Vec<String> {
         self.twins.get(&entity.system).map(|twin| twin.ids(&entity.entity)).unwrap_or_default()
     }
 
     /// The first record of an entity with this value.
-    pub(super) fn find(&self, entity: &EntityName, field: &str, value: &Value) -> Option<Record> {
+    pub(crate) fn find(&self, entity: &EntityName, field: &str, value: &Value) -> Option<Record> {
         let records = self.ids(entity).into_iter().map(|id| (entity.clone(), id));
         records.into_iter().find(|record| self.value(record, field).is_ok_and(|held| same(&held, value)))
     }
@@ -87,7 +87,7 @@ impl Scope for View<'_> {
 }
 
 /// Equal, whatever kind of number.
-pub(super) fn same(left: &Value, right: &Value) -> bool {
+pub(crate) fn same(left: &Value, right: &Value) -> bool {
     let number = |value: &Value| match value {
         Value::Integer(n) => Some(rust_decimal::Decimal::from(*n)),
         Value::Decimal(n) => Some(*n),
@@ -100,7 +100,7 @@ pub(super) fn same(left: &Value, right: &Value) -> bool {
 }
 
 /// What a variable-free or checked expression of a test gives.
-pub(super) fn evaluate(view: &View<'_>, expr: &dsl::program::Expr) -> Result<Value, Fault> {
+pub(crate) fn evaluate(view: &View<'_>, expr: &dsl::program::Expr) -> Result<Value, Fault> {
     dsl::eval::eval(view.program, expr, view).map_err(|halt| match halt {
         Halt::Fault(fault) => fault,
         Halt::Need(never) => match never {},

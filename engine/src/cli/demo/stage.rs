@@ -1,42 +1,64 @@
-//! The stage: twins, a Kafka cluster and a clock in this process, the engine beside it.
+//! The stage: stand-ins for HubSpot, the app and the mail service, a Kafka cluster and a clock in this process, the
+//! engine beside it.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::routing::get;
+use dsl::program::Program;
+use dsl::schema::Lock;
 use dsl::value::{Moment, Span};
 use sandbox::app::{App, face, publisher};
 use sandbox::hubspot::{HubSpot, deliver};
 use sandbox::kafka::{Cluster, mock_cluster};
 use sandbox::mail::Mail;
 use tokio::net::TcpListener;
-use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
 use super::Failed;
-use crate::rules::SHIPPED;
+use super::audit::Effect;
+use super::daemon::Daemon;
+use super::people::Written;
+use crate::rehearse::twins::Twin;
+use crate::rules::{SHIPPED, Texts};
 
 const TOKEN: &str = "demo-token";
 const CLIENT_SECRET: &str = "demo-client-secret";
 
 pub(super) struct Stage {
-    pub(super) crm: Arc<Mutex<HubSpot>>,
-    pub(super) app: Arc<Mutex<App>>,
-    pub(super) mail: Arc<Mutex<Mail>>,
+    pub(super) program: Program,
+    pub(super) twins: BTreeMap<String, Twin>,
+    pub(super) daemon: Daemon,
+    /// Every value that people wrote, in order.
+    pub(super) written: Vec<Written>,
+    /// What the story asked for, and how often.
+    pub(super) effects: BTreeMap<Effect, usize>,
+    /// When the engine was killed, by the twins' clock.
+    pub(super) kills: Vec<Moment>,
+    crm: Arc<Mutex<HubSpot>>,
+    app: Arc<Mutex<App>>,
+    mail: Arc<Mutex<Mail>>,
     talks: bool,
     ahead: Arc<AtomicI64>,
     stop: CancellationToken,
+    /// Removed at the end, unless it is to be kept.
     folder: Option<tempfile::TempDir>,
     path: PathBuf,
-    clock_url: String,
-    ready_url: String,
-    engine: Option<Child>,
-    http: reqwest::Client,
     _cluster: Cluster,
+}
+
+/// The shipped rules, as one program.
+fn shipped() -> Result<Program, Failed> {
+    let (files, locks): (Vec<_>, Vec<_>) = SHIPPED
+        .iter()
+        .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()))
+        .partition(|(path, _)| path.ends_with(".rules"));
+    let compiled = Texts { files, locks: locks.into_iter().collect() }.compile(None);
+    compiled.program.ok_or_else(|| Failed("the shipped rules have findings; see `engine validate rules`".to_owned()))
 }
 
 fn wall() -> i64 {
@@ -45,10 +67,10 @@ fn wall() -> i64 {
 
 impl Stage {
     pub(super) async fn build(talks: bool, keep: bool) -> Result<Self, Failed> {
-        let lock = |name: &str| {
-            let text =
-                SHIPPED.iter().find(|(path, _)| *path == format!("schemas/{name}.lock")).map_or("", |(_, text)| *text);
-            dsl::schema::read_lock(text).map_err(|error| Failed(error.to_string()))
+        let program = shipped()?;
+        let lock = |system: &str| -> Result<Lock, Failed> {
+            let system = program.systems.get(system).ok_or_else(|| Failed(format!("no rule names {system}")))?;
+            Ok(Lock::clone(&system.lock))
         };
         let folder =
             tempfile::Builder::new().prefix("engine-demo-").tempdir().map_err(|e| Failed::at("a folder")(&e))?;
@@ -120,12 +142,21 @@ impl Stage {
             write(&format!("rules/{name}"), text)?;
         }
         write("engine.yaml", &config)?;
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .timeout(Duration::from_secs(5))
-            .build()
-            .map_err(|e| Failed::at("HTTP")(&e))?;
-        let mut stage = Self {
+        let secrets = vec![("DEMO_TOKEN", TOKEN), ("DEMO_CLIENT_SECRET", CLIENT_SECRET)];
+        let daemon =
+            Daemon::new(path.clone(), format!("http://{clock_at}/clock"), format!("http://{admin_at}"), secrets)?;
+        let twins = [
+            ("app".to_owned(), Twin::App(Arc::clone(&app))),
+            ("crm".to_owned(), Twin::HubSpot(Arc::clone(&crm))),
+            ("mail".to_owned(), Twin::Mail(Arc::clone(&mail))),
+        ];
+        Ok(Self {
+            program,
+            twins: twins.into(),
+            daemon,
+            written: Vec::new(),
+            effects: BTreeMap::new(),
+            kills: Vec::new(),
             crm,
             app,
             mail,
@@ -139,86 +170,51 @@ impl Stage {
                 Some(folder)
             },
             path,
-            clock_url: format!("http://{clock_at}/clock"),
-            ready_url: format!("http://{admin_at}/readyz"),
-            engine: None,
-            http,
             _cluster: cluster,
-        };
-        stage.start().await?;
-        Ok(stage)
-    }
-
-    /// Starts the engine and waits until it is ready.
-    pub(super) async fn start(&mut self) -> Result<(), Failed> {
-        let binary = std::env::current_exe().map_err(|e| Failed::at("the engine's binary")(&e))?;
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.path.join("engine.log"));
-        let log = log.map_err(|e| Failed::at("the log")(&e))?;
-        let errors = log.try_clone().map_err(|e| Failed::at("the log")(&e))?;
-        let child = Command::new(binary)
-            .args(["run", "--config"])
-            .arg(self.path.join("engine.yaml"))
-            .args(["--clock", &self.clock_url])
-            .env("DEMO_TOKEN", TOKEN)
-            .env("DEMO_CLIENT_SECRET", CLIENT_SECRET)
-            .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(errors)
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|e| Failed::at("the engine")(&e))?;
-        self.engine = Some(child);
-        let began = Instant::now();
-        loop {
-            let ready =
-                self.http.get(&self.ready_url).send().await.is_ok_and(|response| response.status().is_success());
-            if ready {
-                return Ok(());
-            }
-            let ended = self.engine.as_mut().and_then(|child| child.try_wait().ok().flatten());
-            if ended.is_some() || began.elapsed() > Duration::from_secs(20) {
-                let log = std::fs::read_to_string(self.path.join("engine.log")).unwrap_or_default();
-                let tail: Vec<&str> = log.lines().rev().take(12).collect();
-                let tail = tail.into_iter().rev().collect::<Vec<_>>().join("\n");
-                return Err(Failed(format!("the engine did not become ready; its last words:\n{tail}")));
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        })
     }
 
     /// SIGKILL, at once.
-    pub(super) async fn kill(&mut self) {
-        if let Some(mut child) = self.engine.take()
-            && let Err(error) = child.kill().await
-        {
-            tracing::warn!(%error, "the engine could not be killed");
-        }
+    pub(super) async fn kill(&mut self) -> Result<(), Failed> {
+        self.daemon.kill().await?;
+        self.kills.push(self.now());
+        Ok(())
     }
 
-    /// Ends everything; the engine by SIGTERM.
-    pub(super) async fn close(&mut self) {
-        if let Some(mut child) = self.engine.take() {
-            if let Some(pid) = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw)
-                && let Err(error) = rustix::process::kill_process(pid, rustix::process::Signal::TERM)
-            {
-                tracing::warn!(%error, "the engine could not be asked to stop");
-            }
-            if tokio::time::timeout(Duration::from_secs(10), child.wait()).await.is_err() {
-                tracing::warn!("the engine did not stop in time and is killed");
-            }
-        }
+    /// Ends everything; an engine that still runs by SIGTERM.
+    pub(super) async fn close(&mut self) -> Result<(), Failed> {
+        let stopped = self.daemon.stop().await;
         self.stop.cancel();
-        if self.folder.is_none() && self.talks {
-            self.say(&format!("kept: {}", self.path.display()));
+        if self.folder.is_none() {
+            self.say(&format!("\nRules, configuration, state and log are kept in {}", self.path.display()));
         }
+        stopped
     }
 
-    /// Memory that the engine holds, in MB.
-    pub(super) fn resident_mb(&self) -> u64 {
-        let Some(pid) = self.engine.as_ref().and_then(Child::id) else { return 0 };
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
-        line.chars().filter(char::is_ascii_digit).collect::<String>().parse::<u64>().unwrap_or(0) / 1024
+    /// Where the engine keeps its state.
+    pub(super) fn state(&self) -> PathBuf {
+        self.path.join("state")
+    }
+
+    /// Waits until nothing is on its way any more, on any side; false where that does not come.
+    pub(super) async fn quiet(&self, seconds: u64) -> Result<bool, Failed> {
+        let began = Instant::now();
+        let mut times = 0;
+        while began.elapsed() < Duration::from_secs(seconds) {
+            let status = self.daemon.ask("/api/v1/status").await?;
+            let idle = status["lanes"].as_array().is_some_and(Vec::is_empty)
+                && status["under_way"] == 0
+                && status["inbox"] == 0
+                && self.crm().undelivered() == 0
+                && !self.app().has_outgoing();
+            // A message may be between two hands; not so often in a row.
+            times = if idle { times + 1 } else { 0 };
+            if times == 4 {
+                return Ok(true);
+            }
+            tokio::time::sleep(Duration::from_millis(40)).await;
+        }
+        Ok(false)
     }
 
     pub(super) fn crm(&self) -> MutexGuard<'_, HubSpot> {
