@@ -61,6 +61,24 @@ fn where_the_crm_wins_the_covered_edit_is_put_back_and_reaches_the_app() {
 }
 
 #[test]
+fn an_edit_that_loses_while_the_winner_is_on_its_way_is_kept_in_the_history() {
+    let mut world = world();
+    let (user, contact) = pair(&mut world);
+    let now = world.now();
+    crm(&world).edit("Contact", contact, &[("phone", "222")], now).expect("taken");
+    // The write to the app is queued, and held for company.
+    pass(&mut world, Span(100));
+    let now = world.now();
+    app(&world).edit("User", &user, json!({"phone": "111"}), now).expect("taken");
+    pass(&mut world, Span::seconds(30));
+    assert_eq!(sides(&world, "phone", "phone"), ("222".to_owned(), "222".to_owned()));
+    let conflicts: Vec<_> = world.log.iter().filter(|event| event.action == "conflict").collect();
+    assert_eq!(conflicts.len(), 1, "{conflicts:?}");
+    let (lost, won) = (conflicts[0].displaced.as_deref(), conflicts[0].value.as_deref());
+    assert_eq!((lost, won, conflicts[0].field.as_deref()), (Some("111"), Some("222"), Some("phone")));
+}
+
+#[test]
 fn where_the_app_wins_the_covered_edit_is_kept_in_the_history() {
     let mut world = with(
         "contacts.rules",

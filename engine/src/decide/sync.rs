@@ -82,13 +82,6 @@ pub(super) fn merge(cx: &mut Context<'_>, id: LinkId, mut link: LinkRow, rule: &
         open_incident(cx, id, &link, rule, cause, "settle it with `engine resolve`, or change one of the two values")?;
     }
     link.parked = parked;
-    for (side, mut event) in plan.events {
-        // Once per displaced value: while its write is queued, the same plan comes up again and again.
-        if link.queued[slot(side)].is_none() {
-            event.subject = id.to_string();
-            cx.log(event);
-        }
-    }
     for side in [Side::Left, Side::Right] {
         if plan.writes[slot(side)].is_empty() {
             if let Some(key) = link.queued[slot(side)].take() {

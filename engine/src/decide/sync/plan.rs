@@ -140,7 +140,7 @@ pub(super) fn merge_field(
             (Direction::Both, Some(_)) => "conflict",
             (_, Some(_)) => "drift",
         };
-        // Planned again when the lane opens; the history keeps one line per displaced value, written then.
+        // History has this line when the lane opens and the value is written over.
         plan.events.push((
             target,
             Event {

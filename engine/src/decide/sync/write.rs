@@ -13,7 +13,7 @@ use crate::decide::identity::{self, Rule};
 use crate::decide::reads::{self, Need};
 use crate::decide::rows::{LinkRow, LinkState, TimerRow, Waiter, Written, slot};
 use crate::decide::scope::Stop;
-use crate::decide::{Lane, LaneKind};
+use crate::decide::{Event, Lane, LaneKind};
 use crate::ids::LinkId;
 use crate::ledger::Error;
 
@@ -38,7 +38,7 @@ pub(in crate::decide) fn input(
             compose(cx, &mut link, &rule, id, side, key)?
         }
         LaneKind::Update { .. } if link.id(side).is_some() && link.flight == [None, None] => {
-            change(cx, &link, &rule, side, key)?
+            change(cx, id, &link, &rule, side, key)?
         }
         _ => Ok(None),
     };
@@ -62,6 +62,7 @@ type Made = Result<Option<(Input, Vec<Written>)>, Need>;
 
 pub(super) fn change(
     cx: &mut Context<'_>,
+    id: LinkId,
     link: &LinkRow,
     rule: &Rule,
     side: Side,
@@ -93,6 +94,10 @@ pub(super) fn change(
                 .values
                 .insert(write.field.clone(), dsl::decode::encode(&rule.program, entity, &write.field, &write.value));
         }
+    }
+    // Told with the write and not before: a value may come to be written over while the write is queued already.
+    for (_, event) in plan.events.into_iter().filter(|(target, _)| *target == side) {
+        cx.log(Event { subject: id.to_string(), ..event });
     }
     Ok(Ok(Some((input, writes))))
 }
