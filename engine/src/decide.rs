@@ -8,6 +8,7 @@
 
 mod action;
 mod answers;
+mod aside;
 mod context;
 mod existence;
 mod guard;
@@ -41,6 +42,7 @@ use dsl::source::Span as Stretch;
 use dsl::value::{Moment, Span, Value};
 use serde::{Deserialize, Serialize};
 
+pub use self::aside::Aside;
 use self::context::{Context, Task};
 pub use self::guard::{Guard, Instance};
 use self::rows::{Kind, TimerRow};
@@ -171,6 +173,13 @@ pub enum Input {
         who: String,
         /// What.
         command: OperatorCommand,
+    /// Something could not be decided, for a defect of the engine: it is left undone and shown to people.
+    Aside {
+        /// What.
+        what: Aside,
+        /// Why.
+        reason: String,
+    },
     },
 }
 
@@ -417,7 +426,9 @@ pub fn decide_around(
     input: &Input,
     now: Moment,
 ) -> Result<Outcome, Error> {
-    guard.leave();
+    guard.clear();
+    #[cfg(test)]
+    guard::break_off_unguarded(input);
     let mut cx = Context::new(rows, programs, knobs, guard, now);
     match input {
         Input::Started => {
@@ -443,7 +454,12 @@ pub fn decide_around(
     // about to write over fires nothing.
     loop {
         if let Some(covered) = cx.covered.pop_front() {
-            sync::covered(&mut cx, &covered)?;
+            let record = Instance::Record(covered.entity.clone(), covered.id.clone());
+            if guard::enter(&mut cx, &record)? {
+                sync::covered(&mut cx, &covered)?;
+                cx.guard.leave();
+            }
+        Input::Aside { what, reason } => aside::leave(&mut cx, what, reason)?,
         } else if let Some(task) = cx.next_task() {
             let instance = match task {
                 Task::Link(link) => Instance::Link(link),
@@ -458,7 +474,11 @@ pub fn decide_around(
             }
             cx.guard.leave();
         } else if let Some(transition) = cx.transitions.pop_front() {
-            runs::react(&mut cx, &transition)?;
+            let record = Instance::Record(transition.entity.clone(), transition.id.clone());
+            if guard::enter(&mut cx, &record)? {
+                runs::react(&mut cx, &transition)?;
+                cx.guard.leave();
+            }
         } else {
             break;
         }
@@ -466,24 +486,34 @@ pub fn decide_around(
     Ok(cx.finish())
 }
 
-/// Carries out every timer that is due.
+/// Carries out every timer that is due, or where one of them broke off the first of them.
 fn due(cx: &mut Context<'_>) -> Result<(), Error> {
-    for (key, bytes) in cx.scan(&[Kind::Timer as u8], 256)? {
+    let most = if cx.guard.is_alone() { 1 } else { 256 };
+    for (key, bytes) in cx.scan(&[Kind::Timer as u8], most)? {
         let Some(at) = timer_moment(&key) else { continue };
         if at > cx.now {
             break;
         }
         let timer: TimerRow = context::decode(&key, &bytes)?;
-        cx.delete(key);
-        let instance = match timer {
-            TimerRow::Run(run, _) | TimerRow::GiveUp(run) | TimerRow::Timeout(run, _) => Some(Instance::Run(run)),
-            TimerRow::Link(link) | TimerRow::Overdue(link) => Some(Instance::Link(link)),
-            TimerRow::Schedule(_) | TimerRow::Pace(_) | TimerRow::Sweep => None,
-        };
-        if let Some(instance) = instance
-            && !guard::enter(cx, &instance)?
-        {
-            continue;
+        cx.delete(key.clone());
+        match &timer {
+            TimerRow::Run(run, _) | TimerRow::GiveUp(run) | TimerRow::Timeout(run, _) => {
+                if !guard::enter(cx, &Instance::Run(*run))? {
+                    continue;
+                }
+            }
+            TimerRow::Link(link) | TimerRow::Overdue(link) => {
+                if !guard::enter(cx, &Instance::Link(*link))? {
+                    continue;
+                }
+            }
+            TimerRow::Schedule(_) | TimerRow::Pace(_) | TimerRow::Sweep => {
+                if let Some(why) = guard::begin(cx, &Instance::Timer(key)) {
+                    aside::again(cx, &timer)?;
+                    aside::tell(cx, format!("timer {timer:?}"), &why)?;
+                    continue;
+                }
+            }
         }
         match timer {
             TimerRow::Run(run, token) => runs::due(cx, run, token)?,

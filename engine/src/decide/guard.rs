@@ -11,7 +11,7 @@ use dsl::schema::EntityName;
 
 use super::context::Context;
 use super::rows::{LinkRow, Owner, ReadRow, RunRow};
-use super::{identity, incident, reads, runs, sync};
+use super::{aside, identity, incident, reads, runs, sync};
 use crate::ids::{LinkId, RunId};
 use crate::ledger::Error;
 
@@ -24,6 +24,12 @@ pub enum Instance {
     Run(RunId),
     /// A read of a record: entity, field it is found by, value.
     Read(EntityName, String, String),
+    /// What follows from what is known of a record: reactions, pairs and starts.
+    Record(EntityName, String),
+    /// A message: the number of its stored delivery, or 0 for the one at hand, and its place in it.
+    Message(u64, usize),
+    /// A timer that is about no pair and no run, by its key.
+    Timer(Vec<u8>),
 }
 
 impl Instance {
@@ -40,7 +46,10 @@ impl Instance {
 /// Which instance is being decided, and which ones broke.
 #[derive(Debug, Default)]
 pub struct Guard {
-    at: RefCell<Option<Instance>>,
+    /// Innermost last: a timer leads to messages.
+    at: RefCell<Vec<Instance>>,
+    /// One timer at a time.
+    alone: bool,
     broken: BTreeMap<Instance, String>,
 }
 
@@ -48,7 +57,17 @@ impl Guard {
     /// The instance that is being decided; after a panic, the one it was about.
     #[must_use]
     pub fn at(&self) -> Option<Instance> {
-        self.at.borrow().clone()
+        self.at.borrow().last().cloned()
+    }
+
+    /// One that lets only one timer be carried out at a time, to find the one at fault.
+    #[must_use]
+    pub fn alone() -> Self {
+        Self { alone: true, ..Self::default() }
+    }
+
+    pub(super) fn is_alone(&self) -> bool {
+        self.alone
     }
 
     /// The next try stops this instance. False where it has been stopped already: leaving it out did not help.
@@ -57,24 +76,36 @@ impl Guard {
     }
 
     pub(super) fn leave(&self) {
-        *self.at.borrow_mut() = None;
+        self.at.borrow_mut().pop();
+    }
+
+    pub(super) fn clear(&self) {
+        self.at.borrow_mut().clear();
     }
 }
 
 /// Begins to decide about an instance. False where it broke before: it has been stopped instead.
 pub(super) fn enter(cx: &mut Context<'_>, instance: &Instance) -> Result<bool, Error> {
-    if let Some(why) = cx.guard.broken.get(instance).cloned() {
+    if let Some(why) = begin(cx, instance) {
         stop(cx, instance, &why)?;
         return Ok(false);
     }
-    *cx.guard.at.borrow_mut() = Some(instance.clone());
-    #[cfg(test)]
-    tests::break_off_at(instance);
     Ok(true)
 }
 
-fn stop(cx: &mut Context<'_>, instance: &Instance, why: &str) -> Result<(), Error> {
-    let why = format!("a decision about it broke off, which is a defect of the engine: {why}");
+/// The same for what its own place stops: gives why it broke before, where it did.
+pub(super) fn begin(cx: &Context<'_>, instance: &Instance) -> Option<String> {
+    if let Some(why) = cx.guard.broken.get(instance) {
+        return Some(why.clone());
+    }
+    cx.guard.at.borrow_mut().push(instance.clone());
+    #[cfg(test)]
+    tests::break_off_at(instance);
+    None
+}
+
+fn stop(cx: &mut Context<'_>, instance: &Instance, reason: &str) -> Result<(), Error> {
+    let why = format!("a decision about it broke off, which is a defect of the engine: {reason}");
     match instance {
         Instance::Link(id) => {
             let Some(mut link) = cx.get::<LinkRow>(&identity::link_key(*id))? else { return Ok(()) };
@@ -95,6 +126,9 @@ fn stop(cx: &mut Context<'_>, instance: &Instance, why: &str) -> Result<(), Erro
             let script = runs::Script::of(cx, &run);
             runs::stop(cx, *id, &mut run, &why, script.as_ref())
         }
+        Instance::Record(entity, id) => aside::tell(cx, format!("record {entity} {id}"), reason),
+        // These are stopped where they are begun.
+        Instance::Message(..) | Instance::Timer(_) => Ok(()),
         Instance::Read(entity, by, value) => {
             let key = reads::read_key(entity, by, value);
             if let Some(row) = cx.get::<ReadRow>(&key)?
@@ -123,16 +157,20 @@ fn stop(cx: &mut Context<'_>, instance: &Instance, why: &str) -> Result<(), Erro
 }
 
 #[cfg(test)]
+pub(super) use tests::break_off_unguarded;
+
+#[cfg(test)]
 mod tests {
     use std::cell::RefCell;
     use std::path::Path;
     use std::sync::Arc;
 
+    use connectors::port::{Body, Message};
     use dsl::value::{Moment, Span};
     use serde_json::json;
 
     use super::Instance;
-    use crate::decide::{Input, OperatorCommand, views};
+    use crate::decide::{Input, OperatorCommand, Source, parked, views};
     use crate::ids::LinkId;
     use crate::rehearse::World;
 
@@ -147,6 +185,27 @@ mod tests {
 
     fn breaks_at(breaks: impl Fn(&Instance) -> bool + 'static) {
         AT.with(|at| *at.borrow_mut() = Some(Box::new(breaks)));
+    }
+
+    thread_local! {
+        static UNGUARDED: RefCell<Option<Box<dyn Fn(&Input) -> bool>>> = const { RefCell::new(None) };
+    }
+
+    pub(in crate::decide) fn break_off_unguarded(input: &Input) {
+        let hit = UNGUARDED.with(|at| at.borrow().as_ref().is_some_and(|breaks| breaks(input)));
+        assert!(!hit, "the test breaks here");
+    }
+
+    fn unguarded_input(breaks: impl Fn(&Input) -> bool + 'static) {
+        UNGUARDED.with(|at| *at.borrow_mut() = Some(Box::new(breaks)));
+    }
+
+    fn unguarded(breaks: impl Fn() -> bool + 'static) {
+        unguarded_input(move |input| *input == Input::Due && breaks());
+    }
+
+    fn whole() {
+        UNGUARDED.with(|at| *at.borrow_mut() = None);
     }
 
     fn mended() {
@@ -256,5 +315,140 @@ mod tests {
         world.pass(Span::seconds(60)).expect("the engine goes on");
         assert_eq!(causes(&world), Vec::<String>::new());
         assert_eq!(world.crm.lock().expect("a sound twin").records("Deal").count(), 1);
+    }
+
+    /// One delivery a second, so that the second one waits.
+    fn paced() -> World {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
+        let mut texts = crate::rules::read(&folder).expect("the shipped rules");
+        let (_, text) = texts.files.iter_mut().find(|(name, _)| name == "systems.rules").expect("it is there");
+        *text = text.replace("webhooks 50 requests per 10 seconds", "webhooks 1 requests per 1 second");
+        let program = texts.compile(None).program.expect("they are sound");
+        World::new(Arc::new(program), Moment(1_772_442_000_000)).expect("the engine starts")
+    }
+
+    fn deliver(world: &mut World, marks: &[&str]) {
+        let now = world.now();
+        let message = |mark: &&str| Message {
+            name: "no.such".to_owned(),
+            at: now,
+            dedupe: (*mark).to_owned(),
+            own: false,
+            body: Body::Foreign,
+        };
+        let messages = marks.iter().map(message).collect();
+        let (system, source) = ("crm".to_owned(), Source::Webhook);
+        world.input(&Input::Delivery { system, messages, spoilt: Vec::new(), source }).expect("taken");
+    }
+
+    fn decided(world: &World) -> usize {
+        world.log.iter().filter(|event| event.action == "foreign").count()
+    }
+
+    #[test]
+    fn a_stored_message_on_which_a_decision_breaks_off_is_parked_and_the_others_are_decided() {
+        let mut world = paced();
+        deliver(&mut world, &["1"]);
+        deliver(&mut world, &["2", "3", "4"]);
+        deliver(&mut world, &["5"]);
+        breaks_at(|instance| matches!(instance, Instance::Message(1.., 1)));
+        world.pass(Span::seconds(5)).expect("the engine goes on");
+        mended();
+        assert_eq!(decided(&world), 4);
+        let incidents = views::incidents(world.rows()).expect("readable");
+        let [incident] = incidents.as_slice() else { panic!("one incident, not {incidents:?}") };
+        assert!(incident.cause.contains("the test breaks here"), "{incident:?}");
+        let name = incident.subject.strip_prefix("message ").expect("a message");
+        let kept = parked::parked(world.rows(), name).expect("readable").expect("it is kept");
+        assert!(kept.payload.contains("\"dedupe\":\"3\""), "{kept:?}");
+    }
+
+    #[test]
+    fn a_message_that_just_came_and_breaks_off_takes_no_other_with_it() {
+        let mut world = paced();
+        breaks_at(|instance| *instance == Instance::Message(0, 1));
+        deliver(&mut world, &["1", "2", "3"]);
+        mended();
+        world.pass(Span(1)).expect("the engine goes on");
+        assert_eq!((decided(&world), causes(&world).len()), (2, 1));
+    }
+
+    #[test]
+    fn a_reaction_that_breaks_off_stops_what_follows_from_its_record_alone() {
+        let mut world = world();
+        let (ada, eve) = (sign_up(&mut world, "ada@example.com"), sign_up(&mut world, "eve@example.com"));
+        let id = ada.clone();
+        breaks_at(move |instance| matches!(instance, Instance::Record(_, record) if *record == id));
+        set_phone(&mut world, &ada, "111");
+        set_phone(&mut world, &eve, "222");
+        world.pass(Span::seconds(30)).expect("the engine goes on");
+        mended();
+        assert_eq!(phone(&world, "eve@example.com").as_deref(), Some("222"));
+        assert!(causes(&world).iter().all(|cause| cause.contains("broke off")), "{:?}", causes(&world));
+        assert_eq!(causes(&world).len(), 1);
+    }
+
+    #[test]
+    fn a_timer_that_breaks_off_goes_on_with_its_next_time() {
+        let mut world = paced();
+        for mark in ["1", "2", "3"] {
+            deliver(&mut world, &[mark]);
+        }
+        breaks_at(|instance| matches!(instance, Instance::Timer(_)));
+        world.pass(Span::minutes(30)).expect("the engine goes on");
+        assert_eq!(decided(&world), 1);
+        let found = views::incidents(world.rows()).expect("readable");
+        assert!(found.iter().any(|incident| incident.subject.contains("Pace")), "{found:?}");
+        mended();
+        // The queue is looked at again, and so are schedules at their next hour.
+        world.pass(Span::minutes(2)).expect("the engine goes on");
+        assert_eq!(decided(&world), 3);
+        let before = world.log.iter().filter(|event| event.action == "schedule").count();
+        world.pass(Span::days(1)).expect("the engine goes on");
+        assert!(world.log.iter().filter(|event| event.action == "schedule").count() > before);
+    }
+
+    #[test]
+    fn a_defect_that_no_instance_is_at_fault_for_leaves_a_timer_undone_and_not_the_daemon() {
+        let mut world = paced();
+        deliver(&mut world, &["1"]);
+        deliver(&mut world, &["2"]);
+        // The same timer again when it has been stopped: leaving it out does not help.
+        let tries = std::cell::Cell::new(0);
+        unguarded(move || {
+            tries.set(tries.get() + 1);
+            tries.get() <= 4
+        });
+        world.pass(Span::minutes(5)).expect("the engine goes on");
+        whole();
+        assert!(causes(&world).iter().any(|cause| cause.contains("broke off")), "{:?}", causes(&world));
+        deliver(&mut world, &["3"]);
+        world.pass(Span::minutes(5)).expect("the engine goes on");
+        assert_eq!(decided(&world), 3);
+    }
+
+    #[test]
+    fn a_lane_and_answers_that_break_off_leave_the_daemon_running() {
+        let mut world = world();
+        unguarded_input(|input| matches!(input, Input::Open { .. }));
+        sign_up(&mut world, "ada@example.com");
+        whole();
+        let subjects = |world: &World| -> Vec<String> {
+            views::incidents(world.rows()).expect("readable").into_iter().map(|incident| incident.subject).collect()
+        };
+        assert!(subjects(&world).iter().all(|subject| subject.starts_with("lane ")), "{:?}", subjects(&world));
+        assert!(!subjects(&world).is_empty());
+        // The next start finds the work where it was left.
+        world.restart().expect("the engine starts");
+        world.pass(Span::minutes(1)).expect("the engine goes on");
+        assert!(world.crm.lock().expect("a sound twin").find("Contact", "email", "ada@example.com").is_some());
+        unguarded_input(|input| matches!(input, Input::Answers { .. }));
+        sign_up(&mut world, "eve@example.com");
+        whole();
+        assert!(subjects(&world).iter().any(|subject| subject.starts_with("call ")), "{:?}", subjects(&world));
+        world.restart().expect("the engine starts");
+        world.pass(Span::minutes(5)).expect("the engine goes on");
+        let crm = world.crm.lock().expect("a sound twin");
+        assert_eq!(crm.records("Contact").count(), 2);
     }
 }

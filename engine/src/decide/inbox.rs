@@ -3,7 +3,7 @@
 //! In: deliveries for which their system has no room, and the timer that says it may have some. Out: the same
 //! deliveries, decided high priority first.
 //! Always true: a system that has a waiting delivery has a timer that is not later than its room; what one system
-//! waits for holds back no other.
+//! waits for holds back no other; what cannot be read or decided is parked, and the rest goes on.
 
 use connectors::port::Message;
 use dsl::ast::Priority;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::context::{Context, after, decode};
 use super::rows::{Key, Kind, TimerRow};
-use super::{Source, route};
+use super::{Source, parked, route};
 use crate::ledger::Error;
 use crate::ledger::key::Parts;
 
@@ -30,7 +30,7 @@ pub(super) fn deliver(cx: &mut Context<'_>, system: &str, messages: &[Message]) 
         return hold(cx, system, messages);
     }
     spend(cx, system)?;
-    route::decided(cx, system, &Source::Webhook, messages)
+    route::decided(cx, system, &Source::Webhook, 0, messages)
 }
 
 /// The engine has started or rules were activated: limits may be others, so every queue is looked at anew.
@@ -54,13 +54,21 @@ pub(super) fn due(cx: &mut Context<'_>, system: &str) -> Result<(), Error> {
     cx.delete(armed);
     while room(cx, system)? {
         let Some((key, bytes)) = cx.scan(&prefix(system), 1)?.pop() else { return Ok(()) };
-        let messages = read(&key, &bytes)?;
-        cx.delete(key);
+        cx.delete(key.clone());
         cx.inbox(-1)?;
         spend(cx, system)?;
-        route::decided(cx, system, &Source::Webhook, &messages)?;
+        let number = key.last_chunk().copied().map_or(0, u64::from_be_bytes);
+        match read(&key, &bytes) {
+            Ok(messages) => route::decided(cx, system, &Source::Webhook, number, &messages)?,
+            Err(error) => parked::delivery(cx, system, &Source::Webhook, &error.to_string(), &bytes)?,
+        }
     }
     if waits(cx, system)? { rearm(cx, system) } else { Ok(()) }
+}
+
+/// The queue is looked at again a minute from now.
+pub(super) fn later(cx: &mut Context<'_>, system: &str) -> Result<(), Error> {
+    arm(cx, system, cx.now.plus(Span::minutes(1)))
 }
 
 fn read(key: &[u8], bytes: &[u8]) -> Result<Vec<Message>, Error> {
@@ -134,6 +142,10 @@ fn rearm(cx: &mut Context<'_>, system: &str) -> Result<(), Error> {
         }
         _ => cx.now,
     };
+    arm(cx, system, at)
+}
+
+fn arm(cx: &mut Context<'_>, system: &str, at: Moment) -> Result<(), Error> {
     cx.put(armed_key(system), &at);
     cx.arm(at, &TimerRow::Pace(system.to_owned()))
 }

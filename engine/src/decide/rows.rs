@@ -80,7 +80,7 @@ pub(crate) enum Kind {
     Active = 30,
     /// Time of the last round, one row: the engine's time never runs back.
     Time = 31,
-    /// When old rows are next looked through, one row.
+    /// When old rows are next looked through, one row; and where the look at runs stopped, one row.
     Sweep = 32,
     /// [`Moment`] by system: the timer for stored deliveries that counts.
     Armed = 33,

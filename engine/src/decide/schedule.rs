@@ -81,6 +81,16 @@ pub(super) fn due(cx: &mut Context<'_>, name: &str) -> Result<(), Error> {
     run_now(cx, name)
 }
 
+/// A run could not begin for a defect: it is left out, and the next one comes at its time.
+pub(super) fn left_out(cx: &mut Context<'_>, name: &str) -> Result<(), Error> {
+    let Some(rule) = rule_named(cx, name) else { return Ok(()) };
+    let Some(mut row) = cx.get::<ScheduleRow>(&key(name))? else { return Ok(()) };
+    row.next = next_run(&rule, cx.now);
+    cx.arm(row.next, &TimerRow::Schedule(name.to_owned()))?;
+    cx.put(key(name), &row);
+    Ok(())
+}
+
 /// The side a sync reads from: the one that is not made, or the left one.
 fn source(sync: &Sync) -> Side {
     if sync.create.contains(&Side::Left) && !sync.create.contains(&Side::Right) { Side::Right } else { Side::Left }

@@ -6,7 +6,7 @@
 
 use dsl::value::{Moment, Span};
 
-use super::context::{Context, decode};
+use super::context::{Context, after, decode};
 use super::parked;
 use super::rows::{Key, Kind, RunRow, RunState, TimerRow};
 use crate::ledger::Error;
@@ -23,6 +23,11 @@ pub(super) fn started(cx: &mut Context<'_>) -> Result<(), Error> {
         arm(cx, EVERY)?;
     }
     Ok(())
+}
+
+/// A sweep broke off: the next one comes at its usual time.
+pub(super) fn later(cx: &mut Context<'_>) -> Result<(), Error> {
+    arm(cx, EVERY)
 }
 
 fn arm(cx: &mut Context<'_>, after: Span) -> Result<(), Error> {
@@ -53,22 +58,42 @@ fn marks(cx: &mut Context<'_>) -> Result<bool, Error> {
     Ok(removed == MOST)
 }
 
+/// Where the look at runs stopped, one row: the key to go on at.
+fn stopped_at() -> Vec<u8> {
+    Key::new(Kind::Sweep).text("runs").bytes()
+}
+
+/// Runs stand in the order in which they began. Each sweep goes on where the last one stopped, so that old runs that
+/// are not over do not keep those behind them.
 fn runs(cx: &mut Context<'_>) -> Result<bool, Error> {
     let oldest: Moment = cx.now.minus(cx.knobs.retention);
-    let mut removed = 0;
-    // Runs stand in the order in which they began; what began later than this cannot be old enough.
-    for (key, bytes) in cx.scan(&[Kind::Run as u8], MOST)? {
+    let prefix = [Kind::Run as u8];
+    let from: Vec<u8> = cx.get(&stopped_at())?.unwrap_or_else(|| prefix.to_vec());
+    let found = cx.range(&from, &after(&prefix), MOST)?;
+    let whole = found.len() == MOST;
+    let last = found.last().map(|(key, _)| key.clone());
+    for (key, bytes) in found {
         let run: RunRow = decode(&key, &bytes)?;
+        // What began later than this cannot be old enough.
         if run.started > oldest {
+            cx.delete(stopped_at());
             return Ok(false);
         }
         let over = matches!(run.state, RunState::Finished | RunState::Failed | RunState::Cancelled);
         if over && run.fresh <= oldest {
             cx.delete(key);
-            removed += 1;
         }
     }
-    Ok(removed > MOST / 2)
+    match last {
+        Some(last) if whole => {
+            cx.put(stopped_at(), &after(&last));
+            Ok(true)
+        }
+        _ => {
+            cx.delete(stopped_at());
+            Ok(false)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -116,5 +141,65 @@ mod tests {
         assert_eq!(count(&world, Kind::Seen), 0, "24 hours are promised");
         world.pass(Span::days(2)).expect("the engine goes on");
         assert_eq!(states(&world), Vec::<String>::new());
+    }
+
+    #[test]
+    fn old_runs_that_are_not_over_do_not_keep_those_behind_them() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
+        let compiled = crate::rules::read(&folder).expect("the shipped rules").compile(None);
+        let program = Arc::new(compiled.program.expect("they are sound"));
+        let begun = Moment(1_772_442_000_000);
+        let run = |state: RunState| RunRow {
+            program: program.hash.clone(),
+            what: crate::decide::rows::RunOf::When(0),
+            pc: 0,
+            vars: Default::default(),
+            state,
+            fresh: begun,
+            started: begun,
+            step: None,
+            completed: Vec::new(),
+            undone: Default::default(),
+            stack: Vec::new(),
+            failing: false,
+            attempts: 0,
+            first_try: None,
+            effects: 0,
+            pending: None,
+            token: 0,
+            early: Default::default(),
+            touched: Default::default(),
+            only_one: None,
+            awaits: Default::default(),
+            watches: Default::default(),
+            wait_until: None,
+            failure: None,
+            asked: Default::default(),
+        };
+        let mut round = crate::ledger::Round::default();
+        for number in 0..2_500u64 {
+            let state = if number < 2_400 { RunState::Stopped("a person".to_owned()) } else { RunState::Finished };
+            let row = postcard::to_stdvec(&run(state)).expect("plain data");
+            round.changes.push((Key::new(Kind::Run).number(number).bytes(), Some(row)));
+        }
+        let mut ledger = crate::ledger::Memory::default();
+        crate::ledger::Ledger::append(&mut ledger, round).expect("there is room");
+        let programs = crate::decide::Programs::new(program);
+        let knobs = Knobs { retention: Span::days(3), ..Knobs::default() };
+        let guard = crate::decide::Guard::default();
+        let mut sweeps = 0;
+        loop {
+            let now = begun.plus(Span::days(4));
+            let mut cx = Context::new(&ledger, &programs, &knobs, &guard, now);
+            let more = runs(&mut cx).expect("readable");
+            let round = cx.finish().round;
+            crate::ledger::Ledger::append(&mut ledger, round).expect("there is room");
+            sweeps += 1;
+            if !more {
+                break;
+            }
+        }
+        let left = crate::ledger::Rows::scan(&ledger, &[Kind::Run as u8], &[Kind::Run as u8 + 1], usize::MAX);
+        assert_eq!((left.expect("readable").len(), sweeps), (2_400, 3));
     }
 }

@@ -17,7 +17,7 @@ use dsl::value::Moment;
 use crate::clock::Now;
 use crate::decide::rows::{Key, Kind};
 use crate::decide::{
-    self, Command, Event, Guard, Input, Knobs, Known, Lane, LaneKind, Outcome, Pair, Programs, Reached, Wrote,
+    self, Aside, Command, Event, Guard, Input, Knobs, Known, Lane, LaneKind, Outcome, Pair, Programs, Reached, Wrote,
 };
 use crate::gate::{Gate, Poll, Reach, Reaches};
 use crate::ids::CallId;
@@ -254,9 +254,24 @@ impl Core {
         Ok(seq)
     }
 
-    /// A decision that breaks off stops the instance it was about; where it was about none, the input is refused.
+    /// Decides; where a defect is found in no instance, what was due or answered is left undone and shown to people,
+    /// because it would end the daemon again and again. Other inputs are refused.
     fn decided(&self, input: &Input) -> Result<Outcome, Error> {
-        let mut guard = Guard::default();
+        let decided = match self.guarded(input, Guard::default()) {
+            Err(error) if *input == Input::Due && error.is_about_input() => self.guarded(input, Guard::alone()),
+            other => other,
+        };
+        match (decided, Aside::of(input)) {
+            (Err(error), Some(what)) if error.is_about_input() => {
+                tracing::error!(?what, %error, "it could not be decided; it is left undone");
+                self.guarded(&Input::Aside { what, reason: error.to_string() }, Guard::default())
+            }
+            (decided, _) => decided,
+        }
+    }
+
+    /// A decision that breaks off stops the instance it was about; where it was about none, it is a defect.
+    fn guarded(&self, input: &Input, mut guard: Guard) -> Result<Outcome, Error> {
         loop {
             let decided = catch_unwind(AssertUnwindSafe(|| {
                 decide::decide_around(&*self.ledger, &self.programs, &self.knobs, &guard, input, self.at)
