@@ -31,6 +31,7 @@ impl Intake for Webhooks {
     async fn offer(&self, system: &str, body: Bytes) -> Verdict {
         let connector = self.connectors.read().unwrap_or_else(PoisonError::into_inner).get(system).map(Arc::clone);
         let Some(connector) = connector else {
+            tracing::error!(system, "a signed delivery of a system that the rules do not have; its sender is told");
             return Verdict::Unreadable(format!("the rules have no system `{system}`"));
         };
         match connector.read(&body) {

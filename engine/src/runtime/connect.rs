@@ -53,6 +53,13 @@ pub enum Error {
         /// The operation.
         operation: String,
     },
+    /// Deliveries would come that no rule takes.
+    #[error("`systems.{0}.webhook` takes deliveries, and the rules say nothing of them")]
+    #[diagnostic(
+        code(connect::no_events),
+        help("add `events from {0} over webhook {{ … }}` to the rules, or take the webhook out")
+    )]
+    NoEvents(String),
     /// A secret is missing.
     #[error("the system `{system}` lacks a secret: {missing}")]
     #[diagnostic(code(connect::secret), help("{}", missing_help(missing)))]
@@ -151,11 +158,14 @@ fn connector(
 /// How the deliveries of each webhook of the file are verified, by system, where the rules of `program` decide.
 ///
 /// # Errors
-/// Where a secret is missing.
+/// Where a secret is missing, or the rules have the system and take nothing of what it sends.
 pub fn verifiers(config: &Config, program: &Program) -> Result<BTreeMap<String, Arc<dyn Verify>>, Error> {
     let mut verifiers: BTreeMap<String, Arc<dyn Verify>> = BTreeMap::new();
     for (name, connection) in &config.systems {
         let Some(webhook) = &connection.webhook else { continue };
+        if program.systems.contains_key(name) && !program.doors.contains_key(name) {
+            return Err(Error::NoEvents(name.clone()));
+        }
         let secret = webhook.secret.read().map_err(|missing| Error::Secret { system: name.clone(), missing })?;
         let verify: Arc<dyn Verify> = if connection.connector == "hubspot" {
             Arc::new(Signature { secret, public_url: webhook.public_url.clone().unwrap_or_default() })
@@ -236,4 +246,31 @@ pub fn cache(config: &Config) -> Result<Arc<dyn Cache>, Error> {
 #[must_use]
 pub fn duration(span: dsl::value::Span) -> Duration {
     Duration::from_millis(u64::try_from(span.0).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn a_webhook_that_no_rule_takes_is_refused() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
+        let compiled = crate::rules::read(&folder).expect("the shipped rules").compile(None);
+        let mut program = compiled.program.expect("they are sound");
+        let text = "rules: rules\nstate: state\nsystems:\n  app:\n    connector: rest\n    base_url: http://app.test\n    token_env: TOKEN\n    \
+                    webhook: { path: /webhooks/app, secret_env: SECRET }\n";
+        let secret = |name: &str| (name == "PATH").then(String::new);
+        let config = Config::parse("engine.yaml", text, Path::new("/"), &secret).expect("the file is sound");
+        let Err(Error::Secret { .. }) = verifiers(&config, &program) else {
+            panic!("it is taken, and its secret read")
+        };
+        program.doors.remove("app");
+        let Err(Error::NoEvents(system)) = verifiers(&config, &program) else { panic!("nothing takes it") };
+        assert_eq!(system, "app");
+        // Of a system that the rules do not have, every delivery is answered 400.
+        program.systems.remove("app");
+        assert!(matches!(verifiers(&config, &program), Err(Error::Secret { .. })));
+    }
 }
