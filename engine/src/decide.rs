@@ -45,6 +45,7 @@ use serde::{Deserialize, Serialize};
 pub use self::aside::Aside;
 use self::context::{Context, Task};
 pub use self::guard::{Guard, Instance};
+pub use self::position::known_cluster;
 use self::rows::{Kind, TimerRow};
 pub use self::seed::{Known, Pair, seed};
 use crate::ids::CallId;
@@ -151,6 +152,11 @@ pub enum Input {
         /// Why, for people.
         reason: String,
     },
+    /// A Kafka cluster answers: the first one, or another one than before.
+    Cluster {
+        /// Its id.
+        id: String,
+    },
     /// A lane may send one request of up to `max` inputs now.
     Open {
         /// The lane.
@@ -167,12 +173,6 @@ pub enum Input {
     },
     /// The earliest timer is due ([`next_timer`]).
     Due,
-    /// An operator's command.
-    Operator {
-        /// Who.
-        who: String,
-        /// What.
-        command: OperatorCommand,
     /// Something could not be decided, for a defect of the engine: it is left undone and shown to people.
     Aside {
         /// What.
@@ -180,6 +180,12 @@ pub enum Input {
         /// Why.
         reason: String,
     },
+    /// An operator's command.
+    Operator {
+        /// Who.
+        who: String,
+        /// What.
+        command: OperatorCommand,
     },
 }
 
@@ -445,9 +451,11 @@ pub fn decide_around(
         Input::Offset { topic, partition, next, reason } => {
             position::passed_over(&mut cx, topic, *partition, *next, reason)?;
         }
+        Input::Cluster { id } => position::cluster(&mut cx, id)?,
         Input::Open { lane, max } => open::open(&mut cx, lane, *max)?,
         Input::Answers { call, answers } => answers::take(&mut cx, *call, answers)?,
         Input::Due => due(&mut cx)?,
+        Input::Aside { what, reason } => aside::leave(&mut cx, what, reason)?,
         Input::Operator { who, command } => operator::command(&mut cx, who, command)?,
     }
     // What follows from it, until nothing does. Reactions come after merges, so that a value that the merge is
@@ -459,7 +467,6 @@ pub fn decide_around(
                 sync::covered(&mut cx, &covered)?;
                 cx.guard.leave();
             }
-        Input::Aside { what, reason } => aside::leave(&mut cx, what, reason)?,
         } else if let Some(task) = cx.next_task() {
             let instance = match task {
                 Task::Link(link) => Instance::Link(link),

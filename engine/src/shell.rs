@@ -221,7 +221,9 @@ impl Loop {
             Wake::Activate(activation) => {
                 answer(activation.reply, Err("nothing can be stored for now; try again later".to_owned()));
             }
-            Wake::Record { .. } | Wake::Answers { .. } | Wake::OffsetGone { .. } => self.refused.push_back(wake),
+            Wake::Record { .. } | Wake::Answers { .. } | Wake::OffsetGone { .. } | Wake::Cluster { .. } => {
+                self.refused.push_back(wake);
+            }
             other => return self.take_now(other),
         }
         Ok(())
@@ -266,6 +268,17 @@ impl Loop {
             }
             Wake::Answers { call, answers, asked } => self.answers(call, answers, asked),
             Wake::Durable => Ok(()),
+            Wake::Cluster { id } => {
+                let input = Input::Cluster { id: id.clone() };
+                match self.core.input(&input, self.clock.now()) {
+                    Err(error) if error.is_full() => {
+                        self.full(&error);
+                        self.refused.push_front(Wake::Cluster { id });
+                        Ok(())
+                    }
+                    other => other.map(|_| ()),
+                }
+            }
             Wake::Operator { who, command, reply } => {
                 tracing::info!(who, ?command, "operator");
                 match self.core.input(&Input::Operator { who, command }, self.clock.now()) {

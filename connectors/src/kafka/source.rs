@@ -6,7 +6,7 @@
 //! the reading up (and librdkafka's queue is bounded); an offset that is gone is told before anything after it is
 //! read; a broker that is away is a state that is told once, with its reason, never the end.
 //! Awkward but true: a topic that was deleted and made anew, and has grown past our offset before we look, cannot
-//! be told from the old one by its offsets; [`Event::Up`] carries the cluster's id, so that a new cluster can.
+//! be told from the old one by its offsets. A new cluster can, by its id: its topics are read from their start.
 //! Not here: what a record means; where offsets are kept; tasks (the caller spawns the future).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,8 +55,10 @@ pub struct Settings {
     pub fetch_wait_ms: u32,
     /// How often new partitions are looked for.
     pub refresh: Duration,
-    /// What to do where the wanted offset is gone.
+    /// What to do where the wanted offset is gone, or the whole cluster is another one.
     pub when_gone: WhenGone,
+    /// Id of the cluster that the offsets given at the start are of, where it is known.
+    pub cluster: Option<String>,
     /// Further options of librdkafka: security above all.
     pub options: BTreeMap<String, String>,
 }
@@ -82,6 +84,7 @@ impl Settings {
             fetch_wait_ms: 500,
             refresh: Duration::from_secs(30),
             when_gone: WhenGone::default(),
+            cluster: None,
             options: BTreeMap::new(),
         }
     }
@@ -97,6 +100,7 @@ impl fmt::Debug for Settings {
             .field("fetch_wait_ms", &self.fetch_wait_ms)
             .field("refresh", &self.refresh)
             .field("when_gone", &self.when_gone)
+            .field("cluster", &self.cluster)
             .field("options", &self.options.keys())
             .finish()
     }
@@ -122,8 +126,16 @@ pub enum Event {
     Down(String),
     /// The brokers answer: at start, and after [`Event::Down`].
     Up {
-        /// The cluster's id, where the brokers say one: another id means that stored offsets are of another world.
+        /// The cluster's id, where the brokers say one.
         cluster: Option<String>,
+    },
+    /// The cluster is not the one that was known. Where one was known, no offset of it means anything here: every
+    /// partition is read from its start, or left alone, by [`Settings::when_gone`]. Told before any record of it.
+    Cluster {
+        /// Its id.
+        id: String,
+        /// The one that was known.
+        before: Option<String>,
     },
     /// How many partitions a topic has; told at start and when it changes. 0: there is no such topic (yet).
     Partitions {
@@ -225,6 +237,7 @@ impl KafkaSource {
         let consumer: StreamConsumer<Context> =
             config.create_with_context(Context::default()).map_err(Error::Client)?;
         let (sender, wishes) = watch::channel(Wishes::default());
+        let cluster = settings.cluster.clone();
         let reader = Reader {
             consumer: Arc::new(consumer),
             settings,
@@ -236,6 +249,8 @@ impl KafkaSource {
             assigned: BTreeSet::new(),
             parked: BTreeSet::new(),
             counts: BTreeMap::new(),
+            cluster,
+            halted: false,
             up: None,
             paused: false,
             committed: BTreeMap::new(),
@@ -269,6 +284,10 @@ struct Reader {
     assigned: BTreeSet<Partition>,
     parked: BTreeSet<Partition>,
     counts: BTreeMap<String, usize>,
+    /// Whose offsets `next` holds, where it is known.
+    cluster: Option<String>,
+    /// Nothing is read until the source is started again: the cluster is another one, and that is the policy.
+    halted: bool,
     /// What was told last; `None` before the first survey.
     up: Option<bool>,
     paused: bool,
@@ -419,7 +438,7 @@ impl Reader {
     }
 
     fn is_placed(&self, partition: &Partition) -> bool {
-        self.assigned.contains(partition) || self.parked.contains(partition)
+        self.halted || self.assigned.contains(partition) || self.parked.contains(partition)
     }
 
     /// Asks the brokers what is there, on a thread that may block.
@@ -443,6 +462,11 @@ impl Reader {
             .iter()
             .flat_map(|(topic, partitions)| partitions.iter().map(|partition| (topic.clone(), *partition)))
             .collect();
+        if let Some(id) = &survey.cluster
+            && self.cluster.as_ref() != Some(id)
+        {
+            self.meet(id.clone()).await?;
+        }
         match survey.trouble {
             Some(reason) => self.tell_down(reason).await?,
             None if self.up != Some(true) => {
@@ -464,6 +488,23 @@ impl Reader {
         self.place(survey.marks).await
     }
 
+    /// Another cluster than the one that was known: tells it, and forgets where the other one was read.
+    async fn meet(&mut self, id: String) -> Result<(), Ended> {
+        let before = self.cluster.replace(id.clone());
+        if let Some(before) = &before {
+            tracing::error!(before, id, "this is another Kafka cluster; offsets of the one before mean nothing in it");
+            if let Err(error) = self.consumer.unassign() {
+                tracing::error!(%error, "Kafka partitions cannot be given back");
+            }
+            self.assigned.clear();
+            self.parked.clear();
+            self.next.clear();
+            self.committed.clear();
+            self.halted = self.settings.when_gone == WhenGone::Park;
+        }
+        self.emit(Event::Cluster { id, before }).await
+    }
+
     async fn tell_down(&mut self, reason: String) -> Result<(), Ended> {
         if self.up == Some(false) {
             return Ok(());
@@ -475,6 +516,9 @@ impl Reader {
 
     /// Starts reading partitions, each from its next offset; tells those whose offset is gone.
     async fn place(&mut self, marks: BTreeMap<Partition, (i64, i64)>) -> Result<(), Ended> {
+        if self.halted {
+            return Ok(());
+        }
         let mut list = TopicPartitionList::new();
         let mut placed = Vec::new();
         for (key, (low, high)) in marks {

@@ -175,3 +175,79 @@ async fn passwords_do_not_show_when_settings_are_printed() {
     let printed = format!("{settings:?}");
     assert!(printed.contains("sasl.password") && !printed.contains("hunter2"), "{printed}");
 }
+
+/// A cluster in whose only partition three records stand, its brokers, and its id.
+async fn three() -> (MockCluster<'static, rdkafka::producer::DefaultProducerContext>, Settings, String) {
+    let cluster = MockCluster::new(1).unwrap();
+    cluster.create_topic("t", 1, 1).unwrap();
+    let brokers = cluster.bootstrap_servers();
+    let sink =
+        connectors::kafka::sink::KafkaSink::connect(&brokers, Duration::from_secs(30), &BTreeMap::new()).unwrap();
+    for text in ["0", "1", "2"] {
+        sink.send("t", Some(0), None, &text.into()).await.unwrap();
+    }
+    let settings = Settings { fetch_wait_ms: 10, ..Settings::new(&brokers, "group", ["t".to_owned()]) };
+    let mut source = Source::start(settings.clone(), BTreeMap::new(), 16);
+    let id = source
+        .until(|event| match event {
+            Event::Cluster { id, before: None } => Some(id.clone()),
+            _ => None,
+        })
+        .await;
+    source.stop().await;
+    (cluster, settings, id)
+}
+
+fn at_two() -> BTreeMap<(String, i32), i64> {
+    [(("t".to_owned(), 0), 2)].into()
+}
+
+#[tokio::test]
+async fn a_new_cluster_is_told_and_read_from_its_start_though_it_has_grown_past_the_offset() {
+    let (_cluster, settings, id) = three().await;
+    let settings = Settings { cluster: Some("the old one".to_owned()), ..settings };
+    let mut source = Source::start(settings, at_two(), 16);
+    let told = source
+        .until(|event| match event {
+            Event::Cluster { id, before } => Some((id.clone(), before.clone())),
+            _ => None,
+        })
+        .await;
+    assert_eq!(told, (id, Some("the old one".to_owned())));
+    assert_eq!(source.record().await, seen(0, 0, "0"));
+    source.stop().await;
+}
+
+#[tokio::test]
+async fn the_cluster_that_is_known_is_read_on_from_the_offset_and_not_told() {
+    let (_cluster, settings, id) = three().await;
+    let settings = Settings { cluster: Some(id), ..settings };
+    let mut source = Source::start(settings, at_two(), 16);
+    let first = loop {
+        match source.event().await {
+            Event::Cluster { .. } => panic!("it is known"),
+            Event::Record { offset, .. } => break offset,
+            _ => {}
+        }
+    };
+    assert_eq!(first, 2);
+    source.stop().await;
+}
+
+#[tokio::test]
+async fn a_new_cluster_is_left_alone_where_that_is_the_policy() {
+    let (_cluster, settings, _) = three().await;
+    let settings = Settings {
+        cluster: Some("the old one".to_owned()),
+        when_gone: WhenGone::Park,
+        refresh: Duration::from_millis(20),
+        ..settings
+    };
+    let mut source = Source::start(settings, at_two(), 16);
+    source.until(|event| matches!(event, Event::Cluster { .. }).then_some(())).await;
+    // Several looks at the brokers later nothing of it has been read.
+    source.partitions(1).await;
+    let quiet = tokio::time::timeout(Duration::from_millis(300), source.event()).await;
+    assert!(quiet.is_err(), "{quiet:?}");
+    source.stop().await;
+}

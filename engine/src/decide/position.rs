@@ -5,10 +5,10 @@
 //! Always true: a record below its partition's row was decided before, and is told when it is passed over; the row
 //! goes back only where its source said that what stood there is gone.
 
-use super::context::Context;
+use super::context::{Context, decode};
 use super::rows::{Key, Kind};
 use super::{Event, Source, incident};
-use crate::ledger::Error;
+use crate::ledger::{Error, Rows};
 
 fn key(topic: &str, partition: i32) -> Vec<u8> {
     Key::new(Kind::Offset).text(topic).number(u64::try_from(partition).unwrap_or_default()).bytes()
@@ -30,6 +30,46 @@ pub(super) fn take(cx: &mut Context<'_>, system: &str, source: &Source) -> Resul
     Ok(true)
 }
 
+fn cluster_key() -> Vec<u8> {
+    Key::new(Kind::Cluster).bytes()
+}
+
+/// A cluster answers. Offsets are kept beside its id; those of another one mean nothing in it, so its topics are read
+/// from their start.
+pub(super) fn cluster(cx: &mut Context<'_>, id: &str) -> Result<(), Error> {
+    let before: Option<String> = cx.get(&cluster_key())?;
+    if before.as_deref() == Some(id) {
+        return Ok(());
+    }
+    cx.put(cluster_key(), &id);
+    let Some(before) = before else { return Ok(()) };
+    for (key, _) in cx.scan(&[Kind::Offset as u8], usize::MAX)? {
+        cx.delete(key);
+    }
+    let row = incident::row(
+        "kafka cluster".to_owned(),
+        "kafka",
+        String::new(),
+        "kafka".to_owned(),
+        String::new(),
+        format!("the Kafka cluster {before} gave way to {id}: its topics are read from their start"),
+        "what was not read of the old one is lost: compare both sides with `engine backfill`, then \
+         `engine resolve dismiss \"kafka cluster\"`",
+        true,
+        cx.now,
+    );
+    incident::open(cx, row, "kafka")
+}
+
+/// Id of the cluster that the offsets are of, where one is known.
+///
+/// # Errors
+/// Where rows cannot be read.
+pub fn known_cluster(rows: &dyn Rows) -> Result<Option<String>, Error> {
+    let key = cluster_key();
+    rows.get(&key)?.map(|bytes| decode(&key, &bytes)).transpose()
+}
+
 /// The offset that was to be read is gone: its partition goes on at `next`, be it further on or further back.
 pub(super) fn passed_over(
     cx: &mut Context<'_>,
@@ -46,7 +86,7 @@ pub(super) fn passed_over(
         topic.to_owned(),
         String::new(),
         reason.to_owned(),
-        "records were lost before they were read: compare both sides with `engine backfill`",
+        "records were lost before they were read: compare both sides with `engine backfill`, then `engine resolve dismiss`",
         true,
         cx.now,
     );
@@ -78,6 +118,7 @@ mod tests {
     use connectors::port::{Body, Message};
     use dsl::value::Moment;
 
+    use super::known_cluster;
     use crate::decide::{Input, Source, offsets, views};
     use crate::rehearse::World;
 
@@ -143,5 +184,25 @@ mod tests {
         let told = world.log.iter().find(|event| event.action == "duplicate").expect("a line of the log");
         assert_eq!((told.rule.as_str(), told.subject.as_str()), ("app", "biometrics.users/0"));
         assert!(told.detail.contains("offset 4"), "{told:?}");
+    }
+
+    #[test]
+    fn offsets_of_another_cluster_are_forgotten_and_people_are_told() {
+        let mut world = world();
+        let meet = |world: &mut World, id: &str| {
+            world.input(&Input::Cluster { id: id.to_owned() }).expect("taken");
+        };
+        meet(&mut world, "one");
+        record(&mut world, 4, "old");
+        meet(&mut world, "one");
+        assert_eq!(next(&world), 5);
+        assert_eq!(views::incidents(world.rows()).expect("readable"), []);
+        meet(&mut world, "two");
+        assert!(offsets(world.rows()).expect("readable").is_empty());
+        assert_eq!(known_cluster(world.rows()).expect("readable").as_deref(), Some("two"));
+        let [incident] = views::incidents(world.rows()).expect("readable").try_into().expect("one incident");
+        assert!(incident.cause.contains("one") && incident.cause.contains("two"), "{incident:?}");
+        record(&mut world, 0, "new");
+        assert_eq!((decided(&mut world), next(&world)), (2, 1));
     }
 }

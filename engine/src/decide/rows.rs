@@ -84,6 +84,8 @@ pub(crate) enum Kind {
     Sweep = 32,
     /// [`Moment`] by system: the timer for stored deliveries that counts.
     Armed = 33,
+    /// Id of the Kafka cluster that the offsets are of, one row.
+    Cluster = 34,
 }
 
 /// Builds a key part by part: [`ledger::key::Key`](crate::ledger::key::Key) with the parts that decisions use.

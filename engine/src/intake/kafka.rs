@@ -47,6 +47,14 @@ pub async fn pump(
                 tracing::info!(cluster = cluster.as_deref().unwrap_or_default(), "Kafka answers");
                 handle.source("kafka", "up");
             }
+            Event::Cluster { id, before } => {
+                if let Some(before) = before {
+                    tracing::error!(before, id, "another Kafka cluster: its topics are read from their start");
+                }
+                if handle.wake(Wake::Cluster { id }).is_err() {
+                    return;
+                }
+            }
             Event::Partitions { topic, count } => {
                 let state = if count == 0 { "no such topic yet".to_owned() } else { format!("{count} partitions") };
                 if count == 0 {

@@ -103,8 +103,10 @@ impl KafkaDoor {
             return Ok(Next::Nothing);
         }
         let Some(kafka) = &self.settings else { return Ok(Next::Unconfigured(topics)) };
-        let settings = connect::kafka(kafka, topics.keys().cloned())?;
-        let offsets = decide::offsets(&self.reader).map_err(|error| connect::Error::Service(error.to_string()))?;
+        let mut settings = connect::kafka(kafka, topics.keys().cloned())?;
+        let unreadable = |error: crate::ledger::Error| connect::Error::Service(error.to_string());
+        let offsets = decide::offsets(&self.reader).map_err(unreadable)?;
+        settings.cluster = decide::known_cluster(&self.reader).map_err(unreadable)?;
         let stop = intake.child_token();
         let (sender, events) = channel(EVENTS);
         let (source, body) = KafkaSource::start(settings, offsets, sender, stop.clone())

@@ -61,6 +61,11 @@ pub enum Wake {
         /// Answered when it is durable.
         receipt: oneshot::Sender<Verdict>,
     },
+    /// A Kafka cluster answers: the first one, or another one than before.
+    Cluster {
+        /// Its id.
+        id: String,
+    },
     /// A Kafka record.
     Record {
         /// The system.
