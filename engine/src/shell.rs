@@ -10,6 +10,8 @@ pub mod core;
 mod handle;
 mod history;
 mod reads;
+#[cfg(test)]
+mod tests;
 mod wake;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -266,8 +268,6 @@ impl Loop {
                     other => other.map(|_| ()),
                 }
             }
-            Wake::Answers { call, answers, asked } => self.answers(call, answers, asked),
-            Wake::Durable => Ok(()),
             Wake::Cluster { id } => {
                 let input = Input::Cluster { id: id.clone() };
                 match self.core.input(&input, self.clock.now()) {
@@ -279,6 +279,8 @@ impl Loop {
                     other => other.map(|_| ()),
                 }
             }
+            Wake::Answers { call, answers, asked } => self.answers(call, answers, asked),
+            Wake::Durable => Ok(()),
             Wake::Operator { who, command, reply } => {
                 tracing::info!(who, ?command, "operator");
                 match self.core.input(&Input::Operator { who, command }, self.clock.now()) {

@@ -74,3 +74,74 @@ pub async fn pump(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::Receiver;
+
+    use async_trait::async_trait;
+    use bytes::Bytes;
+    use connectors::port::{Answer, Connector, Delivery, Request, Unreadable, Verb};
+
+    use super::*;
+    use crate::shell;
+
+    /// Reads nothing but the word `good`.
+    struct Picky;
+
+    #[async_trait]
+    impl Connector for Picky {
+        fn max_batch(&self, _: &Verb) -> usize {
+            1
+        }
+        fn calls(&self, _: &Request) -> u32 {
+            1
+        }
+        async fn perform(&self, _: &Request) -> Vec<Answer> {
+            Vec::new()
+        }
+        fn read(&self, body: &[u8]) -> Result<Delivery, Unreadable> {
+            match body {
+                b"good" => Ok(Delivery::default()),
+                _ => Err(Unreadable::Delivery("it is not good".to_owned())),
+            }
+        }
+    }
+
+    /// What the loop hears of `events`.
+    async fn heard(events: Vec<Event>) -> Receiver<Wake> {
+        let (handle, wakes) = shell::handle();
+        let (sender, receiver) = mpsc::channel(events.len());
+        for event in events {
+            sender.send(event).await.expect("somebody listens");
+        }
+        drop(sender);
+        let connectors: Connectors = [("app".to_owned(), Arc::new(Picky) as Arc<dyn Connector>)].into();
+        let systems = [("users".to_owned(), "app".to_owned())].into();
+        pump(receiver, systems, Arc::new(RwLock::new(connectors)), handle).await;
+        wakes
+    }
+
+    fn record(topic: &str, offset: i64, payload: &'static str) -> Event {
+        let payload = Bytes::from_static(payload.as_bytes());
+        Event::Record { topic: topic.to_owned(), partition: 3, offset, timestamp: None, payload }
+    }
+
+    #[tokio::test]
+    async fn a_record_that_cannot_be_read_goes_on_with_its_place_and_the_next_one_follows() {
+        let wakes = heard(vec![record("users", 7, "bad"), record("users", 8, "good")]).await;
+        let Ok(Wake::Record { read, topic, partition, offset, payload, .. }) = wakes.recv() else { panic!("a record") };
+        assert_eq!((read, topic.as_str(), partition, offset), (Err("it is not good".to_owned()), "users", 3, 7));
+        assert_eq!(payload, "bad");
+        let Ok(Wake::Record { read, offset, .. }) = wakes.recv() else { panic!("a record") };
+        assert_eq!((read, offset), (Ok(Delivery::default()), 8));
+    }
+
+    #[tokio::test]
+    async fn a_record_of_a_topic_that_no_system_has_is_not_dropped() {
+        let wakes = heard(vec![record("others", 1, "good")]).await;
+        let Ok(Wake::Record { system, read, .. }) = wakes.recv() else { panic!("a record") };
+        assert_eq!(system, "others");
+        assert!(read.is_err_and(|reason| reason.contains("`others`")));
+    }
+}

@@ -126,3 +126,26 @@ impl Drop for Counted<'_> {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn too_many_deliveries_that_wait_for_the_disk_are_429() {
+        let (handle, wakes) = handle();
+        let deliver = || Box::pin(handle.deliver("crm", Delivery::default(), Bytes::new()));
+        let mut waiting: Vec<_> = (0..DELIVERIES).map(|_| deliver()).collect();
+        for delivery in &mut waiting {
+            assert_eq!(delivery.now_or_never(), None);
+        }
+        assert_eq!(deliver().await, Verdict::Full(1));
+        // One that is answered makes room for another.
+        let Ok(Wake::Delivery { receipt, .. }) = wakes.recv() else { panic!("a delivery") };
+        assert_eq!(receipt.send(Verdict::Durable), Ok(()));
+        assert_eq!(waiting.remove(0).await, Verdict::Durable);
+        assert_eq!(deliver().now_or_never(), None);
+    }
+}
