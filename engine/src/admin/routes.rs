@@ -126,7 +126,8 @@ struct Wanted {
 
 async fn incidents(State(admin): State<Admin>, Query(wanted): Query<Wanted>, parked: bool) -> Response {
     let found = beside(&admin, |inner| rows::incidents(&inner.reader)).await;
-    list(found, "incidents", &wanted, |incident| {
+    // Under the name that was asked for, as whoever asks expects it.
+    list(found, if parked { "parked" } else { "incidents" }, &wanted, |incident| {
         incident.parked == parked
             && wanted.about.as_ref().is_none_or(|about| {
                 [&incident.subject, &incident.id, &incident.entity].into_iter().any(|text| text.contains(about))

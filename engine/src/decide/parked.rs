@@ -66,15 +66,28 @@ pub(super) fn member(
     why: &str,
     payload: &[u8],
 ) -> Result<(), Error> {
-    let cause = format!("`{field}` of `{event}` cannot be understood: {why}");
+    let cause = format!("`{field}` of a message cannot be understood: {why}");
     let advice = "mend the sender, or the type in the system's lock; the other members of the message count";
-    park(cx, system, source, &cause, advice, payload)
+    keep(cx, system, &event.to_string(), source, &cause, advice, payload)
 }
 
 /// Keeps what came, and shows it to people.
 pub(super) fn park(
     cx: &mut Context<'_>,
     system: &str,
+    source: &Source,
+    cause: &str,
+    advice: &str,
+    payload: &[u8],
+) -> Result<(), Error> {
+    keep(cx, system, system, source, cause, advice, payload)
+}
+
+/// The same of something about `entity`.
+fn keep(
+    cx: &mut Context<'_>,
+    system: &str,
+    entity: &str,
     source: &Source,
     cause: &str,
     advice: &str,
@@ -91,7 +104,7 @@ pub(super) fn park(
         system,
         // Grouped by door: the offset would make every record a cause of its own.
         door,
-        system.to_owned(),
+        entity.to_owned(),
         String::new(),
         cause.to_owned(),
         &format!("{advice}; `engine why m{number}` shows what came, `engine resolve dismiss m{number}` settles it"),

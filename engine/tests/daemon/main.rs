@@ -5,5 +5,6 @@ mod backup;
 mod cache;
 mod inside;
 mod kafka;
+mod parked;
 mod process;
 mod stage;
