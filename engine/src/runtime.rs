@@ -8,6 +8,7 @@ pub mod connect;
 mod doors;
 mod kafka;
 pub mod reload;
+mod serve;
 pub mod tasks;
 
 use std::collections::BTreeMap;
@@ -304,12 +305,8 @@ fn address(listener: &TcpListener) -> Result<SocketAddr, Error> {
 }
 
 fn serve(tasks: &Tasks, name: &'static str, listener: TcpListener, router: axum::Router, stop: CancellationToken) {
-    tasks.spawn(name, |_| async move {
-        let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
-        if let Err(error) = served {
-            tracing::error!(name, %error, "a door is closed");
-        }
-    });
+    let inner = tasks.clone();
+    tasks.spawn(name, |_| serve::serve(inner, name, listener, router, serve::Bounds::default(), stop));
 }
 
 /// A running engine.

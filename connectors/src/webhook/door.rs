@@ -5,7 +5,7 @@
 //! is looked at before its signature is known to fit; 200 means durable; every other answer is
 //! `application/problem+json` and one that the sender repeats.
 //! Not here: what the events mean (the connector reads them), TLS, header timeouts and numbers of connections
-//! (the server that carries the router).
+//! (the server that carries the router: `engine/src/runtime/serve.rs`).
 //!
 //! | answer | when |
 //! |---|---|
