@@ -27,6 +27,7 @@ mod runs;
 mod schedule;
 mod scope;
 mod seed;
+mod seen;
 mod sweep;
 mod sync;
 pub mod views;

@@ -1,7 +1,7 @@
 //! What a delivery means: repetitions are dropped, records observed, syncs, reactions and waits told.
 //!
 //! Always true: what a delivery leads to is one round with its receipt; nothing of it is dropped without a row or a
-//! line. Not here: what waits for its system's pace (see `inbox`), what nobody can read (see `parked`), where Kafka is
+//! line. Not here: what counts as a repetition (see `seen`), what waits for its system's pace (see `inbox`), what nobody can read (see `parked`), where Kafka is
 //! read on (see `position`).
 
 use std::collections::BTreeMap;
@@ -10,14 +10,13 @@ use connectors::port::{Body, Message, Spoilt};
 use dsl::decode::decode_field;
 use dsl::program::{Door, Program, Route, Run};
 use dsl::schema::{Change, EntityName};
-use dsl::value::{Moment, Span, Value};
-use sha2::{Digest, Sha256};
+use dsl::value::{Moment, Value};
 
 use super::context::Context;
 use super::identity::{self, Rule};
 use super::observe::{self, How, observe};
-use super::rows::{Key, Kind, Var};
-use super::{Event, Instance, Source, existence, guard, inbox, parked, position, runs};
+use super::rows::Var;
+use super::{Event, Instance, Source, existence, guard, inbox, parked, position, runs, seen};
 use crate::ledger::Error;
 
 /// Takes a delivery in. What of it cannot be read is kept for people, and takes nothing else with it.
@@ -39,30 +38,6 @@ pub(super) fn delivery(
         return inbox::deliver(cx, system, messages);
     }
     decided(cx, system, source, 0, messages)
-}
-
-/// Has this message come before? Remembers it either way, as 16 bytes, packed by the hour.
-fn repeated(cx: &mut Context<'_>, system: &str, message: &Message, keep: Span) -> Result<bool, Error> {
-    let digest = Sha256::digest(format!("{system} {}", message.dedupe).as_bytes());
-    let mark: [u8; 16] = digest[..16].try_into().expect("a SHA-256 has 32 bytes");
-    let hour = |at: Moment| at.0.div_euclid(3_600_000) as u64;
-    let row = |hour: u64| Key::new(Kind::Seen).number(hour).text(system).number(u64::from(mark[0])).bytes();
-    // Whole hours, rounded up: a repetition is known for at least as long as the rules say.
-    let hours = u64::try_from(keep.0.saturating_add(3_599_999) / 3_600_000).unwrap_or_default();
-    let now = hour(cx.now);
-    for back in 0..=hours {
-        let key = row(now.saturating_sub(back));
-        if let Some(bytes) = cx.raw(&key)?
-            && bytes.chunks_exact(16).any(|seen| seen == mark)
-        {
-            return Ok(true);
-        }
-    }
-    let key = row(now);
-    let mut bytes = cx.raw(&key)?.unwrap_or_default();
-    bytes.extend(mark);
-    cx.put_raw(key, bytes);
-    Ok(false)
 }
 
 /// Makes of messages what the rules say. `number` is that of their stored delivery, 0 where they just came.
@@ -138,7 +113,7 @@ fn one(
     message: &Message,
     after: &mut After,
 ) -> Result<(), Error> {
-    if repeated(cx, system, message, door.dedupe_for)? {
+    if seen::before(cx, system, &message.dedupe, door.dedupe_for)? {
         let line = event(cx, system, message, "duplicate", "it has come before");
         cx.command(super::Command::Log(line));
         return Ok(());
@@ -245,59 +220,4 @@ pub(super) fn unreadable(
     payload: &[u8],
 ) -> Result<(), Error> {
     if position::take(cx, system, source)? { parked::delivery(cx, system, source, reason, payload) } else { Ok(()) }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::decide::{Command, Input, Knobs, Programs, decide};
-    use crate::ledger::{Ledger, Memory};
-
-    /// The shipped rules with another line about repetitions, and a ledger.
-    struct Remembering {
-        ledger: Memory,
-        programs: Programs,
-    }
-
-    impl Remembering {
-        fn new(dedupe: &str) -> Self {
-            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
-            let mut texts = crate::rules::read(&folder).expect("the shipped rules");
-            for (_, text) in &mut texts.files {
-                *text = text.replace("dedupe for 24 hours", dedupe);
-            }
-            let program = texts.compile(None).program.expect("they are sound");
-            Self { ledger: Memory::default(), programs: Programs::new(Arc::new(program)) }
-        }
-
-        /// True where the message is known.
-        fn repeated(&mut self, at: Moment) -> bool {
-            let (name, dedupe) = ("no.such".to_owned(), "1".to_owned());
-            let messages = vec![Message { name, at, dedupe, own: false, body: Body::Foreign }];
-            let (system, source) = ("crm".to_owned(), Source::Webhook);
-            let input = Input::Delivery { system, messages, spoilt: Vec::new(), source };
-            let outcome = decide(&self.ledger, &self.programs, &Knobs::default(), &input, at).expect("decided");
-            self.ledger.append(outcome.round).expect("there is room");
-            outcome.commands.iter().any(|command| matches!(command, Command::Log(line) if line.action == "duplicate"))
-        }
-    }
-
-    fn check(dedupe: &str, known: Span, new: Span) {
-        for (wait, repeated) in [(known, true), (new, false)] {
-            let mut engine = Remembering::new(dedupe);
-            let first = Moment(1_772_445_599_000);
-            assert!(!engine.repeated(first));
-            assert_eq!(engine.repeated(first.plus(wait)), repeated, "{dedupe}, {wait:?}");
-        }
-    }
-
-    #[test]
-    fn a_repetition_is_known_for_as_long_as_the_rules_say() {
-        check("dedupe for 24 hours", Span::hours(24), Span::hours(26));
-        check("dedupe for 90 minutes", Span::minutes(90), Span::minutes(180));
-        check("dedupe for 10 days", Span::days(10), Span::hours(10 * 24 + 2));
-    }
 }
