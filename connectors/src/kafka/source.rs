@@ -462,19 +462,19 @@ impl Reader {
             .iter()
             .flat_map(|(topic, partitions)| partitions.iter().map(|partition| (topic.clone(), *partition)))
             .collect();
-        if let Some(id) = &survey.cluster
-            && self.cluster.as_ref() != Some(id)
-        {
-            self.meet(id.clone()).await?;
-        }
         match survey.trouble {
             Some(reason) => self.tell_down(reason).await?,
             None if self.up != Some(true) => {
                 self.up = Some(true);
                 self.consumer.client().context().forget();
-                self.emit(Event::Up { cluster: survey.cluster }).await?;
+                self.emit(Event::Up { cluster: survey.cluster.clone() }).await?;
             }
             None => {}
+        }
+        if let Some(id) = survey.cluster
+            && self.cluster.as_ref() != Some(&id)
+        {
+            self.meet(id).await?;
         }
         for (topic, partitions) in survey.topics {
             let count = partitions.len();

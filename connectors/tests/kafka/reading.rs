@@ -29,6 +29,8 @@ async fn at_start_the_cluster_and_the_partitions_are_told_before_any_record() {
     let mut source = Source::start(broker.settings(), BTreeMap::new(), 16);
     let first = source.event().await;
     assert!(matches!(&first, Event::Up { cluster: Some(id) } if !id.is_empty()), "{first:?}");
+    let told = source.event().await;
+    assert!(matches!(&told, Event::Cluster { before: None, .. }), "{told:?}");
     assert_eq!(source.event().await, Event::Partitions { topic: broker.topic.clone(), count: 2 });
     let record = source.event().await;
     let Event::Record { topic, partition: 1, offset: 0, timestamp: Some(_), payload } = record else {
