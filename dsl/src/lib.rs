@@ -1,6 +1,11 @@
 //! The rules language: text in, a checked program and problems out.
 //!
 //! Pure: no clock, no network, no files; the caller hands in texts. Reading order:
+#![cfg_attr(
+    not(test),
+    deny(clippy::disallowed_methods, clippy::disallowed_types, reason = "the language may not look at the world")
+)]
+
 pub mod ast;
 pub mod check;
 pub mod decode;

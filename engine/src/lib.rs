@@ -3,7 +3,23 @@ pub mod admin;
 pub mod cli;
 pub mod clock;
 pub mod config;
+#[cfg_attr(
+    not(test),
+    deny(
+        clippy::disallowed_methods,
+        clippy::disallowed_types,
+        reason = "decide is pure; it may not look at the world"
+    )
+)]
 pub mod decide;
+#[cfg_attr(
+    not(test),
+    deny(
+        clippy::disallowed_methods,
+        clippy::disallowed_types,
+        reason = "the gate is given the time; it may not look at the world"
+    )
+)]
 pub mod gate;
 pub mod ids;
 pub mod intake;
