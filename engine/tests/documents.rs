@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-const PAGES: [&str; 4] = ["README.md", "rules/README.md", "dsl/docs/LANGUAGE.md", "dsl/docs/five-mistakes.md"];
+const PAGES: [&str; 5] =
+    ["README.md", "rules/README.md", "engine/docs/operating.md", "dsl/docs/LANGUAGE.md", "dsl/docs/five-mistakes.md"];
 
 fn help(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_engine")).args(arguments).arg("--help").output().expect("it runs");
@@ -56,17 +57,68 @@ fn every_command_that_a_page_names_is_there_with_its_options() {
                 wrong.push(format!("{page}: `{code}`: there is no such command"));
                 continue;
             }
-            let help = helps.entry(command.to_owned()).or_insert_with(|| help(&[command]));
+            let mut words = words.peekable();
+            let mut path = vec![command];
+            let mut shown = helps.entry(command.to_owned()).or_insert_with(|| help(&path)).clone();
+            if let Some(below) = words.next_if(|word| commands(&shown).contains(*word)) {
+                path.push(below);
+                shown = helps.entry(path.join(" ")).or_insert_with(|| help(&path)).clone();
+            }
             for option in words.filter(|word| word.starts_with("--")) {
                 let option = option.split('=').next().unwrap_or(option);
-                if !help.contains(option) {
-                    wrong.push(format!("{page}: `{code}`: {command} has no {option}"));
+                if !shown.contains(option) {
+                    wrong.push(format!("{page}: `{code}`: {} has no {option}", path.join(" ")));
                 }
             }
         }
     }
     assert!(seen > 20, "only {seen} commands are named");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Every key of this schema.
+fn keys(schema: &serde_json::Value, found: &mut BTreeSet<String>) {
+    for (key, value) in schema["properties"].as_object().into_iter().flatten() {
+        found.insert(key.clone());
+        keys(value, found);
+        keys(&value["additionalProperties"], found);
+    }
+}
+
+/// Names of figures in the sources under `folder`.
+fn figures(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).expect("the sources are there") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            figures(&path, found);
+            continue;
+        }
+        let text = std::fs::read_to_string(path).expect("a text");
+        for part in text.split("!(").skip(1) {
+            let name = part.trim_start().strip_prefix("\"engine_").and_then(|rest| rest.split('"').next());
+            found.extend(name.map(|name| format!("engine_{name}")));
+        }
+    }
+}
+
+#[test]
+fn operators_are_told_of_every_key_and_every_figure() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("docs/operating.md")).expect("a page");
+    let schema = Command::new(env!("CARGO_BIN_EXE_engine")).args(["config", "schema"]).output().expect("it runs");
+    let schema = serde_json::from_slice(&schema.stdout).expect("JSON");
+    let (mut wanted, mut names) = (BTreeSet::new(), BTreeSet::new());
+    keys(&schema, &mut wanted);
+    figures(&root.join("src"), &mut names);
+    assert!(wanted.len() > 30 && names.len() > 20, "{wanted:?} {names:?}");
+    let told: BTreeSet<&str> = page
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .flat_map(|code| code.split(|letter: char| !letter.is_alphanumeric() && letter != '_'))
+        .collect();
+    let untold: Vec<&String> = wanted.iter().chain(&names).filter(|name| !told.contains(name.as_str())).collect();
+    assert!(untold.is_empty(), "{untold:?} do not stand in engine/docs/operating.md");
 }
 
 fn copy(from: &Path, to: &Path) {

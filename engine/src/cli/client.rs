@@ -8,6 +8,9 @@ use serde_json::Value as Json;
 
 use crate::config::Config;
 
+/// How long an answer may take where nothing else is said.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// How to find the daemon.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Reach {
@@ -75,11 +78,34 @@ impl Error {
 
 /// Asks `GET path` or, with a body, `POST path`.
 pub(super) fn ask(reach: &Reach, path: &str, body: Option<&Json>) -> Result<Json, Error> {
-    ask_within(reach, path, body, Duration::from_secs(60))
+    ask_within(reach, path, body, PATIENCE)
 }
 
 /// The same for what may take the daemon long.
 pub(super) fn ask_within(reach: &Reach, path: &str, body: Option<&Json>, patience: Duration) -> Result<Json, Error> {
+    let (base, status, bytes) = call(reach, path, body, patience)?;
+    let away = |reason: String| Error::Away { url: base, reason };
+    let json: Json = serde_json::from_slice(&bytes).map_err(|error| away(format!("it answers no JSON: {error}")))?;
+    if status.is_success() {
+        return Ok(json);
+    }
+    let detail = json["detail"].as_str().unwrap_or("it gives no reason").to_owned();
+    Err(Error::Refused(detail))
+}
+
+/// Asks whether it is alive; that needs no token.
+pub(super) fn alive(reach: &Reach) -> Result<(), Error> {
+    let (url, status, _) = call(reach, "/healthz", None, PATIENCE)?;
+    if status.is_success() { Ok(()) } else { Err(Error::Away { url, reason: format!("HTTP {status}") }) }
+}
+
+/// Calls the API; gives its address, the status and the body.
+fn call(
+    reach: &Reach,
+    path: &str,
+    body: Option<&Json>,
+    patience: Duration,
+) -> Result<(String, http::StatusCode, bytes::Bytes), Error> {
     let (base, token) = address(reach)?;
     let url = format!("{base}{path}");
     let away = |reason: String| Error::Away { url: base.clone(), reason };
@@ -100,12 +126,7 @@ pub(super) fn ask_within(reach: &Reach, path: &str, body: Option<&Json>, patienc
     };
     let (status, bytes) =
         super::block_on(1, asked).map_err(|error| away(error.to_string()))?.map_err(|error| away(said(&error)))?;
-    let json: Json = serde_json::from_slice(&bytes).map_err(|error| away(format!("it answers no JSON: {error}")))?;
-    if status.is_success() {
-        return Ok(json);
-    }
-    let detail = json["detail"].as_str().unwrap_or("it gives no reason").to_owned();
-    Err(Error::Refused(detail))
+    Ok((base, status, bytes))
 }
 
 fn said(error: &reqwest::Error) -> String {

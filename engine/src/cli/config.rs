@@ -111,7 +111,12 @@ fn beside(config: &Config) -> (Vec<String>, Vec<String>) {
         Err(refusal) => findings.push(format!("the rules in {}: {refusal}", config.rules.display())),
     }
     let secrets = config.systems.values().flat_map(|c| c.token.iter().chain(c.webhook.as_ref().map(|w| &w.secret)));
-    for secret in secrets.chain(&config.admin.token) {
+    let password = config.kafka.as_ref().and_then(|kafka| kafka.security.sasl.as_ref()).map(|sasl| &sasl.password);
+    let redis = config.redis.as_ref().and_then(|redis| match redis {
+        config::Redis::Secret(at) => Some(at),
+        config::Redis::Url(_) => None,
+    });
+    for secret in secrets.chain(&config.admin.token).chain(password).chain(redis) {
         if let Err(missing) = secret.read() {
             notes.push(missing.to_string());
         }

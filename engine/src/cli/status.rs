@@ -1,4 +1,4 @@
-//! `engine status`: how the daemon is. Exits 1 where something is not as it should be.
+//! `engine status`: how the daemon is. Exits 1 where something is not as it should be, 2 where it does not answer.
 
 use serde_json::Value as Json;
 
@@ -7,6 +7,9 @@ use super::client::{self, Reach};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
+    /// Only ask whether it is alive (`/healthz`), as a container's health check does: exits 0 where it answers.
+    #[arg(long, conflicts_with_all = ["format", "json"])]
+    alive: bool,
     #[command(flatten)]
     reach: Reach,
     #[command(flatten)]
@@ -14,6 +17,9 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> u8 {
+    if arguments.alive {
+        return client::alive(&arguments.reach).map_or_else(|error| error.exit(), |()| 0);
+    }
     let status = match client::ask(&arguments.reach, "/api/v1/status", None) {
         Ok(status) => status,
         Err(error) => return error.exit(),

@@ -8,6 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use async_trait::async_trait;
 use bytes::Bytes;
 use connectors::webhook::door::{Intake, Verdict};
+use http::StatusCode;
 
 use crate::shell::{Connectors, Handle};
 use crate::telemetry;
@@ -45,5 +46,17 @@ impl Intake for Webhooks {
                 Verdict::Unreadable(error.to_string())
             }
         }
+    }
+
+    fn refused(&self, system: &str, status: StatusCode) {
+        let reason = match status {
+            StatusCode::UNAUTHORIZED => "signature",
+            StatusCode::BAD_REQUEST => "body",
+            StatusCode::PAYLOAD_TOO_LARGE => "too_large",
+            StatusCode::REQUEST_TIMEOUT => "slow",
+            StatusCode::METHOD_NOT_ALLOWED => "method",
+            _ => "other",
+        };
+        telemetry::refused(system, reason);
     }
 }

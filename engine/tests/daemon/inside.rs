@@ -64,6 +64,9 @@ async fn a_delivery_without_its_signature_is_refused() {
     let url = format!("http://{}/webhooks/crm", running.webhooks);
     let answer = reqwest::Client::new().post(url).body("[]").send().await.expect("the door answers");
     assert_eq!(answer.status().as_u16(), 401);
+    let (_, figures) = get(running.admin, "/metrics").await;
+    let counted = "engine_deliveries_refused_total{system=\"crm\",reason=\"signature\"} ";
+    assert!(figures.lines().any(|line| line.starts_with(counted)), "{figures}");
     running.stop().await.expect("it stops");
 }
 
@@ -77,6 +80,11 @@ async fn the_admin_api_tells_how_it_is_and_refuses_in_problem_json() {
     assert_eq!(status["schema"], 1);
     assert_eq!(status["rules"]["refused"], Json::Null);
     assert_eq!(status["limits"][0]["limit"], "api");
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operating.md");
+    let page = std::fs::read_to_string(page).expect("the page for operators");
+    for field in status.as_object().expect("an object").keys() {
+        assert!(page.contains(&format!("`{field}`")), "{field} is not explained to operators");
+    }
     assert_eq!(get(running.admin, "/nothing").await.0, 404);
     let url = format!("http://{}/api/v1/operator", running.admin);
     let body = r#"{"who": "", "command": "retry_run", "run": 1}"#;

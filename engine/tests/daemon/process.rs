@@ -174,6 +174,13 @@ fn engine(stage: &Stage, arguments: &[&str]) -> Command {
     command
 }
 
+/// The exit code of a container's health check.
+fn alive(admin: SocketAddr) -> Option<i32> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_engine"));
+    command.args(["status", "--alive", "--admin"]).arg(format!("http://{admin}"));
+    command.output().expect("it runs").status.code()
+}
+
 /// Runs an engine that cannot run; gives its code and what it says.
 fn refused(stage: &Stage, arguments: &[&str]) -> (Option<i32>, String) {
     let Output { status, stderr, .. } = engine(stage, arguments).stderr(Stdio::piped()).output().expect("it runs");
@@ -259,8 +266,10 @@ async fn a_second_engine_on_one_state_folder_exits_2_and_says_why() {
     assert_eq!(code, Some(2), "{said}");
     let state = beside.stage.folder.path().join("state");
     assert!(said.contains(&format!("the state folder {} is in use by another engine", state.display())), "{said}");
-    assert_eq!(get(daemon.admin, "/readyz").await.0, 200, "the first one goes on");
+    assert_eq!(alive(daemon.admin), Some(0), "the first one goes on");
+    let admin = daemon.admin;
     assert_eq!(daemon.terminate().await, Some(0));
+    assert_eq!(alive(admin), Some(2), "nobody is there any more");
 }
 
 #[test]
@@ -288,6 +297,26 @@ fn what_it_cannot_run_with_exits_2_and_is_named() {
     let (code, said) = refused(&stage, &["--clock", "http://192.0.2.1:8000/clock"]);
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("the clock http://192.0.2.1:8000/clock is not on this machine"), "{said}");
+
+    if !cfg!(feature = "kafka-tls") {
+        for security in ["protocol: tls", "protocol: sasl, username: engine, password_file: app-secret"] {
+            stage.write("engine.yaml", &format!("{sound}kafka: {{ brokers: b, security: {{ {security} }} }}\n"));
+            let (code, said) = refused(&stage, &[]);
+            assert_eq!(code, Some(2), "{said}");
+            assert!(said.contains("build it with `--features kafka-tls`"), "{said}");
+        }
+        stage.write("engine.yaml", &sound);
+    }
+
+    // What is missing here is told before anything runs, whoever needs it.
+    let others = "kafka: { brokers: b, security: { protocol: sasl_plaintext, mechanism: PLAIN, username: u, \
+                  password_file: no-password } }\nredis: { url_file: no-url }\n";
+    stage.write("engine.yaml", &format!("{sound}{others}"));
+    let mut check = Command::new(env!("CARGO_BIN_EXE_engine"));
+    let check = check.args(["config", "check"]).arg(stage.folder.path().join("engine.yaml")).output();
+    let told = String::from_utf8_lossy(&check.expect("it runs").stdout).into_owned();
+    assert!(told.contains("no-password") && told.contains("no-url"), "{told}");
+    stage.write("engine.yaml", &sound);
 
     let token = stage.folder.path().join("token");
     std::fs::remove_file(&token).expect("it was there");
