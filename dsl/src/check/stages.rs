@@ -54,24 +54,14 @@ impl World<'_> {
         };
         let done = words.len() - missing.len();
         let head = when.entity.span.to(when.trigger.span);
-        let note = self
-            .word_place(&name, first)
+        let note = choice
+            .and_then(|choice| self.word_spans.get(&(choice, first.clone())))
+            .map(|span| self.place(*span))
             .map_or_else(String::new, |place| format!("\nnote: `{first}` was added to {name} in {place}"));
         let are = if done == 1 { "is" } else { "are" };
         let label = format!("{name} has {} {several}, {done} {are} handled", words.len());
         let problem = Problem::new("E0502", message, head, label)
             .help(format!("add `to {} {{ nothing }}`, or say what should happen{note}", missing.join(", ")));
         self.tell(problem);
-    }
-
-    pub(super) fn word_place(&self, choice: &str, word: &str) -> Option<crate::program::Place> {
-        for file in self.files {
-            let Some(at) = file.text.find(&format!("choice {choice} ")) else { continue };
-            let offset =
-                file.text[at..].lines().skip(1).position(|line| line.trim_start().split(' ').next() == Some(word))?;
-            let line = file.position(at as u32).0 + 1 + offset;
-            return Some(crate::program::Place { file: file.path.clone(), line: line as u32 });
-        }
-        None
     }
 }

@@ -63,6 +63,7 @@ impl World<'_> {
             Some(path) => match self.locks.get(&path.value).cloned() {
                 Some(Ok(lock)) => {
                     self.lock_paths.insert(name.clone(), path.value.clone());
+                    self.lock_spans.insert(name.clone(), path.span);
                     if lock.system != *name {
                         let problem = Problem::new(
                             "E0902",
@@ -205,7 +206,7 @@ impl World<'_> {
             .map(|(name, s)| (name.clone(), s.lock.pulled.clone()))
             .collect();
         for (name, pulled) in old {
-            let span = self.schema_span(&name);
+            let span = self.lock_spans.get(&name).copied().unwrap_or_default();
             let problem = Problem::new(
                 "W0901",
                 format!("the lock of {name} is older than 30 days"),
@@ -214,16 +215,5 @@ impl World<'_> {
             );
             self.tell(problem.help(format!("run `engine schema pull {name}` and look at what changed")));
         }
-    }
-
-    pub(super) fn schema_span(&self, system: &str) -> Span {
-        for file in self.files {
-            if let Some(path) = self.lock_paths.get(system)
-                && let Some(at) = file.text.find(&format!("\"{path}\""))
-            {
-                return Span { file: file.id, start: at as u32, end: (at + path.len() + 2) as u32 };
-            }
-        }
-        Span::default()
     }
 }

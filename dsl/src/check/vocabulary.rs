@@ -84,6 +84,7 @@ impl World<'_> {
             }
             let label = row.label.as_ref().map_or_else(|| row.word.value.clone(), |label| label.value.clone());
             let word = self.meant_word(choice, row).unwrap_or_else(|| row.word.value.clone());
+            self.word_spans.insert((self.choices.len(), word.clone()), row.word.span);
             words.push(Word { word, label, spelled, is_final: row.is_final });
         }
         self.ordered.push(choice.ordered);
