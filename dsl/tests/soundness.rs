@@ -483,3 +483,69 @@ fn a_wait_for_nothing_can_only_time_out() {
     check(&workflow("sub.user.phone"), &["E0203 2 this value can be missing, and nothing says what to do then"]);
     check(&workflow("sub.user.phone else sub.user.email"), &[]);
 }
+
+#[test]
+fn what_is_never_empty_is_not_cleared() {
+    let user = |line: &str| {
+        format!(
+            "when crm.Contact changes jobtitle as contact {{\n  update app.User where email = contact.email {{ {line} }}\n}}\n"
+        )
+    };
+    let told = "E0209 2 app.User.firstName is never empty, so it cannot be cleared";
+    check(&user("firstName = contact.firstname else clear"), &[told]);
+    check(&user("firstName = empty"), &["E0201 2 app.User.firstName is never empty"]);
+    check(&user("firstName = contact.firstname else keep"), &[]);
+    check(&user("jobTitle = contact.jobtitle else clear"), &[]);
+    check(&user("jobTitle = empty"), &[]);
+    let sync = |line: &str| contacts(&format!("    email <-> email app wins\n    {line}"));
+    check(&sync("firstName <- firstname else clear"), &[told.replace("2 app", "5 app").as_str()]);
+    check(&sync("firstName <- firstname else skip"), &[]);
+    check(&sync("jobTitle <- jobtitle else clear"), &[]);
+    // A subscription has a user, whatever becomes of it.
+    let link = |otherwise: &str| {
+        format!(
+            "when app.User changes phone as user {{\n  update app.Subscription where id = user.id {{ link user = user.subscription.user {otherwise} }}\n}}\n"
+        )
+    };
+    check(&link("else clear"), &["E0209 2 app.Subscription.user is never empty, so it cannot be cleared"]);
+    check(&link("else keep"), &[]);
+}
+
+#[test]
+fn a_signature_stands_in_a_header_that_somebody_knows() {
+    let events = |verify: &str| {
+        format!(
+            "events from app over webhook {{\n  verify {verify}\n  \"user.created\", \"user.updated\", \"user.deleted\", \"user.logged_in\", \"company.created\", \"company.updated\" -> ignore\n  \"deal.created\", \"deal.updated\", \"deal.deleted\", \"note.created\", \"note.updated\", \"subscription.created\" -> ignore\n  \"subscription.updated\", \"activity.created\" -> ignore\n}}\n"
+        )
+    };
+    check(&events("hmac_sha256 in header \"X-App-Signature\""), &[]);
+    check(&events("hmac_sha256"), &["E0506 2 nothing says which header holds the signature"]);
+}
+
+#[test]
+fn a_test_names_systems_whole_and_looks_into_structured_values_only() {
+    for (lines, told) in [
+        ("  given crm.Contact fails 3 times\n  expect no crm.Contact", "E0001 8 this line is not understood here"),
+        (
+            "  when app.Login happens { email.domain = \"example.com\" }\n  expect no crm.Contact",
+            "E0101 8 `email` is a value and has no parts",
+        ),
+        (
+            "  expect call app.cancelSubscription { reason.why = \"x\" } once",
+            "E0101 8 `reason` is a value and has no parts",
+        ),
+    ] {
+        check(&test(lines), &[told]);
+    }
+    check(&test("  given crm fails 3 times\n  expect no crm.Contact"), &[]);
+    check(&test("  given app.Activity { details.report = \"sleep\" }\n  expect no crm.Contact"), &[]);
+}
+
+#[test]
+fn places_are_those_of_the_items_and_no_remark_is_taken_for_one() {
+    let rules = format!(
+        "# choice TicketStatus is not here:\n# working\n{STATUS}when crm.Ticket changes hs_pipeline_stage as ticket {{\n  to new, asked, closed {{ nothing }}\n}}\n"
+    );
+    let told = compiled(&rules).problems;
+    assert!(told[0].help[0].contains("`working` was added to TicketStatus in case.rules:6"), "{:?}", told[0].help);
+}

@@ -9,7 +9,7 @@ use crate::diagnostic::Problem;
 use crate::near::nearest;
 use crate::program::{Door, Route};
 use crate::schema::{About, EntityName, Message};
-use crate::source::{FileId, Span};
+use crate::source::{FileId, Span, Spanned};
 use crate::value;
 
 impl World<'_> {
@@ -50,6 +50,8 @@ impl World<'_> {
                 "not known",
             );
             self.tell(problem.help(format!("it has: {}", deliveries.verify.join(", "))));
+        } else if let Some((name, header)) = &events.verify {
+            self.header(name, header.as_ref());
         }
         for path in [events.dedupe.as_ref().and_then(|(by, _)| by.as_ref()), events.key.as_ref()].into_iter().flatten()
         {
@@ -121,6 +123,24 @@ impl World<'_> {
                 routes,
             },
         );
+    }
+
+    /// A scheme of the language is told which header holds the signature; one of a connector knows its own.
+    fn header(&mut self, scheme: &ast::Name, header: Option<&Spanned<String>>) {
+        let name = &scheme.value;
+        let problem = match (name.starts_with("hmac_"), header) {
+            (true, None) => {
+                let message = "nothing says which header holds the signature";
+                Problem::new("E0506", message, scheme.span, "signs with a header of the sender's choice")
+                    .help(format!("write `verify {name} in header \"X-App-Signature\"`, with the header that it sends"))
+            }
+            (false, Some(header)) => {
+                Problem::new("E0109", format!("`{name}` has headers of its own"), header.span, "would not be looked at")
+                    .help(format!("write `verify {name}`"))
+            }
+            _ => return,
+        };
+        self.tell(problem);
     }
 
     /// E0507 and E0601: messages that are about something else than what they are led to. One line is one mistake.

@@ -56,6 +56,9 @@ impl World<'_> {
             {
                 self.lacks(entity, link, written.span);
             }
+            if line.on_create.is_none() {
+                self.clears(entity, link, &on_empty, line.on_empty.as_ref());
+            }
             // The side that wins may be written by rules: its link goes to the other side. What is only written into a
             // new record is a first value.
             if line.on_create.is_some() || direction == Direction::Both && policy == Policy::Wins(side) {

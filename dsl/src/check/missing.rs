@@ -6,6 +6,7 @@ use super::world::World;
 use crate::ast::{self, Outcome as Written};
 use crate::diagnostic::Problem;
 use crate::program::{Expr, Outcome, Side, Sync};
+use crate::schema::EntityName;
 use crate::source::Span;
 
 /// What `else …` is about, for the words of its help.
@@ -108,6 +109,24 @@ impl World<'_> {
             Written::Skip | Written::Nothing => (typed.expr, Outcome::Skip),
             Written::Fail => (typed.expr, Outcome::Fail),
         }
+    }
+
+    /// E0209 for `else clear` where the field or link is never empty.
+    pub(super) fn clears(
+        &mut self,
+        entity: &EntityName,
+        name: &str,
+        outcome: &Outcome,
+        written: Option<&ast::OnEmpty>,
+    ) {
+        let (Outcome::Clear, Some(written), Some(lock)) = (outcome, written, self.entity(entity)) else { return };
+        let field = lock.fields.get(name).map(|field| field.optional);
+        if field.or_else(|| lock.links.get(name).map(|link| link.optional)) != Some(false) {
+            return;
+        }
+        let message = format!("{entity}.{name} is never empty, so it cannot be cleared");
+        let problem = Problem::new("E0209", message, written.span, "does not belong here");
+        self.tell(problem.help("write `else keep`, `else skip`, `else fail` or a value"));
     }
 
     /// E0203.

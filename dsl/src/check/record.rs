@@ -103,6 +103,9 @@ impl World<'_> {
             };
             let value = self.link_value(&from, &wanted, line.via.as_ref(), typed.span)?;
             let on_empty = self.link_outcome(line.on_empty.as_ref(), purpose.new);
+            if !purpose.new {
+                self.clears(purpose.entity, &name.value, &on_empty, line.on_empty.as_ref());
+            }
             self.writes(purpose, &name.value, line.path.span);
             return Some(Assign { name: name.value.clone(), link: Some(value), value: reference, on_empty, place });
         }
@@ -125,10 +128,18 @@ impl World<'_> {
         let typed = self.expr(names, &line.value, &expected);
         self.fit(&typed, &expected, line.path.span);
         let may_lack = typed.missing.is_some();
+        if typed.kind == Kind::Empty && line.on_empty.is_none() && !purpose.new && !field.optional {
+            let problem =
+                Problem::new("E0201", format!("{} is never empty", expected.name), typed.span, "would blank it");
+            self.tell(problem.help("write a value"));
+        }
         let (value, on_empty) =
             self.outcome(names, typed, line.on_empty.as_ref(), &expected, purpose.new, line.path.span);
         if let (true, true, Outcome::Clear, Some(written)) = (purpose.new, may_lack, &on_empty, &line.on_empty) {
             self.lacks(purpose.entity, &name.value, written.span);
+        }
+        if !purpose.new {
+            self.clears(purpose.entity, &name.value, &on_empty, line.on_empty.as_ref());
         }
         self.writes(purpose, &name.value, line.path.span);
         Some(Assign { name: name.value.clone(), link: None, value, on_empty, place })

@@ -364,11 +364,22 @@ impl World<'_> {
                 self.tell(problem);
                 continue;
             };
-            let wanted = Expected {
-                ty: Some(field.ty.clone()),
-                options: field.options.clone(),
-                name: format!("{of}.{}", name.value),
-                ..Expected::default()
+            let wanted = match line.path.names.get(1) {
+                // What is inside of a structured value has no type.
+                Some(_) if field.ty == Type::Record => Expected { printed: true, ..Expected::default() },
+                Some(part) => {
+                    let message = format!("`{}` is a value and has no parts", name.value);
+                    let problem =
+                        Problem::new("E0101", message, part.span, format!("{of}.{} is no record", name.value));
+                    self.tell(problem);
+                    continue;
+                }
+                None => Expected {
+                    ty: Some(field.ty.clone()),
+                    options: field.options.clone(),
+                    name: format!("{of}.{}", name.value),
+                    ..Expected::default()
+                },
             };
             let (value, spelled) = self.test_value(names, &line.value, &wanted);
             held.push(Held {

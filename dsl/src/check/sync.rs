@@ -276,6 +276,9 @@ impl World<'_> {
         let may_lack = typed.missing.is_some();
         let (source, on_empty) =
             self.mapping_outcome(&names, typed, line, &expected, target_expr.span, source_side, built);
+        if !create_only {
+            self.clears(&target_entity, &name.value, &on_empty, line.on_empty.as_ref());
+        }
         if let (true, true, Outcome::Clear | Outcome::Keep, Some(written)) =
             (built.create.contains(&target_side), may_lack, &on_empty, &line.on_empty)
         {

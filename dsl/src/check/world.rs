@@ -52,7 +52,11 @@ pub(super) struct World<'a> {
     /// Systems whose lock cannot be read: what they have is unknown, and that is told once.
     pub(super) unread: std::collections::BTreeSet<String>,
     pub(super) lock_paths: BTreeMap<String, String>,
+    /// Where they are named, with their quotes.
+    pub(super) lock_spans: BTreeMap<String, Span>,
     pub(super) choices: Vec<Choice>,
+    /// Where the words of a choice stand, by its index and the word.
+    pub(super) word_spans: BTreeMap<(usize, String), Span>,
     /// Whether the order of a choice's rows means something, by its index.
     pub(super) ordered: Vec<bool>,
     pub(super) choice_of: BTreeMap<(EntityName, String), usize>,
@@ -97,7 +101,9 @@ impl<'a> World<'a> {
             systems: BTreeMap::new(),
             unread: std::collections::BTreeSet::new(),
             lock_paths: BTreeMap::new(),
+            lock_spans: BTreeMap::new(),
             choices: Vec::new(),
+            word_spans: BTreeMap::new(),
             ordered: Vec::new(),
             choice_of: BTreeMap::new(),
             tables: Vec::new(),
@@ -179,6 +185,14 @@ impl<'a> World<'a> {
                 continue;
             }
             names.insert(name.value.clone(), name.span);
+        }
+        // The one that is missing may only be unread.
+        let rules = || items.iter().filter(|(_, item)| !matches!(item.kind, ItemKind::Test(_)));
+        let first = rules().find(|(_, item)| matches!(item.kind, ItemKind::System(_))).or_else(|| rules().next());
+        if let (None, false, Some((_, item))) = (edition, self.broken, first) {
+            let message = "nothing says which edition of the language this rule set is written in";
+            let problem = Problem::new("E0006", message, item.head, "no `edition` stands before it");
+            self.tell(problem.help("write `edition 2026` in one of its files"));
         }
         let own = |item: &&(FileId, Item)| !repeated.contains(&item.1.span);
         for (_, item) in items.iter().filter(own) {

@@ -46,7 +46,7 @@ codes! {
     "E0003" "this block is never closed"
     "E0004" "this stands outside any item"
     "E0005" "this `}` closes nothing"
-    "E0006" "an edition that does not exist, or two of them"
+    "E0006" "an edition that does not exist, two of them, or none"
     "E0090" "the file or the rule set is too large"
     "E0091" "a line is too long"
     "E0092" "blocks are nested too deeply"
