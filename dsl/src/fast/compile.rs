@@ -99,6 +99,8 @@ pub(super) struct Line {
     pub(super) code: Code,
     pub(super) missing: Missing,
     pub(super) to: To,
+    /// The slot whose text the property takes as it stands.
+    pub(super) copied: Option<u16>,
 }
 
 /// What a line writes.
@@ -310,7 +312,14 @@ impl<'a> Compiler<'a> {
             Some(property) => To::Property(Target::new(self.program, entity, property)),
             None => To::Link,
         };
-        Ok((property, Line { index, code: Code { start, end }, missing, to }))
+        let copied = match (&self.made.ops[usize::from(start)..], &to) {
+            ([Op::Load(source)], To::Property(target)) if !target.has_words() => {
+                Some(&self.made.sources[usize::from(*source)]).filter(|source| source.is_text())
+            }
+            _ => None,
+        };
+        let copied = copied.map(|source| source.slot);
+        Ok((property, Line { index, code: Code { start, end }, missing, to, copied }))
     }
 
     fn here(&self) -> Result<u16, NotCovered> {
@@ -338,6 +347,12 @@ impl<'a> Compiler<'a> {
 
     fn coerce(&mut self, entity: &EntityName, name: &str, ends: &mut Vec<u16>) -> Result<(), NotCovered> {
         let Some(field) = self.program.field(entity, name) else { return Ok(()) };
+        // A value straight from a source of the same type is one already; whether it is empty changes nothing.
+        if let Some(Op::Load(source)) = self.made.ops.last()
+            && self.made.sources[usize::from(*source)].fits(&field.ty)
+        {
+            return Ok(());
+        }
         self.if_any(ends)?;
         self.made.ops.push(Op::Coerce(number(self.made.fields.len())?));
         self.made.fields.push(field.clone());

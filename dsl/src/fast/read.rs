@@ -70,6 +70,23 @@ impl Source {
         Self { slot, links, path, entity: entity.clone(), field: field.to_owned(), kind }
     }
 
+    /// Does every value of it fit a field of this type as it is?
+    pub(super) fn fits(&self, ty: &Type) -> bool {
+        match self.kind {
+            Kind::Id | Kind::Text | Kind::Words(_) => matches!(ty, Type::Text | Type::Enum),
+            Kind::Decimal => matches!(ty, Type::Number | Type::Money | Type::Percent),
+            Kind::Integer => *ty == Type::Integer,
+            Kind::Flag => *ty == Type::Flag,
+            Kind::Time => *ty == Type::Time,
+            Kind::Other => false,
+        }
+    }
+
+    /// Is it text that is handed on as it stands?
+    pub(super) fn is_text(&self) -> bool {
+        matches!(self.kind, Kind::Text)
+    }
+
     /// Is it the id of a record?
     pub(super) fn is_id(&self) -> bool {
         matches!(self.kind, Kind::Id)

@@ -3,6 +3,8 @@
 //! Always true: properties are worked out in the order in which they are written; where one of them stops, the lines
 //! are gone through once more in the order of the rules, so that what stopped first is told.
 
+use std::borrow::Cow;
+
 use super::cell::Cell;
 use super::compile::{Code, Compiled, Line, Missing, Op, To};
 use super::read::Source;
@@ -33,6 +35,17 @@ pub(super) fn run(
     let mut links = Vec::new();
     let mut before = b'{';
     for line in &compiled.lines {
+        // The usual line: a text without escapes, written as it stands.
+        if let (Some(slot), To::Property(target)) = (line.copied, &line.to)
+            && let Slot::Text(Cow::Borrowed(text)) = &slots[usize::from(slot)]
+            && !text.is_empty()
+        {
+            out.push(before);
+            before = b',';
+            out.extend_from_slice(&target.key);
+            write::plain(text, out);
+            continue;
+        }
         let verdict = machine.line(line);
         match (verdict, &line.to) {
             (Ok(Verdict::Leave), _) => {}

@@ -1,8 +1,10 @@
 //! JSON from left to right: where a value ends, without making anything of it.
 //!
 //! In: text and a position. Out: positions. Always true: it goes on only over what is JSON by RFC 8259, nested no
-//! deeper than [`DEPTH`], so that no record can exhaust the stack; eight bytes of a text are looked at together.
+//! deeper than [`DEPTH`], so that no record can exhaust the stack; sixteen bytes of a text are looked at together.
 //! Not here: what escapes and numbers mean. That is rare, and `serde_json` knows it.
+
+use wide::u8x16;
 
 /// How deeply arrays and objects may be nested, as in `serde_json`.
 pub(super) const DEPTH: u32 = 127;
@@ -34,12 +36,16 @@ impl<'a> Scan<'a> {
     /// The next byte that is no white space.
     #[inline]
     pub(super) fn next(&mut self) -> u8 {
-        loop {
-            match self.here() {
-                b' ' | b'\n' | b'\t' | b'\r' => self.at += 1,
-                other => return other,
-            }
+        let byte = self.here();
+        if byte > b' ' { byte } else { self.behind_white() }
+    }
+
+    /// What [`next`](Self::next) does where white space stands, or nothing more.
+    fn behind_white(&mut self) -> u8 {
+        while matches!(self.here(), b' ' | b'\n' | b'\t' | b'\r') {
+            self.at += 1;
         }
+        self.here()
     }
 
     /// Goes over `byte`, with white space before it.
@@ -57,42 +63,50 @@ impl<'a> Scan<'a> {
     pub(super) fn quoted(&mut self) -> Result<Quoted<'a>, Wrong> {
         self.expect(b'"', "a text is expected")?;
         let start = self.at;
-        let mut escaped = false;
-        loop {
-            self.plain();
-            match self.here() {
-                b'"' => break,
-                b'\\' => {
-                    escaped = true;
-                    self.escape()?;
-                }
-                _ => return Err("a text is not closed, or holds a control character"),
-            }
-        }
+        let escaped = self.close()?;
         // Quotes are bytes of their own in UTF-8, so both ends are the ends of characters.
         let inside = self.text.get(start..self.at).ok_or("a text ends inside of a character")?;
         self.at += 1;
         Ok(Quoted { inside, escaped })
     }
 
+    /// Goes from the inside of a text to its closing quote. Are there escapes on the way?
+    #[inline]
+    fn close(&mut self) -> Result<bool, Wrong> {
+        self.plain();
+        if self.here() == b'"' { Ok(false) } else { self.over_escapes().map(|()| true) }
+    }
+
+    /// What [`close`](Self::close) does where something else comes first.
+    #[cold]
+    fn over_escapes(&mut self) -> Result<(), Wrong> {
+        loop {
+            match self.here() {
+                b'"' => return Ok(()),
+                b'\\' => self.escape()?,
+                _ => return Err("a text is not closed, or holds a control character"),
+            }
+            self.plain();
+        }
+    }
+
     /// Goes to the next quote, backslash or control character.
     #[inline]
     fn plain(&mut self) {
-        const ONES: u64 = u64::from_ne_bytes([1; 8]);
-        const HIGH: u64 = ONES << 7;
-        // The lowest high bit that is left stands in the first byte that is below `limit`; bits above it may lie.
-        let below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word & HIGH;
+        const QUOTE: u8x16 = u8x16::new([b'"'; 16]);
+        const BACKSLASH: u8x16 = u8x16::new([b'\\'; 16]);
+        const LAST_CONTROL: u8x16 = u8x16::new([b' ' - 1; 16]);
         let bytes = self.text.as_bytes();
-        while let Some(eight) = bytes.get(self.at..).and_then(|rest| rest.first_chunk()) {
-            let word = u64::from_le_bytes(*eight);
-            let quote = below(word ^ (ONES * u64::from(b'"')), 1);
-            let backslash = below(word ^ (ONES * u64::from(b'\\')), 1);
-            let found = quote | backslash | below(word, b' ');
+        while let Some(sixteen) = bytes.get(self.at..).and_then(|rest| rest.first_chunk()) {
+            let sixteen = u8x16::new(*sixteen);
+            // The smaller of a byte and the last control character is the byte itself only where that is one.
+            let control = sixteen.min(LAST_CONTROL).simd_eq(sixteen);
+            let found = (sixteen.simd_eq(QUOTE) | sixteen.simd_eq(BACKSLASH) | control).to_bitmask();
             if found != 0 {
-                self.at += found.trailing_zeros() as usize / 8;
+                self.at += found.trailing_zeros() as usize;
                 return;
             }
-            self.at += 8;
+            self.at += 16;
         }
         while let Some(byte) = bytes.get(self.at)
             && *byte >= b' '
@@ -116,47 +130,69 @@ impl<'a> Scan<'a> {
 
     /// Goes over any value; `depth` is how many arrays and objects it stands in.
     pub(super) fn skip(&mut self, depth: u32) -> Result<(), Wrong> {
-        match self.next() {
-            b'"' => self.quoted().map(|_| ()),
-            b'{' => {
-                self.at += 1;
-                self.members(depth, b'}', |scan| {
-                    scan.quoted()?;
-                    scan.expect(b':', "a colon is expected")
-                })
+        // A bit for each array and object that is open in here, the innermost lowest; set where it is an object.
+        let (mut open, mut count) = (0_u128, 0);
+        loop {
+            match self.next() {
+                b'"' => {
+                    self.at += 1;
+                    self.close()?;
+                    self.at += 1;
+                }
+                begin @ (b'{' | b'[') => {
+                    if depth + count >= DEPTH {
+                        return Err("it is nested too deeply");
+                    }
+                    self.at += 1;
+                    let object = begin == b'{';
+                    if self.next() == if object { b'}' } else { b']' } {
+                        self.at += 1;
+                    } else {
+                        open = open << 1 | u128::from(object);
+                        count += 1;
+                        if object {
+                            self.key()?;
+                        }
+                        continue;
+                    }
+                }
+                b't' => self.word("true")?,
+                b'f' => self.word("false")?,
+                b'n' => self.word("null")?,
+                _ => {
+                    self.number()?;
+                }
             }
-            b'[' => {
+            // Behind a value: the next one, or the end of what it stands in.
+            loop {
+                if count == 0 {
+                    return Ok(());
+                }
+                let object = open & 1 == 1;
+                let byte = self.next();
                 self.at += 1;
-                self.members(depth, b']', |_| Ok(()))
+                if byte == b',' {
+                    if object {
+                        self.key()?;
+                    }
+                    break;
+                }
+                if byte != if object { b'}' } else { b']' } {
+                    return Err("a comma or the end is expected");
+                }
+                open >>= 1;
+                count -= 1;
             }
-            b't' => self.word("true"),
-            b'f' => self.word("false"),
-            b'n' => self.word("null"),
-            _ => self.number().map(|_| ()),
         }
     }
 
-    /// Goes over members up to `end`; `key` goes over what stands before each value.
-    fn members(&mut self, depth: u32, end: u8, key: impl Fn(&mut Self) -> Result<(), Wrong>) -> Result<(), Wrong> {
-        if depth >= DEPTH {
-            return Err("it is nested too deeply");
-        }
-        if self.next() == end {
-            self.at += 1;
-            return Ok(());
-        }
-        loop {
-            key(self)?;
-            self.skip(depth + 1)?;
-            let byte = self.next();
-            self.at += 1;
-            if byte == end {
-                return Ok(());
-            }
-            if byte != b',' {
-                return Err("a comma or the end is expected");
-            }
-        }
+    /// Goes over a key and its colon.
+    #[inline]
+    fn key(&mut self) -> Result<(), Wrong> {
+        self.expect(b'"', "a text is expected")?;
+        self.close()?;
+        self.at += 1;
+        self.expect(b':', "a colon is expected")
     }
 
     /// Goes over a word that stands here.

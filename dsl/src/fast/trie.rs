@@ -132,11 +132,11 @@ impl Node {
     fn place(&self, key: &str) -> usize {
         let bytes = key.as_bytes();
         let (first, last) = (bytes.first().copied().unwrap_or(0), bytes.last().copied().unwrap_or(0));
-        let parts = [key.len() as u32, u32::from(first), u32::from(last)];
-        let sum = parts
-            .iter()
-            .zip(self.factors)
-            .fold(0_u32, |sum, (part, factor)| sum.wrapping_add(part.wrapping_mul(factor)));
+        let [of_length, of_first, of_last] = self.factors;
+        let sum = (key.len() as u32)
+            .wrapping_mul(of_length)
+            .wrapping_add(u32::from(first) * of_first)
+            .wrapping_add(u32::from(last) * of_last);
         sum as usize & (self.table.len() - 1)
     }
 }

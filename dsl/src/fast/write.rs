@@ -33,6 +33,11 @@ impl Target {
         Self { key, entity: entity.clone(), field: field.to_owned(), words }
     }
 
+    /// Are its values words that its system may spell in another way?
+    pub(super) fn has_words(&self) -> bool {
+        !self.words.is_empty()
+    }
+
     /// Appends the value.
     pub(super) fn write(&self, program: &Program, cell: &Cell<'_>, out: &mut Vec<u8>) {
         if let (false, Some(word)) = (self.words.is_empty(), cell.as_text()) {
@@ -43,11 +48,7 @@ impl Target {
         }
         match cell {
             Cell::Empty => out.extend_from_slice(b"null"),
-            Cell::Plain(plain) => {
-                out.push(b'"');
-                out.extend_from_slice(plain.as_bytes());
-                out.push(b'"');
-            }
+            Cell::Plain(text) => plain(text, out),
             Cell::Text(value) => text(value, out),
             Cell::Owned(value) => text(value, out),
             Cell::Integer(number) => integer(*number, out),
@@ -72,12 +73,17 @@ impl Target {
     }
 }
 
+/// Text in quotes that needs no escape.
+pub(super) fn plain(value: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    out.extend_from_slice(value.as_bytes());
+    out.push(b'"');
+}
+
 /// Text in quotes, escaped where it must be.
 fn text(value: &str, out: &mut Vec<u8>) {
     if value.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
-        out.push(b'"');
-        out.extend_from_slice(value.as_bytes());
-        out.push(b'"');
+        plain(value, out);
     } else {
         serde_json::to_writer(out, value).expect("text is JSON, and memory takes it");
     }
