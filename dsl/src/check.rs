@@ -44,7 +44,7 @@ use sha2::{Digest, Sha256};
 use crate::ast::{Item, ItemKind};
 use crate::diagnostic::{Problem, Severity};
 use crate::parallel;
-use crate::parse::{Parse, on_known_stack, parse};
+use crate::parse::{Parse, on_known_stack, parse_all};
 use crate::program::test::Test;
 use crate::program::{Program, Used};
 use crate::schema::{EntityName, read_lock};
@@ -64,7 +64,7 @@ pub struct Compiled {
     /// Its tests, in the order of files and lines; none if any problem is an error.
     pub tests: Vec<Test>,
     /// Its trees, `test` items included, by file.
-    pub items: Vec<(FileId, Item)>,
+    pub items: Vec<(FileId, Arc<Item>)>,
 }
 
 /// The most files of a rule set.
@@ -95,7 +95,8 @@ fn compiled(
     let parsed = if too_large(&sources) {
         sources.into_iter().map(|file| (file, Parse::default())).collect()
     } else {
-        parse_all(sources)
+        let trees = parse_all(&sources);
+        sources.into_iter().zip(trees).collect()
     };
     check(parsed, locks, today)
 }
@@ -109,14 +110,8 @@ pub fn sources(files: &[(String, String)]) -> Vec<SourceFile> {
     files.iter().enumerate().map(file).collect()
 }
 
-/// Parses files on all cores; the result does not depend on how many there are.
-#[must_use]
-pub fn parse_all(files: Vec<SourceFile>) -> Vec<(SourceFile, Parse)> {
-    let trees = parallel::map(&files, parse);
-    files.into_iter().zip(trees).collect()
-}
-
-fn too_large(files: &[SourceFile]) -> bool {
+/// Is it more than a rule set holds? Then nothing of it is read.
+pub(crate) fn too_large(files: &[SourceFile]) -> bool {
     let size = files.iter().fold(0usize, |sum, file| sum.saturating_add(file.text.len()));
     files.len() > MAX_FILES || size > MAX_TEXT
 }
@@ -139,23 +134,20 @@ fn check_with(
     read: &Locks,
     today: Option<jiff::civil::Date>,
 ) -> Compiled {
-    let mut sources = Vec::new();
     let mut problems = Vec::new();
     let mut items = Vec::new();
     let mut lost = BTreeSet::new();
-    let size = files.iter().fold(0usize, |sum, (file, _)| sum.saturating_add(file.text.len()));
-    if files.len() > MAX_FILES || size > MAX_TEXT {
+    let (sources, parses): (Vec<SourceFile>, Vec<Parse>) = files.into_iter().unzip();
+    if too_large(&sources) {
         let span = crate::source::Span::default();
         let problem = Problem::new("E0090", "this rule set is too large", span, "in this folder")
             .help("a rule set has at most 2000 files and 16 MiB: is this the folder that was meant?");
-        let sources = files.into_iter().map(|(file, _)| file).collect();
         return Compiled { files: sources, problems: vec![problem], program: None, tests: Vec::new(), items };
     }
-    for (file, Parse { items: found, problems: wrong, lost: names, .. }) in files {
+    for (file, Parse { items: found, problems: wrong, lost: names, .. }) in sources.iter().zip(parses) {
         problems.extend(wrong);
         lost.extend(names);
         items.extend(found.into_iter().map(|item| (file.id, item)));
-        sources.push(file);
     }
     let broken = problems.iter().any(|p| p.severity() == Severity::Error);
     let hash = hash(&sources, locks);

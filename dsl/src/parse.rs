@@ -24,6 +24,7 @@ mod workflow;
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::ops::Range;
+use std::sync::Arc;
 
 use pest::Parser;
 
@@ -35,6 +36,7 @@ pub(crate) use statements::Block;
 use crate::ast;
 use crate::diagnostic::Problem;
 use crate::outline::{self, Begins, Chunk};
+use crate::parallel;
 use crate::source::{SourceFile, Span};
 use cursor::{Builder, Pair, Pairs};
 use grammar::{Grammar, Rule};
@@ -51,7 +53,7 @@ mod grammar {
 #[derive(Debug, Clone, Default)]
 pub struct Parse {
     /// Its items, in order.
-    pub items: Vec<ast::Item>,
+    pub items: Vec<Arc<ast::Item>>,
     /// What is wrong with its text.
     pub problems: Vec<Problem>,
     /// Its comments, `#` included.
@@ -64,63 +66,128 @@ pub struct Parse {
 /// Parses one file, on a thread of known stack.
 #[must_use]
 pub fn parse(file: &SourceFile) -> Parse {
-    on_known_stack(|| read(file))
+    parse_all(std::slice::from_ref(file)).pop().unwrap_or_default()
 }
 
-fn read(file: &SourceFile) -> Parse {
+/// Parses files, their items on all cores; the trees do not depend on how many there are.
+#[must_use]
+pub fn parse_all(files: &[SourceFile]) -> Vec<Parse> {
+    on_known_stack(|| read(files))
+}
+
+fn read(files: &[SourceFile]) -> Vec<Parse> {
     // The setting is one for the whole process; every call sets the same.
     pest::set_call_limit(NonZeroUsize::new(limits::MAX_CALLS));
-    let mut parse = Parse::default();
-    if let Some(problem) = limits::file(file) {
-        parse.problems.push(problem);
-        return parse;
-    }
-    if let Some((told, clean)) = letters::unseen(file) {
-        let mut parse = read(&clean);
-        // What else is told of these lines is told for these characters.
-        let line = |problem: &Problem| file.position(problem.span().start).0;
-        let lines: BTreeSet<usize> = told.iter().map(line).collect();
-        parse.problems.retain(|problem| !lines.contains(&line(problem)));
-        parse.problems.extend(told);
-        parse.problems.sort_by_key(|problem| problem.span().start);
-        parse.problems.truncate(limits::MAX_PROBLEMS);
-        return parse;
-    }
-    let outline = outline::outline(&file.text);
-    let comment = |(start, end): &(usize, usize)| Span { file: file.id, start: *start as u32, end: *end as u32 };
-    parse.comments = outline.comments.iter().map(comment).collect();
-    if let Some(problem) = limits::items(file, &outline) {
-        parse.problems.push(problem);
-        return parse;
-    }
-    // The inside of something whose head is not there.
-    let mut headless = false;
-    let items = outline.chunks.iter().filter(|chunk| chunk.begins.keyword().is_some()).count();
-    for (index, chunk) in outline.chunks.iter().enumerate() {
-        let next = outline.chunks.get(index + 1).filter(|chunk| chunk.begins.keyword().is_some());
-        let before = parse.items.len();
-        let inside = match chunk.begins {
-            Begins::Item(_) | Begins::Misspelt(_) => false,
-            Begins::Indented(_) => headless,
-            Begins::Outside => headless && recovery::is_indented(file, chunk),
+    let large = files.iter().map(|file| file.text.len()).sum::<usize>() >= MANY;
+    let outlined = each(large, files, Outlined::new);
+    let chunks: Vec<(&Outlined, usize)> =
+        outlined.iter().flat_map(|file| (0..file.chunks.len()).map(move |chunk| (file, chunk))).collect();
+    let mut parts = each(large, &chunks, |(file, chunk)| file.read(*chunk)).into_iter();
+    let whole = |file: &Outlined| file.whole(parts.by_ref().take(file.chunks.len()));
+    outlined.iter().map(whole).collect()
+}
+
+/// From how many bytes on other cores are asked to help: below, starting them takes longer than the work.
+const MANY: usize = 16 << 10;
+
+fn each<T: Sync, R: Send>(large: bool, items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    if large { parallel::map(items, work) } else { items.iter().map(work).collect() }
+}
+
+/// A file taken apart into what can be read by itself.
+struct Outlined {
+    /// Without characters that nobody sees.
+    file: SourceFile,
+    /// What is told of those characters.
+    unseen: Vec<Problem>,
+    /// What is known of the file before any item is read.
+    parse: Parse,
+    chunks: Vec<Chunk>,
+    /// Of each chunk: it is the inside of something whose head is not there.
+    inside: Vec<bool>,
+    /// How many of its chunks begin an item.
+    items: usize,
+}
+
+impl Outlined {
+    fn new(file: &SourceFile) -> Self {
+        let mut parse = Parse::default();
+        let empty = |file: &SourceFile, parse| Self {
+            file: file.clone(),
+            unseen: Vec::new(),
+            parse,
+            chunks: Vec::new(),
+            inside: Vec::new(),
+            items: 0,
         };
-        if inside {
-            parse.lost.extend(recovery::declared(&file.text[chunk.start..chunk.end]));
-            continue;
+        if let Some(problem) = limits::file(file) {
+            parse.problems.push(problem);
+            return empty(file, parse);
         }
-        headless = chunk.begins == Begins::Outside && recovery::is_indented(file, chunk);
-        item(file, chunk, next, items, &mut parse);
-        if parse.items.len() == before {
-            parse.lost.extend(recovery::declared(&file.text[chunk.start..chunk.end]));
+        let (unseen, file) = letters::unseen(file).unwrap_or_else(|| (Vec::new(), file.clone()));
+        let outline = outline::outline(&file.text);
+        let comment = |(start, end): &(usize, usize)| Span { file: file.id, start: *start as u32, end: *end as u32 };
+        parse.comments = outline.comments.iter().map(comment).collect();
+        if let Some(problem) = limits::items(&file, &outline) {
+            parse.problems.push(problem);
+            return Self { unseen, ..empty(&file, parse) };
         }
+        let mut headless = false;
+        let mut inside = Vec::new();
+        for chunk in &outline.chunks {
+            let headed = match chunk.begins {
+                Begins::Item(_) | Begins::Misspelt(_) => true,
+                Begins::Indented(_) => !headless,
+                Begins::Outside => !headless || !recovery::is_indented(&file, chunk),
+            };
+            inside.push(!headed);
+            if headed {
+                headless = chunk.begins == Begins::Outside && recovery::is_indented(&file, chunk);
+            }
+        }
+        let items = outline.chunks.iter().filter(|chunk| chunk.begins.keyword().is_some()).count();
+        Self { file, unseen, parse, chunks: outline.chunks, inside, items }
     }
-    parse.problems.sort_by_key(|problem| problem.span().start);
-    let more = parse.problems.len().saturating_sub(limits::MAX_PROBLEMS);
-    parse.problems.truncate(limits::MAX_PROBLEMS);
-    if let (true, Some(last)) = (more > 0, parse.problems.last_mut()) {
-        last.help.push(format!("and {more} more problems in this file"));
+
+    /// What one of its chunks holds.
+    fn read(&self, index: usize) -> Parse {
+        let chunk = &self.chunks[index];
+        let mut parse = Parse::default();
+        if !self.inside[index] {
+            let next = self.chunks.get(index + 1).filter(|chunk| chunk.begins.keyword().is_some());
+            item(&self.file, chunk, next, self.items, &mut parse);
+        }
+        if parse.items.is_empty() {
+            parse.lost.extend(recovery::declared(&self.file.text[chunk.start..chunk.end]));
+        }
+        parse
     }
-    parse
+
+    /// All of it, from what its chunks hold.
+    fn whole(&self, parts: impl Iterator<Item = Parse>) -> Parse {
+        let mut parse = self.parse.clone();
+        for part in parts {
+            parse.items.extend(part.items);
+            parse.problems.extend(part.problems);
+            parse.lost.extend(part.lost);
+        }
+        parse.problems.sort_by_key(|problem| problem.span().start);
+        let more = parse.problems.len().saturating_sub(limits::MAX_PROBLEMS);
+        parse.problems.truncate(limits::MAX_PROBLEMS);
+        if let (true, Some(last)) = (more > 0, parse.problems.last_mut()) {
+            last.help.push(format!("and {more} more problems in this file"));
+        }
+        if !self.unseen.is_empty() {
+            // What else is told of these lines is told for these characters.
+            let line = |problem: &Problem| self.file.position(problem.span().start).0;
+            let lines: BTreeSet<usize> = self.unseen.iter().map(line).collect();
+            parse.problems.retain(|problem| !lines.contains(&line(problem)));
+            parse.problems.extend(self.unseen.iter().cloned());
+            parse.problems.sort_by_key(|problem| problem.span().start);
+            parse.problems.truncate(limits::MAX_PROBLEMS);
+        }
+        parse
+    }
 }
 
 /// One item, or lines outside of any.
@@ -220,7 +287,7 @@ impl Item<'_> {
         }
         let mut builder = Builder::new(self.file, patched, self.chunk, &mut self.parse.problems);
         if let Some(item) = pairs.into_iter().next().and_then(|pair| item::item(&mut builder, pair)) {
-            self.parse.items.push(item);
+            self.parse.items.push(Arc::new(item));
         }
     }
 

@@ -154,7 +154,7 @@ fn mutated_rules_mean_the_same_when_they_are_formatted() {
         let new = format(text).text;
         let read = |text: &str| parse(&SourceFile::new(FileId(0), "a.rules", text));
         let (before, after) = (read(text), read(&new));
-        let meanings = |parse: &Parse| parse.items.iter().map(meaning).collect::<Vec<_>>();
+        let meanings = |parse: &Parse| parse.items.iter().map(|item| meaning(item)).collect::<Vec<_>>();
         assert_eq!(meanings(&before), meanings(&after));
         assert_eq!(before.problems.len(), after.problems.len());
     });

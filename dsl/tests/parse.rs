@@ -197,7 +197,7 @@ fn byte_order_mark_and_windows_line_ends_mean_nothing() {
         let (plain, _) = read(&text);
         let (windows, file) = read(&format!("\u{feff}{}", text.replace('\n', "\r\n")));
         assert_eq!(windows.problems, [], "{path}");
-        let say = |parse: &Parse| parse.items.iter().map(meaning).collect::<Vec<_>>();
+        let say = |parse: &Parse| parse.items.iter().map(|item| meaning(item)).collect::<Vec<_>>();
         assert_eq!(say(&windows), say(&plain), "{path}");
         for comment in &windows.comments {
             assert!(file.slice(*comment).starts_with('#') && !file.slice(*comment).ends_with('\r'));

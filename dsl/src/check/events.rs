@@ -282,7 +282,7 @@ impl World<'_> {
     }
 
     /// E0501: a message of a lock that has an `events` item, but no route.
-    pub(super) fn routes(&mut self, items: &[(FileId, Item)]) {
+    pub(super) fn routes(&mut self, items: &[(FileId, Arc<Item>)]) {
         for (_, item) in items {
             let ItemKind::Events(events) = &item.kind else { continue };
             let system = &events.from.value;

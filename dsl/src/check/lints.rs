@@ -1,5 +1,7 @@
 //! What nothing uses.
 
+use std::sync::Arc;
+
 use super::world::World;
 use crate::ast::{Item, ItemKind};
 use crate::diagnostic::{Problem, Severity};
@@ -9,7 +11,7 @@ use crate::tokens::{Kind, tokens};
 
 impl World<'_> {
     /// W0110. Says nothing while something cannot be read: what is unused may only be unread.
-    pub(super) fn lints(&mut self, items: &[(FileId, Item)]) {
+    pub(super) fn lints(&mut self, items: &[(FileId, Arc<Item>)]) {
         if self.broken {
             return;
         }

@@ -14,10 +14,11 @@ use crate::schema::{About, EntityName, Field, Type};
 use crate::source::{FileId, Span, Spanned};
 use crate::value::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 impl World<'_> {
     /// E0702: what stands in a file of tests is not loaded, so it would be checked and never run.
-    pub(super) fn only_tests(&mut self, items: &[(FileId, Item)]) {
+    pub(super) fn only_tests(&mut self, items: &[(FileId, Arc<Item>)]) {
         for (file, item) in items {
             if matches!(item.kind, ItemKind::Test(_)) || !self.files[file.0 as usize].holds_tests() {
                 continue;

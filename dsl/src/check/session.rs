@@ -4,14 +4,16 @@
 //! Everything is checked anew, because an edit in one file may be a mistake in another.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::world::Locks;
-use super::{Compiled, check_with, parse_all, read, sources, too_large};
-use crate::parse::{Parse, on_known_stack};
+use super::{Compiled, check_with, read, sources, too_large};
+use crate::parse::{Parse, on_known_stack, parse_all};
+use crate::schema::Lock;
 use crate::source::SourceFile;
 
-/// What the last compilation parsed and read.
-#[derive(Debug, Default)]
+/// What the last compilation parsed and read. Cloning one copies no tree and no lock.
+#[derive(Debug, Clone, Default)]
 pub struct Session {
     files: BTreeMap<String, (SourceFile, Parse)>,
     texts: BTreeMap<String, String>,
@@ -50,7 +52,8 @@ impl Session {
         let by_path: BTreeMap<&str, &SourceFile> = sources.iter().map(|file| (file.path.as_str(), file)).collect();
         kept.retain(|path, (old, _)| by_path.get(path.as_str()).is_some_and(|new| same(old, new)));
         let new: Vec<SourceFile> = sources.iter().filter(|file| !kept.contains_key(&file.path)).cloned().collect();
-        for (file, tree) in parse_all(new) {
+        let trees = parse_all(&new);
+        for (file, tree) in new.into_iter().zip(trees) {
             kept.insert(file.path.clone(), (file, tree));
         }
         self.files = kept;
@@ -65,5 +68,9 @@ impl Session {
             (file, tree)
         });
         check_with(parsed.collect(), locks, &self.locks, today)
+    }
+    /// What a lock says, as the last compilation read it; `None` where it could not.
+    pub(crate) fn lock(&self, path: &str) -> Option<&Arc<Lock>> {
+        self.locks.get(path)?.as_ref().ok()
     }
 }

@@ -12,7 +12,7 @@ use crate::source::{FileId, Span};
 
 impl World<'_> {
     /// A system with its lock. `items` may hold entities that are written by hand instead.
-    pub(super) fn system(&mut self, system: &ast::System, items: &[(FileId, Item)]) {
+    pub(super) fn system(&mut self, system: &ast::System, items: &[(FileId, Arc<Item>)]) {
         let name = &system.name.value;
         let mut limits = BTreeMap::new();
         for limit in &system.limits {

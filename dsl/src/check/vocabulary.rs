@@ -1,6 +1,7 @@
 //! Choices and tables: the words of the business, how systems spell them, and what follows from a value.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::words::{a_thing, list};
 use super::world::World;
@@ -13,7 +14,7 @@ use crate::source::{FileId, Span};
 use crate::value::Value;
 
 impl World<'_> {
-    pub(super) fn vocabulary(&mut self, items: &[(FileId, Item)]) {
+    pub(super) fn vocabulary(&mut self, items: &[(FileId, Arc<Item>)]) {
         let mut choices: Vec<&ast::Choice> = Vec::new();
         let mut tables: Vec<&ast::Table> = Vec::new();
         for (_, item) in items {

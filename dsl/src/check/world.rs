@@ -64,6 +64,7 @@ pub(super) struct World<'a> {
     pub(super) table_by: Vec<(EntityName, String)>,
     /// Cells of the first row of each table.
     pub(super) table_cells: BTreeMap<String, Vec<ast::Expr>>,
+    /// In the order of their names, as the syncs and workflows of the program.
     pub(super) sync_names: Vec<(String, EntityName, EntityName, Span)>,
     pub(super) workflow_names: Vec<(String, EntityName, Span)>,
     pub(super) syncs: BTreeMap<String, program::Sync>,
@@ -139,7 +140,7 @@ impl<'a> World<'a> {
     }
 
     /// Names of all items, systems with their locks, entities written by hand. Gives the items whose name is taken.
-    pub(super) fn declare(&mut self, items: &[(FileId, Item)]) -> BTreeSet<Span> {
+    pub(super) fn declare(&mut self, items: &[(FileId, Arc<Item>)]) -> BTreeSet<Span> {
         let mut repeated = BTreeSet::new();
         let mut names: BTreeMap<String, Span> = BTreeMap::new();
         let mut edition: Option<Span> = None;
@@ -194,7 +195,7 @@ impl<'a> World<'a> {
             let problem = Problem::new("E0006", message, item.head, "no `edition` stands before it");
             self.tell(problem.help("write `edition 2026` in one of its files"));
         }
-        let own = |item: &&(FileId, Item)| !repeated.contains(&item.1.span);
+        let own = |item: &&(FileId, Arc<Item>)| !repeated.contains(&item.1.span);
         for (_, item) in items.iter().filter(own) {
             if let ItemKind::System(system) = &item.kind {
                 self.system(system, items);
@@ -237,11 +238,11 @@ impl<'a> World<'a> {
     }
 
     pub(super) fn sync_index(&self, name: &str) -> Option<usize> {
-        self.sync_names.iter().position(|(n, ..)| n == name)
+        self.sync_names.binary_search_by(|(known, ..)| known.as_str().cmp(name)).ok()
     }
 
     pub(super) fn workflow_index(&self, name: &str) -> Option<usize> {
-        self.workflow_names.iter().position(|(n, ..)| n == name)
+        self.workflow_names.binary_search_by(|(known, ..)| known.as_str().cmp(name)).ok()
     }
 
     pub(super) fn finish(self) -> Program {

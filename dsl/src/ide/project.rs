@@ -4,18 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::ast::{self, Item, ItemKind};
-use crate::check::{Compiled, MAX_FILES, MAX_TEXT, check};
+use crate::check::{Compiled, Session, too_large};
 use crate::diagnostic::Problem;
 use crate::outline::{Chunk, outline};
-use crate::parse::{Parse, parse};
-use crate::schema::{ChangedAt, Entity, EntityName, Field, Link, Lock, Type, parse_type, read_lock};
+use crate::schema::{ChangedAt, Entity, EntityName, Field, Link, Lock, Type, parse_type};
 use crate::source::{FileId, SourceFile, Span};
 
 /// A rule set as an editor holds it.
 #[derive(Debug)]
 pub struct Project {
     compiled: Compiled,
-    parses: Vec<Parse>,
+    session: Session,
     /// The stretches of each file.
     chunks: Vec<Arc<[Chunk]>>,
     pub(super) systems: BTreeMap<String, Known>,
@@ -54,42 +53,28 @@ impl Project {
         today: Option<jiff::civil::Date>,
         before: Option<&Self>,
     ) -> Self {
-        let large =
-            files.len() > MAX_FILES || files.iter().fold(0usize, |sum, (_, t)| sum.saturating_add(t.len())) > MAX_TEXT;
-        let mut parsed = Vec::new();
-        let mut chunks: Vec<Arc<[Chunk]>> = Vec::new();
-        for (index, (path, text)) in files.iter().enumerate() {
+        let mut session = before.map_or_else(Session::default, |before| before.session.clone());
+        let compiled = session.compile(files, locks, today);
+        // What is too large is not read at all.
+        let large = too_large(&compiled.files);
+        let chunks = compiled.files.iter().map(|file| {
             let same = before.and_then(|before| {
-                let file = before.files().get(index).filter(|file| file.path == *path && *file.text == **text)?;
-                Some((file.clone(), before.parses.get(index)?.clone(), before.chunks.get(index)?.clone()))
+                let old = before.compiled.files.get(file.id.0 as usize)?;
+                (old.text == file.text).then(|| before.chunks.get(file.id.0 as usize).cloned())?
             });
-            let (file, tree, stretches) = same.unwrap_or_else(|| {
-                let id = FileId(u32::try_from(index).unwrap_or(u32::MAX));
-                let file = SourceFile::new(id, path.clone(), text);
-                // What is too large is not read at all; `check` says so.
-                let tree = if large { Parse::default() } else { parse(&file) };
-                let stretches = if large { Vec::new() } else { outline(text).chunks };
-                (file, tree, stretches.into())
-            });
-            parsed.push((file, tree));
-            chunks.push(stretches);
-        }
-        let parses = parsed.iter().map(|(_, parse)| parse.clone()).collect();
-        let compiled = check(parsed, locks, today);
+            same.unwrap_or_else(|| if large { Arc::default() } else { outline(&file.text).chunks.into() })
+        });
+        let chunks = chunks.collect();
         let locks = locks.iter().enumerate().map(|(index, (path, text))| {
-            let same = before.and_then(|before| before.locks.get(path)).filter(|(file, _)| *file.text == **text);
-            let entry = same.cloned().unwrap_or_else(|| {
-                let id = FileId(u32::try_from(index).unwrap_or(u32::MAX));
-                (SourceFile::new(id, path.clone(), text), read_lock(text).ok().map(Arc::new))
-            });
-            (path.clone(), entry)
+            let id = FileId(u32::try_from(index).unwrap_or(u32::MAX));
+            (path.clone(), (SourceFile::new(id, path.clone(), text), session.lock(path).cloned()))
         });
         let mut project = Self {
             locks: locks.collect(),
             systems: BTreeMap::new(),
             choice_of: BTreeMap::new(),
             compiled,
-            parses,
+            session,
             chunks,
         };
         project.declare();
@@ -157,11 +142,11 @@ impl Project {
     }
 
     pub(super) fn items(&self) -> impl Iterator<Item = &Item> {
-        self.compiled.items.iter().map(|(_, item)| item)
+        self.compiled.items.iter().map(|(_, item)| &**item)
     }
 
     pub(super) fn items_of(&self, file: FileId) -> impl Iterator<Item = &Item> {
-        self.compiled.items.iter().filter(move |(id, _)| *id == file).map(|(_, item)| item)
+        self.compiled.items.iter().filter(move |(id, _)| *id == file).map(|(_, item)| &**item)
     }
 
     pub(super) fn syncs(&self) -> impl Iterator<Item = &ast::Sync> {

@@ -4,6 +4,7 @@
 //! behind its first wait is left out, because it takes its time and may be meant; so are `undo` and `on failure`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::ast::{self, ActionKind, Arrow, ExprKind, Item, ItemKind, RouteTo, WorkflowStatement};
 use crate::check::conditions::{Fact, Known, Reads, Scope};
@@ -120,7 +121,7 @@ fn guard(scope: &Scope<'_>, condition: &ast::Expr) -> Option<Reads> {
 }
 
 /// All rules that hand a change on.
-pub(in crate::check) fn rules<'i>(world: &World<'_>, items: &'i [(FileId, Item)]) -> Vec<Rule<'i>> {
+pub(in crate::check) fn rules<'i>(world: &World<'_>, items: &'i [(FileId, Arc<Item>)]) -> Vec<Rule<'i>> {
     let mut workflows: BTreeMap<&str, &ast::Workflow> = BTreeMap::new();
     for (_, item) in items {
         if let ItemKind::Workflow(workflow) = &item.kind {
