@@ -309,6 +309,10 @@ impl Loop {
                 self.sources.insert(news.name, news.state);
                 Ok(())
             }
+            Wake::SourcesGone => {
+                self.sources.clear();
+                Ok(())
+            }
             Wake::Activate(activation) => self.activate(activation),
             Wake::Stop { grace } => {
                 tracing::info!(under_way = self.core.gate().under_way(), "stopping");

@@ -47,11 +47,8 @@ async fn daemon(config: Config, clock: Option<String>) -> Result<(), Error> {
             }
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hangup.recv() => {
-                let reloader = running.reloader().clone();
-                // A refusal is logged, counted and shown in the status; the old rules go on.
-                tokio::spawn(async move { reloader.reload().await.is_ok() });
-            }
+            // A refusal is logged, counted and shown in the status; the old rules go on.
+            _ = hangup.recv() => drop(running.reloader().begin()),
         }
     }
     // A second signal does not wait.

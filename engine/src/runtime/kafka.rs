@@ -30,7 +30,7 @@ type Topics = BTreeMap<String, String>;
 #[derive(Clone)]
 pub(super) struct KafkaDoor {
     settings: Option<Kafka>,
-    tasks: Tasks,
+    pub(super) tasks: Tasks,
     handle: Handle,
     reader: Reader,
     connectors: Arc<RwLock<Connectors>>,
@@ -117,12 +117,15 @@ impl KafkaDoor {
 
     /// Reads what was prepared, instead of what was read before.
     pub(super) fn switch(&self, next: Next) {
-        let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(next, Next::Same) {
+            return;
+        }
+        // The source before ends with its guard; its pump hands on what it has.
+        *self.reading.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.handle.forget_sources();
         match next {
-            Next::Same => {}
-            Next::Nothing => *reading = None,
+            Next::Same | Next::Nothing => {}
             Next::Unconfigured(topics) => {
-                *reading = None;
                 let names: Vec<&str> = topics.keys().map(String::as_str).collect();
                 tracing::warn!(topics = names.join(", "), "engine.yaml has no `kafka`; these topics are not read");
                 self.handle.source("kafka", "not configured");
@@ -133,8 +136,7 @@ impl KafkaDoor {
                 let (handle, connectors) = (self.handle.clone(), Arc::clone(&self.connectors));
                 let systems = topics.clone();
                 self.tasks.spawn("kafka-intake", |_| pump(events, systems, connectors, handle));
-                // The source before it ends with its guard; its pump hands on what it has.
-                *reading = Some((topics, stop));
+                *self.reading.lock().unwrap_or_else(PoisonError::into_inner) = Some((topics, stop));
             }
         }
     }

@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use connectors::http::Transport;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::connect;
@@ -66,6 +67,21 @@ impl Reloader {
     /// # Errors
     /// Why it was refused; the old set goes on.
     pub async fn reload(&self) -> Result<Reloaded, String> {
+        self.begin().await.unwrap_or_else(|_| Err("the engine is stopping".to_owned()))
+    }
+
+    /// The same in a task of its own: it comes to its end whether somebody waits for the outcome or not.
+    pub fn begin(&self) -> oneshot::Receiver<Result<Reloaded, String>> {
+        let (reply, outcome) = oneshot::channel();
+        let reloader = self.clone();
+        self.0.kafka.tasks.spawn("reload", |_| async move {
+            // Who asked may have gone: the outcome is in the log and in the status.
+            let _gone = reply.send(reloader.told().await);
+        });
+        outcome
+    }
+
+    async fn told(&self) -> Result<Reloaded, String> {
         let result = self.try_reload().await;
         let mut refused = self.0.refused.lock().unwrap_or_else(PoisonError::into_inner);
         match &result {

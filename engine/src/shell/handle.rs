@@ -101,6 +101,12 @@ impl Handle {
         let _gone = self.wake(Wake::Source(SourceNews { name: name.to_owned(), state: state.to_owned() }));
     }
 
+    /// Forgets how sources were: other ones, or none, are read from now on.
+    pub fn forget_sources(&self) {
+        // As above.
+        let _gone = self.wake(Wake::SourcesGone);
+    }
+
     /// Stops the loop; it ends when nothing is under way, at the latest after `grace`.
     pub fn stop(&self, grace: Duration) {
         // It may have ended by itself.

@@ -118,6 +118,8 @@ pub enum Wake {
     Look(Look),
     /// A source says how it is.
     Source(SourceNews),
+    /// What sources said so far is of rules that are no longer active.
+    SourcesGone,
     /// Another rule set.
     Activate(Activation),
     /// Open nothing more; end when nothing is under way, at the latest after `grace`.

@@ -1,10 +1,12 @@
 //! The daemon as a library: real ports, real ledger, twins in the same process.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use connectors::secret::Secret;
 use engine::clock::wall;
 use engine::runtime::{Error, Running};
+use futures_util::FutureExt as _;
 use serde_json::Value as Json;
 
 use crate::stage::Stage;
@@ -154,6 +156,38 @@ async fn rules_whose_topics_cannot_be_read_are_refused_whole() {
     assert_eq!((status, &answer["changed"]), (200, &Json::from(true)), "{answer}");
     assert_ne!(hash().await, before);
     assert_eq!(reload(&running).await.1["changed"], Json::from(false));
+    running.stop().await.expect("it stops");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_comes_to_its_end_when_who_asked_has_gone() {
+    let stage = Stage::new();
+    let running = stage.start().await.expect("the engine starts");
+    let hash = async || json(running.admin, "/api/v1/status").await["rules"]["hash"].clone();
+    let before = hash().await;
+    stage.rewrite("words.rules", "choice ", "# changed\nchoice ");
+    // Asked, and not waited for.
+    assert_eq!(running.reloader().reload().now_or_never(), None);
+    let taken = async { while hash().await == before {} };
+    tokio::time::timeout(Duration::from_secs(60), taken).await.expect("it is taken");
+    assert_eq!(reload(&running).await.1["changed"], Json::from(false), "and taken whole");
+    running.stop().await.expect("it stops");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_read_no_more_is_told_no_more() {
+    let stage = Stage::new();
+    let running = stage.start().await.expect("the engine starts");
+    let status = json(running.admin, "/api/v1/status").await;
+    assert_eq!(status["sources"]["kafka"], "not configured", "{status}");
+    let file = stage.folder.path().join("rules/events.rules");
+    let text = std::fs::read_to_string(&file).expect("the file is there");
+    let (before, rest) = text.split_once(" and kafka topic").expect("the app's messages come over Kafka");
+    let (_, after) = rest.split_once('{').expect("a block");
+    std::fs::write(&file, format!("{before} {{{after}")).expect("it can be written");
+    assert_eq!(reload(&running).await.0, 200);
+    let status = json(running.admin, "/api/v1/status").await;
+    assert_eq!((&status["sources"], &status["healthy"]), (&serde_json::json!({}), &Json::from(true)), "{status}");
     running.stop().await.expect("it stops");
 }
 

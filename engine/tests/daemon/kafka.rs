@@ -179,7 +179,7 @@ async fn a_topic_that_was_made_anew_is_read_from_its_first_record() {
     assert_eq!(read(&daemon).await, (5, 0));
     // Nobody can know what the old topic held beyond our offset: a person is told.
     let parked = json(daemon.admin, "/api/v1/parked").await;
-    assert_eq!(parked["incidents"][0]["subject"], json!(format!("topic {}/0", topic.name)), "{parked}");
+    assert_eq!(parked["parked"][0]["subject"], json!(format!("topic {}/0", topic.name)), "{parked}");
     assert_eq!(daemon.terminate().await, Some(0));
 
     // From here on it is a topic like any other.
