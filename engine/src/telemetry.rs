@@ -44,7 +44,7 @@ pub fn event(event: &Event) {
     let field = event.field.as_deref().unwrap_or_default();
     let Event { action, rule, place, entity, subject, detail, .. } = event;
     match action.as_str() {
-        "incident" | "parked" | "conflict" => {
+        "incident" | "parked" | "expired" | "conflict" => {
             tracing::warn!(action, rule, place, entity, left, right, field, subject, detail, at = %event.at, "event");
         }
         "unchanged" | "duplicate" => {

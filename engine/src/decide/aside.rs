@@ -76,6 +76,10 @@ pub(super) fn again(cx: &mut Context<'_>, timer: &TimerRow) -> Result<(), Error>
 /// An incident about a defect that is about no pair, run or read.
 pub(super) fn tell(cx: &mut Context<'_>, subject: String, reason: &str) -> Result<(), Error> {
     let name = subject.split(' ').next().unwrap_or_default().to_owned();
+    let advice = format!(
+        "report it with the log; it is left out, and everything else goes on; `engine resolve dismiss '{subject}'` \
+         closes this"
+    );
     let row = incident::row(
         subject,
         &name,
@@ -83,7 +87,7 @@ pub(super) fn tell(cx: &mut Context<'_>, subject: String, reason: &str) -> Resul
         String::new(),
         String::new(),
         format!("a decision about it broke off, which is a defect of the engine: {reason}"),
-        "report it with the log; it is left out, and everything else goes on",
+        &advice,
         false,
         cx.now,
     );

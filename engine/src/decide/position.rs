@@ -22,7 +22,7 @@ pub(super) fn take(cx: &mut Context<'_>, system: &str, source: &Source) -> Resul
     if let Some((_, _, next)) = cx.get::<(String, i32, i64)>(&key)?
         && *offset < next
     {
-        let line = event(cx, system, topic, *partition, "duplicate", format!("offset {offset} was decided before"));
+        let line = event(cx, system, topic, *partition, "passed over", format!("offset {offset} was decided before"));
         cx.command(super::Command::Log(line));
         return Ok(false);
     }
@@ -181,7 +181,7 @@ mod tests {
         record(&mut world, 4, "old");
         record(&mut world, 4, "another mark");
         assert_eq!((decided(&mut world), next(&world)), (1, 5));
-        let told = world.log.iter().find(|event| event.action == "duplicate").expect("a line of the log");
+        let told = world.log.iter().find(|event| event.action == "passed over").expect("a line of the log");
         assert_eq!((told.rule.as_str(), told.subject.as_str()), ("app", "biometrics.users/0"));
         assert!(told.detail.contains("offset 4"), "{told:?}");
     }

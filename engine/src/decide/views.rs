@@ -12,7 +12,7 @@ use crate::ledger::{Error, Rows};
 /// Something that needs a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Incident {
-    /// `link l12`, `run r7`, `message 3`.
+    /// `link l12`, `run r7`, `message m3`.
     pub subject: String,
     /// Incidents of one cause share it.
     pub fingerprint: String,
