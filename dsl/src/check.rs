@@ -186,6 +186,7 @@ fn check_with(
     world.limits();
     world.loops(&rules);
     world.routes(&items);
+    world.unheard();
     world.lints(&items);
     world.count_names();
     problems.append(&mut world.problems);

@@ -281,6 +281,27 @@ impl World<'_> {
         }
     }
 
+    /// W0204 for a wait for an event whose messages are all ignored.
+    pub(super) fn unheard(&mut self) {
+        for (what, span) in std::mem::take(&mut self.waits) {
+            let (Some(door), Some(system)) = (self.doors.get(&what.system), self.systems.get(&what.system)) else {
+                continue;
+            };
+            let messages = system.lock.deliveries.iter().flat_map(|deliveries| &deliveries.messages);
+            let told: Vec<&String> = messages
+                .filter(|(_, message)| matches!(&message.about, About::Event(event) if *event == what.entity))
+                .map(|(name, _)| name)
+                .collect();
+            if told.is_empty() || !told.iter().all(|name| matches!(door.routes.get(*name), Some(Route::Ignore))) {
+                continue;
+            }
+            let names: Vec<String> = told.iter().map(|name| format!("\"{name}\"")).collect();
+            let help = format!("write `{} -> event {what}`", names.join(", "));
+            let problem = Problem::new("W0204", "this wait can only time out", span, "its messages lead to `ignore`");
+            self.tell(problem.help(help));
+        }
+    }
+
     /// E0501: a message of a lock that has an `events` item, but no route.
     pub(super) fn routes(&mut self, items: &[(FileId, Arc<Item>)]) {
         for (_, item) in items {

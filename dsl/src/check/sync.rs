@@ -79,8 +79,24 @@ impl World<'_> {
                 }
             }
         }
+        if let (false, Some(create), true) = (sync.two_way, &sync.create, built.create.contains(&Side::Left)) {
+            let message = format!("this sync goes from {} to {}, and makes records in {0}", left.system, right.system);
+            let problem = Problem::new("E0301", message, create.span, "against the header");
+            let help = format!("write `create missing in {}`, or `sync … between … and …`", right.system);
+            self.tell(problem.help(help));
+            built.create.remove(&Side::Left);
+            self.unsure.insert(sync.name.value.clone());
+        }
         for (system, what) in &sync.on_delete {
             match side_of(system) {
+                Some(Side::Right) if !sync.two_way && what.value == ast::OnDelete::Archive => {
+                    let message = format!(
+                        "this sync goes from {} to {}, and this archives records in {0}",
+                        left.system, right.system
+                    );
+                    let problem = Problem::new("E0301", message, what.span, "against the header");
+                    self.tell(problem.help("write `keep` or `review`, or `sync … between … and …`"));
+                }
                 Some(side) => {
                     built.on_delete.insert(side, what.value);
                 }

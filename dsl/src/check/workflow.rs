@@ -185,6 +185,9 @@ impl World<'_> {
             );
             self.tell(problem.help(format!("add `{lacking} {{ nothing }}`, or say what should happen")));
         }
+        if event.is_some() {
+            self.waits.push((what.clone(), head));
+        }
         let key = self.awaited(names, &what, event.as_ref(), &wait.condition);
         let position = ops.len();
         ops.push(Op::Finish);

@@ -75,6 +75,8 @@ pub(super) struct World<'a> {
     pub(super) doors: BTreeMap<String, Door>,
     pub(super) used: BTreeMap<EntityName, Used>,
     pub(super) writers: Vec<Writer>,
+    /// Events that a workflow waits for, and where.
+    pub(super) waits: Vec<(EntityName, Span)>,
     /// Where limits stand, by system and name.
     pub(super) limit_spans: BTreeMap<(String, String), Span>,
     /// What schedules may write, for E0801.
@@ -119,6 +121,7 @@ impl<'a> World<'a> {
             doors: BTreeMap::new(),
             used: BTreeMap::new(),
             writers: Vec::new(),
+            waits: Vec::new(),
             limit_spans: BTreeMap::new(),
             loads: Vec::new(),
             tests: Vec::new(),
