@@ -43,7 +43,7 @@ fn timeless(text: &str) -> String {
 fn the_first_rule_of_the_readme_is_made_as_it_says() {
     let blocks = blocks("A first rule of your own");
     let languages: Vec<&str> = blocks.iter().map(|(language, _)| language.as_str()).collect();
-    assert_eq!(languages, ["rules", "text", "rules", "rules", "text"]);
+    assert_eq!(languages, ["rules", "text", "rules", "rules", "text", "yaml"]);
     let folder = Folder::new();
     let write = |file: &str, text: &str| std::fs::write(folder.rules.join(file), text).expect("written");
     write("urgent.rules", &blocks[0].1);
