@@ -134,7 +134,7 @@ impl HubSpot {
                 };
                 let path = self.associations_path(entity, &link.to, tail);
                 let outcome = self.call(Method::POST, &path, Some(&json!({"inputs": bodies})), true).await;
-                for (pair, failed) in pairs.iter().zip(outcomes(&outcome, &pairs, name)) {
+                for (pair, failed) in pairs.iter().zip(outcomes(&outcome, &pairs, name, adds)) {
                     match failed {
                         Some(answer) => answers[pair.index] = Some(in_part(answer, touched[pair.index])),
                         None => touched[pair.index] = true,
@@ -202,8 +202,8 @@ fn mentioned(error: &Json) -> BTreeSet<String> {
         .collect()
 }
 
-/// What failed, pair by pair; `None` where it was done.
-fn outcomes(outcome: &Result<Json, Failure>, pairs: &[Pair], link: &str) -> Vec<Option<Answer>> {
+/// What failed, pair by pair; `None` where it was done. `adds`: links were made, not removed.
+fn outcomes(outcome: &Result<Json, Failure>, pairs: &[Pair], link: &str, adds: bool) -> Vec<Option<Answer>> {
     let refused = |error: &Json| Answer::Refused {
         reason: format!("the link `{link}`: {}", text(&error["message"])),
         refusal: Refusal::Invalid(Some(link.to_owned())),
@@ -237,8 +237,10 @@ fn outcomes(outcome: &Result<Json, Failure>, pairs: &[Pair], link: &str) -> Vec<
             if let Some(at) = ids.iter().position(names) {
                 return Some(refused(&errors[at]));
             }
-            // A plain success, without a word of any pair, speaks of all.
-            let silent = done.is_empty() && errors.is_empty() && (json.is_null() || json["results"].is_array());
+            // A call that removes answers with a plain success, without a word of any pair, and speaks of all; one that
+            // makes names what it made (CONTRACT section 8).
+            let silent =
+                !adds && done.is_empty() && errors.is_empty() && (json.is_null() || json["results"].is_array());
             let cause = format!("HubSpot's answer does not mention the link `{link}`");
             (!silent).then_some(Answer::Unknown { cause })
         })

@@ -19,6 +19,12 @@ fn to(id: i64, types: &[(i64, Option<&str>)]) -> Json {
     json!({"toObjectId": id, "associationTypes": types.collect::<Vec<_>>()})
 }
 
+/// The answer to making a link from a deal to a company.
+fn made(from: u64, to: u64) -> Json {
+    json!({"status": "COMPLETE",
+        "results": [{"fromObjectTypeId": "0-3", "fromObjectId": from, "toObjectTypeId": "0-2", "toObjectId": to}]})
+}
+
 #[tokio::test]
 async fn the_primary_link_counts_otherwise_the_first() {
     let body = json!({"results": [
@@ -72,7 +78,7 @@ async fn a_record_whose_links_cannot_be_read_is_asked_for_again() {
 #[tokio::test]
 async fn links_alone_cost_no_call_for_properties() {
     let inputs = vec![linked(input("k1", Some("1"), &Json::Null), "company", Some("401"), Some("402"))];
-    let steps = vec![Step::json(204, &Json::Null), Step::json(201, &json!({"status": "COMPLETE", "results": []}))];
+    let steps = vec![Step::json(204, &Json::Null), Step::json(201, &made(1, 402))];
     let (answers, script) = ask(steps, update("Deal"), inputs).await;
     assert_eq!(record(&answers[0]).links["company"].as_deref(), Some("402"));
     let [archive, create] = script.sent().try_into().expect("two calls");
@@ -109,7 +115,7 @@ async fn an_input_whose_fields_were_refused_keeps_its_links() {
         linked(input("k2", Some("2"), &json!({"amount": "1"})), "company", None, Some("401")),
     ];
     let (answers, script) =
-        ask(vec![Step::json(207, &fields), Step::json(201, &json!({"results": []}))], update("Deal"), inputs).await;
+        ask(vec![Step::json(207, &fields), Step::json(201, &made(2, 401))], update("Deal"), inputs).await;
     assert!(matches!(answers[0], Answer::Refused { .. }));
     assert_eq!(record(&answers[1]).links["company"].as_deref(), Some("401"));
     assert_eq!(script.sent()[1].body["inputs"].as_array().map(Vec::len), Some(1));
@@ -137,6 +143,28 @@ async fn a_link_that_fails_after_the_fields_leaves_the_input_in_doubt() {
     let alone = vec![linked(input("k1", Some("1"), &Json::Null), "company", None, Some("401"))];
     let (answers, _) = ask(vec![Step::not_sent()], update("Deal"), alone).await;
     assert!(matches!(answers[0], Answer::Retry { .. }), "{answers:?}");
+}
+
+#[tokio::test]
+async fn a_success_that_does_not_mention_a_link_is_one_only_where_links_are_removed() {
+    let silent = || Step::json(201, &json!({"status": "COMPLETE", "results": []}));
+    let added = vec![linked(input("k1", Some("1"), &Json::Null), "company", None, Some("401"))];
+    let (answers, _) = ask(vec![silent()], update("Deal"), added).await;
+    assert!(matches!(answers[0], Answer::Unknown { .. }), "{answers:?}");
+    // Where it mentions others, it says nothing of this one.
+    let added = vec![
+        linked(input("k1", Some("1"), &Json::Null), "company", None, Some("401")),
+        linked(input("k2", Some("2"), &Json::Null), "company", None, Some("402")),
+    ];
+    let (answers, _) = ask(vec![Step::json(201, &made(2, 402))], update("Deal"), added).await;
+    assert!(matches!(answers[0], Answer::Unknown { .. }), "{answers:?}");
+    assert_eq!(record(&answers[1]).links["company"].as_deref(), Some("402"));
+    // v4 answers an archiving with nothing, the dated paths with 200.
+    for step in [Step::json(204, &Json::Null), Step::json(200, &json!({"status": "COMPLETE", "results": []}))] {
+        let removed = vec![linked(input("k1", Some("1"), &Json::Null), "company", Some("401"), None)];
+        let (answers, _) = ask(vec![step], update("Deal"), removed).await;
+        assert_eq!(record(&answers[0]).links["company"], None);
+    }
 }
 
 #[tokio::test]
