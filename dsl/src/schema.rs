@@ -222,7 +222,7 @@ pub enum Delivery {
     ByNature,
     /// The receiver honours a key: repeated with the same key it has the effect of once.
     ByKey,
-    /// Read back, compare, then decide.
+    /// It can be looked up whether it happened. Nothing says how, so where it is in doubt a person does.
     ByCheck,
     /// Every repetition is a further effect.
     None,

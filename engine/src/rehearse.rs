@@ -17,4 +17,4 @@ mod world;
 pub use coverage::{Coverage, Part, coverage};
 pub use shared::Shared;
 pub use test::{Failure, Report, Writer, rehearse, rehearse_all};
-pub use world::{Called, World};
+pub use world::{Called, Instead, World};

@@ -1,10 +1,13 @@
 //! What the scenarios share: the shipped rules as a program, and a world of twins around the engine.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, MutexGuard};
 
+use connectors::port::{Answer, Request};
 use dsl::program::Program;
 use dsl::value::{Moment, Span};
+use engine::decide::views;
 use engine::rehearse::World;
 use sandbox::app::App;
 use sandbox::hubspot::HubSpot;
@@ -30,7 +33,10 @@ pub fn shipped() -> Arc<Program> {
 pub fn with(file: &str, from: &str, to: &str) -> World {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
     let mut texts = engine::rules::read(&folder).expect("the shipped rules can be read");
-    let (_, text) = texts.files.iter_mut().find(|(name, _)| name == file).expect("there is such a file");
+    let text = match texts.locks.get_mut(file) {
+        Some(lock) => lock,
+        None => &mut texts.files.iter_mut().find(|(name, _)| name == file).expect("there is such a file").1,
+    };
     assert!(text.contains(from), "{file} has {from:?}");
     *text = text.replacen(from, to, 1);
     let compiled = texts.compile(None);
@@ -74,6 +80,65 @@ pub fn user(world: &World, email: &str, field: &str) -> Value {
 pub fn sign_up(world: &World, values: Value) -> String {
     let now = world.now();
     app(world).create("User", values, now).expect("the app takes it")
+}
+
+/// A user with a contact, a subscription and its deal; gives the ids of the user and of the subscription.
+///
+/// # Panics
+/// Where a twin refuses one of them.
+pub fn customer(world: &mut World) -> (String, String) {
+    crm(world).owner("101", "emea-sales@example.com");
+    crm(world).owner("102", "sales-desk@example.com");
+    let values = json!({"email": "ada@example.com", "firstName": "Ada", "lastName": "Lovelace", "region": "emea", "lifetimeValue": "0"});
+    let user = sign_up(world, values);
+    pass(world, Span::seconds(2));
+    let now = world.now();
+    let values = json!({"user": {"id": user}, "plan": "pro", "price": "49.00", "status": "pending", "startDate": "2026-03-02T09:00:00.000Z"});
+    let subscription = app(world).create("Subscription", values, now).expect("taken");
+    pass(world, Span::seconds(20));
+    (user, subscription)
+}
+
+/// The first deal comes to another stage; gives its id.
+///
+/// # Panics
+/// Where there is no deal.
+pub fn move_deal(world: &mut World, stage: &str) -> u64 {
+    let now = world.now();
+    let id = crm(world).records("Deal").next().expect("a deal").id;
+    crm(world).edit("Deal", id, &[("dealstage", stage)], now).expect("taken");
+    pass(world, Span::seconds(30));
+    id
+}
+
+/// What people are shown.
+///
+/// # Panics
+/// Where the rows cannot be read.
+#[must_use]
+pub fn trouble(world: &World) -> Vec<String> {
+    let incidents = views::incidents(world.rows()).expect("readable");
+    incidents.into_iter().map(|i| format!("{} {} {}: {}", i.subject, i.entity, i.id, i.cause)).collect()
+}
+
+/// Answers `what` to every request to `system` that `wanted` picks, where it says something to the n-th of them, the
+/// first being 0; otherwise the twin answers. Gives the count of those requests.
+pub fn instead(
+    world: &mut World,
+    system: &'static str,
+    wanted: impl Fn(&Request) -> bool + 'static,
+    what: impl Fn(u64) -> Option<Answer> + 'static,
+) -> Arc<AtomicU64> {
+    let count = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&count);
+    world.answer_instead(Some(Box::new(move |asked: &str, request: &Request| {
+        if asked != system || !wanted(request) {
+            return None;
+        }
+        let answer = what(counted.fetch_add(1, Ordering::Relaxed))?;
+        Some(vec![answer; request.inputs.len()])
+    })));
+    count
 }
 
 /// Time goes by.

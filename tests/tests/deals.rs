@@ -3,36 +3,8 @@
 use dsl::value::Span;
 use engine::decide::views;
 use engine::rehearse::World;
-use scenarios::{app, crm, mail, pass, sign_up, world};
+use scenarios::{app, crm, customer, mail, move_deal, pass, trouble, world};
 use serde_json::json;
-
-fn customer(world: &mut World) -> (String, String) {
-    crm(world).owner("101", "emea-sales@example.com");
-    crm(world).owner("102", "sales-desk@example.com");
-    let user = sign_up(
-        world,
-        json!({"email": "ada@example.com", "firstName": "Ada", "lastName": "Lovelace", "region": "emea", "lifetimeValue": "0"}),
-    );
-    pass(world, Span::seconds(2));
-    let now = world.now();
-    let values = json!({"user": {"id": user}, "plan": "pro", "price": "49.00", "status": "pending", "startDate": "2026-03-02T09:00:00.000Z"});
-    let subscription = app(world).create("Subscription", values, now).expect("taken");
-    pass(world, Span::seconds(20));
-    (user, subscription)
-}
-
-fn move_deal(world: &mut World, stage: &str) -> u64 {
-    let now = world.now();
-    let id = crm(world).records("Deal").next().expect("a deal").id;
-    crm(world).edit("Deal", id, &[("dealstage", stage)], now).expect("taken");
-    pass(world, Span::seconds(30));
-    id
-}
-
-fn trouble(world: &World) -> Vec<String> {
-    let incidents = views::incidents(world.rows()).expect("readable");
-    incidents.into_iter().map(|i| format!("{} {} {}", i.subject, i.entity, i.cause)).collect()
-}
 
 #[test]
 fn a_new_subscription_becomes_one_deal() {

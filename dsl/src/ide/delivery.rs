@@ -26,7 +26,7 @@ pub(super) fn because(delivery: Delivery) -> String {
     let why = match delivery {
         Delivery::ByNature => "repeating it changes nothing",
         Delivery::ByKey => "the receiver knows its key, or we hold the claim",
-        Delivery::ByCheck => "after a crash it is read back and compared first",
+        Delivery::ByCheck => "after a crash it is looked for first; where nothing says how, by a person",
         Delivery::None => "after a crash it may happen twice",
     };
     format!("**{}** ({why})", label(delivery))

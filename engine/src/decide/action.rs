@@ -342,9 +342,11 @@ fn delivery(run: &RunRow, script: &Script) -> (Delivery, bool, Option<String>, O
 }
 
 /// Takes the answer to a run's effect.
-pub(super) fn answered(cx: &mut Context<'_>, id: RunId, answer: &Answer) -> Result<(), Error> {
+/// Only of the effect at hand: one whose step ran out of time may be answered when the run is elsewhere.
+pub(super) fn answered(cx: &mut Context<'_>, id: RunId, effect: &str, answer: &Answer) -> Result<(), Error> {
     let Some(mut run) = cx.get::<RunRow>(&key(id))? else { return Ok(()) };
-    let (Some(script), Some(effect)) = (Script::of(cx, &run), run.pending.clone()) else { return Ok(()) };
+    let pending = run.pending.clone().filter(|pending| pending.key == effect);
+    let (Some(script), Some(effect)) = (Script::of(cx, &run), pending) else { return Ok(()) };
     let (class, accepts, variable, entity) = delivery(&run, &script);
     let creating = matches!(effect.lane.kind, LaneKind::Create { .. });
     match answer {
@@ -409,8 +411,8 @@ pub(super) fn answered(cx: &mut Context<'_>, id: RunId, answer: &Answer) -> Resu
                 return runs::failed(cx, id, run, &script, &format!("{} refuses: {reason}", effect.lane.system));
             }
             run.fresh = cx.now.plus(Span(1));
-            run.state = RunState::Ready;
             if let (Some(existing), Some(entity)) = (existing, &entity) {
+                run.state = RunState::Reading;
                 cx.put(key(id), &run);
                 return reads::need(
                     cx,
@@ -441,18 +443,15 @@ pub(super) fn answered(cx: &mut Context<'_>, id: RunId, answer: &Answer) -> Resu
                 let effect = Effect { in_doubt: true, ..effect };
                 retry(cx, id, run, &script, effect, None, cause)?;
             }
-            Delivery::ByCheck => {
-                run.pending = None;
-                run.fresh = cx.now;
-                again(cx, id, run, Span::seconds(1), cause)?;
-            }
-            Delivery::None if accepts => retry(cx, id, run, &script, effect, None, cause)?,
-            Delivery::None => {
+            Delivery::ByCheck | Delivery::None if accepts => retry(cx, id, run, &script, effect, None, cause)?,
+            // Nothing says how an operation is read back: a person looks.
+            Delivery::ByCheck | Delivery::None => {
                 let why = format!("it may or may not have happened ({cause}), and it must not happen twice");
                 let script = script.clone();
                 runs::stop(cx, id, &mut run, &why, Some(&script))?;
             }
         },
+        // Made unknown before.
         Answer::Page { .. } => {}
     }
     Ok(())

@@ -1,14 +1,14 @@
 //! Takes the answers to a call: every input is accounted for, by its owner.
 
-use connectors::port::{Answer, Observed};
+use connectors::port::{Answer, Observed, Request};
 use dsl::ast::Priority;
 use dsl::schema::EntityName;
 use dsl::value::Span;
 
 use super::context::Context;
 use super::observe::{How, observe};
-use super::rows::{CallRow, Key, Kind, LinkRow, ListingRow, Owner, ReadRow, Waiter};
-use super::{Event, Instance, action, backoff, guard, identity, incident, reads, schedule, sync};
+use super::rows::{CallRow, Key, Kind, ListingRow, Owner, ReadRow};
+use super::{Instance, LaneKind, action, backoff, guard, identity, incident, reads, schedule, sync};
 use crate::ids::CallId;
 use crate::ledger::Error;
 
@@ -18,8 +18,10 @@ pub(super) fn take(cx: &mut Context<'_>, call: CallId, answers: &[Answer]) -> Re
     let Some(row) = cx.get::<CallRow>(&key)? else { return Ok(()) };
     cx.delete(key);
     let silent = Answer::Unknown { cause: "the answer does not mention it".to_owned() };
+    let sent: Request = serde_json::from_slice(&row.request)
+        .map_err(|error| Error::Row { key: format!("call {}", call.0), reason: error.to_string() })?;
     for (index, item) in row.items.iter().enumerate() {
-        let answer = answers.get(index).unwrap_or(&silent);
+        let answer = &fitting(&row.lane.kind, answers.get(index).unwrap_or(&silent));
         if let Some(instance) = Instance::of(&item.owner)
             && !guard::enter(cx, &instance)?
         {
@@ -27,13 +29,38 @@ pub(super) fn take(cx: &mut Context<'_>, call: CallId, answers: &[Answer]) -> Re
         }
         match &item.owner {
             Owner::Link(id, side) => sync::answered(cx, *id, *side, &row.lane, &item.written, answer)?,
-            Owner::Run(id) => action::answered(cx, *id, answer)?,
+            Owner::Run(id) => {
+                let key = sent.inputs.get(index).map(|input| input.key.as_str()).unwrap_or_default();
+                action::answered(cx, *id, key, answer)?;
+            }
             Owner::Read(entity, by, value) => read(cx, entity, by, value, answer)?,
             Owner::Listing(name) => page(cx, name, answer)?,
         }
         cx.guard.leave();
     }
     Ok(())
+}
+
+/// The answer, as far as it fits what was asked. One that does not says nothing of what became of it: it is unknown,
+/// and whoever waits for it goes on as with every unknown answer.
+fn fitting(asked: &LaneKind, answer: &Answer) -> Answer {
+    let fits = match answer {
+        Answer::Record(_) => {
+            matches!(asked, LaneKind::Read { .. } | LaneKind::Create { .. } | LaneKind::Update { .. })
+        }
+        // What is gone already is as good as deleted.
+        Answer::Missing if matches!(asked, LaneKind::Delete { .. }) => return Answer::Done,
+        Answer::Missing => matches!(asked, LaneKind::Read { .. } | LaneKind::Update { .. }),
+        Answer::Done => matches!(asked, LaneKind::Delete { .. } | LaneKind::Operation { .. }),
+        Answer::Result(_) => matches!(asked, LaneKind::Operation { .. }),
+        Answer::Page { .. } => matches!(asked, LaneKind::List { .. }),
+        Answer::Refused { .. }
+        | Answer::Retry { .. }
+        | Answer::RateLimited { .. }
+        | Answer::Split
+        | Answer::Unknown { .. } => true,
+    };
+    if fits { answer.clone() } else { Answer::Unknown { cause: "the answer does not fit what was asked".to_owned() } }
 }
 
 fn read(cx: &mut Context<'_>, entity: &EntityName, by: &str, value: &str, answer: &Answer) -> Result<(), Error> {
@@ -54,7 +81,7 @@ fn read(cx: &mut Context<'_>, entity: &EntityName, by: &str, value: &str, answer
                 found(cx, entity, by, value, &observed)?;
             }
         }
-        Answer::Missing | Answer::Done => {
+        Answer::Missing => {
             cx.put(Key::new(Kind::Absent).entity(entity).text(by).text(value).bytes(), &cx.now.clone());
             if by == "id" && cx.record(entity, value)?.is_some() {
                 super::observe::deleted(cx, entity, value, cx.now, false)?;
@@ -96,7 +123,8 @@ fn read(cx: &mut Context<'_>, entity: &EntityName, by: &str, value: &str, answer
             let pause = backoff(row.attempts.into(), Span(200), Span::minutes(1), value);
             return later(cx, entity, by, value, row, pause);
         }
-        Answer::Page { .. } | Answer::Result(_) => {}
+        // Made unknown before.
+        Answer::Done | Answer::Page { .. } | Answer::Result(_) => {}
     }
     incident::settle(cx, &subject(entity, by, value))?;
     let again = row.again;
@@ -111,12 +139,6 @@ fn read(cx: &mut Context<'_>, entity: &EntityName, by: &str, value: &str, answer
         cx.delete(key);
     }
     for waiter in waiters {
-        if let Waiter::Link(id) = waiter
-            && let Some(mut link) = cx.get::<LinkRow>(&identity::link_key(id))?
-            && link.not_before.take().is_some()
-        {
-            identity::store(cx, id, &link);
-        }
         reads::wake(cx, waiter)?;
     }
     Ok(())
@@ -158,23 +180,6 @@ fn found(cx: &mut Context<'_>, entity: &EntityName, by: &str, value: &str, obser
     Ok(())
 }
 
-fn line(cx: &Context<'_>, action: &str, entity: &EntityName, id: &str, detail: &str) -> Event {
-    Event {
-        at: cx.now,
-        action: action.to_owned(),
-        rule: String::new(),
-        place: String::new(),
-        entity: entity.to_string(),
-        left: Some(id.to_owned()),
-        right: None,
-        field: None,
-        subject: String::new(),
-        value: None,
-        displaced: None,
-        detail: detail.to_owned(),
-    }
-}
-
 fn later(
     cx: &mut Context<'_>,
     entity: &EntityName,
@@ -209,6 +214,7 @@ fn page(cx: &mut Context<'_>, name: &str, answer: &Answer) -> Result<(), Error> 
                 cx.put(key, &row);
             } else {
                 row.done = Some(cx.now);
+                incident::settle(cx, &listing_subject(name))?;
                 let waiters = std::mem::take(&mut row.waiters);
                 cx.put(key, &row);
                 if let Some(sync) = row.sync.clone() {
@@ -221,19 +227,66 @@ fn page(cx: &mut Context<'_>, name: &str, answer: &Answer) -> Result<(), Error> 
         }
         other => {
             // The cursor does not move past a page that failed.
-            row.attempts += 1;
             let pause = match other {
                 Answer::RateLimited { .. } => Span(0),
-                _ => backoff(row.attempts.into(), Span::seconds(1), Span::minutes(5), name),
+                Answer::Retry { after, cause } => {
+                    row.attempts += 1;
+                    if row.attempts >= PATIENCE {
+                        unlisted(cx, name, &row, cause)?;
+                    }
+                    let usual = backoff(row.attempts.into(), Span::seconds(1), Span::minutes(5), name);
+                    after.map_or(usual, |d| Span(i64::try_from(d.as_millis()).unwrap_or(i64::MAX)))
+                }
+                Answer::Unknown { cause } => {
+                    row.attempts += 1;
+                    if row.attempts >= PATIENCE {
+                        unlisted(cx, name, &row, cause)?;
+                    }
+                    backoff(row.attempts.into(), Span::seconds(1), Span::minutes(5), name)
+                }
+                refused => {
+                    // Asking the same again cannot help; a cursor may be what is refused, so it begins anew.
+                    let why = match refused {
+                        Answer::Refused { reason, .. } => reason.as_str(),
+                        _ => "the system refuses the request and does not say why",
+                    };
+                    unlisted(cx, name, &row, why)?;
+                    row.attempts += 1;
+                    row.cursor = None;
+                    row.count = 0;
+                    Span::minutes(5)
+                }
             };
-            if row.attempts == 10 || matches!(other, Answer::Refused { .. }) {
-                cx.log(line(cx, "listing failed", &row.entity.clone(), "", &format!("{other:?}")));
-            }
             reads::queue_page(cx, name, &row, pause);
             cx.put(key, &row);
         }
     }
     Ok(())
+}
+
+fn listing_subject(name: &str) -> String {
+    format!("list {name}")
+}
+
+/// A listing does not come to its end: people are shown it, and it goes on being tried.
+fn unlisted(cx: &mut Context<'_>, name: &str, row: &ListingRow, why: &str) -> Result<(), Error> {
+    let rule = row.sync.as_deref().and_then(|sync| identity::rule_named(cx, sync));
+    let (sync, place) = rule.map_or_else(
+        || (format!("list {}", row.entity), String::new()),
+        |rule| (rule.name.clone(), rule.place.to_string()),
+    );
+    let row = incident::row(
+        listing_subject(name),
+        &sync,
+        place,
+        row.entity.to_string(),
+        String::new(),
+        format!("its records cannot be listed: {why}"),
+        "what needs the list waits and goes on by itself once it can be read",
+        true,
+        cx.now,
+    );
+    incident::open(cx, row, &sync)
 }
 
 #[cfg(test)]

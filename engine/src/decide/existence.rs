@@ -77,6 +77,7 @@ pub(super) fn restored(cx: &mut Context<'_>, entity: &EntityName, id: &str) -> R
             link.state =
                 if link.left.is_some() && link.right.is_some() { LinkState::Linked } else { LinkState::Looking };
             link.since = cx.now;
+            sync::withdraw(cx, &mut link);
             incident::settle(cx, &format!("link {link_id}"))?;
             identity::store(cx, link_id, &link);
             cx.task(Task::Link(link_id));

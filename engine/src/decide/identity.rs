@@ -191,13 +191,11 @@ pub(super) fn advance(cx: &mut Context<'_>, id: LinkId) -> Result<(), Error> {
             return Ok(());
         }
     }
-    if let Some(at) = link.not_before
-        && at > cx.now
-    {
-        return Ok(());
-    }
     if link.left.is_some() && link.right.is_some() {
         return sync::merge(cx, id, link, &rule);
+    }
+    if link.not_before.is_some_and(|at| at > cx.now) || sync::is_read_back(cx, id, &link, &rule)? {
+        return Ok(());
     }
     match look(cx, id, &mut link, &rule) {
         Ok(()) => {
@@ -303,7 +301,10 @@ fn settle(cx: &mut Context<'_>, id: LinkId, link: &mut LinkRow, state: LinkState
     if link.state != state {
         link.state = state;
         link.since = cx.now;
-        incident::settle(cx, &format!("link {id}"))?;
+        // That a system cannot be reached is shown until the record is made.
+        if link.attempts < sync::PATIENCE || !matches!(link.state, LinkState::Creating(_)) {
+            incident::settle(cx, &format!("link {id}"))?;
+        }
     }
     Ok(())
 }
@@ -393,6 +394,7 @@ fn pair_row(
     link.state = LinkState::Linked;
     link.since = cx.now;
     link.attempts = 0;
+    link.not_before = None;
     incident::settle(cx, &format!("link {id}"))?;
     log(cx, id, link, "link", "the two records are the same thing");
     for side in [Side::Left, Side::Right] {
@@ -412,7 +414,7 @@ pub(super) fn overdue(cx: &mut Context<'_>, id: LinkId) -> Result<(), Error> {
         LinkState::WaitingForKey => {
             ("it has no value of its match key yet", "fill in the key; it is taken up by itself")
         }
-        LinkState::Creating(_) if link.queued == [None, None] && link.flight == [None, None] => {
+        LinkState::Creating(_) if link.queued == [None, None] && link.flight == [None, None] && link.attempts == 0 => {
             ("a record it links to has no partner yet", "it is taken up by itself when the partner comes")
         }
         _ => return Ok(()),

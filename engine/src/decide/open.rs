@@ -21,7 +21,7 @@ pub(super) fn open(cx: &mut Context<'_>, lane: &Lane, max: usize) -> Result<(), 
     let mut rest = None;
     for (key, bytes) in cx.scan(&prefix, max.saturating_mul(2).saturating_add(1))? {
         let work: WorkRow = decode(&key, &bytes)?;
-        if inputs.len() >= max {
+        if inputs.len() >= max || (work.deadline > cx.now && failed_before(cx, &work)?) {
             left += 1;
             rest.get_or_insert((work.deadline, work.priority));
             continue;
@@ -155,6 +155,20 @@ pub(super) fn open(cx: &mut Context<'_>, lane: &Lane, max: usize) -> Result<(), 
     let cacheable = cacheable && matches!(lane.kind, LaneKind::Read { .. });
     cx.command(Command::Call { call, lane: lane.clone(), request, cacheable });
     Ok(())
+}
+
+/// What did not succeed before stands in its lane from its time on, not before: it is no company for others.
+fn failed_before(cx: &Context<'_>, work: &WorkRow) -> Result<bool, Error> {
+    Ok(match &work.owner {
+        Owner::Link(id, _) => {
+            matches!(work.lane.kind, LaneKind::Delete { .. }) && super::identity::load(cx, *id)?.attempts > 0
+        }
+        Owner::Run(_) => false,
+        Owner::Read(entity, by, value) => {
+            cx.get::<ReadRow>(&reads::read_key(entity, by, value))?.is_some_and(|row| row.attempts > 0)
+        }
+        Owner::Listing(name) => cx.get::<ListingRow>(&reads::listing_key(name))?.is_some_and(|row| row.attempts > 0),
+    })
 }
 
 /// A request that was refused as a whole without a word about its inputs is asked again one by one.

@@ -4,6 +4,7 @@
 //! (base, left, right) when the lane opens, so what goes out is never older than what is known then.
 
 mod answer;
+mod archive;
 mod covered;
 mod held;
 mod plan;
@@ -23,7 +24,7 @@ use super::{Lane, LaneKind, incident};
 use crate::ids::LinkId;
 use crate::ledger::Error;
 
-pub(super) use self::answer::{answered, found_own};
+pub(super) use self::answer::{answered, found_own, is_read_back};
 pub(super) use self::covered::covered;
 pub(super) use self::held::{agreed, values};
 pub(super) use self::plan::overwrites;
@@ -32,8 +33,14 @@ pub(super) use self::write::{input, sent};
 /// How often a written value may come back as something else before the field waits for a person.
 pub(super) const UNSTABLE: u8 = 2;
 
+/// How often a write is tried before people are shown that it does not go through.
+pub(super) const PATIENCE: u32 = 20;
+
 /// Merges a link whose two records are known.
 pub(super) fn merge(cx: &mut Context<'_>, id: LinkId, mut link: LinkRow, rule: &Rule) -> Result<(), Error> {
+    if is_read_back(cx, id, &link, rule)? {
+        return Ok(());
+    }
     if let LinkState::Parked(_) = link.state {
         // Whatever parked it may have been mended; if not, it is parked again for the same cause.
         link.state = LinkState::Linked;
@@ -57,9 +64,14 @@ pub(super) fn merge(cx: &mut Context<'_>, id: LinkId, mut link: LinkRow, rule: &
     link.state = if plan.leave_out { LinkState::LeftOut } else { LinkState::Linked };
     if plan.leave_out {
         withdraw(cx, &mut link);
+        went_through(&mut link);
         incident::settle(cx, &format!("link {id}"))?;
         identity::store(cx, id, &link);
         return Ok(());
+    }
+    if plan.writes.iter().all(Vec::is_empty) {
+        // Whatever did not go through before has taken effect, or is not needed any more.
+        went_through(&mut link);
     }
     for mapping in &plan.obsolete {
         link.restores.remove(mapping);
@@ -76,18 +88,22 @@ pub(super) fn merge(cx: &mut Context<'_>, id: LinkId, mut link: LinkRow, rule: &
         .collect();
     parked.extend(plan.park.iter().cloned());
     if parked.is_empty() {
-        incident::settle(cx, &format!("link {id}"))?;
+        // That a system cannot be reached is shown until a write has gone through.
+        if link.attempts < PATIENCE {
+            incident::settle(cx, &format!("link {id}"))?;
+        }
     } else if link.parked != parked {
         let cause = parked.iter().map(|(m, why)| format!("{m}: {why}")).collect::<Vec<_>>().join("; ");
         open_incident(cx, id, &link, rule, cause, "settle it with `engine resolve`, or change one of the two values")?;
     }
     link.parked = parked;
+    let waits = link.not_before.is_some_and(|at| at > cx.now);
     for side in [Side::Left, Side::Right] {
         if plan.writes[slot(side)].is_empty() {
             if let Some(key) = link.queued[slot(side)].take() {
                 cx.delete(key);
             }
-        } else if link.queued[slot(side)].is_none() {
+        } else if link.queued[slot(side)].is_none() && !waits {
             let entity = rule.entity(side);
             let lane = Lane {
                 system: entity.system.clone(),
@@ -98,11 +114,17 @@ pub(super) fn merge(cx: &mut Context<'_>, id: LinkId, mut link: LinkRow, rule: &
             link.queued[slot(side)] = Some(cx.queue(Owner::Link(id, side), lane, deadline, rule.priority));
         }
     }
-    if link.queued == [None, None] {
+    if link.queued == [None, None] && !waits {
         link.bulk = false;
     }
     identity::store(cx, id, &link);
     Ok(())
+}
+
+/// Nothing is left of the tries that did not succeed.
+fn went_through(link: &mut LinkRow) {
+    link.attempts = 0;
+    link.not_before = None;
 }
 
 /// How long a write may wait for company: real-time work a moment, scheduled work longer.

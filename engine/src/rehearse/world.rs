@@ -22,6 +22,9 @@ use crate::ids::CallId;
 use crate::ledger::{Ledger, Rows};
 use crate::shell::{Core, Error, Release};
 
+/// Answers a request to a system, by its name, in place of its twin; `None` lets the twin answer.
+pub type Instead = Box<dyn FnMut(&str, &Request) -> Option<Vec<Answer>>>;
+
 /// The twins and the engine between them.
 pub struct World {
     /// HubSpot.
@@ -44,8 +47,13 @@ pub struct World {
     offsets: BTreeMap<(String, String), i64>,
     /// Steps that fail, by workflow and step.
     step_faults: BTreeMap<(usize, usize), StepFault>,
+    /// Who answers before the twins are asked.
+    instead: Option<Instead>,
     /// Systems whose messages are on their way and do not arrive.
     held_back: BTreeSet<String>,
+    /// Systems whose answers are on their way and do not arrive, and those answers.
+    silent: BTreeSet<String>,
+    late: Vec<(CallId, Vec<Answer>)>,
     /// Crash before this many rounds have been made durable, then start again.
     crash_at: Option<u64>,
     rounds: u64,
@@ -135,7 +143,10 @@ impl World {
             clock,
             offsets: BTreeMap::new(),
             step_faults: BTreeMap::new(),
+            instead: None,
             held_back: BTreeSet::new(),
+            silent: BTreeSet::new(),
+            late: Vec::new(),
             crash_at: None,
             rounds: 0,
             crashes: 0,
@@ -202,6 +213,29 @@ impl World {
         } else {
             self.held_back.remove(system);
         }
+    }
+
+    /// From now on `system` does what it is asked and its answers are on their way and do not arrive, or all that wait
+    /// arrive.
+    ///
+    /// # Errors
+    /// Where the engine fails.
+    pub fn hold_answers(&mut self, system: &str, held: bool) -> Result<(), Error> {
+        if held {
+            self.silent.insert(system.to_owned());
+            return Ok(());
+        }
+        self.silent.remove(system);
+        let now = self.now();
+        for (call, answers) in std::mem::take(&mut self.late) {
+            self.core.answered(call, answers, now)?;
+        }
+        Ok(())
+    }
+
+    /// From now on requests meet `instead` before the twins, for faults that a twin does not have; `None` ends it.
+    pub fn answer_instead(&mut self, instead: Option<Instead>) {
+        self.instead = instead;
     }
 
     /// Takes an input and makes it durable.
@@ -323,8 +357,13 @@ impl World {
             match release {
                 Release::Send(departure) => {
                     happened = true;
-                    let answers = self.perform(departure.call, &departure.lane.system, &departure.request)?;
-                    self.core.answered(departure.call, answers, now)?;
+                    let system = &departure.lane.system;
+                    let answers = self.perform(departure.call, system, &departure.request)?;
+                    if self.silent.contains(system) {
+                        self.late.push((departure.call, answers));
+                    } else {
+                        self.core.answered(departure.call, answers, now)?;
+                    }
                 }
                 Release::Log(event) => self.log.push(event),
                 Release::Invalidate { .. } => {}
@@ -358,6 +397,9 @@ impl World {
     /// Asks a system; an input that a failing step sent never reaches it.
     fn perform(&mut self, call: CallId, system: &str, request: &Request) -> Result<Vec<Answer>, Error> {
         let Some(connector) = self.connectors.get(system).cloned() else { return Ok(Vec::new()) };
+        if let Some(answers) = self.instead.as_mut().and_then(|instead| instead(system, request)) {
+            return Ok(answers);
+        }
         let now = self.now();
         let steps = if self.step_faults.is_empty() { Vec::new() } else { views::steps_of(&self.ledger, call)? };
         let mut fails = Vec::with_capacity(request.inputs.len());

@@ -1,7 +1,8 @@
 //! What a write led to: the base moves only with what the system says that it holds.
 //!
 //! Always true: an answer that does not come leaves the write in doubt, and a record that may have been made is looked
-//! for before it is made again.
+//! for before it is made again; every try that does not succeed makes the next one wait longer, and in time people are
+//! shown that none does.
 
 use connectors::port::{Answer, Observed, Refusal};
 use dsl::eval::canonical;
@@ -9,13 +10,13 @@ use dsl::program::{Place, Side};
 use dsl::schema::EntityName;
 use dsl::value::Span;
 
-use super::write::own_key;
-use super::{UNSTABLE, open_incident, park};
+use super::write::{OWN_KEY, own_key};
+use super::{PATIENCE, UNSTABLE, archive, open_incident, park};
 use crate::decide::context::{Context, Task};
 use crate::decide::identity::{self, Rule};
 use crate::decide::observe::{How, covered, key, observe};
 use crate::decide::reads::{self, Need};
-use crate::decide::rows::{LinkRow, LinkState, SeenValue, TimerRow, Waiter, Written, slot};
+use crate::decide::rows::{LinkRow, LinkState, ReadRow, SeenValue, TimerRow, Waiter, Written, slot};
 use crate::decide::{Event, Lane, LaneKind, Wrote};
 use crate::ids::LinkId;
 use crate::ledger::Error;
@@ -33,6 +34,9 @@ pub(in crate::decide) fn answered(
     let Some(rule) = identity::rule(cx, &link) else { return Ok(()) };
     link.flight[slot(side)] = None;
     link.alone = matches!(answer, Answer::Split);
+    if matches!(lane.kind, LaneKind::Delete { .. }) {
+        return archive::answered(cx, id, link, &rule, side, lane, answer);
+    }
     let entity = rule.entity(side).clone();
     match answer {
         Answer::Record(observed) => {
@@ -95,10 +99,6 @@ pub(in crate::decide) fn answered(
                 detail: String::new(),
             });
         }
-        Answer::Done => {
-            identity::log(cx, id, &link, "archive", format!("archived in {}", entity.system));
-            identity::store(cx, id, &link);
-        }
         Answer::Missing => {
             if let Some(record) = link.id(side).cloned() {
                 identity::store(cx, id, &link);
@@ -132,48 +132,20 @@ pub(in crate::decide) fn answered(
                 format!("{}: {cause}; read back before anything is sent again", entity.system),
             );
             identity::store(cx, id, &link);
-            return in_doubt(cx, id, link, &rule, side, writes);
+            return in_doubt(cx, id, link, &rule, side, writes, cause);
         }
-        Answer::Retry { after, .. } | Answer::RateLimited { after, .. } => {
-            let limited = matches!(answer, Answer::RateLimited { .. });
-            if !limited {
-                link.attempts += 1;
-            }
-            let pause = after.map_or_else(
-                || {
-                    if limited {
-                        Span(0)
-                    } else {
-                        crate::decide::backoff(
-                            link.attempts.into(),
-                            Span::seconds(1),
-                            Span::minutes(15),
-                            &id.to_string(),
-                        )
-                    }
-                },
-                |d| Span(i64::try_from(d.as_millis()).unwrap_or(i64::MAX)),
-            );
-            if pause.0 > 0 {
-                let at = cx.now.plus(pause);
-                link.not_before = Some(at);
-                cx.arm(at, &TimerRow::Link(id))?;
-            }
-            if link.attempts == 20 {
-                open_incident(
-                    cx,
-                    id,
-                    &link,
-                    &rule,
-                    format!("{} cannot be reached: {answer:?}", entity.system),
-                    "it is tried again by itself",
-                )?;
+        Answer::Retry { after, cause } => {
+            tried(cx, id, &mut link, &rule, &entity, after.map(span), cause)?;
+            identity::store(cx, id, &link);
+        }
+        Answer::RateLimited { after, .. } => {
+            if let Some(after) = after {
+                wait(cx, id, &mut link, span(*after))?;
             }
             identity::store(cx, id, &link);
         }
-        Answer::Page { .. } | Answer::Result(_) | Answer::Split => {
-            identity::store(cx, id, &link);
-        }
+        // Those that fit no write have been made unknown before.
+        Answer::Split | Answer::Done | Answer::Page { .. } | Answer::Result(_) => identity::store(cx, id, &link),
     }
     cx.task(Task::Link(id));
     Ok(())
@@ -194,6 +166,40 @@ fn lines(rule: &Rule, entity: &EntityName, id: &str, made: bool, writes: &[Writt
     };
     let record = made.then(|| wrote(None, &rule.place, &format!("sync {}", rule.name)));
     record.into_iter().chain(writes.iter().map(line)).collect()
+}
+
+pub(super) fn span(wait: std::time::Duration) -> Span {
+    Span(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// A try did not succeed: the next one waits, as long as its system asks or longer than the one before, and in time
+/// people are shown it.
+pub(super) fn tried(
+    cx: &mut Context<'_>,
+    id: LinkId,
+    link: &mut LinkRow,
+    rule: &Rule,
+    entity: &EntityName,
+    after: Option<Span>,
+    cause: &str,
+) -> Result<Span, Error> {
+    link.attempts = link.attempts.saturating_add(1);
+    let pause = after.unwrap_or_else(|| {
+        crate::decide::backoff(link.attempts.into(), Span::seconds(1), Span::minutes(15), &id.to_string())
+    });
+    wait(cx, id, link, pause)?;
+    if link.attempts >= PATIENCE {
+        let why = format!("{} cannot be reached: {cause}", entity.system);
+        open_incident(cx, id, link, rule, why, "it is tried again by itself")?;
+    }
+    Ok(pause)
+}
+
+/// Nothing is sent for the link for so long.
+fn wait(cx: &mut Context<'_>, id: LinkId, link: &mut LinkRow, pause: Span) -> Result<(), Error> {
+    let at = cx.now.plus(pause);
+    link.not_before = Some(at);
+    cx.arm(at, &TimerRow::Link(id))
 }
 
 /// What was seen of the written fields while the write was on its way has been covered by it.
@@ -359,8 +365,12 @@ pub(super) fn in_doubt(
     rule: &Rule,
     side: Side,
     writes: &[Written],
+    cause: &str,
 ) -> Result<(), Error> {
     let entity = rule.entity(side).clone();
+    let need = |by: &str, value: String, not_before| {
+        Some(Need::Record { entity: entity.clone(), by: by.to_owned(), value, not_before, cacheable: false })
+    };
     let need = match link.id(side).cloned() {
         Some(record) => {
             // Everything about it is doubtful until it is read.
@@ -369,35 +379,57 @@ pub(super) fn in_doubt(
                 for write in writes.iter().filter(|write| !write.link) {
                     row.doubtful.insert(write.field.clone(), (write.value.clone(), write.known.clone()));
                 }
-                cx.put(crate::decide::observe::key(&entity, &record), &row);
+                cx.put(key(&entity, &record), &row);
             }
-            // Nothing is sent until the read has come; the timer only guards against a read that never does.
-            let guard = cx.now.plus(Span::minutes(1));
-            link.not_before = Some(guard);
-            cx.arm(guard, &TimerRow::Link(id))?;
-            Need::Record { entity, by: "id".to_owned(), value: record, not_before: cx.now, cacheable: false }
-        }
-        None if own_key(rule, &entity) => {
-            let value = format!("{}-{id}", cx.ledger()?);
-            link.state = LinkState::Looking;
-            link.since = cx.now;
-            Need::Record { entity, by: "engine_link_id".to_owned(), value, not_before: cx.now, cacheable: false }
+            need("id", record, cx.now)
         }
         None => {
-            // A unique key finds it; what was read before the doubt does not count.
             link.state = LinkState::Looking;
-            link.since = cx.now.plus(Span(1));
-            link.attempts += 1;
-            let pause = crate::decide::backoff(link.attempts.into(), Span(200), Span::minutes(5), &id.to_string());
-            link.not_before = Some(cx.now.plus(pause));
-            cx.arm(cx.now.plus(pause), &TimerRow::Link(id))?;
-            identity::store(cx, id, &link);
-            return Ok(());
+            link.since = cx.now;
+            if own_key(rule, &entity) {
+                need(OWN_KEY, format!("{}-{id}", cx.ledger()?), cx.now)
+            } else {
+                // A unique key finds it; what was read before the doubt does not count.
+                link.since = cx.now.plus(Span(1));
+                None
+            }
         }
     };
-    link.attempts += 1;
+    tried(cx, id, &mut link, rule, &entity, None, cause)?;
     identity::store(cx, id, &link);
-    reads::need(cx, &need, Waiter::Link(id), rule.priority)
+    match need {
+        Some(need) => reads::need(cx, &need, Waiter::Link(id), rule.priority),
+        None => Ok(()),
+    }
+}
+
+/// Is what a write in doubt may have left behind still being read? Until that is known nothing is planned; the link is
+/// woken by the read.
+pub(in crate::decide) fn is_read_back(
+    cx: &mut Context<'_>,
+    id: LinkId,
+    link: &LinkRow,
+    rule: &Rule,
+) -> Result<bool, Error> {
+    if link.attempts == 0 {
+        return Ok(false);
+    }
+    for side in [Side::Left, Side::Right] {
+        let entity = rule.entity(side);
+        let (by, value) = match link.id(side) {
+            Some(record) => ("id", record.clone()),
+            None if own_key(rule, entity) => (OWN_KEY, format!("{}-{id}", cx.ledger()?)),
+            None => continue,
+        };
+        let key = reads::read_key(entity, by, &value);
+        if let Some(mut row) = cx.get::<ReadRow>(&key)? {
+            if row.waiters.insert(Waiter::Link(id)) {
+                cx.put(key, &row);
+            }
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// A point read by our own key has found the record that a lost create made.

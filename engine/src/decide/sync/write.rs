@@ -30,7 +30,9 @@ pub(in crate::decide) fn input(
     let key = format!("{}-{id}", cx.ledger()?);
     let made = match &lane.kind {
         LaneKind::Delete { .. } => {
-            let input = link.id(side).map(|record| Input { key, id: Some(record.clone()), ..Input::default() });
+            // A record that came back meanwhile is not archived any more.
+            let owed = link.id(side).filter(|_| link.state == LinkState::Gone);
+            let input = owed.map(|record| Input { key, id: Some(record.clone()), ..Input::default() });
             identity::store(cx, id, &link);
             return Ok(input.map(|input| (input, Vec::new())));
         }
@@ -159,14 +161,17 @@ pub(super) fn compose(
     }
     // Records without a natural key carry our own, so that a create whose answer was lost can be found again.
     if own_key(rule, &entity) {
-        input.values.insert("engine_link_id".to_owned(), format!("{}-{id}", cx.ledger()?).into());
+        input.values.insert(OWN_KEY.to_owned(), format!("{}-{id}", cx.ledger()?).into());
     }
     Ok(Ok(Some((input, writes))))
 }
 
-/// The entity has `engine_link_id`, and no unique field that this sync writes can find a lost create again.
+/// The field that holds our own key of a record that has no natural one.
+pub(super) const OWN_KEY: &str = "engine_link_id";
+
+/// The entity has [`OWN_KEY`], and no unique field that this sync writes can find a lost create again.
 pub(super) fn own_key(rule: &Rule, entity: &EntityName) -> bool {
-    let has = rule.program.field(entity, "engine_link_id").is_some_and(|f| f.ty == Type::Text);
+    let has = rule.program.field(entity, OWN_KEY).is_some_and(|f| f.ty == Type::Text);
     let side = crate::decide::observe::side_of(rule, entity);
     let natural = rule.keys.iter().any(|(left, right)| {
         let field = if side == Some(Side::Left) { left } else { right };

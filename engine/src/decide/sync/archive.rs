@@ -1,0 +1,62 @@
+//! Archiving a record because its partner was deleted: tried until its system says that it is gone, or refuses.
+//!
+//! Always true: until then its work is a row; archiving twice is archiving once, so a try in doubt is repeated. A
+//! record whose partner came back meanwhile is left alone.
+
+use connectors::port::Answer;
+use dsl::ast::Priority;
+use dsl::program::Side;
+use dsl::value::Span;
+
+use super::answer::{span, tried};
+use super::{park, went_through};
+use crate::decide::Lane;
+use crate::decide::context::{Context, Task};
+use crate::decide::identity::{self, Rule};
+use crate::decide::incident;
+use crate::decide::rows::{LinkRow, LinkState, Owner, slot};
+use crate::ids::LinkId;
+use crate::ledger::Error;
+
+/// Takes the answer to an archiving.
+pub(super) fn answered(
+    cx: &mut Context<'_>,
+    id: LinkId,
+    mut link: LinkRow,
+    rule: &Rule,
+    side: Side,
+    lane: &Lane,
+    answer: &Answer,
+) -> Result<(), Error> {
+    let entity = rule.entity(side);
+    let pause = match answer {
+        Answer::Done => {
+            went_through(&mut link);
+            incident::settle(cx, &format!("link {id}"))?;
+            identity::log(cx, id, &link, "archive", format!("archived in {}", entity.system));
+            None
+        }
+        Answer::Refused { reason, .. } => {
+            let why = format!("{} does not archive the record: {reason}", entity.system);
+            park(cx, id, &mut link, rule, why)?;
+            None
+        }
+        Answer::RateLimited { after, .. } => Some(after.map_or(Span(0), span)),
+        Answer::Split => Some(Span(0)),
+        Answer::Retry { after, cause } => Some(tried(cx, id, &mut link, rule, entity, after.map(span), cause)?),
+        Answer::Unknown { cause } => Some(tried(cx, id, &mut link, rule, entity, None, cause)?),
+        other => {
+            let cause = format!("its answer does not fit: {other:?}");
+            Some(tried(cx, id, &mut link, rule, entity, None, &cause)?)
+        }
+    };
+    if link.state != LinkState::Gone {
+        // It lives again, or a person looks.
+        cx.task(Task::Link(id));
+    } else if let Some(pause) = pause {
+        let at = cx.now.plus(Span(pause.0.max(50)));
+        link.queued[slot(side)] = Some(cx.queue(Owner::Link(id, side), lane.clone(), at, Priority::High));
+    }
+    identity::store(cx, id, &link);
+    Ok(())
+}
