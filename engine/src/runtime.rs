@@ -176,7 +176,8 @@ impl Engine {
         let program = Arc::clone(&loaded.programs.active);
         let connectors = connect::all(&config, &program, &transport, &own)?;
         let doors = Doors::new(connect::verifiers(&config, &program)?);
-        let reads = Reads::new(connect::cache(&config)?);
+        let life = format!("{}-{}", clock::wall().0, std::process::id());
+        let reads = Reads::new(connect::cache(&config)?, &life);
         let token = config.admin.token.as_ref().map(crate::config::SecretAt::read).transpose()?;
         let webhook_listener = listen(config.listen).await?;
         let admin_listener = listen(config.admin.listen).await?;

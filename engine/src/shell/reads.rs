@@ -1,7 +1,8 @@
 //! Reads that need not be asked for again: what records looked like, kept for as long as the rules say.
 //!
 //! Always true: a read that was under way when its record was invalidated is not kept; what is kept serves only
-//! requests for fields and links that it was asked for.
+//! requests for fields and links that it was asked for, and only in the life of the engine that kept it: what an
+//! earlier one kept it may have failed to remove, and nobody knows that any more.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -13,13 +14,15 @@ use connectors::cache::{Cache, key};
 use connectors::port::{Answer, Observed, Request, Verb};
 use dsl::program::Program;
 
-/// What is kept: fields and links that were asked for, and what came.
-type Kept = (BTreeSet<String>, BTreeSet<String>, Observed);
+/// What is kept: the life that kept it, fields and links that were asked for, and what came.
+type Kept = (String, BTreeSet<String>, BTreeSet<String>, Observed);
 
 /// The cache, as the loop uses it; clones are the same.
 #[derive(Clone)]
 pub struct Reads {
     cache: Arc<dyn Cache>,
+    /// Tells this life of the engine from every other one that uses the same store.
+    life: Arc<str>,
     times: Arc<Mutex<BTreeMap<String, Duration>>>,
     stale: Arc<Mutex<Stale>>,
 }
@@ -54,10 +57,10 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Reads {
-    /// Keeps reads in `cache`.
+    /// Keeps reads in `cache`. `life` is another one at every start: what was kept under another name is not served.
     #[must_use]
-    pub fn new(cache: Arc<dyn Cache>) -> Self {
-        Self { cache, times: Arc::default(), stale: Arc::default() }
+    pub fn new(cache: Arc<dyn Cache>, life: &str) -> Self {
+        Self { cache, life: life.into(), times: Arc::default(), stale: Arc::default() }
     }
 
     /// Takes the times of `cache reads for …`; reads of other systems are not kept.
@@ -91,12 +94,13 @@ impl Reads {
                 _ => None,
             };
             let kept: Option<Kept> = found.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-            let fits = kept.filter(|(has_fields, has_links, _)| {
-                fields.iter().all(|field| has_fields.contains(field))
+            let fits = kept.filter(|(life, has_fields, has_links, _)| {
+                **life == *self.life
+                    && fields.iter().all(|field| has_fields.contains(field))
                     && links.iter().all(|link| has_links.contains(link))
             });
             match fits {
-                Some((_, _, observed)) => known.push(Some(Answer::Record(observed))),
+                Some((.., observed)) => known.push(Some(Answer::Record(observed))),
                 None => {
                     known.push(None);
                     rest.inputs.push(input.clone());
@@ -125,7 +129,8 @@ impl Reads {
             if !fresh() {
                 continue;
             }
-            let kept = (fields.iter().collect::<BTreeSet<_>>(), links.iter().collect::<BTreeSet<_>>(), observed);
+            let (fields, links): (BTreeSet<_>, BTreeSet<_>) = (fields.iter().collect(), links.iter().collect());
+            let kept = (&*self.life, fields, links, observed);
             let bytes = serde_json::to_vec(&kept).expect("an observation is plain data");
             self.cache.put(&name, Bytes::from(bytes), time).await;
             if !fresh() {
@@ -181,7 +186,11 @@ mod tests {
     use super::*;
 
     fn reads() -> Reads {
-        let reads = Reads::new(Arc::new(MemoryCache::new(1 << 20)));
+        life(&(Arc::new(MemoryCache::new(1 << 20)) as Arc<dyn Cache>), "1")
+    }
+
+    fn life(cache: &Arc<dyn Cache>, life: &str) -> Reads {
+        let reads = Reads::new(Arc::clone(cache), life);
         locked(&reads.times).insert("crm".to_owned(), Duration::from_secs(3_600));
         reads
     }
@@ -230,6 +239,20 @@ mod tests {
         drop(began);
         reads.keep("crm", &request(&["1"], &[]), &[record("1")], &reads.begin()).await;
         assert_eq!(reads.known("crm", &request(&["1"], &[])).await.0, [Some(record("1"))]);
+    }
+
+    /// Killed between the round that changed a record and the removal that follows it, an engine leaves what it kept.
+    #[tokio::test]
+    async fn what_an_earlier_life_kept_is_not_served_and_is_replaced() {
+        let store: Arc<dyn Cache> = Arc::new(MemoryCache::new(1 << 20));
+        let asked = request(&["1"], &["email"]);
+        let before = life(&store, "1");
+        before.keep("crm", &asked, &[record("1")], &before.begin()).await;
+        let after = life(&store, "2");
+        let (known, rest) = after.known("crm", &asked).await;
+        assert_eq!((known, rest.as_ref()), (vec![None], Some(&asked)));
+        after.keep("crm", &asked, &[record("1")], &after.begin()).await;
+        assert_eq!(after.known("crm", &asked).await.0, [Some(record("1"))]);
     }
 
     #[tokio::test]

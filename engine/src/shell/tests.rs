@@ -69,7 +69,7 @@ impl Door {
         let programs = Programs::new(Arc::clone(&program));
         let core = Core::start(Box::new(ledger.clone()), programs, Connectors::new(), Knobs::default(), now);
         let (handle, wakes) = handle();
-        let reads = Reads::new(Arc::new(MemoryCache::new(1 << 10)));
+        let reads = Reads::new(Arc::new(MemoryCache::new(1 << 10)), "1");
         let caller = Caller::new(Tasks::new(), handle, Connectors::new(), reads, &program);
         let clock = Arc::new(Manual::new(now));
         let mut looping = Loop::new(core.expect("it starts"), wakes, clock, caller, 1);
