@@ -176,30 +176,9 @@ pub(super) fn status(inner: &Inner, mut seen: Seen) -> Result<Status, crate::led
     let open = views::incidents(&inner.reader)?;
     let parked = open.iter().filter(|incident| incident.parked).count();
     seen.rules.refused = inner.reloader.refused();
-    let mut warnings = Vec::new();
-    if let Some(reason) = &seen.rules.refused {
-        warnings.push(format!("the rules folder was refused, older rules run: {reason}"));
-    }
-    if seen.ledger.full {
-        warnings.push("the ledger takes nothing for now: free space on the disk".to_owned());
-    }
-    for (name, state) in &seen.sources {
-        if state.starts_with("down") || state.starts_with("no ") || state.starts_with("not ") {
-            warnings.push(format!("{name}: {state}"));
-        }
-    }
     let (cache, up) = (inner.reads.counts(), inner.reads.is_up());
-    if !up {
-        warnings.push("the cache does not answer: what it would know is read from its system".to_owned());
-    }
-    for (system, version) in &inner.versions {
-        warnings.extend(sunset(system, version, seen.time));
-    }
+    let warnings = warnings(&seen, &inner.versions, up);
     let healthy = warnings.is_empty();
-    let inbox = seen.inbox.unwrap_or_else(|reason| {
-        warnings.push(format!("the inbox cannot be counted: {reason}"));
-        0
-    });
     Ok(Status {
         schema: 1,
         version: env!("CARGO_PKG_VERSION"),
@@ -214,13 +193,39 @@ pub(super) fn status(inner: &Inner, mut seen: Seen) -> Result<Status, crate::led
         limits: seen.limits,
         paused: seen.paused,
         under_way: seen.under_way,
-        inbox,
+        inbox: seen.inbox.unwrap_or_default(),
         incidents: open.len() - parked,
         parked,
         counts: seen.counts,
         cache: CacheView { hits: cache.hits, misses: cache.misses, errors: cache.errors, skipped: cache.skipped, up },
         resident_bytes: resident(),
     })
+}
+
+/// What is not as it should be, in plain words; nothing where all is well.
+fn warnings(seen: &Seen, versions: &BTreeMap<String, String>, cache_up: bool) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Some(reason) = &seen.rules.refused {
+        warnings.push(format!("the rules folder was refused, older rules run: {reason}"));
+    }
+    if seen.ledger.full {
+        warnings.push("the ledger takes nothing for now: free space on the disk".to_owned());
+    }
+    for (name, state) in &seen.sources {
+        if state.starts_with("down") || state.starts_with("no ") || state.starts_with("not ") {
+            warnings.push(format!("{name}: {state}"));
+        }
+    }
+    if !cache_up {
+        warnings.push("the cache does not answer: what it would know is read from its system".to_owned());
+    }
+    for (system, version) in versions {
+        warnings.extend(sunset(system, version, seen.time));
+    }
+    if let Err(reason) = &seen.inbox {
+        warnings.push(format!("the inbox cannot be counted: {reason}"));
+    }
+    warnings
 }
 
 /// A warning from 180 days before HubSpot ends an API version. Date versions are supported for 18 months; `v3` ends
@@ -289,6 +294,25 @@ pub(super) struct Why {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_inbox_that_cannot_be_counted_is_not_healthy() {
+        let seen = |inbox| Seen {
+            time: Moment(0),
+            rules: RulesView { hash: String::new(), syncs: 0, reactions: 0, workflows: 0, older: 0, refused: None },
+            ledger: LedgerView { last: 0, durable: 0, full: false },
+            sources: BTreeMap::new(),
+            lanes: Vec::new(),
+            limits: Vec::new(),
+            paused: BTreeMap::new(),
+            under_way: 0,
+            inbox,
+            counts: Counts::default(),
+        };
+        assert_eq!(warnings(&seen(Ok(0)), &BTreeMap::new(), true), Vec::<String>::new());
+        let warned = warnings(&seen(Err("a torn row".to_owned())), &BTreeMap::new(), true);
+        assert_eq!(warned, ["the inbox cannot be counted: a torn row"]);
+    }
 
     #[test]
     fn a_version_is_warned_of_180_days_before_its_end() {
