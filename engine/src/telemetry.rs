@@ -47,7 +47,7 @@ pub fn event(event: &Event) {
         "incident" | "parked" | "expired" | "conflict" => {
             tracing::warn!(action, rule, place, entity, left, right, field, subject, detail, at = %event.at, "event");
         }
-        "unchanged" | "duplicate" => {
+        "duplicate" => {
             tracing::debug!(action, rule, place, entity, left, right, field, subject, detail, at = %event.at, "event");
         }
         _ => tracing::info!(action, rule, place, entity, left, right, field, subject, detail, at = %event.at, "event"),
@@ -108,4 +108,66 @@ pub fn delivery(system: &str, door: &'static str, readable: bool) {
 /// The ledger takes nothing, or takes again.
 pub fn ledger_full(full: bool) {
     metrics::gauge!("engine_ledger_full").set(if full { 1.0 } else { 0.0 });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use dsl::value::Moment;
+    use serde_json::Value as Json;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("no test panics in here").extend(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn every_sync_is_a_line_of_the_usual_log_with_entity_action_ids_and_place() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(move || writer.clone());
+        let log = tracing_subscriber::registry().with(EnvFilter::new("info")).with(layer);
+        let actions = ["create", "update", "unchanged", "parked"];
+        tracing::subscriber::with_default(log, || {
+            for action in actions {
+                event(&Event {
+                    at: Moment(0),
+                    action: action.to_owned(),
+                    rule: "Contacts".to_owned(),
+                    place: "contacts.rules:1".to_owned(),
+                    entity: "crm.Contact".to_owned(),
+                    left: Some("u1".to_owned()),
+                    right: Some("512".to_owned()),
+                    field: None,
+                    subject: "l1".to_owned(),
+                    value: Some("a person's value".to_owned()),
+                    displaced: None,
+                    detail: String::new(),
+                });
+            }
+        });
+        let text = String::from_utf8(lines.0.lock().expect("no test panics in here").clone()).expect("JSON is text");
+        let found: Vec<Json> = text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+        assert_eq!(found.iter().map(|line| line["action"].as_str().unwrap_or_default()).collect::<Vec<_>>(), actions);
+        for line in found {
+            assert_eq!(
+                [&line["entity"], &line["left"], &line["right"], &line["place"]],
+                ["crm.Contact", "u1", "512", "contacts.rules:1"],
+                "{line}"
+            );
+        }
+        assert!(!text.contains("a person's value"), "{text}");
+    }
 }

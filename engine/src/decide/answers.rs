@@ -7,7 +7,7 @@ use dsl::value::Span;
 
 use super::context::Context;
 use super::observe::{How, observe};
-use super::rows::{CallRow, Key, Kind, ListingRow, Owner, ReadRow};
+use super::rows::{CallRow, Key, Kind, ListingRow, Owner, ReadRow, Waiter};
 use super::{Instance, LaneKind, action, backoff, guard, identity, incident, reads, schedule, sync};
 use crate::ids::CallId;
 use crate::ledger::Error;
@@ -139,6 +139,9 @@ fn read(cx: &mut Context<'_>, entity: &EntityName, by: &str, value: &str, answer
         cx.delete(key);
     }
     for waiter in waiters {
+        if let Waiter::Link(link) = waiter {
+            cx.looked.insert(link, entity.clone());
+        }
         reads::wake(cx, waiter)?;
     }
     Ok(())

@@ -79,6 +79,8 @@ pub(super) struct Context<'a> {
     agenda: VecDeque<Task>,
     listed: BTreeSet<Task>,
     pub(super) transitions: VecDeque<Transition>,
+    /// Links whose record was told of or read in this round, and its entity: that nothing is written is told too.
+    pub(super) looked: BTreeMap<LinkId, EntityName>,
     /// Outside changes that a write of ours turns out to have covered.
     pub(super) covered: VecDeque<Covered>,
     reached: RefCell<BTreeSet<Reached>>,
@@ -107,6 +109,7 @@ impl<'a> Context<'a> {
             agenda: VecDeque::new(),
             listed: BTreeSet::new(),
             transitions: VecDeque::new(),
+            looked: BTreeMap::new(),
             covered: VecDeque::new(),
             reached: RefCell::default(),
             wrote: Vec::new(),

@@ -431,7 +431,7 @@ pub(super) fn overdue(cx: &mut Context<'_>, id: LinkId) -> Result<(), Error> {
         true,
         cx.now,
     );
-    incident::open(cx, row, &rule.name)
+    incident::open_pair(cx, row, &rule.name, &link)
 }
 
 /// What a waiting link needs, for tests of the invariant that everything unfinished names its waker.

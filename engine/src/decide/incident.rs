@@ -3,7 +3,7 @@
 use dsl::value::Moment;
 
 use super::context::{Context, hash};
-use super::rows::{IncidentRow, Key, Kind};
+use super::rows::{IncidentRow, Key, Kind, LinkRow};
 use super::{Event, parked};
 use crate::ledger::Error;
 
@@ -12,7 +12,23 @@ pub(super) fn key(subject: &str) -> Vec<u8> {
 }
 
 /// Opens an incident, or renews the cause of the one that is open for this subject.
-pub(super) fn open(cx: &mut Context<'_>, mut row: IncidentRow, rule: &str) -> Result<(), Error> {
+pub(super) fn open(cx: &mut Context<'_>, row: IncidentRow, rule: &str) -> Result<(), Error> {
+    let id = Some(row.id.clone());
+    open_about(cx, row, rule, id, None)
+}
+
+/// The same about a pair: both of its ids are told.
+pub(super) fn open_pair(cx: &mut Context<'_>, row: IncidentRow, rule: &str, pair: &LinkRow) -> Result<(), Error> {
+    open_about(cx, row, rule, pair.left.clone(), pair.right.clone())
+}
+
+fn open_about(
+    cx: &mut Context<'_>,
+    mut row: IncidentRow,
+    rule: &str,
+    left: Option<String>,
+    right: Option<String>,
+) -> Result<(), Error> {
     let key = key(&row.subject);
     if let Some(old) = cx.get::<IncidentRow>(&key)? {
         if old.cause == row.cause {
@@ -27,8 +43,8 @@ pub(super) fn open(cx: &mut Context<'_>, mut row: IncidentRow, rule: &str) -> Re
         rule: rule.to_owned(),
         place: row.place.clone(),
         entity: row.entity.clone(),
-        left: Some(row.id.clone()),
-        right: None,
+        left,
+        right,
         field: None,
         subject: row.subject.clone(),
         value: None,

@@ -76,7 +76,8 @@ pub(super) fn decided(
         for index in syncs {
             let rule = Rule { program: cx.program(), index };
             if let Some(side) = observe::side_of(&rule, &entity) {
-                identity::ensure(cx, &rule, side, &id, false)?;
+                let link = identity::ensure(cx, &rule, side, &id, false)?;
+                cx.looked.insert(link, entity.clone());
             }
         }
         cx.guard.leave();

@@ -151,7 +151,8 @@ pub(super) fn everything(cx: &mut Context<'_>, name: &str) -> Result<(), Error> 
 pub(super) fn listed(cx: &mut Context<'_>, name: &str, entity: &EntityName, id: &str) -> Result<(), Error> {
     let Some(rule) = rule_named(cx, name) else { return Ok(()) };
     let Some(side) = super::observe::side_of(&rule, entity) else { return Ok(()) };
-    identity::ensure(cx, &rule, side, id, true)?;
+    let link = identity::ensure(cx, &rule, side, id, true)?;
+    cx.looked.insert(link, entity.clone());
     Ok(())
 }
 

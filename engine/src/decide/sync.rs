@@ -14,13 +14,14 @@ use std::collections::BTreeMap;
 
 use dsl::ast::Priority;
 use dsl::program::Side;
+use dsl::schema::EntityName;
 use dsl::value::Span;
 
 use super::context::Context;
 use super::identity::{self, Rule};
 use super::reads;
 use super::rows::{LinkRow, LinkState, Owner, Waiter, slot};
-use super::{Lane, LaneKind, incident};
+use super::{Event, Lane, LaneKind, incident};
 use crate::ids::LinkId;
 use crate::ledger::Error;
 
@@ -69,7 +70,9 @@ pub(super) fn merge(cx: &mut Context<'_>, id: LinkId, mut link: LinkRow, rule: &
         identity::store(cx, id, &link);
         return Ok(());
     }
-    if plan.writes.iter().all(Vec::is_empty) {
+    let quiet = plan.writes.iter().all(Vec::is_empty);
+    let doubted = link.attempts > 0;
+    if quiet {
         // Whatever did not go through before has taken effect, or is not needed any more.
         went_through(&mut link);
     }
@@ -118,7 +121,33 @@ pub(super) fn merge(cx: &mut Context<'_>, id: LinkId, mut link: LinkRow, rule: &
         link.bulk = false;
     }
     identity::store(cx, id, &link);
+    if quiet
+        && link.parked.is_empty()
+        && let Some(entity) = cx.looked.remove(&id)
+    {
+        let detail =
+            if doubted { "what was in doubt has taken effect, or is not needed any more" } else { "both sides agree" };
+        unchanged(cx, id, &link, rule, &entity, detail);
+    }
     Ok(())
+}
+
+/// A record was looked at, and nothing had to be written.
+fn unchanged(cx: &mut Context<'_>, id: LinkId, link: &LinkRow, rule: &Rule, entity: &EntityName, detail: &str) {
+    cx.log(Event {
+        at: cx.now,
+        action: "unchanged".to_owned(),
+        rule: rule.name.clone(),
+        place: rule.place.to_string(),
+        entity: entity.to_string(),
+        left: link.left.clone(),
+        right: link.right.clone(),
+        field: None,
+        subject: id.to_string(),
+        value: None,
+        displaced: None,
+        detail: detail.to_owned(),
+    });
 }
 
 /// Nothing is left of the tries that did not succeed.
@@ -208,5 +237,5 @@ fn open_incident(
         true,
         cx.now,
     );
-    incident::open(cx, row, &rule.name)
+    incident::open_pair(cx, row, &rule.name, link)
 }
