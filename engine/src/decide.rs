@@ -341,6 +341,8 @@ pub struct Outcome {
     pub round: Round,
     /// Carried out once the round is durable, in order.
     pub commands: Vec<Command>,
+    /// Why an operator's command was not carried out; that it was asked for is a record all the same.
+    pub refused: Option<String>,
     /// Parts of the rules that were reached; empty unless [`Knobs::trace`].
     pub reached: BTreeSet<Reached>,
     /// What systems took, in order; empty unless [`Knobs::trace`].

@@ -24,7 +24,7 @@ use connectors::webhook::door::Verdict;
 
 pub use self::calls::Caller;
 pub use self::core::{Connectors, Core, Counts, Departure, Error, Release};
-pub use self::handle::{Gone, Handle, handle};
+pub use self::handle::{Gone, Handle, NotDone, handle};
 pub use self::history::History;
 pub use self::reads::Reads;
 pub use self::wake::{Activation, Look, Peek, SourceNews, Wake};
@@ -50,7 +50,8 @@ pub type Commit = Box<dyn FnMut(BTreeMap<(String, i32), i64>) + Send>;
 /// What a receipt is for, until its round is durable.
 enum Receipt {
     Webhook(tokio::sync::oneshot::Sender<Verdict>),
-    Operator(tokio::sync::oneshot::Sender<Result<(), String>>),
+    Operator(tokio::sync::oneshot::Sender<Result<(), NotDone>>, Option<String>),
+    Activated(tokio::sync::oneshot::Sender<Result<(), String>>),
     Record { topic: String, partition: i32, next: i64, _room: tokio::sync::OwnedSemaphorePermit },
 }
 
@@ -218,7 +219,7 @@ impl Loop {
         match wake {
             Wake::Delivery { receipt, .. } => answer(receipt, Verdict::Unwritable(RETRY_AFTER)),
             Wake::Operator { reply, .. } => {
-                answer(reply, Err("nothing can be stored for now; try again later".to_owned()));
+                answer(reply, Err(NotDone::Unstored("nothing can be stored for now; try again later".to_owned())));
             }
             Wake::Activate(activation) => {
                 answer(activation.reply, Err("nothing can be stored for now; try again later".to_owned()));
@@ -283,15 +284,15 @@ impl Loop {
             Wake::Durable => Ok(()),
             Wake::Operator { who, command, reply } => {
                 tracing::info!(who, ?command, "operator");
-                match self.core.input(&Input::Operator { who, command }, self.clock.now()) {
-                    Ok(seq) => self.receipts.push_back((seq, Receipt::Operator(reply))),
+                match self.core.operate(who, command, self.clock.now()) {
+                    Ok((seq, refused)) => self.receipts.push_back((seq, Receipt::Operator(reply, refused))),
                     Err(error) => {
                         if error.is_full() {
                             self.full(&error);
                         } else if !error.is_about_input() {
                             return Err(error);
                         }
-                        answer(reply, Err(error.to_string()));
+                        answer(reply, Err(NotDone::Unstored(error.to_string())));
                     }
                 }
                 Ok(())
@@ -385,7 +386,7 @@ impl Loop {
         match self.activated(&set, connectors.clone()) {
             Ok(seq) => {
                 self.caller.connect(connectors, &set.program);
-                self.receipts.push_back((seq, Receipt::Operator(reply)));
+                self.receipts.push_back((seq, Receipt::Activated(reply)));
             }
             Err(error) => {
                 if error.is_full() {
@@ -429,7 +430,10 @@ impl Loop {
         while self.receipts.front().is_some_and(|(seq, _)| *seq <= durable) {
             match self.receipts.pop_front() {
                 Some((_, Receipt::Webhook(receipt))) => answer(receipt, Verdict::Durable),
-                Some((_, Receipt::Operator(reply))) => answer(reply, Ok(())),
+                Some((_, Receipt::Operator(reply, refused))) => {
+                    answer(reply, refused.map_or(Ok(()), |why| Err(NotDone::Refused(why))));
+                }
+                Some((_, Receipt::Activated(reply))) => answer(reply, Ok(())),
                 Some((_, Receipt::Record { topic, partition, next, .. })) => {
                     commits.insert((topic, partition), next);
                 }

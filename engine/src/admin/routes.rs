@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use super::views::{self, BackupRequest, Checked, OperatorRequest, Why};
 use super::{Admin, Inner};
 use crate::decide::views as rows;
+use crate::shell::NotDone;
 
 /// Most items in a list that does not say how many it wants.
 const LIST: usize = 1_000;
@@ -220,7 +221,8 @@ async fn operator(State(admin): State<Admin>, body: Bytes) -> Response {
     }
     match admin.0.handle.operate(&request.who, request.command).await {
         Ok(()) => json_body(&json!({"schema": 1, "accepted": true})),
-        Err(reason) => unavailable(&reason),
+        Err(NotDone::Refused(reason)) => problem(StatusCode::CONFLICT, &reason),
+        Err(NotDone::Unstored(reason)) => unavailable(&reason),
     }
 }
 

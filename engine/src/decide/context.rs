@@ -83,6 +83,8 @@ pub(super) struct Context<'a> {
     pub(super) looked: BTreeMap<LinkId, EntityName>,
     /// Outside changes that a write of ours turns out to have covered.
     pub(super) covered: VecDeque<Covered>,
+    /// Why an operator's command was not carried out.
+    pub(super) refused: Option<String>,
     reached: RefCell<BTreeSet<Reached>>,
     wrote: Vec<Wrote>,
 }
@@ -111,6 +113,7 @@ impl<'a> Context<'a> {
             transitions: VecDeque::new(),
             looked: BTreeMap::new(),
             covered: VecDeque::new(),
+            refused: None,
             reached: RefCell::default(),
             wrote: Vec::new(),
         }
@@ -257,6 +260,7 @@ impl<'a> Context<'a> {
         }
         let mut outcome = Outcome {
             commands: self.commands,
+            refused: self.refused,
             reached: self.reached.into_inner(),
             wrote: self.wrote,
             ..Outcome::default()

@@ -11,9 +11,14 @@ use crate::ledger::Error;
 
 pub(super) fn command(cx: &mut Context<'_>, who: &str, command: &OperatorCommand) -> Result<(), Error> {
     let result = apply(cx, command)?;
-    let (detail, subject) = match result {
-        Ok(done) => (done, describe(command)),
-        Err(why) => (format!("refused: {why}"), describe(command)),
+    let subject = describe(command);
+    let detail = match result {
+        Ok(done) => done,
+        Err(why) => {
+            let detail = format!("refused: {why}");
+            cx.refused = Some(why);
+            detail
+        }
     };
     cx.log(Event {
         at: cx.now,

@@ -17,7 +17,8 @@ use dsl::value::Moment;
 use crate::clock::Now;
 use crate::decide::rows::{Key, Kind};
 use crate::decide::{
-    self, Aside, Command, Event, Guard, Input, Knobs, Known, Lane, LaneKind, Outcome, Pair, Programs, Reached, Wrote,
+    self, Aside, Command, Event, Guard, Input, Knobs, Known, Lane, LaneKind, OperatorCommand, Outcome, Pair, Programs,
+    Reached, Wrote,
 };
 use crate::gate::{Gate, Poll, Reach, Reaches};
 use crate::ids::CallId;
@@ -187,11 +188,25 @@ impl Core {
     /// # Errors
     /// [`Error`]; nothing has happened then.
     pub fn input(&mut self, input: &Input, now: impl Into<Now>) -> Result<Seq, Error> {
-        self.input_beside(input, Round::default(), now.into())
+        self.take(input, Round::default(), now.into()).map(|(seq, _)| seq)
+    }
+
+    /// Decides an operator's command; the same as an input of it. Gives beside its sequence why it was refused, where
+    /// it was: the refusal is a record too, and stands once the sequence is durable.
+    ///
+    /// # Errors
+    /// As [`Core::input`].
+    pub fn operate(
+        &mut self,
+        who: String,
+        command: OperatorCommand,
+        now: impl Into<Now>,
+    ) -> Result<(Seq, Option<String>), Error> {
+        self.take(&Input::Operator { who, command }, Round::default(), now.into())
     }
 
     /// Decides `input` and appends what follows in one round with `beside`, which comes first.
-    fn input_beside(&mut self, input: &Input, beside: Round, now: Now) -> Result<Seq, Error> {
+    fn take(&mut self, input: &Input, beside: Round, now: Now) -> Result<(Seq, Option<String>), Error> {
         self.at = self.at.max(now.at);
         if let Input::Answers { call, answers } = input {
             self.gate.answered(*call, answers, now.pace);
@@ -251,7 +266,7 @@ impl Core {
             };
             self.waiting.push_back((seq, release));
         }
-        Ok(seq)
+        Ok((seq, outcome.refused))
     }
 
     /// Decides; where a defect is found in no instance, what was due or answered is left undone and shown to people,
@@ -406,8 +421,8 @@ impl Core {
         let kept = Round { changes: kept, records: vec![record] };
         let before = std::mem::replace(&mut self.programs, programs);
         let told = self.waiting.len();
-        let seq = match self.input_beside(&Input::Started, kept, now) {
-            Ok(seq) => seq,
+        let (seq, _) = match self.take(&Input::Started, kept, now) {
+            Ok(taken) => taken,
             Err(error) => {
                 self.programs = before;
                 return Err(error);

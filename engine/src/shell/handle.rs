@@ -23,6 +23,17 @@ const DELIVERIES: usize = 4_096;
 #[error("the engine is stopping")]
 pub struct Gone;
 
+/// Why an operator's command has no effect.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotDone {
+    /// The engine understood and refuses: what is meant is not there, or not in a state for it. History says so too.
+    #[error("{0}")]
+    Refused(String),
+    /// Nothing can be stored for now, or the engine is stopping; the same may be asked again later.
+    #[error("{0}")]
+    Unstored(String),
+}
+
 /// Reaches the loop.
 #[derive(Clone)]
 pub struct Handle {
@@ -65,11 +76,12 @@ impl Handle {
     /// Carries out an operator's command; returns when it is durable.
     ///
     /// # Errors
-    /// Why it was not stored.
-    pub async fn operate(&self, who: &str, command: OperatorCommand) -> Result<(), String> {
+    /// [`NotDone`].
+    pub async fn operate(&self, who: &str, command: OperatorCommand) -> Result<(), NotDone> {
+        let gone = |gone: Gone| NotDone::Unstored(gone.to_string());
         let (reply, done) = oneshot::channel();
-        self.wake(Wake::Operator { who: who.to_owned(), command, reply }).map_err(|gone| gone.to_string())?;
-        done.await.unwrap_or_else(|_| Err(Gone.to_string()))
+        self.wake(Wake::Operator { who: who.to_owned(), command, reply }).map_err(gone)?;
+        done.await.unwrap_or_else(|_| Err(gone(Gone)))
     }
 
     /// Makes another rule set the active one; returns when that is durable.

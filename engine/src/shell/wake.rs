@@ -9,6 +9,7 @@ use connectors::webhook::door::Verdict;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::core::{Connectors, Core};
+use super::handle::NotDone;
 use crate::clock::Now;
 use crate::decide::OperatorCommand;
 use crate::ids::CallId;
@@ -111,8 +112,8 @@ pub enum Wake {
         who: String,
         /// What.
         command: OperatorCommand,
-        /// Answered when it is durable.
-        reply: oneshot::Sender<Result<(), String>>,
+        /// Answered when it, or its refusal, is durable.
+        reply: oneshot::Sender<Result<(), NotDone>>,
     },
     /// Somebody wants to look.
     Look(Look),

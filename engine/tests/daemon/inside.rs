@@ -93,9 +93,53 @@ async fn the_admin_api_tells_how_it_is_and_refuses_in_problem_json() {
     let answer = reqwest::Client::new().post(&url).body(body).send().await.expect("it answers");
     assert_eq!(answer.status().as_u16(), 400);
     assert_eq!(answer.headers()["content-type"], "application/problem+json");
-    let body = r#"{"who": "ada", "command": "retry_run", "run": 1}"#;
+    running.stop().await.expect("it stops");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_about_what_is_not_there_is_refused_with_the_reason_and_kept_in_the_history() {
+    let stage = Stage::new();
+    let running = stage.start().await.expect("the engine starts");
+    let url = format!("http://{}/api/v1/operator", running.admin);
+    let commands = [
+        (r#"{"who": "ada", "command": "retry_run", "run": 1}"#, "there is no run r1"),
+        (r#"{"who": "ada", "command": "retry_link", "link": 7}"#, "there is no link l7"),
+        (r#"{"who": "ada", "command": "backfill", "sync": "Contracts"}"#, "there is no sync `Contracts`"),
+    ];
+    for (body, reason) in commands {
+        let answer = reqwest::Client::new().post(&url).body(body).send().await.expect("it answers");
+        assert_eq!(answer.status().as_u16(), 409, "{body}");
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+        let problem: Json = serde_json::from_slice(&answer.bytes().await.expect("a body")).expect("it is JSON");
+        assert_eq!(problem["detail"], reason);
+    }
+    let history = json(running.admin, "/api/v1/history?about=operator").await;
+    let told: Vec<&str> =
+        history["history"].as_array().expect("a list").iter().filter_map(|line| line["detail"].as_str()).collect();
+    assert_eq!(told, commands.map(|(_, reason)| format!("refused: {reason}")));
+
+    let body = r#"{"who": "ada", "command": "backfill", "sync": "Contacts"}"#;
     let answer = reqwest::Client::new().post(&url).body(body).send().await.expect("it answers");
     assert_eq!(answer.status().as_u16(), 200);
+
+    // The commands of the shell end as the daemon says.
+    let admin = format!("http://{}", running.admin);
+    let shell = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_engine"));
+        command.args(arguments).args(["--admin", &admin, "--who", "ada"]);
+        tokio::task::spawn_blocking(move || command.output().expect("it can be run"))
+    };
+    for (arguments, code, said) in [
+        (["resolve", "retry", "r1"].as_slice(), 1, "there is no run r1"),
+        (["resolve", "retry", "l7"].as_slice(), 1, "there is no link l7"),
+        (["backfill", "Contracts"].as_slice(), 1, "there is no sync `Contracts`"),
+        (["backfill", "Contacts"].as_slice(), 0, ""),
+    ] {
+        let output = shell(arguments).await.expect("it ends");
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {error}");
+        assert!(error.contains(said), "{arguments:?}: {error}");
+    }
     running.stop().await.expect("it stops");
 }
 
