@@ -549,3 +549,42 @@ fn places_are_those_of_the_items_and_no_remark_is_taken_for_one() {
     let told = compiled(&rules).problems;
     assert!(told[0].help[0].contains("`working` was added to TicketStatus in case.rules:6"), "{:?}", told[0].help);
 }
+
+#[test]
+fn two_rules_on_one_change_are_kept_apart_only_by_what_no_record_fits_both_of() {
+    let rules = |first: &str, second: &str| {
+        let rule = |condition: &str, title: &str| {
+            format!(
+                "when app.User changes company as user {{\n  only where {condition}\n  set user.jobTitle = \"{title}\"\n}}\n"
+            )
+        };
+        rule(first, "a") + &rule(second, "b").replace("user", "u")
+    };
+    for (first, second) in [
+        ("user.region = emea", "user.region != emea"),
+        ("user.region in [emea, amer]", "user.region = apac"),
+        ("user.phone is empty", "user.phone = \"1\""),
+        ("user.lifetimeValue > 5", "user.lifetimeValue < 3"),
+        ("user.healthScore > 5", "user.healthScore is empty"),
+        ("user.createdAt < user.updatedAt", "user.createdAt >= user.updatedAt"),
+        ("old = \"x\"", "not old = \"x\""),
+        ("new = \"x\"", "user.company = \"y\""),
+        ("user.phone is empty or user.region = emea", "user.phone is not empty and user.region = apac"),
+        ("not (user.phone is empty and user.region = emea)", "user.phone is empty and user.region = emea"),
+    ] {
+        check(&rules(first, second), &[]);
+        check(&rules(second, first), &[]);
+    }
+    for (first, second) in [
+        ("user.region = emea", "user.phone is empty"),
+        ("user.region != emea", "user.region != apac"),
+        ("user.lifetimeValue >= 5", "user.lifetimeValue <= 5"),
+        // A user without a score fits both.
+        ("not user.healthScore > 5", "not user.healthScore <= 5"),
+        ("not user.healthScore > 5", "user.healthScore is empty"),
+        ("user.phone is empty or user.region = emea", "user.region = emea"),
+        ("user.region = emea", "user.subscription.plan = pro"),
+    ] {
+        check(&rules(first, second), &["E0401 3 two rules write app.User.jobTitle"]);
+    }
+}
