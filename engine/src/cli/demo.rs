@@ -85,7 +85,8 @@ async fn play(arguments: &Arguments, report: &mut Report) -> Result<(), Failed> 
         Err(_) => {
             let slow = if cfg!(debug_assertions) { "; this is a debug build, which is slow" } else { "" };
             let seconds = arguments.seconds;
-            Err(Failed(format!("broken off after {seconds} seconds{slow}; `--seconds` allows more")))
+            let unit = if seconds == 1 { "second" } else { "seconds" };
+            Err(Failed(format!("broken off after {seconds} {unit}{slow}; `--seconds` allows more")))
         }
     };
     report.resident_mb = stage.daemon.peak_mb();
