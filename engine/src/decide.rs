@@ -31,6 +31,7 @@ mod seen;
 mod sweep;
 mod sync;
 pub mod views;
+mod wakers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -49,6 +50,7 @@ pub use self::guard::{Guard, Instance};
 pub use self::position::known_cluster;
 use self::rows::{Kind, TimerRow};
 pub use self::seed::{Known, Pair, seed};
+pub use self::wakers::asleep;
 use crate::ids::CallId;
 use crate::ledger::{Error, Round, Rows};
 

@@ -141,7 +141,8 @@ pub fn instead(
     count
 }
 
-/// Time goes by.
+/// Time goes by. Whatever is not finished then has something that will wake it.
 pub fn pass(world: &mut World, span: Span) {
     world.pass(span).expect("the engine goes on");
+    assert_eq!(engine::decide::asleep(world.rows()).expect("readable"), Vec::<String>::new());
 }

@@ -12,6 +12,7 @@ use serde_json::{Value as Json, json};
 use super::Output;
 use super::client::{self, Reach};
 use crate::config::{self, Config};
+use crate::decide::asleep;
 use crate::ledger::{self, Disk, Settings, check, restore};
 
 #[derive(Debug, clap::Args)]
@@ -209,7 +210,12 @@ fn checked(reach: &Reach) -> Result<Json, Error> {
     }
     let state = existing(reach.config())?;
     match check(&state) {
-        Ok(report) => {
+        Ok(mut report) => {
+            // Rows that are not whole are not asked what they wait for.
+            if report.problems.is_empty() {
+                let ledger = Disk::open(&state, Settings::default(), Box::new(|_| ()))?;
+                report.problems = asleep(&ledger)?;
+            }
             let mut told = serde_json::to_value(report).expect("a report is plain data");
             told["schema"] = json!(1);
             Ok(told)

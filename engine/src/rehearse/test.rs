@@ -22,7 +22,7 @@ use super::given::Stage;
 use super::twins::Content;
 use super::view::{Record, View, evaluate};
 use super::world::{StepFault, World};
-use crate::decide::{Input, Knobs, OperatorCommand, Reached, views};
+use crate::decide::{Input, Knobs, OperatorCommand, Reached, asleep, views};
 
 /// How long requests may wait for their turn while nothing else happens.
 const REST: Span = Span::seconds(5);
@@ -83,6 +83,12 @@ pub fn rehearse(program: &Arc<Program>, test: &Test) -> Report {
         match expect::unexpected(&run.world, &run.accepted, test) {
             Ok(failures) => report.failures = failures,
             Err(why) => report.failures.extend(broken(test, test.span, &why).failures),
+        }
+        match asleep(run.world.rows()) {
+            Ok(found) => report.failures.extend(found.iter().flat_map(|lacks| {
+                broken(test, test.span, &format!("{lacks}, which is a defect of the engine")).failures
+            })),
+            Err(error) => report.failures.extend(broken(test, test.span, &error.to_string()).failures),
         }
     }
     report.reached = run.world.reached().clone();
