@@ -50,5 +50,8 @@ fn rules_that_do_not_hold_are_not_drawn() {
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), ""));
     let told = text(&output.stderr);
     assert!(told.contains("E0102") && told.ends_with("so there is nothing to draw\n"), "{told}");
+    let output = engine(&["graph", "--json", folder.path().to_str().expect("a path")]);
+    let told: serde_json::Value = serde_json::from_str(text(&output.stdout)).expect("JSON");
+    assert_eq!((output.status.code(), &told["findings"][0]["code"]), (Some(1), &"E0102".into()));
     assert_eq!(engine(&["graph", "/no/such/folder"]).status.code(), Some(2));
 }

@@ -4,7 +4,8 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use dsl::diagnostic::{Severity, human};
+use dsl::diagnostic::{Severity, finding, human};
+use serde_json::json;
 
 use crate::rules;
 
@@ -40,8 +41,11 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     let Some(program) = &compiled.program else {
         let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         let errors = compiled.problems.iter().filter(|problem| problem.severity() == Severity::Error);
-        for problem in errors {
-            eprintln!("{}", human(problem, &compiled.files, color));
+        if arguments.json || arguments.format == Format::Json {
+            let findings: Vec<_> = errors.map(|problem| finding(problem, &compiled.files)).collect();
+            say!("{}", json!({"schema": 1, "findings": findings}));
+        } else {
+            errors.for_each(|problem| eprintln!("{}", human(problem, &compiled.files, color)));
         }
         eprintln!("engine: these rules do not hold, so there is nothing to draw");
         return 1;
