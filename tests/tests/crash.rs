@@ -231,8 +231,6 @@ fn a_lost_deal_is_cancelled_and_asked_about_once_whatever_round_a_crash_meets() 
     assert!(holds(&end, "app.Subscription", "cancelled"), "{}", end["app.Subscription"]);
 }
 
-/// A note of the CRM. One of the app is not told here: where the answer to its making is lost and HubSpot's message
-/// about it comes before it is found again by `engine_link_id`, the message makes a second one in the app.
 #[test]
 fn notes_and_schedules_survive_a_crash_before_any_round() {
     // The daily run comes within the hour.
@@ -244,6 +242,7 @@ fn notes_and_schedules_survive_a_crash_before_any_round() {
         let note = [("hs_note_body", "Met at the fair"), ("hs_timestamp", "2026-03-02T09:00:00.000Z")];
         let note = crm(world).create("Note", &note, now).expect("taken");
         crm(world).link("Note", note, "Contact", contact, now);
+        app(world).create("Note", json!({"user": {"id": user}, "body": "Called"}), now).expect("taken");
         let company = json!({"name": "Analytical Engines", "domain": "engines.example.com"});
         app(world).create("Company", company, now).expect("taken");
         let activity = json!({"user": {"id": user}, "kind": "Feature usage", "at": "2026-03-01T10:00:00.000Z"});
@@ -251,13 +250,14 @@ fn notes_and_schedules_survive_a_crash_before_any_round() {
         pass(world, Span::minutes(70));
     });
     for pair in [
+        "Notes: Called ~ Called",
         "Notes: Met at the fair ~ Met at the fair",
         "Companies: Analytical Engines ~ Analytical Engines",
         "Activities: Feature usage of ada@example.com ~ Activity: Feature usage",
     ] {
         assert!(holds(&end, "pairs", pair), "{pair} in {}", end["pairs"]);
     }
-    assert_eq!(end["crm.Note"].as_array().map(Vec::len), Some(2));
+    assert_eq!(end["crm.Note"].as_array().map(Vec::len), Some(3));
 }
 
 #[test]

@@ -225,6 +225,12 @@ fn look(cx: &mut Context<'_>, id: LinkId, link: &mut LinkRow, rule: &Rule) -> Re
         settle(cx, id, link, LinkState::LeftOut)?;
         return Ok(());
     }
+    let record = link.id(side).cloned().unwrap_or_default();
+    if let Some(holder) = sync::made_for(cx, rule, side, &record)?
+        && holder != id
+    {
+        return join(cx, id, link, rule, side, holder, "our own key");
+    }
     let mut has_key = false;
     for (number, (left, right)) in rule.keys.iter().enumerate() {
         let (mine, theirs) = match side {

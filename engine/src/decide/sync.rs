@@ -25,7 +25,7 @@ use super::{Event, Lane, LaneKind, incident};
 use crate::ids::LinkId;
 use crate::ledger::Error;
 
-pub(super) use self::answer::{answered, found_own, is_read_back};
+pub(super) use self::answer::{answered, found_own, is_read_back, made_for};
 pub(super) use self::covered::covered;
 pub(super) use self::held::{agreed, values};
 pub(super) use self::plan::overwrites;

@@ -432,6 +432,29 @@ pub(in crate::decide) fn is_read_back(
     Ok(false)
 }
 
+/// The pair for which a record was made whose making is not known to have succeeded yet: the record carries our own
+/// key, and a message about it may come before its answer.
+pub(in crate::decide) fn made_for(
+    cx: &mut Context<'_>,
+    rule: &Rule,
+    side: Side,
+    record: &str,
+) -> Result<Option<LinkId>, Error> {
+    let entity = rule.entity(side);
+    if !own_key(rule, entity) {
+        return Ok(None);
+    }
+    let row = cx.record(entity, record)?;
+    let Some(SeenValue::Is(value)) = row.and_then(|row| row.fields.get(OWN_KEY).map(|seen| seen.value.clone())) else {
+        return Ok(None);
+    };
+    let prefix = format!("{}-l", cx.ledger()?);
+    let number = value.as_text().and_then(|text| text.strip_prefix(&prefix)).and_then(|number| number.parse().ok());
+    let Some(id) = number.map(LinkId) else { return Ok(None) };
+    let link = cx.get::<LinkRow>(&identity::link_key(id))?;
+    Ok(link.filter(|link| link.sync == rule.name).map(|_| id))
+}
+
 /// A point read by our own key has found the record that a lost create made.
 pub(in crate::decide) fn found_own(
     cx: &mut Context<'_>,
