@@ -1,5 +1,7 @@
 //! Rule sets on disk: a folder of `.rules` files and the locks that they name.
 
+#[cfg(test)]
+mod shipped;
 pub mod stored;
 
 use std::collections::BTreeMap;
@@ -8,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use dsl::check::{Compiled, compile};
 use dsl::parse::MAX_FILE;
+#[cfg(test)]
+pub(crate) use shipped::{shipped, shipped_with};
 
 /// The shipped integration as it was built in, without its tests: paths in its folder, and texts.
 pub const SHIPPED: &[(&str, &str)] = &[

@@ -294,9 +294,6 @@ fn unlisted(cx: &mut Context<'_>, name: &str, row: &ListingRow, why: &str) -> Re
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-    use std::sync::Arc;
-
     use connectors::port::{Answer, Body, Message, Observed, Refusal};
     use dsl::schema::Change;
     use dsl::value::Moment;
@@ -314,11 +311,8 @@ mod tests {
 
     impl Reading {
         fn new() -> Self {
-            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
-            let compiled = crate::rules::read(&folder).expect("the shipped rules").compile(None);
-            let program = Arc::new(compiled.program.expect("they are sound"));
             let now = Moment(1_772_442_000_000);
-            Self { ledger: Memory::default(), programs: Programs::new(program), now }
+            Self { ledger: Memory::default(), programs: Programs::new(crate::rules::shipped()), now }
         }
 
         fn take(&mut self, input: &Input) -> Vec<Command> {

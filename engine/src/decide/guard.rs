@@ -162,8 +162,6 @@ pub(super) use tests::break_off_unguarded;
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
-    use std::path::Path;
-    use std::sync::Arc;
 
     use connectors::port::{Body, Message};
     use dsl::value::{Moment, Span};
@@ -213,10 +211,7 @@ mod tests {
     }
 
     fn world() -> World {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
-        let compiled = crate::rules::read(&folder).expect("the shipped rules").compile(None);
-        let program = compiled.program.expect("they are sound");
-        World::new(Arc::new(program), Moment(1_772_442_000_000)).expect("the engine starts")
+        World::new(crate::rules::shipped(), Moment(1_772_442_000_000)).expect("the engine starts")
     }
 
     fn sign_up(world: &mut World, email: &str) -> String {
@@ -319,12 +314,9 @@ mod tests {
 
     /// One delivery a second, so that the second one waits.
     fn paced() -> World {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
-        let mut texts = crate::rules::read(&folder).expect("the shipped rules");
-        let (_, text) = texts.files.iter_mut().find(|(name, _)| name == "systems.rules").expect("it is there");
-        *text = text.replace("webhooks 50 requests per 10 seconds", "webhooks 1 requests per 1 second");
-        let program = texts.compile(None).program.expect("they are sound");
-        World::new(Arc::new(program), Moment(1_772_442_000_000)).expect("the engine starts")
+        let program =
+            crate::rules::shipped_with("webhooks 50 requests per 10 seconds", "webhooks 1 requests per 1 second");
+        World::new(program, Moment(1_772_442_000_000)).expect("the engine starts")
     }
 
     fn deliver(world: &mut World, marks: &[&str]) {

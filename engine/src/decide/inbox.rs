@@ -152,9 +152,6 @@ fn arm(cx: &mut Context<'_>, system: &str, at: Moment) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-    use std::sync::Arc;
-
     use connectors::port::{Body, Message};
     use dsl::value::{Moment, Span};
 
@@ -165,12 +162,9 @@ mod tests {
 
     /// The shipped rules with one delivery a second for both systems.
     fn world() -> World {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
-        let mut texts = crate::rules::read(&folder).expect("the shipped rules");
-        let (_, text) = texts.files.iter_mut().find(|(name, _)| name == "systems.rules").expect("it is there");
-        *text = text.replace("webhooks 50 requests per 10 seconds", "webhooks 1 requests per 1 second");
-        let program = texts.compile(None).program.expect("they are sound");
-        World::new(Arc::new(program), Moment(1_772_442_000_000)).expect("the engine starts")
+        let program =
+            crate::rules::shipped_with("webhooks 50 requests per 10 seconds", "webhooks 1 requests per 1 second");
+        World::new(program, Moment(1_772_442_000_000)).expect("the engine starts")
     }
 
     fn deliver(world: &mut World, system: &str, mark: &str) {

@@ -171,9 +171,6 @@ pub fn parked(rows: &dyn Rows, name: &str) -> Result<Option<Parked>, Error> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-    use std::sync::Arc;
-
     use connectors::port::{Body, Message};
     use dsl::value::{Moment, Span};
 
@@ -182,9 +179,7 @@ mod tests {
     use crate::rehearse::World;
 
     fn world() -> World {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
-        let compiled = crate::rules::read(&folder).expect("the shipped rules").compile(None);
-        let program = Arc::new(compiled.program.expect("they are sound"));
+        let program = crate::rules::shipped();
         let knobs = Knobs { retention: Span::days(1), ..Knobs::default() };
         World::with(program, Moment(1_772_442_000_000), knobs).expect("the engine starts")
     }

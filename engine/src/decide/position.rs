@@ -112,9 +112,6 @@ fn event(cx: &Context<'_>, rule: &str, topic: &str, partition: i32, action: &str
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-    use std::sync::Arc;
-
     use connectors::port::{Body, Message};
     use dsl::value::Moment;
 
@@ -123,10 +120,7 @@ mod tests {
     use crate::rehearse::World;
 
     fn world() -> World {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
-        let compiled = crate::rules::read(&folder).expect("the shipped rules").compile(None);
-        let program = Arc::new(compiled.program.expect("they are sound"));
-        World::new(program, Moment(1_772_442_000_000)).expect("the engine starts")
+        World::new(crate::rules::shipped(), Moment(1_772_442_000_000)).expect("the engine starts")
     }
 
     /// A record that leaves a line in the history, by which it is seen that it was decided.

@@ -500,6 +500,39 @@ pub(crate) struct RunRow {
     pub(crate) asked: BTreeMap<String, Moment>,
 }
 
+impl RunRow {
+    /// A run that has not begun yet, woken by something of the time `at`.
+    pub(crate) fn new(program: &str, what: RunOf, vars: BTreeMap<String, Var>, at: Moment) -> Self {
+        Self {
+            program: program.to_owned(),
+            what,
+            pc: 0,
+            vars,
+            state: RunState::Ready,
+            fresh: at,
+            started: at,
+            step: None,
+            completed: Vec::new(),
+            undone: BTreeSet::new(),
+            stack: Vec::new(),
+            failing: false,
+            attempts: 0,
+            first_try: None,
+            effects: 0,
+            pending: None,
+            token: 0,
+            early: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            only_one: None,
+            awaits: BTreeSet::new(),
+            watches: BTreeSet::new(),
+            wait_until: None,
+            failure: None,
+            asked: BTreeMap::new(),
+        }
+    }
+}
+
 /// Where an undo goes on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Frame {

@@ -4,7 +4,7 @@
 //! next are one round; an effect's values are fixed when it is decided and reused by every retry; retries end
 //! in `on failure` or an incident, never in silence.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dsl::ast::{Priority, SecondStart};
@@ -132,33 +132,7 @@ fn begin(
     at: Moment,
 ) -> Result<RunId, Error> {
     let id = RunId(cx.next()?);
-    let run = RunRow {
-        program: program.hash.clone(),
-        what,
-        pc: 0,
-        vars,
-        state: RunState::Ready,
-        fresh: at,
-        started: at,
-        step: None,
-        completed: Vec::new(),
-        undone: BTreeSet::new(),
-        stack: Vec::new(),
-        failing: false,
-        attempts: 0,
-        first_try: None,
-        effects: 0,
-        pending: None,
-        token: 0,
-        early: BTreeMap::new(),
-        touched: BTreeSet::new(),
-        only_one: None,
-        awaits: BTreeSet::new(),
-        watches: BTreeSet::new(),
-        wait_until: None,
-        failure: None,
-        asked: BTreeMap::new(),
-    };
+    let run = RunRow::new(&program.hash, what, vars, at);
     cx.put(key(id), &run);
     cx.task(Task::Run(id));
     Ok(id)

@@ -73,9 +73,6 @@ fn find(cx: &Context<'_>, hour: u64, system: &str, mark: &[u8; MARK]) -> Result<
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-    use std::sync::Arc;
-
     use connectors::port::{Body, Message};
 
     use super::*;
@@ -90,13 +87,8 @@ mod tests {
 
     impl Remembering {
         fn new(dedupe: &str) -> Self {
-            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
-            let mut texts = crate::rules::read(&folder).expect("the shipped rules");
-            for (_, text) in &mut texts.files {
-                *text = text.replace("dedupe for 24 hours", dedupe);
-            }
-            let program = texts.compile(None).program.expect("they are sound");
-            Self { ledger: Memory::default(), programs: Programs::new(Arc::new(program)) }
+            let program = crate::rules::shipped_with("dedupe for 24 hours", dedupe);
+            Self { ledger: Memory::default(), programs: Programs::new(program) }
         }
 
         /// True where the message is known.

@@ -98,9 +98,6 @@ fn runs(cx: &mut Context<'_>) -> Result<bool, Error> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-    use std::sync::Arc;
-
     use super::*;
     use crate::decide::{Knobs, views};
     use crate::rehearse::World;
@@ -112,9 +109,7 @@ mod tests {
 
     #[test]
     fn what_is_over_is_kept_for_its_time_and_then_removed() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
-        let compiled = crate::rules::read(&folder).expect("the shipped rules").compile(None);
-        let program = Arc::new(compiled.program.expect("they are sound"));
+        let program = crate::rules::shipped();
         let knobs = Knobs { retention: Span::days(3), ..Knobs::default() };
         let mut world = World::with(program, Moment(1_772_442_000_000), knobs).expect("the engine starts");
         let now = world.now();
@@ -145,37 +140,10 @@ mod tests {
 
     #[test]
     fn old_runs_that_are_not_over_do_not_keep_those_behind_them() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
-        let compiled = crate::rules::read(&folder).expect("the shipped rules").compile(None);
-        let program = Arc::new(compiled.program.expect("they are sound"));
+        let program = crate::rules::shipped();
         let begun = Moment(1_772_442_000_000);
-        let run = |state: RunState| RunRow {
-            program: program.hash.clone(),
-            what: crate::decide::rows::RunOf::When(0),
-            pc: 0,
-            vars: Default::default(),
-            state,
-            fresh: begun,
-            started: begun,
-            step: None,
-            completed: Vec::new(),
-            undone: Default::default(),
-            stack: Vec::new(),
-            failing: false,
-            attempts: 0,
-            first_try: None,
-            effects: 0,
-            pending: None,
-            token: 0,
-            early: Default::default(),
-            touched: Default::default(),
-            only_one: None,
-            awaits: Default::default(),
-            watches: Default::default(),
-            wait_until: None,
-            failure: None,
-            asked: Default::default(),
-        };
+        let what = crate::decide::rows::RunOf::When(0);
+        let run = |state| RunRow { state, ..RunRow::new(&program.hash, what.clone(), Default::default(), begun) };
         let mut round = crate::ledger::Round::default();
         for number in 0..2_500u64 {
             let state = if number < 2_400 { RunState::Stopped("a person".to_owned()) } else { RunState::Finished };

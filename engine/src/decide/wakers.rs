@@ -180,33 +180,8 @@ mod tests {
     use crate::ledger::{Ledger, Memory, Round};
 
     fn run(state: RunState) -> RunRow {
-        RunRow {
-            program: String::new(),
-            what: super::super::rows::RunOf::When(0),
-            pc: 0,
-            vars: Default::default(),
-            state,
-            fresh: Default::default(),
-            started: Default::default(),
-            step: None,
-            completed: Vec::new(),
-            undone: BTreeSet::new(),
-            stack: Vec::new(),
-            failing: false,
-            attempts: 0,
-            first_try: None,
-            effects: 0,
-            pending: None,
-            token: 3,
-            early: Default::default(),
-            touched: BTreeSet::new(),
-            only_one: None,
-            awaits: BTreeSet::new(),
-            watches: BTreeSet::new(),
-            wait_until: None,
-            failure: None,
-            asked: Default::default(),
-        }
+        let what = super::super::rows::RunOf::When(0);
+        RunRow { state, token: 3, ..RunRow::new("", what, Default::default(), Default::default()) }
     }
 
     fn told(rows: &[(Vec<u8>, Vec<u8>)]) -> Vec<String> {
