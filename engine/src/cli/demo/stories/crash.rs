@@ -11,6 +11,10 @@ use crate::cli::demo::stage::Stage;
 
 const RENAMED: std::ops::Range<usize> = 100..400;
 const NAME: &str = "Survivor";
+/// Those who go first: once some of them have arrived, the others follow, and the engine is killed.
+const FIRST: usize = 100;
+/// Enough for the engine to take up what follows, less than it waits to fill a batch.
+const TAKEN_UP: Duration = Duration::from_millis(100);
 /// How long the burst may take to begin to arrive, and all of it to arrive after the restart.
 const BEGINS_WITHIN: Duration = Duration::from_secs(20);
 const ENDS_WITHIN: u64 = 30;
@@ -31,16 +35,20 @@ pub(super) async fn tell(stage: &mut Stage, report: &mut Report, cast: &Cast) ->
         let has = |name: &&sandbox::hubspot::Record| name.properties.get("firstname").is_some_and(|v| v == NAME);
         crm.records("Contact").filter(has).count()
     };
-    for n in RENAMED {
+    for n in RENAMED.take(FIRST) {
         stage.edit_user(cast, n, json!({"firstName": NAME}))?;
     }
-    stage.edit_contact(cast, 410, &[("phone", "+442079464444")])?;
     let began = Instant::now();
     let mut before = arrived(stage);
     while before == 0 && began.elapsed() < BEGINS_WITHIN {
         tokio::time::sleep(Duration::from_millis(1)).await;
         before = arrived(stage);
     }
+    for n in RENAMED.skip(FIRST) {
+        stage.edit_user(cast, n, json!({"firstName": NAME}))?;
+    }
+    stage.edit_contact(cast, 410, &[("phone", "+442079464444")])?;
+    tokio::time::sleep(TAKEN_UP).await;
     stage.kill().await?;
     // What was on its way at that moment may still have arrived.
     let before = arrived(stage);
