@@ -14,7 +14,7 @@ mod tree;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use crate::ast::meaning;
+use crate::ast::{Item, meaning};
 use crate::outline::{Begins, Chunk, outline};
 use crate::parse::{Parse, parse};
 use crate::source::{FileId, SourceFile};
@@ -102,23 +102,29 @@ fn faithful(text: &str) -> Result<Formatted, Refused> {
     let mut left = BTreeSet::new();
     // Twice at most: once with all items, once without those that went wrong.
     for _ in 0..2 {
-        let (new, stayed) = lay_out(text, &before, &left);
-        let after = read(&new);
+        let (laid_out, stayed) = lay_out(text, &before, &left);
+        let after = read(&laid_out);
         let wrong: BTreeSet<u32> = before
             .items
             .iter()
             .zip(&after.items)
-            .filter(|(old, new)| meaning(old) != meaning(new))
+            .filter(|(old, new)| {
+                let written = |text: &str, item: &Item| {
+                    ink(text.get(item.span.start as usize..item.span.end as usize).unwrap_or_default())
+                };
+                meaning(old) != meaning(new) || written(text, old) != written(&laid_out, new)
+            })
             .map(|(old, _)| old.span.start)
             .collect();
-        if wrong.is_empty() && before.items.len() == after.items.len() && told(&before) == told(&after) {
+        let same = before.items.len() == after.items.len() && told(&before) == told(&after);
+        if wrong.is_empty() && same && ink(text) == ink(&laid_out) {
             let comments = |text: &str, parse: &Parse| -> Vec<String> {
                 let slice =
                     |span: &crate::source::Span| text[span.start as usize..span.end as usize].trim_end().to_owned();
                 parse.comments.iter().map(slice).collect()
             };
-            if comments(text, &before) == comments(&new, &after) {
-                return Ok(Formatted { text: new, left: reasons(text, &before, &stayed) });
+            if comments(text, &before) == comments(&laid_out, &after) {
+                return Ok(Formatted { text: laid_out, left: reasons(text, &before, &stayed) });
             }
         }
         if wrong.is_empty() || !left.is_empty() {
@@ -127,6 +133,12 @@ fn faithful(text: &str) -> Result<Formatted, Refused> {
         left = wrong;
     }
     Err(Refused::Meaning)
+}
+
+/// What people wrote: all but blanks, and commas, which stand or fall with line ends. A brace that is mended while
+/// reading is not there, and is not for the formatter to write.
+fn ink(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_whitespace() && *letter != ',').collect()
 }
 
 /// A reason for each line with a finding, and for each stretch of `stayed` that no finding explains.

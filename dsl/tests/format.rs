@@ -93,6 +93,12 @@ fn ink(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace() && *c != ',' && *c != '\u{feff}').collect()
 }
 
+#[test]
+fn a_brace_that_is_mended_while_reading_is_not_written() {
+    let text = "test \"t\" {\n  given crm.Contact { email = \"ada@example.com\" }\n  given crm.Owner {} id = \"101\", email = \"emea-sales@example.com\" }\n  when  message app \"subscription.created\" arrives twice with { id = \"s1\", user = user, pl";
+    assert_eq!(ink(&format(text)), ink(text));
+}
+
 proptest! {
     #![proptest_config(cases(40))]
 
