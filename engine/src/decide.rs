@@ -307,7 +307,7 @@ pub enum Command {
 }
 
 /// One line of the log and the history.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// When, by the input's time.
     pub at: Moment,

@@ -150,11 +150,9 @@ mod tests {
                     entity: "crm.Contact".to_owned(),
                     left: Some("u1".to_owned()),
                     right: Some("512".to_owned()),
-                    field: None,
                     subject: "l1".to_owned(),
                     value: Some("a person's value".to_owned()),
-                    displaced: None,
-                    detail: String::new(),
+                    ..Event::default()
                 });
             }
         });

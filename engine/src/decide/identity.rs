@@ -78,11 +78,9 @@ pub(super) fn log(cx: &mut Context<'_>, id: LinkId, link: &LinkRow, action: &str
         entity,
         left: link.left.clone(),
         right: link.right.clone(),
-        field: None,
         subject: id.to_string(),
-        value: None,
-        displaced: None,
         detail: detail.into(),
+        ..Event::default()
     });
 }
 

@@ -45,11 +45,9 @@ fn open_about(
         entity: row.entity.clone(),
         left,
         right,
-        field: None,
         subject: row.subject.clone(),
-        value: None,
-        displaced: None,
         detail: row.cause.clone(),
+        ..Event::default()
     });
     cx.put(key, &row);
     Ok(())

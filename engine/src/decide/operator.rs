@@ -24,15 +24,9 @@ pub(super) fn command(cx: &mut Context<'_>, who: &str, command: &OperatorCommand
         at: cx.now,
         action: "operator".to_owned(),
         rule: who.to_owned(),
-        place: String::new(),
-        entity: String::new(),
-        left: None,
-        right: None,
-        field: None,
         subject,
-        value: None,
-        displaced: None,
         detail,
+        ..Event::default()
     });
     Ok(())
 }

@@ -143,14 +143,9 @@ pub(super) fn expire(cx: &mut Context<'_>) -> Result<bool, Error> {
             action: "expired".to_owned(),
             rule: open.map_or_else(String::new, |open| open.entity),
             place,
-            entity: String::new(),
-            left: None,
-            right: None,
-            field: None,
             subject,
-            value: None,
-            displaced: None,
             detail: format!("nobody dismissed it while it was kept: {reason}"),
+            ..Event::default()
         });
     }
     Ok(all == MOST)

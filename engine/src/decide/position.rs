@@ -98,15 +98,10 @@ fn event(cx: &Context<'_>, rule: &str, topic: &str, partition: i32, action: &str
         at: cx.now,
         action: action.to_owned(),
         rule: rule.to_owned(),
-        place: String::new(),
         entity: topic.to_owned(),
-        left: None,
-        right: None,
-        field: None,
         subject: format!("{topic}/{partition}"),
-        value: None,
-        displaced: None,
         detail,
+        ..Event::default()
     }
 }
 

@@ -200,15 +200,10 @@ fn event(cx: &Context<'_>, system: &str, message: &Message, action: &str, detail
         at: cx.now,
         action: action.to_owned(),
         rule: message.name.clone(),
-        place: String::new(),
         entity,
         left,
-        right: None,
-        field: None,
-        subject: String::new(),
-        value: None,
-        displaced: None,
         detail: detail.to_owned(),
+        ..Event::default()
     }
 }
 

@@ -242,12 +242,9 @@ pub(super) fn log(cx: &mut Context<'_>, id: RunId, run: &RunRow, action: &str, d
         place,
         entity,
         left,
-        right: None,
-        field: None,
         subject: id.to_string(),
-        value: None,
-        displaced: None,
         detail: detail.into(),
+        ..Event::default()
     });
 }
 

@@ -180,12 +180,7 @@ fn event(cx: &Context<'_>, rule: &Sync, detail: String) -> Event {
         rule: rule.name.clone(),
         place: rule.place.to_string(),
         entity: format!("{} ~ {}", rule.left, rule.right),
-        left: None,
-        right: None,
-        field: None,
-        subject: String::new(),
-        value: None,
-        displaced: None,
         detail,
+        ..Event::default()
     }
 }

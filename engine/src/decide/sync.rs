@@ -142,11 +142,9 @@ fn unchanged(cx: &mut Context<'_>, id: LinkId, link: &LinkRow, rule: &Rule, enti
         entity: entity.to_string(),
         left: link.left.clone(),
         right: link.right.clone(),
-        field: None,
         subject: id.to_string(),
-        value: None,
-        displaced: None,
         detail: detail.to_owned(),
+        ..Event::default()
     });
 }
 

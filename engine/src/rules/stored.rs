@@ -204,15 +204,7 @@ pub fn activated(set: &Set, at: Moment) -> Event {
     Event {
         at,
         action: "rules".to_owned(),
-        rule: String::new(),
-        place: String::new(),
-        entity: String::new(),
-        left: None,
-        right: None,
-        field: None,
         subject: program.hash.clone(),
-        value: None,
-        displaced: None,
         detail: format!(
             "{} files, {} syncs, {} reactions, {} workflows are active from now on",
             set.texts.files.len(),
@@ -220,6 +212,7 @@ pub fn activated(set: &Set, at: Moment) -> Event {
             program.whens.len(),
             program.workflows.len()
         ),
+        ..Event::default()
     }
 }
 

@@ -36,20 +36,7 @@ mod tests {
     use super::*;
 
     fn event(subject: String) -> Event {
-        Event {
-            at: dsl::value::Moment(0),
-            action: "update".to_owned(),
-            rule: String::new(),
-            place: String::new(),
-            entity: String::new(),
-            left: None,
-            right: None,
-            field: None,
-            subject,
-            value: None,
-            displaced: None,
-            detail: String::new(),
-        }
+        Event { at: dsl::value::Moment(0), action: "update".to_owned(), subject, ..Event::default() }
     }
 
     #[test]

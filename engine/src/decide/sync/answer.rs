@@ -95,8 +95,7 @@ pub(in crate::decide) fn answered(
                 field: Some(fields),
                 subject: id.to_string(),
                 value: Some(printed(writes)),
-                displaced: None,
-                detail: String::new(),
+                ..Event::default()
             });
         }
         Answer::Missing => {

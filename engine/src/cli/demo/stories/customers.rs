@@ -66,8 +66,8 @@ const SOON: Duration = Duration::from_secs(1);
 fn arrived(times: &[Option<Duration>]) -> (bool, String) {
     let known: Vec<Duration> = times.iter().flatten().copied().collect();
     let slowest = known.iter().max().copied().unwrap_or_default();
-    let all = known.len() == times.len() && slowest < SOON;
-    (all, format!("{} of {} arrived, the slowest after {}", known.len(), times.len(), took(slowest)))
+    let ok = known.len() == times.len() && slowest < SOON;
+    (ok, format!("{} of {} arrived, the slowest after {}", known.len(), times.len(), took(slowest)))
 }
 
 fn milliseconds(times: &[Option<Duration>]) -> impl Iterator<Item = u64> {
