@@ -121,7 +121,7 @@ fn quick(stage: &Stage, report: &mut Report, missing: usize) {
     begin(
         stage,
         report,
-        "a change arrives within a second",
+        "single changes, in the storm too",
         &format!("{all} changes were timed one by one, {storm} of them while the storm went out."),
     );
     let (to_crm, to_app) = (percentile(&report.to_crm, 99), percentile(&report.to_app, 99));
