@@ -98,6 +98,14 @@ pub struct Texts {
 }
 
 impl Texts {
+    /// The shipped integration.
+    #[must_use]
+    pub fn shipped() -> Self {
+        let text = |(path, text): &(&str, &str)| ((*path).to_owned(), (*text).to_owned());
+        let (locks, files): (Vec<_>, Vec<_>) = SHIPPED.iter().partition(|(path, _)| path.ends_with(".lock"));
+        Self { files: files.iter().map(text).collect(), locks: locks.iter().map(text).collect() }
+    }
+
     /// Parses and checks them.
     #[must_use]
     pub fn compile(&self, today: Option<jiff::civil::Date>) -> Compiled {

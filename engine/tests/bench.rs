@@ -27,9 +27,13 @@ fn every_job_reports_its_figures_and_a_floor() {
     assert_eq!(report["schema"], 1);
     assert!(report["machine"]["cores"].as_u64().is_some_and(|cores| cores > 0), "{report}");
     let jobs = report["jobs"].as_array().expect("jobs");
-    assert_eq!(jobs.iter().map(|job| job["job"].as_str()).collect::<Vec<_>>(), [Some("map"), Some("validate")]);
+    assert_eq!(
+        jobs.iter().map(|job| job["job"].as_str()).collect::<Vec<_>>(),
+        [Some("map"), Some("validate"), Some("decide")]
+    );
     positive(&jobs[0], &["ns_per_record", "serde_struct_ns", "ratio"]);
     positive(&jobs[1], &["cold_ms", "parse_ms", "check_ms", "edit_ms"]);
+    positive(&jobs[2], &["us_per_change", "changes_per_second", "ratio"]);
     assert!(jobs[1]["figures"]["lines"].as_u64().is_some_and(|lines| lines >= 10_000), "{report}");
     assert!(jobs[0]["floor"]["skip_ns"].is_number() && jobs[1]["floor"]["hash_ms"].is_number(), "{report}");
 }
@@ -52,7 +56,7 @@ fn an_unknown_job_names_those_there_are() {
         assert_eq!(output.status.code(), Some(2));
         assert_eq!(output.stdout, b"", "nothing is measured first");
         let told = String::from_utf8(output.stderr).expect("text");
-        assert!(told.contains("`mapp`") && told.contains("map, validate"), "{told}");
+        assert!(told.contains("`mapp`") && told.contains("map, validate, decide"), "{told}");
     }
     assert_eq!(engine(&["bench", "--seconds", "0"]).status.code(), Some(2));
 }

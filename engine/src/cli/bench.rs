@@ -3,6 +3,7 @@
 //! Always true: what is compared is measured in turns, round by round, so that a busy neighbour slows both; figures
 //! are medians of rounds. A job that gives a wrong result is an error, not a figure.
 
+mod decide;
 mod machine;
 mod map;
 mod validate;
@@ -58,7 +59,7 @@ struct Job {
 }
 
 /// All jobs, in the order in which they run.
-const JOBS: &[Job] = &[map::JOB, validate::JOB];
+const JOBS: &[Job] = &[map::JOB, validate::JOB, decide::JOB];
 
 /// What a job found.
 #[derive(Debug, Default)]

@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use super::rows::{Key, Kind, Meta, Owner, Planned, TimerRow, WorkRow};
+use super::rows::{Key, Kind, Meta, Owner, Planned, RecordRow, TimerRow, WorkRow};
 use super::{Command, Event, Guard, Knobs, Lane, Outcome, Programs, Reached, Wrote};
 use crate::ids::{LinkId, RunId};
 use crate::ledger::{Error, Rows};
@@ -72,6 +72,8 @@ pub(super) struct Context<'a> {
     pub(super) guard: &'a Guard,
     pub(super) now: Moment,
     changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// Records that were asked for, as `changes` and `rows` have them: one merge reads a record for every line.
+    known: RefCell<BTreeMap<Vec<u8>, Option<Arc<RecordRow>>>>,
     records: Vec<Vec<u8>>,
     commands: Vec<Command>,
     work: BTreeMap<Lane, (Moment, Priority)>,
@@ -104,6 +106,7 @@ impl<'a> Context<'a> {
             guard,
             now,
             changes: BTreeMap::new(),
+            known: RefCell::default(),
             records: Vec::new(),
             commands: Vec::new(),
             work: BTreeMap::new(),
@@ -136,15 +139,39 @@ impl<'a> Context<'a> {
 
     pub(super) fn put<T: Serialize>(&mut self, key: Vec<u8>, row: &T) {
         let bytes = postcard::to_stdvec(row).expect("rows hold plain data");
-        self.changes.insert(key, Some(bytes));
+        self.put_raw(key, bytes);
     }
 
     pub(super) fn put_raw(&mut self, key: Vec<u8>, bytes: Vec<u8>) {
+        self.forget(&key);
         self.changes.insert(key, Some(bytes));
     }
 
     pub(super) fn delete(&mut self, key: Vec<u8>) {
+        self.forget(&key);
         self.changes.insert(key, None);
+    }
+
+    fn forget(&mut self, key: &[u8]) {
+        if key.first() == Some(&(Kind::Record as u8)) {
+            self.known.get_mut().remove(key);
+        }
+    }
+
+    /// The row of a record, by its key.
+    pub(super) fn known(&self, key: Vec<u8>) -> Result<Option<Arc<RecordRow>>, Error> {
+        if let Some(row) = self.known.borrow().get(&key) {
+            return Ok(row.clone());
+        }
+        let row = self.get(&key)?.map(Arc::new);
+        self.known.borrow_mut().insert(key, row.clone());
+        Ok(row)
+    }
+
+    /// Puts the row of a record, by its key.
+    pub(super) fn learn(&mut self, key: Vec<u8>, row: Arc<RecordRow>) {
+        self.put(key.clone(), &*row);
+        self.known.get_mut().insert(key, Some(row));
     }
 
     /// Keys and rows that begin with `prefix`, in order, at most `limit`.

@@ -5,6 +5,7 @@
 //! Always true: an older version never replaces a newer one; what was not observed is not touched.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use connectors::port::{Observed, Wire};
 use dsl::decode::decode;
@@ -35,8 +36,8 @@ pub(super) fn key(entity: &EntityName, id: &str) -> Vec<u8> {
 }
 
 impl Context<'_> {
-    pub(super) fn record(&self, entity: &EntityName, id: &str) -> Result<Option<RecordRow>, Error> {
-        self.get(&key(entity, id))
+    pub(super) fn record(&self, entity: &EntityName, id: &str) -> Result<Option<Arc<RecordRow>>, Error> {
+        self.known(key(entity, id))
     }
 
     /// Ids of records that hold a value in an indexed field.
@@ -81,7 +82,7 @@ pub(super) fn observe(
     let used = program.used.get(entity).cloned().unwrap_or_default();
     let before = cx.record(entity, &seen.id)?;
     let known = before.is_some();
-    let mut row = before.clone().unwrap_or_default();
+    let mut row = before.as_deref().cloned().unwrap_or_default();
     let version = match &lock.changed_at {
         ChangedAt::Field(name) => seen.fields.get(name).and_then(Wire::as_str).and_then(Moment::parse),
         _ => None,
@@ -237,8 +238,8 @@ pub(super) fn observe(
         }
     }
 
-    if before.as_ref() != Some(&row) {
-        cx.put(key(entity, &seen.id), &row);
+    if before.as_deref() != Some(&row) {
+        cx.learn(key(entity, &seen.id), Arc::new(row));
     }
     if !known {
         forget_absence(cx, entity, "id", &seen.id);
@@ -351,7 +352,7 @@ pub(super) fn deleted(
     at: Moment,
     erased: bool,
 ) -> Result<(), Error> {
-    let mut row = cx.record(entity, id)?.unwrap_or_default();
+    let mut row = cx.record(entity, id)?.map(Arc::unwrap_or_clone).unwrap_or_default();
     if row.latest > at || matches!(row.life, Life::Erased) || (matches!(row.life, Life::Deleted(_)) && !erased) {
         return Ok(());
     }
@@ -362,7 +363,7 @@ pub(super) fn deleted(
     } else {
         row.life = Life::Deleted(at);
     }
-    cx.put(key(entity, id), &row);
+    cx.learn(key(entity, id), Arc::new(row));
     cx.command(Command::Invalidate { system: entity.system.clone(), entity: entity.entity.clone(), id: id.to_owned() });
     cx.transitions.push_back(Transition {
         entity: entity.clone(),
@@ -387,11 +388,11 @@ pub(super) fn merged(
     if into == gone {
         return Ok(());
     }
-    let mut row = cx.record(entity, gone)?.unwrap_or_default();
+    let mut row = cx.record(entity, gone)?.map(Arc::unwrap_or_clone).unwrap_or_default();
     unindex(cx, entity, gone, &row);
     row.life = Life::Merged(into.to_owned());
     row.latest = row.latest.max(at);
-    cx.put(key(entity, gone), &row);
+    cx.learn(key(entity, gone), Arc::new(row));
     for (index, side) in cx.program().syncs_of(entity) {
         super::existence::side_merged(cx, index, side, into, gone)?;
     }

@@ -82,8 +82,8 @@ pub(super) fn react(cx: &mut Context<'_>, transition: &Transition) -> Result<(),
         if row.told.get(field) == Some(new) {
             return Ok(());
         }
-        row.told.insert(field.clone(), new.clone());
-        cx.put(super::observe::key(&transition.entity, &transition.id), &row);
+        Arc::make_mut(&mut row).told.insert(field.clone(), new.clone());
+        cx.learn(super::observe::key(&transition.entity, &transition.id), row);
     }
     for (index, when) in program.whens.iter().enumerate() {
         if when.entity != transition.entity {

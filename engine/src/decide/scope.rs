@@ -3,6 +3,7 @@
 //! Always true: what is not known, or not as of the time that is asked for, is a [`Need`], never an empty value.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use dsl::eval::{Fault, Halt, Scope};
 use dsl::program::Program;
@@ -67,12 +68,12 @@ impl Variables<'_, '_> {
     }
 
     /// The row of a record, or `None` where it is known not to exist (any more).
-    fn row(&self, entity: &EntityName, id: &str) -> Result<Option<(String, RecordRow)>, Stop> {
+    fn row(&self, entity: &EntityName, id: &str) -> Result<Option<(String, Arc<RecordRow>)>, Stop> {
         let mut id = id.to_owned();
         for _ in 0..8 {
             match self.cx.record(entity, &id)? {
-                Some(row) => match row.life {
-                    Life::Merged(into) => id = into,
+                Some(row) => match &row.life {
+                    Life::Merged(into) => id.clone_from(into),
                     Life::Live => return Ok(Some((id, row))),
                     Life::Deleted(_) | Life::Erased => return Ok(None),
                 },

@@ -4,6 +4,7 @@
 //! Always true: nothing is decided from it; no merge is planned, no `when` fires.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use connectors::port::Observed;
 use dsl::program::Side;
@@ -56,7 +57,7 @@ pub fn seed(
     let mut cx = Context::new(rows, programs, knobs, &guard, now);
     for Known { entity, observed, at } in known {
         observe(&mut cx, entity, observed, How::Read, *at)?;
-        let Some(mut row) = cx.record(entity, &observed.id)? else { continue };
+        let Some(mut row) = cx.record(entity, &observed.id)?.map(Arc::unwrap_or_clone) else { continue };
         // It was made, and had these values, long before any `when` looks.
         row.created = true;
         for (field, seen) in &row.fields {
@@ -64,7 +65,7 @@ pub fn seed(
                 row.told.insert(field.clone(), value.clone());
             }
         }
-        cx.put(key(entity, &observed.id), &row);
+        cx.learn(key(entity, &observed.id), Arc::new(row));
     }
     let mut links = Vec::new();
     for Pair { sync, left, right } in pairs {

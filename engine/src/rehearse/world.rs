@@ -187,7 +187,8 @@ impl World {
         &mut self.core
     }
 
-    pub(super) fn connector(&self, system: &str) -> Option<Arc<dyn Connector>> {
+    /// The connector of a system.
+    pub(crate) fn connector(&self, system: &str) -> Option<Arc<dyn Connector>> {
         self.connectors.get(system).cloned()
     }
 
@@ -198,7 +199,7 @@ impl World {
     }
 
     /// Moves the clock on without anything happening; never back.
-    pub(super) fn set_clock(&mut self, at: Moment) {
+    pub(crate) fn set_clock(&mut self, at: Moment) {
         self.clock.fetch_max(at.0, Ordering::Relaxed);
     }
 

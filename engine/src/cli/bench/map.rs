@@ -114,15 +114,7 @@ fn given(text: Option<Text<'_>>) -> Option<Text<'_>> {
 
 /// The shipped rules.
 fn shipped() -> Result<Arc<Program>, String> {
-    let (mut files, mut locks) = (Vec::new(), std::collections::BTreeMap::new());
-    for (path, text) in crate::rules::SHIPPED {
-        if path.ends_with(".lock") {
-            locks.insert((*path).to_owned(), (*text).to_owned());
-        } else {
-            files.push(((*path).to_owned(), (*text).to_owned()));
-        }
-    }
-    let compiled = dsl::check::compile(&files, &locks, None);
+    let compiled = crate::rules::Texts::shipped().compile(None);
     compiled.program.map(Arc::new).ok_or_else(|| format!("the shipped rules have errors: {:?}", compiled.problems))
 }
 

@@ -53,11 +53,7 @@ pub(super) struct Stage {
 
 /// The shipped rules, as one program.
 fn shipped() -> Result<Program, Failed> {
-    let (files, locks): (Vec<_>, Vec<_>) = SHIPPED
-        .iter()
-        .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()))
-        .partition(|(path, _)| path.ends_with(".rules"));
-    let compiled = Texts { files, locks: locks.into_iter().collect() }.compile(None);
+    let compiled = Texts::shipped().compile(None);
     compiled.program.ok_or_else(|| Failed("the shipped rules have findings; see `engine validate rules`".to_owned()))
 }
 

@@ -4,6 +4,8 @@
 //! for before it is made again; every try that does not succeed makes the next one wait longer, and in time people are
 //! shown that none does.
 
+use std::sync::Arc;
+
 use connectors::port::{Answer, Observed, Refusal};
 use dsl::eval::canonical;
 use dsl::program::{Place, Side};
@@ -218,14 +220,15 @@ fn seen_meanwhile(cx: &mut Context<'_>, entity: &EntityName, record: &str, write
 
 /// Remembers what was known when these values were planned, for changes that are told late.
 fn wrote(cx: &mut Context<'_>, entity: &EntityName, record: &str, writes: &[Written]) -> Result<(), Error> {
-    let Some(mut row) = cx.record(entity, record)? else { return Ok(()) };
+    let Some(mut known) = cx.record(entity, record)? else { return Ok(()) };
+    let row = Arc::make_mut(&mut known);
     for write in writes.iter().filter(|write| !write.link) {
         if let Some(seen) = row.fields.get_mut(&write.field) {
             seen.wrote = Some(write.known.clone());
         }
         row.doubtful.remove(&write.field);
     }
-    cx.put(key(entity, record), &row);
+    cx.learn(key(entity, record), known);
     Ok(())
 }
 
@@ -373,12 +376,13 @@ pub(super) fn in_doubt(
     let need = match link.id(side).cloned() {
         Some(record) => {
             // Everything about it is doubtful until it is read.
-            if let Some(mut row) = cx.record(&entity, &record)? {
+            if let Some(mut known) = cx.record(&entity, &record)? {
+                let row = Arc::make_mut(&mut known);
                 row.complete_at = None;
                 for write in writes.iter().filter(|write| !write.link) {
                     row.doubtful.insert(write.field.clone(), (write.value.clone(), write.known.clone()));
                 }
-                cx.put(key(&entity, &record), &row);
+                cx.learn(key(&entity, &record), known);
             }
             need("id", record, cx.now)
         }
