@@ -31,6 +31,8 @@ pub(super) const HEADER: u64 = 64;
 pub(super) const MIN_SEGMENT: u64 = 4096;
 /// A segment that is being made.
 const NEXT: &str = "next.tmp";
+/// Bytes of a segment that are read at once.
+const BLOCK: usize = 1 << 18;
 
 /// The header of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -383,7 +385,7 @@ impl Frames {
         let mut frames = Self {
             segment: segment.clone(),
             header,
-            file: BufReader::with_capacity(1 << 18, file),
+            file: BufReader::with_capacity(BLOCK, file),
             at: HEADER,
             number: 0,
             next: header.first,
@@ -449,6 +451,7 @@ impl Frames {
         let mut written = self.at;
         // Room that was taken but never written is a hole to the file system, and is skipped without reading it.
         let mut data = Vec::new();
+        let mut block = vec![0; BLOCK];
         let mut from = self.at;
         while from < self.header.size {
             from = match seek(self.file.get_ref(), SeekFrom::Data(from)) {
@@ -462,14 +465,18 @@ impl Frames {
             if to <= from {
                 break;
             }
-            let start = usize::try_from(from - self.at).expect("a segment fits into memory");
-            data.resize(start, 0);
-            data.resize(start + usize::try_from(to - from).expect("a segment fits into memory"), 0);
-            let read = self.file.get_ref().read_exact_at(&mut data[start..], from);
-            read.map_err(failed("cannot read", &self.segment.path))?;
-            // Zeros at the end of the part are not kept, so that a long clean tail costs no second look.
-            data.truncate(significant(&data));
-            from = to;
+            // A part may be a whole segment of zeros: what is behind the last byte that counts is not kept.
+            while from < to {
+                let size = (to - from).min(block.len() as u64);
+                let block = &mut block[..usize::try_from(size).expect("a block fits into memory")];
+                self.file.get_ref().read_exact_at(block, from).map_err(failed("cannot read", &self.segment.path))?;
+                let length = significant(block);
+                if length > 0 {
+                    data.resize(usize::try_from(from - self.at).expect("a segment fits into memory"), 0);
+                    data.extend_from_slice(&block[..length]);
+                }
+                from += size;
+            }
         }
         written += data.len() as u64;
         if let Some(later) = self.good_frame(&data) {
@@ -621,6 +628,34 @@ mod tests {
                 Err(Error::Damaged { .. }) => (),
                 other => panic!("bit {bit}: {other:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn a_good_frame_is_found_however_far_behind_a_damaged_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let size = (4 * BLOCK) as u64;
+        let mut journal = Journal::create(folder.path(), &files(), size, Seq(1)).unwrap();
+        let long = vec![0; 2 * BLOCK + 7];
+        let long = encode(&Round { changes: vec![], records: vec![long] });
+        journal.append(&mut Frame::new(Seq(1), &[long])).unwrap();
+        let (_, at) = journal.end();
+        let segment = segments(folder.path()).unwrap().remove(0);
+        let flip = |byte: u8| {
+            OpenOptions::new().write(true).open(&segment.path).unwrap().write_all_at(&[byte], HEADER + 4).unwrap();
+        };
+        let crc = std::fs::read(&segment.path).unwrap()[HEADER as usize + 4];
+        flip(!crc);
+        // Nothing follows: the end was torn, and what is left of it counts to its last byte.
+        let (sizes, end) = read(&segment).unwrap();
+        assert_eq!((sizes.as_slice(), end.at), ([].as_slice(), HEADER));
+        assert!((HEADER..HEADER + BLOCK as u64).contains(&end.written), "the record is all zeros");
+        flip(crc);
+        journal.append(&mut Frame::new(Seq(2), &[round(2, 20)])).unwrap();
+        flip(!crc);
+        match read(&segment) {
+            Err(Error::Damaged { what, .. }) => assert!(what.contains(&format!("at byte {at} is good")), "{what}"),
+            other => panic!("{other:?}"),
         }
     }
 
