@@ -23,6 +23,9 @@ pub(super) const FIRST_KIND: [u8; 1] = [1];
 /// which sled writes separate files that it never syncs.
 pub const MAX_KEY: usize = 2048;
 
+/// Bytes in which most keys fit, so that they are made without growing.
+const ROOM: usize = 64;
+
 /// Ends a text. Smaller than anything that can follow inside one: no other byte pair starts with 0 but `0 255`.
 const END: [u8; 2] = [0, 1];
 /// Stands for the byte 0 inside a text.
@@ -40,7 +43,9 @@ impl Key {
     #[must_use]
     pub fn new(kind: u8) -> Self {
         assert!(KINDS.contains(&kind), "kind {kind} belongs to the ledger itself");
-        Self(vec![kind])
+        let mut key = Vec::with_capacity(ROOM);
+        key.push(kind);
+        Self(key)
     }
 
     /// Adds a text; sorts by its UTF-8 bytes, a shorter text before a longer one that begins with it.
@@ -52,20 +57,20 @@ impl Key {
     /// Adds bytes of any length, sorted like texts.
     #[must_use]
     pub fn bytes(mut self, bytes: &[u8]) -> Self {
-        for byte in bytes {
-            match byte {
-                0 => self.0.extend(ZERO),
-                byte => self.0.push(*byte),
-            }
+        let mut parts = bytes.split(|byte| *byte == 0);
+        self.0.extend_from_slice(parts.next().unwrap_or_default());
+        for part in parts {
+            self.0.extend_from_slice(&ZERO);
+            self.0.extend_from_slice(part);
         }
-        self.0.extend(END);
+        self.0.extend_from_slice(&END);
         self
     }
 
     /// Adds a number; 8 bytes.
     #[must_use]
     pub fn number(mut self, number: u64) -> Self {
-        self.0.extend(number.to_be_bytes());
+        self.0.extend_from_slice(&number.to_be_bytes());
         self
     }
 
