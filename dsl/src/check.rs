@@ -10,6 +10,7 @@ mod apart;
 mod conditions;
 mod events;
 mod expr;
+mod found;
 mod limits;
 mod links;
 mod lints;
@@ -49,6 +50,7 @@ use crate::program::test::Test;
 use crate::program::{Program, Used};
 use crate::schema::{EntityName, read_lock};
 use crate::source::{FileId, SourceFile};
+use found::Kept;
 pub use session::Session;
 use world::{Locks, World};
 
@@ -124,15 +126,16 @@ pub fn check(
     locks: &BTreeMap<String, String>,
     today: Option<jiff::civil::Date>,
 ) -> Compiled {
-    check_with(files, locks, &read(locks), today)
+    check_with(files, locks, &read(locks), today, None)
 }
 
-/// Checks with locks that are read already.
+/// Checks with locks that are read already, and with what is kept of an earlier check.
 fn check_with(
     files: Vec<(SourceFile, Parse)>,
     locks: &BTreeMap<String, String>,
     read: &Locks,
     today: Option<jiff::civil::Date>,
+    mut kept: Option<&mut Kept>,
 ) -> Compiled {
     let mut problems = Vec::new();
     let mut items = Vec::new();
@@ -160,19 +163,25 @@ fn check_with(
     world.only_tests(&items);
     world.vocabulary(&items);
     world.systems_age(today);
+    if let Some(kept) = &mut kept {
+        kept.begin(&world, &items);
+    }
     for (_, item) in &items {
         match &item.kind {
-            ItemKind::Sync(sync) => world.sync(sync, item),
+            ItemKind::Sync(sync) => world.item(item, &mut kept, |world| world.sync(sync, item)),
             ItemKind::Events(events) => world.events(events, item),
             _ => {}
         }
     }
     for (_, item) in &items {
         match &item.kind {
-            ItemKind::When(when) => world.when(when, item),
-            ItemKind::Workflow(workflow) => world.workflow(workflow, item),
+            ItemKind::When(when) => world.item(item, &mut kept, |world| world.when(when, item)),
+            ItemKind::Workflow(workflow) => world.item(item, &mut kept, |world| world.workflow(workflow, item)),
             _ => {}
         }
+    }
+    if let Some(kept) = kept {
+        kept.end();
     }
     // Last, because a test names what may stand in a later file.
     for (_, item) in &items {
@@ -189,7 +198,7 @@ fn check_with(
     world.unheard();
     world.lints(&items);
     world.count_names();
-    problems.append(&mut world.problems);
+    problems.append(&mut world.found.problems);
     problems.sort_by_key(|p| (p.span().file, p.span().start, p.code));
     problems.dedup();
     items.extend(again);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use dsl::check::{Compiled, Session, compile};
+use proptest::prelude::*;
 
 #[path = "support/shipped.rs"]
 mod support;
@@ -12,8 +13,7 @@ use support::shipped;
 type Texts = (Vec<(String, String)>, BTreeMap<String, String>);
 
 fn told(compiled: &Compiled) -> String {
-    let hash = compiled.program.as_ref().map(|program| program.hash.clone());
-    format!("{:?} {:?} {hash:?}", compiled.problems, compiled.items)
+    format!("{:?} {:?} {:?} {:?}", compiled.problems, compiled.items, compiled.program, compiled.tests)
 }
 
 #[track_caller]
@@ -51,4 +51,72 @@ fn files_that_move_and_locks_that_change_are_read_anew() {
     assert!(same(&mut session, &(files.clone(), other)).program.is_none());
     assert!(same(&mut session, &(files.clone(), BTreeMap::new())).program.is_none());
     assert!(same(&mut session, &(files, locks)).program.is_some());
+}
+
+/// One edit of a line: where it stands, and what becomes of it.
+#[derive(Debug, Clone)]
+enum Edit {
+    Remove,
+    Repeat,
+    /// Its words in another order.
+    Turn,
+    /// One of its words is a word of another line.
+    Word(usize, usize),
+    /// A remark before it, so that everything behind it moves.
+    Remark,
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    prop_oneof![
+        Just(Edit::Remove),
+        Just(Edit::Repeat),
+        Just(Edit::Turn),
+        (any::<usize>(), any::<usize>()).prop_map(|(from, to)| Edit::Word(from, to)),
+        Just(Edit::Remark),
+    ]
+}
+
+/// Edits a line of a file; gives the file as it was.
+fn edited(texts: &mut Texts, file: usize, line: usize, edit: &Edit) -> (usize, String) {
+    let file = file % texts.0.len();
+    let all: Vec<String> = texts.0.iter().flat_map(|(_, text)| text.split_whitespace()).map(str::to_owned).collect();
+    let text = &mut texts.0[file].1;
+    let before = text.clone();
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let line = line % lines.len();
+    match edit {
+        Edit::Remove => drop(lines.remove(line)),
+        Edit::Repeat => lines.insert(line, lines[line].clone()),
+        Edit::Turn => lines[line] = lines[line].split(' ').rev().collect::<Vec<_>>().join(" "),
+        Edit::Word(from, to) => {
+            let mut words: Vec<&str> = lines[line].split(' ').collect();
+            let at = from % words.len();
+            words[at] = &all[to % all.len()];
+            lines[line] = words.join(" ");
+        }
+        Edit::Remark => lines.insert(line, "# a remark".to_owned()),
+    }
+    *text = lines.join("\n");
+    (file, before)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_is_edited_the_session_says_the_same(
+        edits in prop::collection::vec((any::<usize>(), any::<usize>(), edit(), any::<bool>()), 1..8)
+    ) {
+        let mut session = Session::default();
+        let mut texts = shipped();
+        same(&mut session, &texts);
+        for (file, line, edit, undone) in edits {
+            let (file, before) = edited(&mut texts, file, line, &edit);
+            same(&mut session, &texts);
+            if undone {
+                texts.0[file].1 = before;
+                same(&mut session, &texts);
+            }
+        }
+    }
 }

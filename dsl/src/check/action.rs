@@ -182,16 +182,16 @@ impl World<'_> {
                 None
             }
             Some(declared) => {
-                note(&mut self.used, &entity, &field.value, false);
+                note(&mut self.found.used, &entity, &field.value, false);
                 let wanted = Expected {
                     ty: Some(declared.ty),
                     name: format!("{entity}.{}", field.value),
                     ..Expected::default()
                 };
-                let before = self.problems.len();
+                let before = self.found.problems.len();
                 let typed = self.expr(names, value, &wanted);
                 self.fit(&typed, &wanted, field.span);
-                if self.problems.len() == before {
+                if self.found.problems.len() == before {
                     self.needed(&typed, "and a record without a key could be made twice");
                 }
                 if let Some(line) = record.lines.iter().find(|line| line.path.names[0].value == field.value) {
@@ -287,7 +287,7 @@ impl World<'_> {
                 return None;
             }
             if declared.unique {
-                note(&mut self.used, entity, &field.value, false);
+                note(&mut self.found.used, entity, &field.value, false);
                 let wanted = Expected {
                     ty: Some(declared.ty),
                     name: format!("{entity}.{}", field.value),
@@ -377,7 +377,7 @@ impl World<'_> {
     }
 
     fn start(&mut self, names: &Names, workflow: &ast::Name, with: &ast::Path) -> Option<ActionKind> {
-        self.mentioned.insert(workflow.value.clone());
+        self.found.mentioned.insert(workflow.value.clone());
         let Some(index) = self.workflow_index(&workflow.value) else {
             let known: Vec<String> = self.workflow_names.iter().map(|(n, ..)| n.clone()).collect();
             self.no_such("workflow", workflow, known.iter().map(String::as_str));

@@ -10,7 +10,9 @@ impl World<'_> {
     /// Does an `only where` of either sync tell apart the records of this entity that both take? By a field of that
     /// entity, or, where both pair them with records of one entity, by a field of that one.
     pub(super) fn told_apart(&self, first: &str, second: &str, entity: &EntityName) -> bool {
-        let (Some(first), Some(second)) = (self.syncs.get(first), self.syncs.get(second)) else { return false };
+        let (Some(first), Some(second)) = (self.found.syncs.get(first), self.found.syncs.get(second)) else {
+            return false;
+        };
         let side = |sync: &Sync| if sync.left == *entity { Side::Left } else { Side::Right };
         let same_source = first.entity(side(first).other()) == second.entity(side(second).other());
         [first, second].into_iter().any(|sync| {
@@ -23,6 +25,7 @@ impl World<'_> {
     /// E0405.
     pub(super) fn apart(&mut self) {
         let makers: Vec<(String, EntityName)> = self
+            .found
             .syncs
             .values()
             .flat_map(|sync| sync.create.iter().map(|side| (sync.name.clone(), sync.entity(*side).clone())))

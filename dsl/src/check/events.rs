@@ -105,7 +105,7 @@ impl World<'_> {
         {
             deliveries.dedupe = vec![by.names.iter().map(|n| n.value.as_str()).collect::<Vec<_>>().join(".")];
         }
-        self.doors.insert(
+        self.found.doors.insert(
             system.clone(),
             Door {
                 webhook: events.webhook.is_some(),
@@ -241,7 +241,7 @@ impl World<'_> {
                 }
             },
             RouteTo::Workflow(name) => {
-                self.mentioned.insert(name.value.clone());
+                self.found.mentioned.insert(name.value.clone());
                 match self.workflow_index(&name.value) {
                     Some(index) => Some(Route::Workflow(index)),
                     None => {
@@ -283,8 +283,9 @@ impl World<'_> {
 
     /// W0204 for a wait for an event whose messages are all ignored.
     pub(super) fn unheard(&mut self) {
-        for (what, span) in std::mem::take(&mut self.waits) {
-            let (Some(door), Some(system)) = (self.doors.get(&what.system), self.systems.get(&what.system)) else {
+        for (what, span) in std::mem::take(&mut self.found.waits) {
+            let (Some(door), Some(system)) = (self.found.doors.get(&what.system), self.systems.get(&what.system))
+            else {
                 continue;
             };
             let messages = system.lock.deliveries.iter().flat_map(|deliveries| &deliveries.messages);

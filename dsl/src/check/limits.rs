@@ -112,7 +112,7 @@ impl World<'_> {
         for (source, target) in ways {
             let records = self.entity(source).and_then(|e| e.records);
             let Some(each) = records.or(batch) else { continue };
-            self.loads.push(Load {
+            self.found.loads.push(Load {
                 sync: sync.name.value.clone(),
                 target: target.system.clone(),
                 source: source.clone(),
@@ -126,7 +126,7 @@ impl World<'_> {
 
     /// E0801: what the schedules may write in a window of the `bulk` limit.
     pub(super) fn limits(&mut self) {
-        let loads = std::mem::take(&mut self.loads);
+        let loads = std::mem::take(&mut self.found.loads);
         let limits: Vec<(String, Limit)> =
             self.systems.iter().filter_map(|(name, s)| Some((name.clone(), *s.limits.get("bulk")?))).collect();
         for (system, limit) in limits {

@@ -64,7 +64,7 @@ impl World<'_> {
             if line.on_create.is_some() || direction == Direction::Both && policy == Policy::Wins(side) {
                 continue;
             }
-            self.writers.push(Writer {
+            self.found.writers.push(Writer {
                 entity: entity.clone(),
                 field: link.clone(),
                 span,
@@ -129,7 +129,7 @@ impl World<'_> {
                 }
                 return None;
             };
-            note(&mut self.used, &at, &name.value, true);
+            note(&mut self.found.used, &at, &name.value, true);
             names.push(name.value.clone());
             at = EntityName::new(&at.system, &link.to);
         }

@@ -15,12 +15,12 @@ impl World<'_> {
         if self.broken {
             return;
         }
-        let failed = self.problems.iter().any(|problem| problem.severity() == Severity::Error);
+        let failed = self.found.problems.iter().any(|problem| problem.severity() == Severity::Error);
         for (_, item) in items {
             let (what, name, used) = match &item.kind {
                 ItemKind::Choice(choice) => ("choice", &choice.name, self.choice_is_used(choice)),
-                ItemKind::Table(table) => ("table", &table.name, self.mentioned.contains(&table.name.value)),
-                ItemKind::Workflow(w) => ("workflow", &w.name, self.mentioned.contains(&w.name.value)),
+                ItemKind::Table(table) => ("table", &table.name, self.found.mentioned.contains(&table.name.value)),
+                ItemKind::Workflow(w) => ("workflow", &w.name, self.found.mentioned.contains(&w.name.value)),
                 _ => continue,
             };
             // What uses it may be what could not be checked.
@@ -51,6 +51,7 @@ impl World<'_> {
     fn choice_is_used(&self, choice: &crate::ast::Choice) -> bool {
         choice.fields.iter().any(|path| match path.names.as_slice() {
             [system, entity, field] => self
+                .found
                 .used
                 .get(&EntityName::new(&system.value, &entity.value))
                 .is_some_and(|used| used.fields.contains(&field.value)),

@@ -47,7 +47,7 @@ impl World<'_> {
     /// Says of names that are declared nowhere in how many places more they stand.
     pub(super) fn count_names(&mut self) {
         for (span, more) in std::mem::take(&mut self.nowhere).into_values().filter(|(_, more)| *more > 0) {
-            let told = self.problems.iter_mut().find(|problem| {
+            let told = self.found.problems.iter_mut().find(|problem| {
                 problem.span() == span && matches!(problem.code, "E0102" | "E0104" | "E0106" | "E0108")
             });
             if let Some(problem) = told {

@@ -42,8 +42,8 @@ impl World<'_> {
             self.systems.iter().find_map(|(system, s)| s.lock.lookups.get(&name).map(|l| (system.clone(), l.clone())));
         if let Some((system, lookup)) = found {
             let entity = EntityName::new(&system, &lookup.entity);
-            note(&mut self.used, &entity, &lookup.from, false);
-            note(&mut self.used, &entity, &lookup.to, false);
+            note(&mut self.found.used, &entity, &lookup.from, false);
+            note(&mut self.found.used, &entity, &lookup.to, false);
             let product = &self.systems[&system].lock.product;
             let why = format!("{product} may know no such {}", super::words::thing(&lookup.entity));
             let mut typed =

@@ -125,7 +125,7 @@ impl World<'_> {
                 Kind::Record(entity) => {
                     let Some(lock) = self.entity(&entity) else { return Typed::any(span) };
                     if let Some(link) = lock.links.get(&name.value).cloned() {
-                        note(&mut self.used, &entity, &name.value, true);
+                        note(&mut self.found.used, &entity, &name.value, true);
                         if link.optional {
                             missing = missing.or_else(|| self.lacking(&entity, name, span, true));
                         }
@@ -151,7 +151,7 @@ impl World<'_> {
                         self.own_field(&entity, name.span, "use a field that people or the systems keep");
                         return Typed::any(span);
                     }
-                    note(&mut self.used, &entity, &name.value, false);
+                    note(&mut self.found.used, &entity, &name.value, false);
                     if field.optional {
                         missing = missing.or_else(|| self.lacking(&entity, name, span, false));
                     }
@@ -226,7 +226,7 @@ impl World<'_> {
             self.no_such("table", name, known.iter().map(String::as_str));
             return Typed::any(span);
         };
-        self.mentioned.insert(name.value.clone());
+        self.found.mentioned.insert(name.value.clone());
         let (entity, field) = self.table_by[index].clone();
         let choice = self.choice_of.get(&(entity.clone(), field.clone())).copied();
         let declared = self.field(&entity, &field).cloned();

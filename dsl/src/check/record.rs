@@ -80,7 +80,7 @@ impl World<'_> {
         }
         if let Some(link) = lock.links.get(&name.value) {
             let wanted = EntityName::new(&purpose.entity.system, &link.to);
-            note(&mut self.used, purpose.entity, &name.value, true);
+            note(&mut self.found.used, purpose.entity, &name.value, true);
             let typed = self.expr(names, &line.value, &Expected::default());
             let (reference, from) = match (&typed.expr, &typed.kind) {
                 (Expr::Record { variable, links }, Kind::Record(from)) => {
@@ -117,7 +117,7 @@ impl World<'_> {
             self.own_field(purpose.entity, line.path.span, "remove the line");
             return None;
         }
-        note(&mut self.used, purpose.entity, &name.value, false);
+        note(&mut self.found.used, purpose.entity, &name.value, false);
         let expected = Expected {
             ty: Some(field.ty.clone()),
             choice: self.choice_of.get(&(purpose.entity.clone(), name.value.clone())).copied(),
@@ -147,7 +147,7 @@ impl World<'_> {
 
     fn writes(&mut self, purpose: &For<'_>, field: &str, span: Span) {
         if !purpose.new {
-            self.writers.push(Writer {
+            self.found.writers.push(Writer {
                 entity: purpose.entity.clone(),
                 field: field.to_owned(),
                 span,

@@ -146,7 +146,7 @@ impl World<'_> {
             // The side that wins may be written by rules: its value goes to the other side.
             let owns = policy == Policy::Wins(owner);
             if !owns {
-                self.writers.push(Writer {
+                self.found.writers.push(Writer {
                     entity: entity.clone(),
                     field: name.value.clone(),
                     span: name.span,

@@ -31,8 +31,8 @@ impl World<'_> {
 
     pub(super) fn test(&mut self, test: &ast::Test, item: &Item) {
         self.told.clear();
-        let used = self.used.clone();
-        let mentioned = self.mentioned.clone();
+        let used = self.found.used.clone();
+        let mentioned = self.found.mentioned.clone();
         let mut names = Names::default();
         let mut lines = Vec::new();
         let mut expects = false;
@@ -48,8 +48,8 @@ impl World<'_> {
             let problem = Problem::new("E0701", "this test expects nothing", item.head, "it can never fail");
             self.tell(problem.help("add a line that begins with `expect`"));
         }
-        self.used = used;
-        self.mentioned = mentioned;
+        self.found.used = used;
+        self.found.mentioned = mentioned;
         let place = self.place(item.span);
         self.tests.push(Test { title: test.title.value.clone(), place, span: item.head, lines });
     }
@@ -259,7 +259,7 @@ impl World<'_> {
             return None;
         };
         let index = self.test_workflow(workflow)?;
-        let steps = self.workflows.get(&workflow.value).map(|w| &w.code.steps)?;
+        let steps = self.found.workflows.get(&workflow.value).map(|w| &w.code.steps)?;
         let known: Vec<String> = steps.iter().map(|step| step.name.clone()).collect();
         let found = known.iter().position(|name| *name == step.value);
         if found.is_none() {

@@ -1,11 +1,12 @@
-//! Compiling again after an edit: only what changed is parsed, only locks that changed are read.
+//! Compiling again after an edit: only what changed is parsed, only locks that changed are read, and of items in files
+//! that did not change it is known what their check found, unless something changed that items declare.
 //!
 //! Always true: a session gives what [`compile`](super::compile) gives for the same texts, whatever it compiled before.
-//! Everything is checked anew, because an edit in one file may be a mistake in another.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::found::Kept;
 use super::world::Locks;
 use super::{Compiled, check_with, read, sources, too_large};
 use crate::parse::{Parse, on_known_stack, parse_all};
@@ -18,6 +19,7 @@ pub struct Session {
     files: BTreeMap<String, (SourceFile, Parse)>,
     texts: BTreeMap<String, String>,
     locks: Locks,
+    kept: Kept,
 }
 
 impl Session {
@@ -44,6 +46,7 @@ impl Session {
                 locks,
                 &Locks::new(),
                 today,
+                None,
             );
         }
         // Spans name a file by its position, so a file that has moved is parsed anew.
@@ -67,8 +70,9 @@ impl Session {
             let tree = self.files.get(&file.path).map_or_else(Parse::default, |(_, tree)| tree.clone());
             (file, tree)
         });
-        check_with(parsed.collect(), locks, &self.locks, today)
+        check_with(parsed.collect(), locks, &self.locks, today, Some(&mut self.kept))
     }
+
     /// What a lock says, as the last compilation read it; `None` where it could not.
     pub(crate) fn lock(&self, path: &str) -> Option<&Arc<Lock>> {
         self.locks.get(path)?.as_ref().ok()

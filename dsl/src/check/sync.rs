@@ -53,7 +53,7 @@ impl World<'_> {
                     self.own_field(entity, name.span, "remove this key: the engine uses it where there is no other");
                     sound = false;
                 } else if self.entity(entity).is_some_and(|e| e.fields.contains_key(&name.value)) {
-                    note(&mut self.used, entity, &name.value, false);
+                    note(&mut self.found.used, entity, &name.value, false);
                 } else {
                     // A key that is written once for both sides is one mistake.
                     if sound || key.left.span != key.right.span {
@@ -109,13 +109,13 @@ impl World<'_> {
             sides: vec![("left".to_owned(), left.clone()), ("right".to_owned(), right.clone())],
             ..Names::default()
         };
-        let before = self.problems.len();
+        let before = self.found.problems.len();
         built.only = sync
             .only
             .iter()
             .map(|expr| self.condition(&names, expr))
             .reduce(|a, b| Expr::And(Box::new(a), Box::new(b)));
-        if self.problems.len() > before {
+        if self.found.problems.len() > before {
             self.unsure.insert(sync.name.value.clone());
         }
         if let (Some(create), true) = (&sync.create, sync.keys.is_empty()) {
@@ -128,7 +128,7 @@ impl World<'_> {
         }
         self.implicit(&mut built, sync);
         self.create_needs(sync, &built, item);
-        self.syncs.insert(built.name.clone(), built);
+        self.found.syncs.insert(built.name.clone(), built);
     }
 
     /// E0503 for a sync that makes records and cannot tell which are there already.
@@ -198,7 +198,7 @@ impl World<'_> {
         };
         match self.entity(entity)?.fields.get(&name.value).cloned() {
             Some(field) => {
-                note(&mut self.used, entity, &name.value, false);
+                note(&mut self.found.used, entity, &name.value, false);
                 Some((name.clone(), field))
             }
             None => {
@@ -301,7 +301,7 @@ impl World<'_> {
             self.lacks(&target_entity, &name.value, written.span);
         }
         if !create_only {
-            self.writers.push(Writer {
+            self.found.writers.push(Writer {
                 entity: target_entity.clone(),
                 field: name.value.clone(),
                 span: name.span,
@@ -350,7 +350,7 @@ impl World<'_> {
                 continue;
             }
             let target = target.value.clone();
-            note(&mut self.used, &own, &target, false);
+            note(&mut self.found.used, &own, &target, false);
             let writer = Writer {
                 entity: own,
                 field: target.clone(),
@@ -364,8 +364,9 @@ impl World<'_> {
             let same = |line: &&Writer| {
                 (&line.entity, &line.field, &line.fills) == (&writer.entity, &writer.field, &writer.fills)
             };
-            if fills && !self.writers.iter().rev().take_while(|line| line.by == writer.by).any(|line| same(&line)) {
-                self.writers.push(writer);
+            if fills && !self.found.writers.iter().rev().take_while(|line| line.by == writer.by).any(|line| same(&line))
+            {
+                self.found.writers.push(writer);
             }
             let place = self.place(written.span);
             built.fields.push(Mapping {

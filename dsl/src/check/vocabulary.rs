@@ -178,7 +178,7 @@ impl World<'_> {
                 )
                 .label(span, "… or this")
                 .help(help);
-                if !self.problems.iter().any(|p| p.code == "E0213" && p.span() == first) {
+                if !self.found.problems.iter().any(|p| p.code == "E0213" && p.span() == first) {
                     self.tell(problem);
                 }
             } else if !declared.options.is_empty() && !declared.options.contains(&spelling) {
@@ -193,7 +193,7 @@ impl World<'_> {
                     Some(near) => problem.help(format!("did you mean `in {system} \"{near}\"`?")),
                     None => problem.help(format!("its options are: {}", declared.options.join(", "))),
                 };
-                if !self.problems.iter().any(|p| p.code == "E0108" && p.span() == span) {
+                if !self.found.problems.iter().any(|p| p.code == "E0108" && p.span() == span) {
                     self.tell(problem);
                 }
             }
@@ -203,7 +203,9 @@ impl World<'_> {
     /// E0108 for a word for which another one stands, see [`Self::meant_word`].
     fn misspelt_word(&mut self, entity: &EntityName, field: &str, row: &ast::ChoiceRow, declared: &Field) {
         let own = row.spelled.iter().any(|(system, ..)| system.value == entity.system);
-        if own || declared.options.contains(&row.word.value) || self.problems.iter().any(|p| p.span() == row.word.span)
+        if own
+            || declared.options.contains(&row.word.value)
+            || self.found.problems.iter().any(|p| p.span() == row.word.span)
         {
             return;
         }

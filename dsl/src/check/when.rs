@@ -32,7 +32,7 @@ impl World<'_> {
                     None => return,
                 };
                 let Some(declared) = self.field(&entity, &field.value).cloned() else { return };
-                note(&mut self.used, &entity, &field.value, false);
+                note(&mut self.found.used, &entity, &field.value, false);
                 choice = self.choice_of.get(&(entity.clone(), field.value.clone())).copied();
                 options = declared.options.clone();
                 for name in ["old", "new"] {
@@ -113,7 +113,7 @@ impl World<'_> {
         self.block(&mut names, &when.actions, &around, &mut ops);
         ops.push(Op::Finish);
         let place = self.place(item.span);
-        self.whens.push(When {
+        self.found.whens.push(When {
             entity,
             trigger,
             variable,

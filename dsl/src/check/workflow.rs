@@ -130,7 +130,7 @@ impl World<'_> {
             self.undoable(workflow, block);
         }
         let place = self.place(item.span);
-        self.workflows.insert(
+        self.found.workflows.insert(
             workflow.name.value.clone(),
             Workflow {
                 name: workflow.name.value.clone(),
@@ -186,7 +186,7 @@ impl World<'_> {
             self.tell(problem.help(format!("add `{lacking} {{ nothing }}`, or say what should happen")));
         }
         if event.is_some() {
-            self.waits.push((what.clone(), head));
+            self.found.waits.push((what.clone(), head));
         }
         let key = self.awaited(names, &what, event.as_ref(), &wait.condition);
         let position = ops.len();
@@ -253,7 +253,7 @@ impl World<'_> {
                 return None;
             };
             if event.is_none() {
-                note(&mut self.used, what, &field.value, false);
+                note(&mut self.found.used, what, &field.value, false);
             }
             let wanted =
                 Expected { ty: Some(declared.ty), name: format!("{what}.{}", field.value), ..Expected::default() };

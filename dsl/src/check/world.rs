@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::found::Found;
 use crate::ast::{self, Item, ItemKind, Qualified};
 use crate::diagnostic::Problem;
-use crate::program::{self, Choice, Door, Place, Program, Table, Used};
+use crate::program::{self, Choice, Place, Program, Table};
 use crate::schema::{Entity, EntityName, Field, Lock, Unreadable};
 use crate::source::{FileId, SourceFile, Span};
 
@@ -47,7 +48,10 @@ pub(super) struct World<'a> {
     pub(super) unsure: BTreeSet<String>,
     /// Variables that were told of in this item.
     pub(super) told: BTreeSet<String>,
-    pub(super) problems: Vec<Problem>,
+    /// What was found so far.
+    pub(super) found: Found,
+    /// Where the events of a system stand.
+    pub(super) door_spans: BTreeMap<String, Span>,
     pub(super) systems: BTreeMap<String, program::System>,
     /// Systems whose lock cannot be read: what they have is unknown, and that is told once.
     pub(super) unread: std::collections::BTreeSet<String>,
@@ -67,24 +71,10 @@ pub(super) struct World<'a> {
     /// In the order of their names, as the syncs and workflows of the program.
     pub(super) sync_names: Vec<(String, EntityName, EntityName, Span)>,
     pub(super) workflow_names: Vec<(String, EntityName, Span)>,
-    pub(super) syncs: BTreeMap<String, program::Sync>,
-    pub(super) workflows: BTreeMap<String, program::Workflow>,
-    pub(super) whens: Vec<program::When>,
-    /// Where the events of a system stand.
-    pub(super) door_spans: BTreeMap<String, Span>,
-    pub(super) doors: BTreeMap<String, Door>,
-    pub(super) used: BTreeMap<EntityName, Used>,
-    pub(super) writers: Vec<Writer>,
-    /// Events that a workflow waits for, and where.
-    pub(super) waits: Vec<(EntityName, Span)>,
     /// Where limits stand, by system and name.
     pub(super) limit_spans: BTreeMap<(String, String), Span>,
-    /// What schedules may write, for E0801.
-    pub(super) loads: Vec<super::limits::Load>,
     /// Tests, in the order of files and lines.
     pub(super) tests: Vec<program::test::Test>,
-    /// Tables and workflows that something uses.
-    pub(super) mentioned: std::collections::BTreeSet<String>,
 }
 
 impl<'a> World<'a> {
@@ -100,7 +90,8 @@ impl<'a> World<'a> {
             bare: BTreeMap::new(),
             unsure: BTreeSet::new(),
             told: BTreeSet::new(),
-            problems: Vec::new(),
+            found: Found::default(),
+            door_spans: BTreeMap::new(),
             systems: BTreeMap::new(),
             unread: std::collections::BTreeSet::new(),
             lock_paths: BTreeMap::new(),
@@ -114,23 +105,13 @@ impl<'a> World<'a> {
             table_cells: BTreeMap::new(),
             sync_names: Vec::new(),
             workflow_names: Vec::new(),
-            syncs: BTreeMap::new(),
-            workflows: BTreeMap::new(),
-            whens: Vec::new(),
-            door_spans: BTreeMap::new(),
-            doors: BTreeMap::new(),
-            used: BTreeMap::new(),
-            writers: Vec::new(),
-            waits: Vec::new(),
             limit_spans: BTreeMap::new(),
-            loads: Vec::new(),
             tests: Vec::new(),
-            mentioned: std::collections::BTreeSet::new(),
         }
     }
 
     pub(super) fn tell(&mut self, problem: Problem) {
-        self.problems.push(problem);
+        self.found.problems.push(problem);
     }
 
     pub(super) fn place(&self, span: Span) -> Place {
@@ -254,11 +235,11 @@ impl<'a> World<'a> {
             systems: self.systems,
             choices: self.choices,
             tables: self.tables,
-            syncs: self.syncs.into_values().collect(),
-            doors: self.doors,
-            whens: self.whens,
-            workflows: self.workflows.into_values().collect(),
-            used: self.used,
+            syncs: self.found.syncs.into_values().collect(),
+            doors: self.found.doors,
+            whens: self.found.whens,
+            workflows: self.found.workflows.into_values().collect(),
+            used: self.found.used,
             choice_of: self.choice_of,
         }
     }

@@ -19,7 +19,7 @@ impl World<'_> {
     /// E0401.
     pub(super) fn writers(&mut self, rules: &[Rule<'_>]) {
         let mut by_field: BTreeMap<(EntityName, String), Vec<Writer>> = BTreeMap::new();
-        for writer in std::mem::take(&mut self.writers) {
+        for writer in std::mem::take(&mut self.found.writers) {
             by_field.entry((writer.entity.clone(), writer.field.clone())).or_default().push(writer);
         }
         // Fields that a sync keeps.
@@ -107,7 +107,7 @@ impl World<'_> {
 
     fn writer_help(&self, entity: &EntityName, field: &str, first: &Writer, other: &Writer) -> String {
         let name = first.by.strip_prefix("sync ").unwrap_or_default();
-        let sync = self.syncs.get(name);
+        let sync = self.found.syncs.get(name);
         let pair = sync.and_then(|sync| {
             let right = sync.right == *entity;
             let source = if right { &sync.left } else { &sync.right };

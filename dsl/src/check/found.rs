@@ -1,0 +1,149 @@
+//! What the check of an item finds, and which of it still holds after an edit.
+//!
+//! In: an item, and what its check looks things up in. Out: what it leaves, now or when it was checked last.
+//! Always true: what is taken up again is what a check would find now. An item's check looks things up in what all
+//! items declare and in the locks, and nowhere else; only an item of which nothing had to be told is taken up again,
+//! so that it does not matter where the others stand.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::limits::Load;
+use super::world::{Locks, World, Writer};
+use crate::ast::{Item, ItemKind};
+use crate::diagnostic::Problem;
+use crate::program::{Door, Sync, Used, When, Workflow};
+use crate::schema::EntityName;
+use crate::source::{FileId, Span};
+
+/// What checks leave: of one item, or of all so far.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Found {
+    pub(super) problems: Vec<Problem>,
+    pub(super) syncs: BTreeMap<String, Sync>,
+    pub(super) workflows: BTreeMap<String, Workflow>,
+    pub(super) whens: Vec<When>,
+    pub(super) doors: BTreeMap<String, Door>,
+    pub(super) used: BTreeMap<EntityName, Used>,
+    pub(super) writers: Vec<Writer>,
+    /// Events that a workflow waits for, and where.
+    pub(super) waits: Vec<(EntityName, Span)>,
+    /// What schedules may write, for E0801.
+    pub(super) loads: Vec<Load>,
+    /// Tables and workflows that something uses.
+    pub(super) mentioned: BTreeSet<String>,
+}
+
+impl Found {
+    /// Adds what was found of the next item.
+    fn add(&mut self, next: Self) {
+        let Self { problems, syncs, workflows, whens, doors, used, writers, waits, loads, mentioned } = next;
+        self.problems.extend(problems);
+        self.syncs.extend(syncs);
+        self.workflows.extend(workflows);
+        self.whens.extend(whens);
+        self.doors.extend(doors);
+        for (entity, Used { fields, links }) in used {
+            let all = self.used.entry(entity).or_default();
+            all.fields.extend(fields);
+            all.links.extend(links);
+        }
+        self.writers.extend(writers);
+        self.waits.extend(waits);
+        self.loads.extend(loads);
+        self.mentioned.extend(mentioned);
+    }
+}
+
+/// What was found of items when they were checked last. Cloning one copies none of it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Kept {
+    /// Somebody will check again, and nothing of what items declare is told of only once.
+    keeps: bool,
+    around: Option<Arc<Around>>,
+    /// By the address of the item, which is held so that no other item gets it.
+    items: BTreeMap<usize, (Arc<Item>, Arc<Found>)>,
+    /// Those that this check has taken up or kept.
+    next: BTreeMap<usize, (Arc<Item>, Arc<Found>)>,
+}
+
+/// Everything that the check of an item goes by, besides the item: what other items declare.
+#[derive(Debug, PartialEq)]
+struct Around {
+    /// Texts of the items that declare systems, entities, choices and tables, with their files.
+    declared: Vec<(FileId, String)>,
+    syncs: Vec<(String, EntityName, EntityName)>,
+    workflows: Vec<(String, EntityName)>,
+    broken: bool,
+    lost: BTreeSet<String>,
+    locks: SameLocks,
+}
+
+/// Locks that are the same only if they were not read anew.
+#[derive(Debug)]
+struct SameLocks(Locks);
+
+impl PartialEq for SameLocks {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.len() == other.0.len()
+            && self.0.iter().zip(&other.0).all(|(a, b)| match (a, b) {
+                ((a, Ok(x)), (b, Ok(y))) => a == b && Arc::ptr_eq(x, y),
+                _ => false,
+            })
+    }
+}
+
+impl Kept {
+    /// Begins the check of a session. What was kept counts only if everything that items declare is as it was.
+    pub(super) fn begin(&mut self, world: &World<'_>, items: &[(FileId, Arc<Item>)]) {
+        let declares = |item: &Item| {
+            matches!(item.kind, ItemKind::System(_) | ItemKind::Entity(_) | ItemKind::Choice(_) | ItemKind::Table(_))
+        };
+        let declared = items.iter().filter(|(_, item)| declares(item));
+        let around = Around {
+            declared: declared.map(|(file, item)| (*file, world.text(item.span).to_owned())).collect(),
+            syncs: world
+                .sync_names
+                .iter()
+                .map(|(name, left, right, _)| (name.clone(), left.clone(), right.clone()))
+                .collect(),
+            workflows: world.workflow_names.iter().map(|(name, entity, _)| (name.clone(), entity.clone())).collect(),
+            broken: world.broken,
+            lost: world.lost.clone(),
+            locks: SameLocks(world.locks.clone()),
+        };
+        self.keeps = world.bare.is_empty();
+        self.next.clear();
+        if self.around.as_deref() != Some(&around) {
+            self.items.clear();
+            self.around = Some(Arc::new(around));
+        }
+    }
+
+    /// Ends a check: what it neither took up nor kept is gone.
+    pub(super) fn end(&mut self) {
+        self.items = std::mem::take(&mut self.next);
+    }
+}
+
+impl World<'_> {
+    /// Takes up what was found of an item, or checks it.
+    pub(super) fn item(&mut self, item: &Arc<Item>, kept: &mut Option<&mut Kept>, check: impl FnOnce(&mut Self)) {
+        let Some(kept) = kept else { return check(self) };
+        let address = Arc::as_ptr(item) as usize;
+        if let Some((_, found)) = kept.items.get(&address) {
+            self.found.add(Found::clone(found));
+            kept.next.insert(address, (Arc::clone(item), Arc::clone(found)));
+            return;
+        }
+        let unsure = self.unsure.len();
+        let before = std::mem::take(&mut self.found);
+        check(self);
+        let found = std::mem::replace(&mut self.found, before);
+        // What is told once, of the first item that names it, is not kept, nor what a later pass must leave alone.
+        if kept.keeps && found.problems.is_empty() && self.nowhere.is_empty() && self.unsure.len() == unsure {
+            kept.next.insert(address, (Arc::clone(item), Arc::new(found.clone())));
+        }
+        self.found.add(found);
+    }
+}
