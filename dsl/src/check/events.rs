@@ -99,11 +99,15 @@ impl World<'_> {
             }
         }
         // Whoever reads the system's messages goes by its lock.
-        if let Some((Some(by), _)) = &events.dedupe
-            && let Some(deliveries) =
-                self.systems.get_mut(&system).and_then(|s| Arc::make_mut(&mut s.lock).deliveries.as_mut())
-        {
-            deliveries.dedupe = vec![by.names.iter().map(|n| n.value.as_str()).collect::<Vec<_>>().join(".")];
+        if let Some((Some(by), _)) = &events.dedupe {
+            let by = vec![by.names.iter().map(|n| n.value.as_str()).collect::<Vec<_>>().join(".")];
+            // Where the lock says the same, it stays one with that of other checks.
+            if deliveries.dedupe != by
+                && let Some(own) = self.systems.get_mut(&system)
+                && let Some(own) = Arc::make_mut(&mut own.lock).deliveries.as_mut()
+            {
+                own.dedupe = by;
+            }
         }
         self.found.doors.insert(
             system.clone(),
