@@ -65,6 +65,11 @@ pub(super) enum TransitionKind {
     Changes { field: String, old: Value, new: Value },
 }
 
+/// Key of the row of a record.
+fn record_key(entity: &EntityName, id: &str) -> Vec<u8> {
+    Key::new(Kind::Record).entity(entity).text(id).bytes()
+}
+
 pub(super) struct Context<'a> {
     rows: &'a dyn Rows,
     pub(super) programs: &'a Programs,
@@ -73,7 +78,7 @@ pub(super) struct Context<'a> {
     pub(super) now: Moment,
     changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     /// Records that were asked for, as `changes` and `rows` have them: one merge reads a record for every line.
-    known: RefCell<BTreeMap<Vec<u8>, Option<Arc<RecordRow>>>>,
+    known: RefCell<BTreeMap<EntityName, BTreeMap<String, Option<Arc<RecordRow>>>>>,
     records: Vec<Vec<u8>>,
     commands: Vec<Command>,
     work: BTreeMap<Lane, (Moment, Priority)>,
@@ -152,26 +157,36 @@ impl<'a> Context<'a> {
         self.changes.insert(key, None);
     }
 
+    /// What is known of records comes and goes by [`Self::learn`]; anything else makes them be read again.
     fn forget(&mut self, key: &[u8]) {
         if key.first() == Some(&(Kind::Record as u8)) {
-            self.known.get_mut().remove(key);
+            self.known.get_mut().clear();
         }
     }
 
-    /// The row of a record, by its key.
-    pub(super) fn known(&self, key: Vec<u8>) -> Result<Option<Arc<RecordRow>>, Error> {
-        if let Some(row) = self.known.borrow().get(&key) {
+    /// The row of a record.
+    pub(super) fn record(&self, entity: &EntityName, id: &str) -> Result<Option<Arc<RecordRow>>, Error> {
+        if let Some(row) = self.known.borrow().get(entity).and_then(|records| records.get(id)) {
             return Ok(row.clone());
         }
-        let row = self.get(&key)?.map(Arc::new);
-        self.known.borrow_mut().insert(key, row.clone());
+        let row = self.get(&record_key(entity, id))?.map(Arc::new);
+        self.hold(entity, id, row.clone());
         Ok(row)
     }
 
-    /// Puts the row of a record, by its key.
-    pub(super) fn learn(&mut self, key: Vec<u8>, row: Arc<RecordRow>) {
-        self.put(key.clone(), &*row);
-        self.known.get_mut().insert(key, Some(row));
+    /// Puts the row of a record.
+    pub(super) fn learn(&mut self, entity: &EntityName, id: &str, row: Arc<RecordRow>) {
+        let bytes = postcard::to_stdvec(&*row).expect("rows hold plain data");
+        self.changes.insert(record_key(entity, id), Some(bytes));
+        self.hold(entity, id, Some(row));
+    }
+
+    fn hold(&self, entity: &EntityName, id: &str, row: Option<Arc<RecordRow>>) {
+        let mut known = self.known.borrow_mut();
+        match known.get_mut(entity) {
+            Some(records) => drop(records.insert(id.to_owned(), row)),
+            None => drop(known.insert(entity.clone(), BTreeMap::from([(id.to_owned(), row)]))),
+        }
     }
 
     /// Keys and rows that begin with `prefix`, in order, at most `limit`.

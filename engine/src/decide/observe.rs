@@ -31,15 +31,7 @@ pub(super) enum How {
     Made,
 }
 
-pub(super) fn key(entity: &EntityName, id: &str) -> Vec<u8> {
-    Key::new(Kind::Record).entity(entity).text(id).bytes()
-}
-
 impl Context<'_> {
-    pub(super) fn record(&self, entity: &EntityName, id: &str) -> Result<Option<Arc<RecordRow>>, Error> {
-        self.known(key(entity, id))
-    }
-
     /// Ids of records that hold a value in an indexed field.
     pub(super) fn indexed(&self, entity: &EntityName, field: &str, value: &Value) -> Result<Vec<String>, Error> {
         if field == "id" {
@@ -239,7 +231,7 @@ pub(super) fn observe(
     }
 
     if before.as_deref() != Some(&row) {
-        cx.learn(key(entity, &seen.id), Arc::new(row));
+        cx.learn(entity, &seen.id, Arc::new(row));
     }
     if !known {
         forget_absence(cx, entity, "id", &seen.id);
@@ -363,7 +355,7 @@ pub(super) fn deleted(
     } else {
         row.life = Life::Deleted(at);
     }
-    cx.learn(key(entity, id), Arc::new(row));
+    cx.learn(entity, id, Arc::new(row));
     cx.command(Command::Invalidate { system: entity.system.clone(), entity: entity.entity.clone(), id: id.to_owned() });
     cx.transitions.push_back(Transition {
         entity: entity.clone(),
@@ -392,7 +384,7 @@ pub(super) fn merged(
     unindex(cx, entity, gone, &row);
     row.life = Life::Merged(into.to_owned());
     row.latest = row.latest.max(at);
-    cx.learn(key(entity, gone), Arc::new(row));
+    cx.learn(entity, gone, Arc::new(row));
     for (index, side) in cx.program().syncs_of(entity) {
         super::existence::side_merged(cx, index, side, into, gone)?;
     }

@@ -83,7 +83,7 @@ pub(super) fn react(cx: &mut Context<'_>, transition: &Transition) -> Result<(),
             return Ok(());
         }
         Arc::make_mut(&mut row).told.insert(field.clone(), new.clone());
-        cx.learn(super::observe::key(&transition.entity, &transition.id), row);
+        cx.learn(&transition.entity, &transition.id, row);
     }
     for (index, when) in program.whens.iter().enumerate() {
         if when.entity != transition.entity {

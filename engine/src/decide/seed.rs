@@ -13,7 +13,7 @@ use dsl::value::{Moment, Value};
 
 use super::context::Context;
 use super::identity::{self, Rule};
-use super::observe::{How, key, observe};
+use super::observe::{How, observe};
 use super::rows::{Key, Kind, LinkRow, LinkState, SeenValue, value_key};
 use super::{Knobs, Outcome, Programs, sync};
 use crate::ids::LinkId;
@@ -65,7 +65,7 @@ pub fn seed(
                 row.told.insert(field.clone(), value.clone());
             }
         }
-        cx.learn(key(entity, &observed.id), Arc::new(row));
+        cx.learn(entity, &observed.id, Arc::new(row));
     }
     let mut links = Vec::new();
     for Pair { sync, left, right } in pairs {

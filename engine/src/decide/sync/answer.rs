@@ -16,7 +16,7 @@ use super::write::{OWN_KEY, own_key};
 use super::{PATIENCE, UNSTABLE, archive, open_incident, park};
 use crate::decide::context::{Context, Task};
 use crate::decide::identity::{self, Rule};
-use crate::decide::observe::{How, covered, key, observe};
+use crate::decide::observe::{How, covered, observe};
 use crate::decide::reads::{self, Need};
 use crate::decide::rows::{LinkRow, LinkState, ReadRow, SeenValue, TimerRow, Waiter, Written, slot};
 use crate::decide::{Event, Lane, LaneKind, Wrote};
@@ -228,7 +228,7 @@ fn wrote(cx: &mut Context<'_>, entity: &EntityName, record: &str, writes: &[Writ
         }
         row.doubtful.remove(&write.field);
     }
-    cx.learn(key(entity, record), known);
+    cx.learn(entity, record, known);
     Ok(())
 }
 
@@ -382,7 +382,7 @@ pub(super) fn in_doubt(
                 for write in writes.iter().filter(|write| !write.link) {
                     row.doubtful.insert(write.field.clone(), (write.value.clone(), write.known.clone()));
                 }
-                cx.learn(key(&entity, &record), known);
+                cx.learn(&entity, &record, known);
             }
             need("id", record, cx.now)
         }
