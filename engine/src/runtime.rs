@@ -7,6 +7,7 @@
 pub mod connect;
 mod doors;
 mod kafka;
+mod recall;
 pub mod reload;
 mod serve;
 pub mod tasks;
@@ -165,6 +166,8 @@ impl Engine {
         let (handle, wakes) = shell::handle();
         let ledger = open(&config, ledger, &handle).await?;
         let reader = ledger.reader();
+        // What stands in the journal so far was told by earlier lives.
+        let told = reader.health().durable;
         let loaded = stored::start(&config.rules, &ledger)?;
         for hash in &loaded.lost {
             tracing::error!(hash, "rules that runs in progress need cannot be had; those runs will stop");
@@ -206,6 +209,7 @@ impl Engine {
         looping.commit_to(kafka.commits());
         let intake = CancellationToken::new();
         let topics = kafka.prepare(&program, &intake)?;
+        recall::recall(&tasks, &reader, told, &history);
         let ended = Tasks::thread("loop", move || looping.run()).map_err(|error| Error::System(error.to_string()))?;
 
         let webhooks = address(&webhook_listener)?;

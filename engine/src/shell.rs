@@ -25,7 +25,7 @@ use connectors::webhook::door::Verdict;
 pub use self::calls::Caller;
 pub use self::core::{Connectors, Core, Counts, Departure, Error, Release};
 pub use self::handle::{Gone, Handle, NotDone, handle};
-pub use self::history::History;
+pub use self::history::{History, LINES as HISTORY_LINES};
 pub use self::reads::Reads;
 pub use self::wake::{Activation, Look, Peek, SourceNews, Wake};
 use crate::clock::Clock;

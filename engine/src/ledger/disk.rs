@@ -240,6 +240,14 @@ impl Reader {
         Ok(Records::new(history::rounds(&self.0.folder, from, Some(durable))?))
     }
 
+    /// The last `count` durable records of the rounds up to `until`, oldest first. It reads files and may take its time.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    pub fn last_records(&self, until: Seq, count: usize) -> Result<Vec<Vec<u8>>, Error> {
+        Ok(history::last(&self.0.folder, until.min(self.0.durable()), count)?.into())
+    }
+
     /// How the ledger is.
     #[must_use]
     pub fn health(&self) -> Health {

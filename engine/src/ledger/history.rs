@@ -50,6 +50,33 @@ pub(super) fn rounds(state: &Path, from: Seq, until: Option<Seq>) -> Result<Roun
     Ok(Rounds { segments, open: None, ready: VecDeque::new(), next: from.max(oldest), until })
 }
 
+/// The last `count` records of the rounds up to `until`, oldest first. Segments are read from the newest one back, and
+/// no more of them than it takes.
+pub(super) fn last(state: &Path, until: Seq, count: usize) -> Result<VecDeque<Vec<u8>>, Error> {
+    let mut found = VecDeque::new();
+    let mut until = until;
+    for segment in segments(&super::disk::journal_folder(state))?.into_iter().rev() {
+        if segment.first > until {
+            continue;
+        }
+        let room = count - found.len();
+        if room == 0 {
+            break;
+        }
+        let mut part = VecDeque::new();
+        for record in Records::new(rounds(state, segment.first, Some(until))?) {
+            part.push_back(record?.1);
+            if part.len() > room {
+                part.pop_front();
+            }
+        }
+        part.append(&mut found);
+        found = part;
+        until = Seq(segment.first.0.saturating_sub(1));
+    }
+    Ok(found)
+}
+
 impl Records {
     pub(super) fn new(rounds: Rounds) -> Self {
         Self { rounds, ready: VecDeque::new() }

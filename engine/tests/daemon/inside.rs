@@ -60,6 +60,41 @@ async fn a_restart_keeps_links_and_asks_nobody_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn why_goes_on_telling_what_was_told_before_a_restart() {
+    let stage = Stage::new();
+    let running = stage.start().await.expect("the engine starts");
+    let contact = [("email", "ada@example.com"), ("firstname", "Ada")];
+    let id = stage.crm.lock().expect("a sound twin").create("Contact", &contact, wall()).expect("it is taken");
+    stage.deliver(running.webhooks).await;
+    stage.user("ada@example.com").await;
+    let about = format!("/api/v1/why?about={id}");
+    // The answer of the app is told a moment after the user is there.
+    let told = async {
+        loop {
+            let told = json(running.admin, &about).await["history"].clone();
+            if told.as_array().expect("a list").iter().any(|line| line["action"] == "create") {
+                return told;
+            }
+        }
+    };
+    let before = tokio::time::timeout(Duration::from_secs(20), told).await.expect("the making is told");
+    running.stop().await.expect("it stops");
+
+    let running = stage.start().await.expect("it starts again");
+    let before = before.as_array().expect("a list");
+    let told_again = async {
+        loop {
+            let again = json(running.admin, &about).await["history"].clone();
+            if again.as_array().expect("a list").starts_with(before) {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), told_again).await.expect("what was told is told again");
+    running.stop().await.expect("it stops");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_delivery_without_its_signature_is_refused() {
     let stage = Stage::new();
     let running = stage.start().await.expect("the engine starts");

@@ -156,6 +156,28 @@ fn history_outlives_checkpoints_and_is_read_from_any_round() {
 }
 
 #[test]
+fn the_last_records_are_those_before_a_round_over_as_many_segments_as_it_takes() {
+    let state = tempfile::tempdir().expect("a folder");
+    let mut disk = open(state.path(), small());
+    write(&mut disk, 300);
+    let mut model = Memory::new();
+    advance(&mut model, 300);
+    let segments = std::fs::read_dir(state.path().join("journal")).expect("a folder").count();
+    assert!(segments > 3, "{segments} segments");
+    for until in [0, 1, 2, 150, 299, 300, 900] {
+        let before: Vec<_> = model.records(Seq(0)).filter(|(seq, _)| seq.0 <= until).map(|(_, r)| r.to_vec()).collect();
+        for count in [0, 1, 7, 200, 10_000] {
+            let expected = &before[before.len().saturating_sub(count)..];
+            assert_eq!(
+                disk.reader().last_records(Seq(until), count).expect("readable"),
+                expected,
+                "{count} to {until}"
+            );
+        }
+    }
+}
+
+#[test]
 fn retention_removes_whole_segments_below_the_checkpoint_before() {
     let state = tempfile::tempdir().expect("a folder");
     let settings = || engine::ledger::Settings { retention: Some(std::time::Duration::ZERO), ..unhurried() };

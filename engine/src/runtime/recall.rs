@@ -1,0 +1,37 @@
+//! What earlier lives of the engine told, from the journal into the history that people ask.
+//!
+//! In: a reader of the ledger, and the last round of earlier lives. Out: their last lines, before those of this life.
+//! Always true: nobody waits for it; where it cannot be read, the log says so and history begins with this start.
+
+use super::tasks::Tasks;
+use crate::decide::Event;
+use crate::ledger::{Reader, Seq};
+use crate::shell::{HISTORY_LINES, History};
+
+/// Puts the last lines of the rounds up to `told` before those of this life, beside everything else.
+pub(super) fn recall(tasks: &Tasks, reader: &Reader, told: Seq, history: &History) {
+    let (reader, history) = (reader.clone(), history.clone());
+    let read = move || {
+        let records = match reader.last_records(told, HISTORY_LINES) {
+            Ok(records) => records,
+            Err(error) => {
+                tracing::warn!(%error, "the history of earlier lives cannot be read; `engine why` begins with this start");
+                return;
+            }
+        };
+        let count = records.len();
+        let lines: Vec<Event> = records.iter().filter_map(|record| serde_json::from_slice(record).ok()).collect();
+        if lines.len() < count {
+            tracing::warn!(
+                lines = count - lines.len(),
+                "lines of history are of another engine and stay in the journal"
+            );
+        }
+        history.before(lines);
+    };
+    tasks.spawn("history", |_stop| async {
+        if let Err(error) = tokio::task::spawn_blocking(read).await {
+            tracing::error!(%error, "the history of earlier lives was not read");
+        }
+    });
+}
