@@ -58,7 +58,8 @@ impl Found {
 /// What was found of items when they were checked last. Cloning one copies none of it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Kept {
-    /// Somebody will check again, and nothing of what items declare is told of only once.
+    /// Every system has a lock or an entity. One that has neither is told of once, of the first item that names it, so
+    /// that no other item's check would be the same without that one.
     keeps: bool,
     around: Option<Arc<Around>>,
     /// By the address of the item, which is held so that no other item gets it.
