@@ -509,7 +509,7 @@ fn due(cx: &mut Context<'_>) -> Result<(), Error> {
         let timer: TimerRow = context::decode(&key, &bytes)?;
         cx.delete(key.clone());
         match &timer {
-            TimerRow::Run(run, _) | TimerRow::GiveUp(run) | TimerRow::Timeout(run, _) => {
+            TimerRow::Run(run, _) | TimerRow::GiveUp(run) | TimerRow::Timeout(run, _) | TimerRow::Unpaired(run, _) => {
                 if !guard::enter(cx, &Instance::Run(*run))? {
                     continue;
                 }
@@ -531,6 +531,7 @@ fn due(cx: &mut Context<'_>) -> Result<(), Error> {
             TimerRow::Run(run, token) => runs::due(cx, run, token)?,
             TimerRow::GiveUp(run) => runs::give_up(cx, run)?,
             TimerRow::Timeout(run, effect) => runs::timed_out(cx, run, effect)?,
+            TimerRow::Unpaired(run, wait) => runs::unpaired(cx, run, &wait)?,
             TimerRow::Schedule(sync) => schedule::due(cx, &sync)?,
             TimerRow::Pace(system) => inbox::due(cx, &system)?,
             TimerRow::Link(link) => retry_link(cx, link)?,

@@ -137,3 +137,28 @@ fn an_answer_that_does_not_fit_leaves_no_run_waiting() {
         assert_eq!(crm(&world).records("Deal").count(), 1);
     }
 }
+
+#[test]
+fn a_run_that_waits_long_for_a_partner_is_shown_until_the_partner_is_there() {
+    let mut world = world();
+    let now = world.now();
+    // A customer of whom no address is known has no user in the app.
+    let contact = crm(&world).create("Contact", &[("firstname", "Ada")], now).expect("taken");
+    let deal = [("dealname", "Ada - pro"), ("dealstage", "decisionmakerboughtin"), ("amount", "45")];
+    let deal = crm(&world).create("Deal", &deal, now).expect("taken");
+    crm(&world).link("Deal", deal, "Contact", contact, now);
+    pass(&mut world, Span::seconds(30));
+    move_deal(&mut world, "closedwon");
+    let shown = |world: &World| trouble(world).into_iter().filter(|one| one.starts_with("run ")).collect::<Vec<_>>();
+    pass(&mut world, Span::minutes(13));
+    assert_eq!(shown(&world), Vec::<String>::new());
+    pass(&mut world, Span::minutes(3));
+    let runs = shown(&world);
+    assert!(matches!(runs.as_slice(), [one] if one.contains("has no partner yet")), "{runs:?}");
+    assert_eq!(app(&world).count("Subscription"), 0);
+    let now = world.now();
+    crm(&world).edit("Contact", contact, &[("email", "ada@example.com")], now).expect("taken");
+    pass(&mut world, Span::minutes(1));
+    assert_eq!(trouble(&world), Vec::<String>::new());
+    assert_eq!(app(&world).count("Subscription"), 1);
+}

@@ -67,9 +67,12 @@ pub(super) fn again(cx: &mut Context<'_>, timer: &TimerRow) -> Result<(), Error>
         TimerRow::Schedule(sync) => schedule::left_out(cx, sync),
         TimerRow::Pace(system) => inbox::later(cx, system),
         TimerRow::Sweep => sweep::later(cx),
-        TimerRow::Run(..) | TimerRow::GiveUp(_) | TimerRow::Timeout(..) | TimerRow::Link(_) | TimerRow::Overdue(_) => {
-            Ok(())
-        }
+        TimerRow::Run(..)
+        | TimerRow::GiveUp(_)
+        | TimerRow::Timeout(..)
+        | TimerRow::Unpaired(..)
+        | TimerRow::Link(_)
+        | TimerRow::Overdue(_) => Ok(()),
     }
 }
 

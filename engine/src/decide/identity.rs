@@ -21,8 +21,8 @@ use super::{Event, incident, sync};
 use crate::ids::LinkId;
 use crate::ledger::Error;
 
-/// How long a link may wait for a partner or key before people are shown it.
-const OVERDUE: Span = Span::minutes(15);
+/// How long a link or run may wait for a partner or key before people are shown it.
+pub(super) const OVERDUE: Span = Span::minutes(15);
 
 pub(super) fn link_key(id: LinkId) -> Vec<u8> {
     Key::new(Kind::Link).number(id.0).bytes()

@@ -411,6 +411,8 @@ pub(crate) enum TimerRow {
     Sweep,
     /// The `timeout` of a step is over for the effect with this number.
     Timeout(RunId, u64),
+    /// A run still waits for a partner, if the row with this key is there: list it for people.
+    Unpaired(RunId, Vec<u8>),
 }
 
 /// A point read that is queued or in flight.

@@ -14,10 +14,10 @@ use dsl::schema::EntityName;
 use dsl::value::{Moment, Span, Value};
 
 use super::context::{Context, Task, Transition, TransitionKind};
-use super::reads;
+use super::reads::{self, Need};
 use super::rows::{Frame, Key, Kind, RunOf, RunRow, RunState, TimerRow, Var, Waiter, value_key};
 use super::scope::{Stop, Variables};
-use super::{Event, Reached, action, incident};
+use super::{Event, Reached, action, identity, incident};
 use crate::ids::RunId;
 use crate::ledger::Error;
 
@@ -313,15 +313,28 @@ pub(super) fn advance(cx: &mut Context<'_>, id: RunId) -> Result<(), Error> {
     let Some(script) = Script::of(cx, &run) else {
         return stop(cx, id, &mut run, "the rules it began with are not here any more", None);
     };
+    let mut waited = run.state == RunState::Reading;
     run.state = RunState::Ready;
     // Each pass through the loop is one operation; code has no backward jumps but for undo.
     for _ in 0..100_000 {
-        match step(cx, id, &mut run, &script) {
+        let went = step(cx, id, &mut run, &script);
+        if waited && !matches!(&went, Err(Stop::Need(need)) if identity::needs_partner(need)) {
+            // Whatever people were shown of the wait is over.
+            waited = false;
+            incident::settle(cx, &format!("run {id}"))?;
+        }
+        match went {
             Ok(true) => {}
             Ok(false) => return Ok(()),
             Err(Stop::Need(need)) => {
                 run.state = RunState::Reading;
                 cx.put(key(id), &run);
+                if let Need::Partner { sync, side, id: record } = &need {
+                    let wait = reads::partner_wait(sync, *side, record, Waiter::Run(id));
+                    if cx.raw(&wait)?.is_none() {
+                        cx.arm(cx.now.plus(identity::OVERDUE), &TimerRow::Unpaired(id, wait))?;
+                    }
+                }
                 return reads::need(cx, &need, Waiter::Run(id), Priority::High);
             }
             Err(Stop::Fault(fault)) => return failed(cx, id, run, &script, &fault.to_string()),
@@ -329,6 +342,21 @@ pub(super) fn advance(cx: &mut Context<'_>, id: RunId) -> Result<(), Error> {
         }
     }
     stop(cx, id, &mut run, "it does not come to an end", None)
+}
+
+/// A run has waited long for the partner of a record: people are shown it.
+pub(super) fn unpaired(cx: &mut Context<'_>, id: RunId, wait: &[u8]) -> Result<(), Error> {
+    let Some(run) = cx.get::<RunRow>(&key(id))? else { return Ok(()) };
+    if run.state != RunState::Reading || cx.raw(wait)?.is_none() {
+        return Ok(());
+    }
+    let Some(script) = Script::of(cx, &run) else { return Ok(()) };
+    let cause = "a record it links to has no partner yet".to_owned();
+    let mut row = incident_row(cx, &format!("run {id}"), &run, &script, cause);
+    row.advice =
+        format!("it goes on by itself when the partner comes; `engine resolve cancel {id} --reason …` ends it");
+    row.parked = true;
+    incident::open(cx, row, &script.name())
 }
 
 /// One operation. False where the run has to wait or is over; it has been stored then.

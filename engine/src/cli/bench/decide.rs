@@ -83,14 +83,19 @@ impl Bench {
         Ok(bench)
     }
 
-    /// Every contact gets another phone in the app: how long until it is in HubSpot and nothing is left to do?
-    fn round(&mut self, round: u32) -> Result<Duration, String> {
-        let now = self.world.now();
-        for (number, user) in self.users.iter().enumerate() {
-            let values = json!({"phone": phone(number as u32, round + 1)});
-            let edited = self.world.app.lock().expect("a sound twin").edit("User", user, values, now);
-            edited.map_err(|refused| format!("{refused:?}"))?;
+    /// Every customer gets another phone in the app.
+    fn change_phones(&self, round: u32) -> Result<(), String> {
+        let (mut app, now) = (self.app(), self.world.now());
+        for (number, user) in (0..).zip(&self.users) {
+            let values = json!({"phone": phone(number, round + 1)});
+            app.edit("User", user, values, now).map_err(|refused| format!("{refused:?}"))?;
         }
+        Ok(())
+    }
+
+    /// With new phones in the app: how long until they are in HubSpot and nothing is left to do?
+    fn round(&mut self, round: u32) -> Result<Duration, String> {
+        self.change_phones(round)?;
         let start = Instant::now();
         self.world.come_to_rest(Span::seconds(1)).map_err(|error| error.to_string())?;
         let took = start.elapsed();
@@ -106,12 +111,7 @@ impl Bench {
 
     /// The same, by hand: messages are read, requests made, echoes read.
     fn exchanges(&mut self, round: u32) -> Result<Duration, String> {
-        let now = self.world.now();
-        for (number, user) in self.users.iter().enumerate() {
-            let values = json!({"phone": phone(number as u32, round + 1)});
-            let edited = self.world.app.lock().expect("a sound twin").edit("User", user, values, now);
-            edited.map_err(|refused| format!("{refused:?}"))?;
-        }
+        self.change_phones(round)?;
         let connector = |name: &str| self.world.connector(name).ok_or_else(|| format!("there is no system {name}"));
         let (app, crm) = (connector("app")?, connector("crm")?);
         let messages = self.app().outgoing();
@@ -129,7 +129,8 @@ impl Bench {
             let verb = Verb::Update { entity: "Contact".to_owned() };
             let request = Request { verb, inputs: batch.iter().map(input).collect() };
             let answers = crm.perform(&request).now_or_never().unwrap_or_default();
-            if !answers.iter().all(|answer| matches!(answer, Answer::Record(_))) {
+            let taken = answers.iter().filter(|answer| matches!(answer, Answer::Record(_))).count();
+            if taken < batch.len() {
                 return Err(format!("HubSpot says {:?}", answers.first()));
             }
         }

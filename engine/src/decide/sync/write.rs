@@ -3,7 +3,6 @@
 use connectors::port::{Input, LinkChange};
 use dsl::program::Side;
 use dsl::schema::{EntityName, Type};
-use dsl::value::Span;
 
 use super::held::{Got, side_value};
 use super::park;
@@ -52,7 +51,7 @@ pub(in crate::decide) fn input(
         Err(need) => {
             identity::store(cx, id, &link);
             if identity::needs_partner(&need) {
-                cx.arm(cx.now.plus(Span::minutes(15)), &TimerRow::Overdue(id))?;
+                cx.arm(cx.now.plus(identity::OVERDUE), &TimerRow::Overdue(id))?;
             }
             reads::need(cx, &need, Waiter::Link(id), rule.priority)?;
             Ok(None)
