@@ -90,6 +90,7 @@ count() { # WORD: the sum over all test programs
 # A skipped test returns early, which the harness takes for passed.
 grep -o 'skipped: .*' "$work/tests.log" | sort -u | tee "$work/skipped.log"
 skipped=$(wc -l <"$work/skipped.log")
+sed -n 's/^test \(.*\) \.\.\. ignored, /not run by itself: \1, /p' "$work/tests.log"
 [ "${#missing[@]}" = 0 ] || printf 'missing: %s\n' "${missing[@]}"
 [ "${#failed[@]}" = 0 ] || printf 'failed step: %s\n' "${failed[@]}"
 printf '%s passed, %s failed, %s skipped, %s s\n' \
