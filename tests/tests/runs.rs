@@ -138,17 +138,22 @@ fn an_answer_that_does_not_fit_leaves_no_run_waiting() {
     }
 }
 
-#[test]
-fn a_run_that_waits_long_for_a_partner_is_shown_until_the_partner_is_there() {
+/// A deal that was won for a contact of whom no address is known, so that there is no user in the app; and the contact.
+fn won_without_an_address() -> (World, u64) {
     let mut world = world();
     let now = world.now();
-    // A customer of whom no address is known has no user in the app.
     let contact = crm(&world).create("Contact", &[("firstname", "Ada")], now).expect("taken");
     let deal = [("dealname", "Ada - pro"), ("dealstage", "decisionmakerboughtin"), ("amount", "45")];
     let deal = crm(&world).create("Deal", &deal, now).expect("taken");
     crm(&world).link("Deal", deal, "Contact", contact, now);
     pass(&mut world, Span::seconds(30));
     move_deal(&mut world, "closedwon");
+    (world, contact)
+}
+
+#[test]
+fn a_run_that_waits_long_for_a_partner_is_shown_until_the_partner_is_there() {
+    let (mut world, contact) = won_without_an_address();
     let shown = |world: &World| trouble(world).into_iter().filter(|one| one.starts_with("run ")).collect::<Vec<_>>();
     pass(&mut world, Span::minutes(13));
     assert_eq!(shown(&world), Vec::<String>::new());
@@ -161,4 +166,20 @@ fn a_run_that_waits_long_for_a_partner_is_shown_until_the_partner_is_there() {
     pass(&mut world, Span::minutes(1));
     assert_eq!(trouble(&world), Vec::<String>::new());
     assert_eq!(app(&world).count("Subscription"), 1);
+}
+
+#[test]
+fn what_stops_a_run_when_its_wait_is_over_stays_shown() {
+    let (mut world, contact) = won_without_an_address();
+    pass(&mut world, Span::minutes(16));
+    let refused = |request: &Request| request.verb == Verb::Create { entity: "Subscription".to_owned() };
+    instead(&mut world, "app", refused, |_| Some(self::refused()));
+    let now = world.now();
+    crm(&world).edit("Contact", contact, &[("email", "ada@example.com")], now).expect("taken");
+    pass(&mut world, Span::minutes(1));
+    let shown = trouble(&world);
+    assert!(
+        matches!(shown.as_slice(), [one] if one.starts_with("run ") && one.contains("no such address")),
+        "{shown:?}"
+    );
 }

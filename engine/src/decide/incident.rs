@@ -62,6 +62,15 @@ pub(super) fn settle(cx: &mut Context<'_>, subject: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// Closes the incident about a wait that is over; one about what came of it stays.
+pub(super) fn settle_wait(cx: &mut Context<'_>, subject: &str) -> Result<(), Error> {
+    let key = key(subject);
+    if cx.get::<IncidentRow>(&key)?.is_some_and(|row| row.parked) {
+        cx.delete(key);
+    }
+    Ok(())
+}
+
 /// A person closes an incident that nothing else closes, and what was kept for it goes. `subject` is the incident's, or
 /// its last word (`m3`).
 pub(super) fn dismiss(cx: &mut Context<'_>, subject: &str, reason: &str) -> Result<Result<String, String>, Error> {

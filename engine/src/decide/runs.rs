@@ -319,9 +319,8 @@ pub(super) fn advance(cx: &mut Context<'_>, id: RunId) -> Result<(), Error> {
     for _ in 0..100_000 {
         let went = step(cx, id, &mut run, &script);
         if waited && !matches!(&went, Err(Stop::Need(need)) if identity::needs_partner(need)) {
-            // Whatever people were shown of the wait is over.
             waited = false;
-            incident::settle(cx, &format!("run {id}"))?;
+            incident::settle_wait(cx, &format!("run {id}"))?;
         }
         match went {
             Ok(true) => {}
