@@ -100,3 +100,22 @@ pub(super) fn words(file: &SourceFile, chunk: &Chunk) -> Vec<Problem> {
     }
     problems
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::parse::parse;
+    use crate::source::{FileId, SourceFile};
+
+    #[test]
+    fn what_is_not_read_is_told_of_at_a_whole_character() {
+        let deep = format!("é{}", "{".repeat(65));
+        let long = format!("é{}", "a".repeat(4_097));
+        let large = format!("é{}", " ".repeat(1 << 20));
+        for (text, code) in [(deep, "E0092"), (long, "E0091"), (large, "E0090")] {
+            let file = SourceFile::new(FileId(0), "a.rules", &text);
+            let problems = parse(&file).problems;
+            let told = problems.iter().find(|problem| problem.code == code).expect(code);
+            assert_eq!(file.slice(told.span()), "é", "{code}");
+        }
+    }
+}

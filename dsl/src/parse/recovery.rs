@@ -43,11 +43,11 @@ impl Reader<'_> {
     }
 }
 
-/// At least one byte, inside of the file.
+/// At least one character, inside of the file.
 pub(super) fn at(file: &SourceFile, start: usize, end: usize) -> Span {
-    let length = file.text.len();
-    let start = start.min(length);
-    Span { file: file.id, start: start as u32, end: end.max(start + 1).min(length) as u32 }
+    let start = start.min(file.text.len());
+    let end = file.text.ceil_char_boundary(end.max(start + 1));
+    Span { file: file.id, start: start as u32, end: end as u32 }
 }
 
 fn line_end(text: &str, start: usize) -> usize {
