@@ -145,6 +145,10 @@ fn mutated_rules_are_answered_at_once() {
         let compiled = check(files, &shipped.locks, None);
         let wrong = compiled.problems.iter().any(|problem| problem.severity() == Severity::Error);
         assert_eq!(compiled.program.is_none(), wrong);
+        for span in compiled.problems.iter().flat_map(|problem| problem.labels.iter().map(|label| label.span)) {
+            let text = &compiled.files[span.file.0 as usize].text;
+            assert!(text.get(span.start as usize..span.end as usize).is_some(), "{span:?} is no part of the text");
+        }
     });
 }
 
