@@ -615,7 +615,7 @@ pub(crate) struct IncidentRow {
     pub(crate) id: String,
     pub(crate) place: String,
     pub(crate) since: Moment,
-    /// `parked` (a record waits) or `stopped` (a run waits).
+    /// `parked` (a record waits, or a run for one) or `stopped` (a run waits for a person).
     pub(crate) parked: bool,
     pub(crate) advice: String,
 }

@@ -16,9 +16,8 @@ const TIMED: usize = 15;
 const WITHIN: Duration = Duration::from_secs(40);
 /// Changes that one call to HubSpot has to carry at least.
 const PER_CALL: u64 = 10;
-/// What 99 of 100 changes should not take longer than, and what is clearly beyond it on any machine, in milliseconds.
+/// The longest that 99 of 100 changes may take, in milliseconds.
 const P99_MS: u64 = 1_000;
-const CLEARLY_BEYOND_MS: u64 = 5_000;
 /// What the engine should not exceed, in MB, and what is clearly beyond it on any machine.
 const MEMORY_MB: u64 = 100;
 const CLEARLY_BEYOND_MB: u64 = 150;
@@ -121,7 +120,7 @@ fn quick(stage: &Stage, report: &mut Report, missing: usize) {
     begin(
         stage,
         report,
-        "single changes, in the storm too",
+        "a change arrives within a second",
         &format!("{all} changes were timed one by one, {storm} of them while the storm went out."),
     );
     let (to_crm, to_app) = (percentile(&report.to_crm, 99), percentile(&report.to_app, 99));
@@ -129,12 +128,7 @@ fn quick(stage: &Stage, report: &mut Report, missing: usize) {
     if missing > 0 {
         detail.push_str(&format!("; {missing} did not arrive"));
     }
-    if to_crm.max(to_app) >= P99_MS {
-        detail.push_str(&format!(
-            ". Less than {P99_MS} ms are the aim; machines differ, so only from {CLEARLY_BEYOND_MS} ms on it counts as failed"
-        ));
-    }
-    let quick = to_crm.max(to_app) < CLEARLY_BEYOND_MS;
+    let quick = to_crm < P99_MS && to_app < P99_MS;
     if !quick && cfg!(debug_assertions) {
         detail.push_str("; not judged, since this is a debug build");
     }
