@@ -2,6 +2,8 @@
 //!
 //! Always true: no empty text, no decimal with trailing zeros; both are settled where a cell is made.
 
+use std::borrow::Cow;
+
 use rust_decimal::Decimal;
 
 use crate::value::{Moment, Value};
@@ -79,6 +81,15 @@ impl<'a> Cell<'a> {
             Self::Date(days) => Value::Date(days),
             Self::Time(time) => Value::Time(time),
             Self::Other(value) => value,
+        }
+    }
+}
+
+impl<'a> From<Cow<'a, str>> for Cell<'a> {
+    fn from(text: Cow<'a, str>) -> Self {
+        match text {
+            Cow::Borrowed(text) => Self::text(text),
+            Cow::Owned(text) => Self::owned(text),
         }
     }
 }

@@ -99,8 +99,18 @@ pub(super) struct Line {
     pub(super) code: Code,
     pub(super) missing: Missing,
     pub(super) to: To,
-    /// The slot whose text the property takes as it stands.
-    pub(super) copied: Option<u16>,
+    pub(super) usual: Usual,
+}
+
+/// What a line does to a value that is there.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Usual {
+    /// The property takes the text of this slot as it stands.
+    Copy(u16),
+    /// The property takes the value of this source.
+    Load(u16),
+    /// Its operations.
+    Run,
 }
 
 /// What a line writes.
@@ -312,14 +322,14 @@ impl<'a> Compiler<'a> {
             Some(property) => To::Property(Target::new(self.program, entity, property)),
             None => To::Link,
         };
-        let copied = match (&self.made.ops[usize::from(start)..], &to) {
-            ([Op::Load(source)], To::Property(target)) if !target.has_words() => {
-                Some(&self.made.sources[usize::from(*source)]).filter(|source| source.is_text())
-            }
-            _ => None,
+        let usual = match (&self.made.ops[usize::from(start)..], &to) {
+            ([Op::Load(source)], To::Property(target)) => match &self.made.sources[usize::from(*source)] {
+                read if read.is_text() && !target.has_words() => Usual::Copy(read.slot),
+                _ => Usual::Load(*source),
+            },
+            _ => Usual::Run,
         };
-        let copied = copied.map(|source| source.slot);
-        Ok((property, Line { index, code: Code { start, end }, missing, to, copied }))
+        Ok((property, Line { index, code: Code { start, end }, missing, to, usual }))
     }
 
     fn here(&self) -> Result<u16, NotCovered> {

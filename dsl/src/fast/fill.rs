@@ -2,25 +2,27 @@
 //!
 //! Always true: the record is gone over once; what stands in a slot is what `serde_json` would make of it.
 
-use std::borrow::Cow;
-
 use super::Stop;
 use super::scan::{DEPTH, Quoted, Scan, Wrong};
-use super::slot::Slot;
-use super::trie::{Child, Trie};
+use super::slot::{self, Slot};
+use super::trie::{Child, Trie, head};
 
 /// The slots of a record.
 pub(super) fn fill<'a>(trie: &Trie, count: usize, record: &'a [u8]) -> Result<Vec<Slot<'a>>, Stop> {
-    let text = std::str::from_utf8(record).map_err(|error| Stop::NoRecord(error.to_string()))?;
-    let mut fill =
-        Fill { trie, scan: Scan { text, at: 0 }, slots: std::iter::repeat_with(Slot::default).take(count).collect() };
-    let whole = fill.object(0, 0).and_then(|()| match (fill.scan.next(), fill.scan.at == text.len()) {
-        (_, true) => Ok(()),
-        (_, false) => Err("something stands behind it"),
-    });
-    match whole {
+    let text = match simdutf8::basic::from_utf8(record) {
+        Ok(text) => text,
+        // It knows nothing of the place.
+        Err(_) => std::str::from_utf8(record).map_err(|error| Stop::NoRecord(error.to_string()))?,
+    };
+    let scan = Scan { text };
+    let mut fill = Fill { trie, scan, slots: vec![Slot::Absent; count] };
+    let end = |at| match scan.next(at) {
+        (_, at) if at == text.len() => Ok(()),
+        (_, at) => Err(Wrong { why: "something stands behind it", at }),
+    };
+    match fill.object(0, 0, 0).and_then(end) {
         Ok(()) => Ok(fill.slots),
-        Err(wrong) => Err(Stop::NoRecord(format!("{wrong} at byte {}", fill.scan.at))),
+        Err(Wrong { why, at }) => Err(Stop::NoRecord(format!("{why} at byte {at}"))),
     }
 }
 
@@ -31,101 +33,116 @@ struct Fill<'t, 'a> {
 }
 
 impl<'a> Fill<'_, 'a> {
-    /// An object whose members go into the slots of a node.
-    fn object(&mut self, node: u16, depth: u32) -> Result<(), Wrong> {
-        self.scan.expect(b'{', "an object is expected")?;
+    /// Goes over an object whose members go into the slots of a node.
+    fn object(&mut self, at: usize, node: u16, depth: u32) -> Result<usize, Wrong> {
+        let scan = self.scan;
+        let text = scan.text.as_bytes();
+        let node = self.trie.node(node);
+        let mut at = scan.expect(at, b'{', "an object is expected")?;
         if depth >= DEPTH {
-            return Err("it is nested too deeply");
+            return Err(Wrong { why: "it is nested too deeply", at });
         }
-        if self.scan.next() == b'}' {
-            self.scan.at += 1;
-            return Ok(());
+        if let (b'}', end) = scan.next(at) {
+            return Ok(end + 1);
         }
         loop {
-            let key = self.scan.quoted()?;
-            let child =
-                if key.escaped { self.trie.child(node, &unescaped(key)?) } else { self.trie.child(node, key.inside) };
-            self.scan.expect(b':', "a colon is expected")?;
-            match child {
-                None => self.scan.skip(depth + 1)?,
-                Some(Child::Field(slot)) => {
-                    let value = self.value(depth + 1)?;
-                    self.slots[usize::from(slot)] = value;
-                }
+            let key = scan.quoted(at)?;
+            let child = if key.escaped {
+                let key = unescaped(scan, key)?;
+                node.child(key.as_bytes(), head(key.as_bytes()))
+            } else {
+                let from = &text[key.start..];
+                node.child(&text[key.start..key.end], from.first_chunk().copied().unwrap_or_else(|| head(from)))
+            };
+            at = scan.expect(key.behind(), b':', "a colon is expected")?;
+            at = match child {
+                None => scan.skip(at, depth + 1)?,
+                Some(Child::Field(slot)) => self.value(slot, at, depth + 1)?,
                 Some(Child::Link { slot, behind, node }) => {
                     // A key that stands twice counts the second time, with nothing left of the first.
                     self.slots[usize::from(slot)..usize::from(behind)].fill(Slot::Absent);
-                    let value = if self.scan.next() == b'{' {
-                        self.object(node, depth + 1)?;
-                        Slot::Record
-                    } else {
-                        self.value(depth + 1)?
-                    };
-                    self.slots[usize::from(slot)] = value;
+                    match scan.next(at) {
+                        (b'{', at) => {
+                            self.slots[usize::from(slot)] = Slot::Record;
+                            self.object(at, node, depth + 1)?
+                        }
+                        (_, at) => self.value(slot, at, depth + 1)?,
+                    }
                 }
-            }
-            let byte = self.scan.next();
-            self.scan.at += 1;
-            match byte {
-                b',' => {}
-                b'}' => return Ok(()),
-                _ => return Err("a comma or the end of an object is expected"),
+            };
+            match scan.next(at) {
+                (b',', comma) => at = comma + 1,
+                (b'}', end) => return Ok(end + 1),
+                (_, at) => return Err(Wrong { why: "a comma or the end of an object is expected", at }),
             }
         }
     }
 
-    /// A field's value.
-    fn value(&mut self, depth: u32) -> Result<Slot<'a>, Wrong> {
-        let scan = &mut self.scan;
-        Ok(match scan.next() {
-            b'"' => {
-                let quoted = scan.quoted()?;
-                Slot::Text(if quoted.escaped { unescaped(quoted)?.into() } else { Cow::Borrowed(quoted.inside) })
+    /// Takes a field's value and goes over it. It is put into its slot at once: handed on, it would be put together
+    /// in memory first, and the processor waits for that.
+    #[inline(always)]
+    fn value(&mut self, slot: u16, at: usize, depth: u32) -> Result<usize, Wrong> {
+        let scan = self.scan;
+        match scan.next(at) {
+            (b'"', at) => {
+                let quoted = scan.quoted(at)?;
+                let inside = scan.inside(quoted)?;
+                self.slots[usize::from(slot)] = if quoted.escaped {
+                    unescaped(scan, quoted)?;
+                    Slot::Escaped(inside)
+                } else {
+                    Slot::Text(inside)
+                };
+                Ok(quoted.behind())
             }
-            b't' => {
-                scan.word("true")?;
-                Slot::Flag(true)
+            (begin, at) => {
+                let (value, behind) = other(scan, begin, at, depth)?;
+                self.slots[usize::from(slot)] = value;
+                Ok(behind)
             }
-            b'f' => {
-                scan.word("false")?;
-                Slot::Flag(false)
-            }
-            b'n' => {
-                scan.word("null")?;
-                Slot::Null
-            }
-            b'{' | b'[' => {
-                let start = scan.at;
-                scan.skip(depth)?;
-                let tree = serde_json::from_str(&scan.text[start..scan.at]);
-                Slot::Tree(Box::new(tree.map_err(|_| "a text or number in a structured value cannot be held")?))
-            }
-            _ => {
-                let (number, whole) = scan.number()?;
-                match number.parse::<i64>() {
-                    // A negative zero is no whole number.
-                    Ok(number) if whole && number != 0 => Slot::Signed(number),
-                    Ok(_) if whole && number == "0" => Slot::Signed(0),
-                    _ => rare(number)?,
-                }
-            }
-        })
+        }
     }
 }
 
-/// What escapes mean.
-#[cold]
-fn unescaped(quoted: Quoted<'_>) -> Result<String, Wrong> {
-    serde_json::from_str(&format!("\"{}\"", quoted.inside)).map_err(|_| "half a character is escaped")
+/// A value that is no text.
+fn other(scan: Scan<'_>, begin: u8, at: usize, depth: u32) -> Result<(Slot<'_>, usize), Wrong> {
+    Ok(match begin {
+        b't' => (Slot::Flag(true), scan.word(at, "true")?),
+        b'f' => (Slot::Flag(false), scan.word(at, "false")?),
+        b'n' => (Slot::Null, scan.word(at, "null")?),
+        b'{' | b'[' => {
+            let behind = scan.skip(at, depth)?;
+            let tree = &scan.text[at..behind];
+            serde_json::from_str::<serde_json::Value>(tree)
+                .map_err(|_| Wrong { why: "a text or number in a structured value cannot be held", at })?;
+            (Slot::Tree(tree), behind)
+        }
+        _ => {
+            let (whole, behind) = scan.number(at)?;
+            let number = &scan.text[at..behind];
+            let value = match number.parse::<i64>() {
+                // A negative zero is no whole number.
+                Ok(number) if whole && number != 0 => Slot::Signed(number),
+                Ok(_) if whole && number == "0" => Slot::Signed(0),
+                _ => rare(number).ok_or(Wrong { why: "a number is too large", at })?,
+            };
+            (value, behind)
+        }
+    })
 }
 
-/// A number with a fraction, with an exponent, or too large for 64 bits.
+/// What a text with escapes means.
 #[cold]
-fn rare(number: &str) -> Result<Slot<'static>, Wrong> {
-    let number: serde_json::Number = serde_json::from_str(number).map_err(|_| "a number is too large")?;
-    Ok(match (number.as_u64(), number.as_f64()) {
-        (Some(number), _) => Slot::Unsigned(number),
-        (None, Some(number)) => Slot::Float(number),
-        (None, None) => return Err("a number is too large"),
-    })
+fn unescaped(scan: Scan<'_>, quoted: Quoted) -> Result<String, Wrong> {
+    slot::unescaped(scan.inside(quoted)?).map_err(|_| Wrong { why: "half a character is escaped", at: quoted.start })
+}
+
+/// A number with a fraction, with an exponent, or too large for 64 bits; `None` if it is larger than any of them.
+#[cold]
+fn rare(number: &str) -> Option<Slot<'static>> {
+    let number: serde_json::Number = serde_json::from_str(number).ok()?;
+    match number.as_u64() {
+        Some(number) => Some(Slot::Unsigned(number)),
+        None => number.as_f64().map(Slot::Float),
+    }
 }

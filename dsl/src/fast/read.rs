@@ -3,8 +3,6 @@
 //! Always true: the usual form of a value is read here at once; every other one, and every fault, is what `decode`
 //! makes of the slot's JSON.
 
-use std::borrow::Cow;
-
 use rust_decimal::Decimal;
 
 use super::cell::Cell;
@@ -97,9 +95,9 @@ impl Source {
         match (&self.kind, slot) {
             (_, Slot::Absent | Slot::Null) => Ok(Cell::Empty),
             // Without an escape in the record, none is needed to write it again.
-            (Kind::Text | Kind::Id, Slot::Text(Cow::Borrowed(text))) => Ok(Cell::plain(text)),
-            (Kind::Text | Kind::Id, Slot::Text(Cow::Owned(text))) => Ok(Cell::text(text)),
-            (Kind::Words(words), Slot::Text(text)) => match words.iter().find(|(spelling, _)| *spelling == **text) {
+            (Kind::Text | Kind::Id, Slot::Text(text)) => Ok(Cell::plain(text)),
+            (Kind::Text | Kind::Id, Slot::Escaped(_)) => Ok(slot.text().map(Cell::from).unwrap_or_default()),
+            (Kind::Words(words), Slot::Text(text)) => match words.iter().find(|(spelling, _)| spelling == text) {
                 Some((_, word)) => Ok(Cell::text(word)),
                 None => self.slow(program, slot),
             },

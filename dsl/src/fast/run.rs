@@ -3,10 +3,8 @@
 //! Always true: properties are worked out in the order in which they are written; where one of them stops, the lines
 //! are gone through once more in the order of the rules, so that what stopped first is told.
 
-use std::borrow::Cow;
-
 use super::cell::Cell;
-use super::compile::{Code, Compiled, Line, Missing, Op, To};
+use super::compile::{Code, Compiled, Line, Missing, Op, To, Usual};
 use super::read::Source;
 use super::slot::Slot;
 use super::{LinkTo, Mapped, Stop, instant, write};
@@ -33,25 +31,35 @@ pub(super) fn run(
     let start = out.len();
     out.reserve(compiled.room);
     let mut links = Vec::new();
-    let mut before = b'{';
     for line in &compiled.lines {
-        // The usual line: a text without escapes, written as it stands.
-        if let (Some(slot), To::Property(target)) = (line.copied, &line.to)
-            && let Slot::Text(Cow::Borrowed(text)) = &slots[usize::from(slot)]
-            && !text.is_empty()
-        {
-            out.push(before);
-            before = b',';
-            out.extend_from_slice(&target.key);
-            write::plain(text, out);
-            continue;
+        // Most lines hand on a value that is there; everything else is a matter of operations.
+        if let To::Property(target) = &line.to {
+            match line.usual {
+                Usual::Copy(slot) => {
+                    if let Slot::Text(text) = slots[usize::from(slot)]
+                        && !text.is_empty()
+                    {
+                        out.extend_from_slice(&target.key);
+                        write::plain(text, out);
+                        continue;
+                    }
+                }
+                Usual::Load(source) => {
+                    if let Ok(value) = machine.load(&compiled.sources[usize::from(source)])
+                        && !value.is_empty()
+                    {
+                        out.extend_from_slice(&target.key);
+                        target.write(program, &value, out);
+                        continue;
+                    }
+                }
+                Usual::Run => {}
+            }
         }
         let verdict = machine.line(line);
         match (verdict, &line.to) {
             (Ok(Verdict::Leave), _) => {}
             (Ok(Verdict::Write), To::Property(target)) => {
-                out.push(before);
-                before = b',';
                 out.extend_from_slice(&target.key);
                 target.write(program, &machine.value, out);
             }
@@ -65,8 +73,10 @@ pub(super) fn run(
             }
         }
     }
-    if before == b'{' {
-        out.push(b'{');
+    // A comma stands before every property; before the first one it is the brace.
+    match out.get_mut(start) {
+        Some(first) => *first = b'{',
+        None => out.push(b'{'),
     }
     out.push(b'}');
     Ok(Mapped::Written(links))
@@ -242,9 +252,9 @@ impl<'s> Machine<'s> {
                 link if link.is_empty() => return Ok(Cell::Empty),
                 Slot::Record => {}
                 id if source.is_id() && step + 1 == source.links.len() => {
-                    return Ok(match id {
-                        Slot::Text(text) => Cell::text(text),
-                        other => Cell::owned(other.to_json().to_string()),
+                    return Ok(match id.text() {
+                        Some(text) => text.into(),
+                        None => Cell::owned(id.to_json().to_string()),
                     });
                 }
                 _ => return Err(Halt::Unseen(source.path.clone())),

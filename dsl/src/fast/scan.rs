@@ -9,176 +9,213 @@ use wide::u8x16;
 /// How deeply arrays and objects may be nested, as in `serde_json`.
 pub(super) const DEPTH: u32 = 127;
 
-/// Why it is no JSON.
-pub(super) type Wrong = &'static str;
-
-pub(super) struct Scan<'a> {
-    pub(super) text: &'a str,
+/// Why it is no JSON, and where.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wrong {
+    pub(super) why: &'static str,
     pub(super) at: usize,
 }
 
-/// A text between its quotes.
+/// The text that is gone over. All positions are bytes of it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Quoted<'a> {
-    /// As it stands.
-    pub(super) inside: &'a str,
+pub(super) struct Scan<'a> {
+    pub(super) text: &'a str,
+}
+
+/// Where a text stands, without its quotes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Quoted {
+    pub(super) start: usize,
+    pub(super) end: usize,
     /// It has escapes, so it means something else than it shows.
     pub(super) escaped: bool,
 }
 
+impl Quoted {
+    /// Behind its closing quote.
+    #[inline]
+    pub(super) fn behind(self) -> usize {
+        self.end + 1
+    }
+}
+
+/// Does the text stand between quotes as it is, without any escape?
+pub(super) fn is_plain(text: &str) -> bool {
+    Scan { text }.plain(0) == text.len()
+}
+
+/// Quotes among sixteen bytes, and backslashes and control characters among them; a bit for each, the first one lowest.
+#[inline(always)]
+fn stops(sixteen: [u8; 16]) -> (u32, u32) {
+    const QUOTE: u8x16 = u8x16::new([b'"'; 16]);
+    const BACKSLASH: u8x16 = u8x16::new([b'\\'; 16]);
+    const LAST_CONTROL: u8x16 = u8x16::new([b' ' - 1; 16]);
+    let sixteen = u8x16::new(sixteen);
+    // The smaller of a byte and the last control character is the byte itself only where that is one.
+    let control = sixteen.min(LAST_CONTROL).simd_eq(sixteen);
+    (sixteen.simd_eq(QUOTE).to_bitmask(), (sixteen.simd_eq(BACKSLASH) | control).to_bitmask())
+}
+
 impl<'a> Scan<'a> {
     /// The byte here; 0 at the end, which stands nowhere in JSON.
-    #[inline]
-    pub(super) fn here(&self) -> u8 {
-        self.text.as_bytes().get(self.at).copied().unwrap_or(0)
+    #[inline(always)]
+    fn here(self, at: usize) -> u8 {
+        self.text.as_bytes().get(at).copied().unwrap_or(0)
     }
 
-    /// The next byte that is no white space.
-    #[inline]
-    pub(super) fn next(&mut self) -> u8 {
-        let byte = self.here();
-        if byte > b' ' { byte } else { self.behind_white() }
+    /// The next byte that is no white space, and where it stands.
+    #[inline(always)]
+    pub(super) fn next(self, at: usize) -> (u8, usize) {
+        let byte = self.here(at);
+        if byte > b' ' { (byte, at) } else { self.behind_white(at) }
     }
 
     /// What [`next`](Self::next) does where white space stands, or nothing more.
-    fn behind_white(&mut self) -> u8 {
-        while matches!(self.here(), b' ' | b'\n' | b'\t' | b'\r') {
-            self.at += 1;
+    #[cold]
+    fn behind_white(self, mut at: usize) -> (u8, usize) {
+        while matches!(self.here(at), b' ' | b'\n' | b'\t' | b'\r') {
+            at += 1;
         }
-        self.here()
+        (self.here(at), at)
     }
 
     /// Goes over `byte`, with white space before it.
-    #[inline]
-    pub(super) fn expect(&mut self, byte: u8, wrong: Wrong) -> Result<(), Wrong> {
-        if self.next() != byte {
-            return Err(wrong);
-        }
-        self.at += 1;
-        Ok(())
-    }
-
-    /// Goes over a text, from its opening quote on.
-    #[inline]
-    pub(super) fn quoted(&mut self) -> Result<Quoted<'a>, Wrong> {
-        self.expect(b'"', "a text is expected")?;
-        let start = self.at;
-        let escaped = self.close()?;
-        // Quotes are bytes of their own in UTF-8, so both ends are the ends of characters.
-        let inside = self.text.get(start..self.at).ok_or("a text ends inside of a character")?;
-        self.at += 1;
-        Ok(Quoted { inside, escaped })
-    }
-
-    /// Goes from the inside of a text to its closing quote. Are there escapes on the way?
-    #[inline]
-    fn close(&mut self) -> Result<bool, Wrong> {
-        self.plain();
-        if self.here() == b'"' { Ok(false) } else { self.over_escapes().map(|()| true) }
-    }
-
-    /// What [`close`](Self::close) does where something else comes first.
-    #[cold]
-    fn over_escapes(&mut self) -> Result<(), Wrong> {
-        loop {
-            match self.here() {
-                b'"' => return Ok(()),
-                b'\\' => self.escape()?,
-                _ => return Err("a text is not closed, or holds a control character"),
-            }
-            self.plain();
+    #[inline(always)]
+    pub(super) fn expect(self, at: usize, byte: u8, why: &'static str) -> Result<usize, Wrong> {
+        match self.next(at) {
+            (found, at) if found == byte => Ok(at + 1),
+            (_, at) => Err(Wrong { why, at }),
         }
     }
 
-    /// Goes to the next quote, backslash or control character.
-    #[inline]
-    fn plain(&mut self) {
-        const QUOTE: u8x16 = u8x16::new([b'"'; 16]);
-        const BACKSLASH: u8x16 = u8x16::new([b'\\'; 16]);
-        const LAST_CONTROL: u8x16 = u8x16::new([b' ' - 1; 16]);
-        let bytes = self.text.as_bytes();
-        while let Some(sixteen) = bytes.get(self.at..).and_then(|rest| rest.first_chunk()) {
-            let sixteen = u8x16::new(*sixteen);
-            // The smaller of a byte and the last control character is the byte itself only where that is one.
-            let control = sixteen.min(LAST_CONTROL).simd_eq(sixteen);
-            let found = (sixteen.simd_eq(QUOTE) | sixteen.simd_eq(BACKSLASH) | control).to_bitmask();
+    /// The text whose opening quote stands here, perhaps behind white space.
+    #[inline(always)]
+    pub(super) fn quoted(self, at: usize) -> Result<Quoted, Wrong> {
+        let start = self.expect(at, b'"', "a text is expected")?;
+        self.close(start)
+    }
+
+    /// The text whose inside begins here.
+    #[inline(always)]
+    fn close(self, start: usize) -> Result<Quoted, Wrong> {
+        let mut at = start;
+        while let Some(sixteen) = self.text.as_bytes().get(at..).and_then(<[u8]>::first_chunk) {
+            let (quotes, others) = stops(*sixteen);
+            let found = quotes | others;
             if found != 0 {
-                self.at += found.trailing_zeros() as usize;
-                return;
+                let end = at + found.trailing_zeros() as usize;
+                if quotes & found & found.wrapping_neg() == 0 {
+                    return self.close_slowly(start, end);
+                }
+                return Ok(Quoted { start, end, escaped: false });
             }
-            self.at += 16;
+            at += 16;
         }
-        while let Some(byte) = bytes.get(self.at)
+        self.close_slowly(start, at)
+    }
+
+    /// What [`close`](Self::close) does where something else comes first, and in the last bytes of a record.
+    #[cold]
+    fn close_slowly(self, start: usize, mut at: usize) -> Result<Quoted, Wrong> {
+        let mut escaped = false;
+        loop {
+            at = self.plain(at);
+            match self.here(at) {
+                b'"' => return Ok(Quoted { start, end: at, escaped }),
+                b'\\' => {
+                    at = self.escape(at)?;
+                    escaped = true;
+                }
+                _ => return Err(Wrong { why: "a text is not closed, or holds a control character", at }),
+            }
+        }
+    }
+
+    /// The next quote, backslash or control character.
+    fn plain(self, mut at: usize) -> usize {
+        let bytes = self.text.as_bytes();
+        while let Some(sixteen) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+            let (quotes, others) = stops(*sixteen);
+            if quotes | others != 0 {
+                return at + (quotes | others).trailing_zeros() as usize;
+            }
+            at += 16;
+        }
+        while let Some(byte) = bytes.get(at)
             && *byte >= b' '
             && !matches!(byte, b'"' | b'\\')
         {
-            self.at += 1;
+            at += 1;
+        }
+        at
+    }
+
+    fn escape(self, at: usize) -> Result<usize, Wrong> {
+        let bytes = &self.text.as_bytes()[at + 1..];
+        match bytes.first() {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
+            Some(b'u') if bytes.get(1..5).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) => Ok(at + 6),
+            _ => Err(Wrong { why: "there is no such escape", at }),
         }
     }
 
-    fn escape(&mut self) -> Result<(), Wrong> {
-        let bytes = &self.text.as_bytes()[self.at + 1..];
-        match bytes.first() {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 2,
-            Some(b'u') if bytes.get(1..5).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) => {
-                self.at += 6
-            }
-            _ => return Err("there is no such escape"),
-        }
-        Ok(())
+    /// A text as it stands.
+    #[inline(always)]
+    pub(super) fn inside(self, quoted: Quoted) -> Result<&'a str, Wrong> {
+        // Quotes are bytes of their own in UTF-8, so both ends are the ends of characters.
+        let wrong = Wrong { why: "a text ends inside of a character", at: quoted.start };
+        self.text.get(quoted.start..quoted.end).ok_or(wrong)
     }
 
     /// Goes over any value; `depth` is how many arrays and objects it stands in.
-    pub(super) fn skip(&mut self, depth: u32) -> Result<(), Wrong> {
+    #[inline(always)]
+    pub(super) fn skip(self, at: usize, depth: u32) -> Result<usize, Wrong> {
+        match self.next(at) {
+            (b'"', at) => self.close(at + 1).map(Quoted::behind),
+            (_, at) => self.skip_other(at, depth),
+        }
+    }
+
+    /// What [`skip`](Self::skip) does where it is no text.
+    fn skip_other(self, mut at: usize, depth: u32) -> Result<usize, Wrong> {
         // A bit for each array and object that is open in here, the innermost lowest; set where it is an object.
         let (mut open, mut count) = (0_u128, 0);
         loop {
-            match self.next() {
-                b'"' => {
-                    self.at += 1;
-                    self.close()?;
-                    self.at += 1;
-                }
-                begin @ (b'{' | b'[') => {
+            let (begin, here) = self.next(at);
+            at = match begin {
+                b'"' => self.close(here + 1)?.behind(),
+                b'{' | b'[' => {
                     if depth + count >= DEPTH {
-                        return Err("it is nested too deeply");
+                        return Err(Wrong { why: "it is nested too deeply", at: here });
                     }
-                    self.at += 1;
                     let object = begin == b'{';
-                    if self.next() == if object { b'}' } else { b']' } {
-                        self.at += 1;
-                    } else {
-                        open = open << 1 | u128::from(object);
-                        count += 1;
-                        if object {
-                            self.key()?;
+                    match self.next(here + 1) {
+                        (b'}', end) if object => end + 1,
+                        (b']', end) if !object => end + 1,
+                        (_, inside) => {
+                            open = open << 1 | u128::from(object);
+                            count += 1;
+                            at = if object { self.key(inside)? } else { inside };
+                            continue;
                         }
-                        continue;
                     }
                 }
-                b't' => self.word("true")?,
-                b'f' => self.word("false")?,
-                b'n' => self.word("null")?,
-                _ => {
-                    self.number()?;
-                }
-            }
+                _ => self.scalar(here)?,
+            };
             // Behind a value: the next one, or the end of what it stands in.
             loop {
                 if count == 0 {
-                    return Ok(());
+                    return Ok(at);
                 }
                 let object = open & 1 == 1;
-                let byte = self.next();
-                self.at += 1;
-                if byte == b',' {
-                    if object {
-                        self.key()?;
+                match self.next(at) {
+                    (b',', comma) => {
+                        at = if object { self.key(comma + 1)? } else { comma + 1 };
+                        break;
                     }
-                    break;
-                }
-                if byte != if object { b'}' } else { b']' } {
-                    return Err("a comma or the end is expected");
+                    (b'}', end) if object => at = end + 1,
+                    (b']', end) if !object => at = end + 1,
+                    (_, at) => return Err(Wrong { why: "a comma or the end is expected", at }),
                 }
                 open >>= 1;
                 count -= 1;
@@ -186,58 +223,63 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Goes over a key and its colon.
+    /// Goes over a word or a number.
     #[inline]
-    fn key(&mut self) -> Result<(), Wrong> {
-        self.expect(b'"', "a text is expected")?;
-        self.close()?;
-        self.at += 1;
-        self.expect(b':', "a colon is expected")
+    fn scalar(self, at: usize) -> Result<usize, Wrong> {
+        match self.here(at) {
+            b't' => self.word(at, "true"),
+            b'f' => self.word(at, "false"),
+            b'n' => self.word(at, "null"),
+            _ => self.number(at).map(|(_, behind)| behind),
+        }
+    }
+
+    /// Goes over a key and its colon.
+    #[inline(always)]
+    fn key(self, at: usize) -> Result<usize, Wrong> {
+        let key = self.quoted(at)?;
+        self.expect(key.behind(), b':', "a colon is expected")
     }
 
     /// Goes over a word that stands here.
-    pub(super) fn word(&mut self, word: &str) -> Result<(), Wrong> {
-        if !self.text.as_bytes()[self.at..].starts_with(word.as_bytes()) {
-            return Err("a value is expected");
+    #[inline]
+    pub(super) fn word(self, at: usize, word: &str) -> Result<usize, Wrong> {
+        if !self.text.as_bytes()[at..].starts_with(word.as_bytes()) {
+            return Err(Wrong { why: "a value is expected", at });
         }
-        self.at += word.len();
-        Ok(())
+        Ok(at + word.len())
     }
 
-    /// Goes over a number; gives it as it stands, and whether it is whole.
-    pub(super) fn number(&mut self) -> Result<(&'a str, bool), Wrong> {
-        let start = self.at;
+    /// Goes over a number; gives too whether it is whole.
+    pub(super) fn number(self, start: usize) -> Result<(bool, usize), Wrong> {
         let mut whole = true;
-        if self.here() == b'-' {
-            self.at += 1;
+        let mut at = start;
+        if self.here(at) == b'-' {
+            at += 1;
         }
-        if self.here() == b'0' {
-            self.at += 1;
-        } else {
-            self.digits()?;
-        }
-        if self.here() == b'.' {
+        at = if self.here(at) == b'0' { at + 1 } else { self.digits(at)? };
+        if self.here(at) == b'.' {
             whole = false;
-            self.at += 1;
-            self.digits()?;
+            at = self.digits(at + 1)?;
         }
-        if matches!(self.here(), b'e' | b'E') {
+        if matches!(self.here(at), b'e' | b'E') {
             whole = false;
-            self.at += 1;
-            if matches!(self.here(), b'+' | b'-') {
-                self.at += 1;
+            at += 1;
+            if matches!(self.here(at), b'+' | b'-') {
+                at += 1;
             }
-            self.digits()?;
+            at = self.digits(at)?;
         }
-        Ok((&self.text[start..self.at], whole))
+        Ok((whole, at))
     }
 
-    fn digits(&mut self) -> Result<(), Wrong> {
-        let start = self.at;
-        while self.here().is_ascii_digit() {
-            self.at += 1;
+    #[inline]
+    fn digits(self, start: usize) -> Result<usize, Wrong> {
+        let mut at = start;
+        while self.here(at).is_ascii_digit() {
+            at += 1;
         }
-        if self.at == start { Err("a value is expected") } else { Ok(()) }
+        if at == start { Err(Wrong { why: "a value is expected", at }) } else { Ok(at) }
     }
 }
 
@@ -249,8 +291,8 @@ mod tests {
     use super::*;
 
     fn accepted(text: &str) -> bool {
-        let mut scan = Scan { text, at: 0 };
-        scan.skip(0).is_ok() && scan.next() == 0 && scan.at == text.len()
+        let scan = Scan { text };
+        scan.skip(0, 0).is_ok_and(|at| scan.next(at) == (0, text.len()))
     }
 
     proptest! {

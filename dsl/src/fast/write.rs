@@ -1,7 +1,7 @@
 //! A cell to the bytes that the target's system wants; the pair of [`encode`](crate::decode::encode).
 
 use super::cell::Cell;
-use super::instant;
+use super::{instant, scan};
 use crate::decode;
 use crate::program::Program;
 use crate::schema::EntityName;
@@ -9,7 +9,7 @@ use crate::schema::EntityName;
 /// A property that is written.
 #[derive(Debug)]
 pub(super) struct Target {
-    /// `"email":`, escaped.
+    /// `,"email":`, escaped.
     pub(super) key: Vec<u8>,
     entity: EntityName,
     field: String,
@@ -19,7 +19,7 @@ pub(super) struct Target {
 
 impl Target {
     pub(super) fn new(program: &Program, entity: &EntityName, field: &str) -> Self {
-        let mut key = Vec::new();
+        let mut key = vec![b','];
         text(field, &mut key);
         key.push(b':');
         let words = program.choice(entity, field).map_or_else(Vec::new, |choice| {
@@ -82,7 +82,7 @@ pub(super) fn plain(value: &str, out: &mut Vec<u8>) {
 
 /// Text in quotes, escaped where it must be.
 fn text(value: &str, out: &mut Vec<u8>) {
-    if value.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+    if scan::is_plain(value) {
         plain(value, out);
     } else {
         serde_json::to_writer(out, value).expect("text is JSON, and memory takes it");
