@@ -39,7 +39,7 @@ pub(super) fn run(
                     if let Slot::Text(text) = slots[usize::from(slot)]
                         && !text.is_empty()
                     {
-                        out.extend_from_slice(&target.key);
+                        write::append(&target.key, out);
                         write::plain(text, out);
                         continue;
                     }
@@ -48,7 +48,7 @@ pub(super) fn run(
                     if let Ok(value) = machine.load(&compiled.sources[usize::from(source)])
                         && !value.is_empty()
                     {
-                        out.extend_from_slice(&target.key);
+                        write::append(&target.key, out);
                         target.write(program, &value, out);
                         continue;
                     }
@@ -60,7 +60,7 @@ pub(super) fn run(
         match (verdict, &line.to) {
             (Ok(Verdict::Leave), _) => {}
             (Ok(Verdict::Write), To::Property(target)) => {
-                out.extend_from_slice(&target.key);
+                write::append(&target.key, out);
                 target.write(program, &machine.value, out);
             }
             (Ok(Verdict::Write), To::Link) => {

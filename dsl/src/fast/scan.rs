@@ -44,16 +44,16 @@ pub(super) fn is_plain(text: &str) -> bool {
     Scan { text }.plain(0) == text.len()
 }
 
-/// Quotes among sixteen bytes, and backslashes and control characters among them; a bit for each, the first one lowest.
+/// Where quotes, backslashes and control characters stand among sixteen bytes; a bit for each, the first one lowest.
 #[inline(always)]
-fn stops(sixteen: [u8; 16]) -> (u32, u32) {
+fn stops(sixteen: [u8; 16]) -> u32 {
     const QUOTE: u8x16 = u8x16::new([b'"'; 16]);
     const BACKSLASH: u8x16 = u8x16::new([b'\\'; 16]);
     const LAST_CONTROL: u8x16 = u8x16::new([b' ' - 1; 16]);
     let sixteen = u8x16::new(sixteen);
     // The smaller of a byte and the last control character is the byte itself only where that is one.
     let control = sixteen.min(LAST_CONTROL).simd_eq(sixteen);
-    (sixteen.simd_eq(QUOTE).to_bitmask(), (sixteen.simd_eq(BACKSLASH) | control).to_bitmask())
+    (sixteen.simd_eq(QUOTE) | sixteen.simd_eq(BACKSLASH) | control).to_bitmask()
 }
 
 impl<'a> Scan<'a> {
@@ -100,14 +100,13 @@ impl<'a> Scan<'a> {
     fn close(self, start: usize) -> Result<Quoted, Wrong> {
         let mut at = start;
         while let Some(sixteen) = self.text.as_bytes().get(at..).and_then(<[u8]>::first_chunk) {
-            let (quotes, others) = stops(*sixteen);
-            let found = quotes | others;
+            let found = stops(*sixteen);
             if found != 0 {
-                let end = at + found.trailing_zeros() as usize;
-                if quotes & found & found.wrapping_neg() == 0 {
-                    return self.close_slowly(start, end);
+                let first = found.trailing_zeros() as usize;
+                if sixteen.get(first) == Some(&b'"') {
+                    return Ok(Quoted { start, end: at + first, escaped: false });
                 }
-                return Ok(Quoted { start, end, escaped: false });
+                break;
             }
             at += 16;
         }
@@ -135,9 +134,9 @@ impl<'a> Scan<'a> {
     fn plain(self, mut at: usize) -> usize {
         let bytes = self.text.as_bytes();
         while let Some(sixteen) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
-            let (quotes, others) = stops(*sixteen);
-            if quotes | others != 0 {
-                return at + (quotes | others).trailing_zeros() as usize;
+            let found = stops(*sixteen);
+            if found != 0 {
+                return at + found.trailing_zeros() as usize;
             }
             at += 16;
         }

@@ -76,8 +76,25 @@ impl Target {
 /// Text in quotes that needs no escape.
 pub(super) fn plain(value: &str, out: &mut Vec<u8>) {
     out.push(b'"');
-    out.extend_from_slice(value.as_bytes());
+    append(value.as_bytes(), out);
     out.push(b'"');
+}
+
+/// Appends bytes. Up to 32 of them are copied by two moves of a fixed size, which may overlap; a call takes longer.
+#[inline(always)]
+pub(super) fn append(bytes: &[u8], out: &mut Vec<u8>) {
+    let end = out.len() + bytes.len();
+    if let (true, Some(first), Some(last)) = (bytes.len() <= 32, bytes.first_chunk::<16>(), bytes.last_chunk()) {
+        out.extend_from_slice(first);
+        out.truncate(end - 16);
+        out.extend_from_slice(last as &[u8; 16]);
+    } else if let (true, Some(first), Some(last)) = (bytes.len() <= 16, bytes.first_chunk::<8>(), bytes.last_chunk()) {
+        out.extend_from_slice(first);
+        out.truncate(end - 8);
+        out.extend_from_slice(last as &[u8; 8]);
+    } else {
+        out.extend_from_slice(bytes);
+    }
 }
 
 /// Text in quotes, escaped where it must be.
