@@ -121,7 +121,7 @@ impl<'i> Scope<'i> {
             ExprKind::Date(date) => date.to_string(),
             ExprKind::Moment(at) => format!("{at:?}"),
             ExprKind::Duration(length) => format!("{length:?}"),
-            ExprKind::Empty => "empty".to_owned(),
+            ExprKind::Empty => EMPTY.to_owned(),
             ExprKind::List(items) => {
                 format!("[{}]", items.iter().map(|item| self.term(item)).collect::<Vec<_>>().join(","))
             }
@@ -281,6 +281,9 @@ impl<'i> Scope<'i> {
     }
 }
 
+/// The common name of `empty`.
+const EMPTY: &str = "empty";
+
 fn quoted(text: &str) -> String {
     format!("'{text}'")
 }
@@ -301,6 +304,17 @@ pub(super) struct Reads {
 pub(super) struct Fact {
     term: String,
     says: Says,
+}
+
+/// What is known of a field of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Given<'g> {
+    /// It is this value, under its common name.
+    Constant(&'g str),
+    /// It is not empty.
+    Something,
+    /// Nothing.
+    Unknown,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -331,6 +345,22 @@ impl Fact {
     /// The field whose change fires the rule, or its value before, is one of these words.
     pub(super) fn one_of(term: String, words: &[&str]) -> Self {
         Self { term, says: Says::OneOf(words.iter().map(|word| quoted(word)).collect()) }
+    }
+
+    /// Does it hold of the record whose change fires the rule, whatever else that holds? `given` says what is known
+    /// of its fields.
+    pub(super) fn holds<'g>(&self, given: &impl Fn(&str) -> Given<'g>) -> bool {
+        if let Says::Any(lists) = &self.says {
+            return lists.iter().any(|list| list.iter().all(|fact| fact.holds(given)));
+        }
+        let Some(field) = self.term.strip_prefix('.') else { return false };
+        match (&self.says, given(field)) {
+            (Says::Empty(empty), Given::Constant(value)) => (value == EMPTY || value == quoted("")) == *empty,
+            (Says::Empty(false), Given::Something) => true,
+            (Says::OneOf(words), Given::Constant(value)) => words.contains(value),
+            (Says::NoneOf(words), Given::Constant(value)) => !words.contains(value),
+            _ => false,
+        }
     }
 
     fn excludes(&self, other: &Self) -> bool {

@@ -2,8 +2,8 @@
 //!
 //! Trusted as a stop: an `only where` of a `when` or a sync, an `if` around the action, and a wait of a workflow. A
 //! condition is not trusted where it looks at nothing, or where a circle of writes comes back to the record it began
-//! with and writes nothing that the condition looks at: what let it pass once lets it pass again. Whether a chain of
-//! creates passes a condition depends on the new record, so there it is trusted.
+//! with and writes nothing that the condition looks at: what let it pass once lets it pass again. In a chain of
+//! creates it is not trusted where it holds by what the new record is made with; otherwise it is.
 //! A `when` that looks at stages is only entered at the branches that the written word leads to. A sync hands a change
 //! to the other side, and knows its own echo: no chain goes from one line of a sync to another. A workflow that a
 //! message of a change starts is set off by every write but one of what is written out, which changes nothing again.

@@ -43,7 +43,7 @@ impl World<'_> {
             .filter(|word| !self.lost.contains(*word))
             .cloned()
             .collect();
-        let Some(first) = missing.first() else { return };
+        let Some(first) = missing.first().filter(|_| when.unread.is_empty()) else { return };
         let (name, one, several) = match choice {
             Some(choice) => (self.choices[choice].name.clone(), "stage", "stages"),
             None => (field.to_owned(), "value", "values"),

@@ -38,6 +38,8 @@ pub(in crate::check) struct Rule<'a> {
     pub(in crate::check) route: bool,
     /// What its `only where` look at. One that looks at nothing is none.
     pub(in crate::check) guards: Vec<Reads>,
+    /// What its `only where` say; they hold where all of this does. Nothing is said of those of a sync.
+    pub(in crate::check) conditions: Vec<Fact>,
     /// The sync whose line it is.
     pub(in crate::check) sync: Option<&'a ast::Sync>,
     pub(in crate::check) acts: Vec<Act<'a>>,
@@ -161,6 +163,7 @@ fn of_when<'i>(
     for condition in &when.only {
         scope.facts(condition, true, &mut facts);
     }
+    let conditions = facts.clone();
     let mut acts = Vec::new();
     let mut around = Around { workflows, rule, words: None, scope, within: Vec::new(), guards: Vec::new(), facts };
     if let Some(always) = &when.always {
@@ -181,7 +184,7 @@ fn of_when<'i>(
         block(world, &mut inner, &branch.block.actions, &mut acts);
     }
     let head = when.entity.span.to(when.trigger.span);
-    Rule { entity, trigger, head, variable, route: false, guards, sync: None, acts }
+    Rule { entity, trigger, head, variable, route: false, guards, conditions, sync: None, acts }
 }
 
 /// Workflows that messages about a record start: one rule for its creation, one for its change.
@@ -222,7 +225,17 @@ fn of_routes<'i>(
             started(world, &around, &name.value, known, &mut acts);
             let variable = workflow.argument.value.as_str();
             let head = message.span;
-            rules.push(Rule { entity, trigger, head, variable, route: true, guards: Vec::new(), sync: None, acts });
+            rules.push(Rule {
+                entity,
+                trigger,
+                head,
+                variable,
+                route: true,
+                guards: Vec::new(),
+                conditions: Vec::new(),
+                sync: None,
+                acts,
+            });
         }
     }
 }
@@ -361,6 +374,7 @@ fn of_sync<'i>(world: &World<'_>, sync: &'i ast::Sync, item: &Item, rules: &mut 
             variable: "this",
             route: false,
             guards: guards.clone(),
+            conditions: Vec::new(),
             sync: Some(sync),
             acts: vec![act],
         });

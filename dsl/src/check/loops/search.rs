@@ -7,6 +7,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 
 use super::rules::{Act, Effect, Rule, Trigger};
+use crate::check::conditions::Given;
 use crate::schema::EntityName;
 
 /// An action, by its place in the list of all, and the word that it writes, where that is known.
@@ -57,7 +58,7 @@ pub(super) fn chain<'r, 'i>(
     while let Some(state) = queue.pop_front() {
         let act = acts[state.0];
         let alone = state.0 == start;
-        if *act.effect.entity() == begin.entity && begin.guards.is_empty() {
+        if *act.effect.entity() == begin.entity && !stopped(act, begin) {
             // Alone, what it makes must fire the same rule again; a deletion is never followed by a create.
             let again = match &begin.trigger {
                 Trigger::Created => true,
@@ -73,7 +74,8 @@ pub(super) fn chain<'r, 'i>(
         for next in followers.get(act.effect.entity()).into_iter().flatten().copied() {
             let follower = acts[next];
             let rule = &rules[follower.rule];
-            if guarded(rules, follower, Trust::All)
+            if stopped(act, rule)
+                || !follower.guards.is_empty()
                 || !matches!(follower.effect, Effect::Create(..))
                 || from.contains_key(&(next, None))
             {
@@ -89,6 +91,19 @@ pub(super) fn chain<'r, 'i>(
         }
     }
     None
+}
+
+/// May a condition of the rule stop it for the record that the action makes? Not where the record is made so that all
+/// of them hold.
+fn stopped(made: &Act<'_>, rule: &Rule<'_>) -> bool {
+    let Effect::Create(_, key, fields) = &made.effect else { return !rule.guards.is_empty() };
+    let given = |name: &str| {
+        // Nothing is made with an empty key.
+        let something = if *key == Some(name) { Given::Something } else { Given::Unknown };
+        let written = fields.iter().find(|field| field.name == name).and_then(|field| field.constant.as_deref());
+        written.map_or(something, Given::Constant)
+    };
+    !rule.guards.is_empty() && (rule.conditions.is_empty() || !rule.conditions.iter().all(|fact| fact.holds(&given)))
 }
 
 /// E0403: the shortest way of writes and deletes back to the action that began.
