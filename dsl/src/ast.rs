@@ -401,6 +401,8 @@ pub struct When {
     pub branches: Vec<StageBranch>,
     /// Actions outside of any branch.
     pub actions: Vec<Action>,
+    /// Branches whose heads were not understood: any word may be handled there.
+    pub unread: Vec<Span>,
 }
 
 /// What a `when` waits for.

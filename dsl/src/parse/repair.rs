@@ -12,6 +12,7 @@ use super::patch::{Patch, Patched};
 use super::statements::Block;
 use crate::near;
 use crate::tokens::{Kind, Token, tokens};
+use crate::transforms;
 
 /// The words of the language.
 #[rustfmt::skip]
@@ -146,6 +147,7 @@ fn changes(text: &str, block: Option<Block>) -> Vec<Change> {
         all.push(Change { edits, help: help.join("; "), safe });
     }
     all.extend(foreign);
+    all.extend((block == Some(Block::Fields)).then(|| behind_the_arrow(text, &found)).flatten());
     all.extend(words(text, &found));
     all
 }
@@ -156,6 +158,10 @@ const SMALL: [&str; 16] =
 
 /// A small word that is missing at `position`.
 pub(super) fn missing(text: &str, position: usize, fits: impl Fn(&str, &[Range<usize>]) -> bool) -> Option<Change> {
+    // A name and a bracket are a function of another language.
+    if text[position..].starts_with('(') && text[..position].ends_with(|before: char| before.is_alphanumeric()) {
+        return None;
+    }
     let blank = if text[..position].ends_with([' ', '\t']) { "" } else { " " };
     SMALL.into_iter().find_map(|word| {
         let new = format!("{blank}{word} ");
@@ -171,7 +177,7 @@ pub(super) fn missing(text: &str, position: usize, fits: impl Fn(&str, &[Range<u
 
 /// Words that are nearly words of the language, the nearest first.
 fn words(text: &str, found: &[Token]) -> Vec<Change> {
-    let mut near_words: Vec<(usize, usize, Change)> = Vec::new();
+    let mut near_words: Vec<(bool, usize, usize, Change)> = Vec::new();
     for token in found.iter().filter(|token| token.kind == Kind::Name).take(MOST_NAMES) {
         let word = &text[token.start..token.end];
         for (distance, meant) in near::all_near(word, WORDS) {
@@ -186,11 +192,13 @@ fn words(text: &str, found: &[Token]) -> Vec<Change> {
                 continue;
             }
             let edits = vec![(token.start..token.end, meant.to_owned())];
-            let change = Change { edits, help: format!("did you mean `{meant}`?"), safe: true };
-            near_words.push((distance, token.start, change));
+            // `change` may stand for `changes`, but who writes `is` does not mean `as`.
+            let known = word.len() <= 3 && WORDS.contains(&word);
+            let change = Change { edits, help: format!("did you mean `{meant}`?"), safe: !known };
+            near_words.push((known, distance, token.start, change));
         }
     }
-    near_words.sort_by_key(|(distance, start, _)| (*distance, *start));
+    near_words.sort_by_key(|(known, distance, start, _)| (*known, *distance, *start));
     near_words.into_iter().map(|(.., change)| change).collect()
 }
 
@@ -198,6 +206,10 @@ fn words(text: &str, found: &[Token]) -> Vec<Change> {
 fn foreign(text: &str, found: &[Token], block: Option<Block>) -> Vec<Change> {
     let mut changes = Vec::new();
     let piece = |token: &Token| &text[token.start..token.end];
+    // The token some places further on; nothing where there is none.
+    let beside = |index: usize, by: isize| {
+        index.checked_add_signed(by).and_then(|at| found.get(at)).map_or("", |token| &text[token.start..token.end])
+    };
     let mut push = |range: Range<usize>, new: &str, help: String, safe: bool| {
         changes.push(Change { edits: vec![(range, new.to_owned())], help, safe });
     };
@@ -218,6 +230,22 @@ fn foreign(text: &str, found: &[Token], block: Option<Block>) -> Vec<Change> {
             ("<>", "!="),
             ("&&", "and"),
             ("||", "or"),
+            // What word processors make of ours.
+            ("<–>", "<->"),
+            ("<—>", "<->"),
+            ("↔", "<->"),
+            ("⇔", "<->"),
+            ("–>", "->"),
+            ("—>", "->"),
+            ("→", "->"),
+            ("⇒", "->"),
+            ("<–", "<-"),
+            ("<—", "<-"),
+            ("←", "<-"),
+            ("⇐", "<-"),
+            ("≠", "!="),
+            ("≤", "<="),
+            ("≥", ">="),
         ];
         if matches!(token.kind, Kind::Symbol | Kind::Other)
             && let Some((sign, ours)) = signs.iter().find(|(sign, _)| rest.starts_with(sign))
@@ -276,6 +304,40 @@ fn foreign(text: &str, found: &[Token], block: Option<Block>) -> Vec<Change> {
                 let help = "say which way the value goes: `->`, `<-` or `<->`".to_owned();
                 push(token.start..token.end, "->", help, false);
             }
+            (Kind::Symbol, ",") if is_transform(beside(index, -1)) && is_transform(beside(index, 1)) => {
+                push(token.start..token.end, " as", "write `as` before every transform".to_owned(), true);
+            }
+            (Kind::Name, name) if beside(index, -1) == "as" && is_transform(name) => {
+                if let Some(number) = found.get(index + 1).filter(|next| next.kind == Kind::Number) {
+                    let args = format!("({})", piece(number));
+                    push(token.end..number.end, &args, format!("write `{name}{args}`"), true);
+                }
+            }
+            (Kind::Name, name) if beside(index, 1) == "(" && found[index + 1].start == token.end => {
+                if let Some((inner, end)) = in_brackets(text, &found[index + 1..])
+                    && let Some(ours) = as_a_function(name)
+                {
+                    let new = format!("{inner} {ours}");
+                    push(token.start..end, &new, format!("write `{new}`"), true);
+                }
+            }
+            (Kind::Name, "is") => match (beside(index, 1), beside(index, 2)) {
+                ("empty" | "created" | "deleted" | "", _) | ("not", "empty" | "") => {}
+                ("not", word) if NOTHING.contains(&word) => {
+                    let word = &found[index + 2];
+                    let help = format!("write `is not empty` for `is not {}`", piece(word));
+                    push(word.start..word.end, "empty", help, true);
+                }
+                ("not", _) => {
+                    push(token.start..found[index + 1].end, "!=", "write `!=` for `is not`".to_owned(), true);
+                }
+                (word, _) if NOTHING.contains(&word) => {
+                    let word = &found[index + 1];
+                    let help = format!("write `is empty` for `is {}`", piece(word));
+                    push(word.start..word.end, "empty", help, true);
+                }
+                _ => push(token.start..token.end, "=", "write `=` for `is`".to_owned(), true),
+            },
             (Kind::Name, "true" | "True" | "TRUE") => {
                 push(token.start..token.end, "yes", "write `yes` for `true`".to_owned(), true);
             }
@@ -287,6 +349,65 @@ fn foreign(text: &str, found: &[Token], block: Option<Block>) -> Vec<Change> {
         index += 1;
     }
     changes
+}
+
+/// `a -> b as t`: one way, transforms are part of the value, as in `a as t -> b`.
+fn behind_the_arrow(text: &str, found: &[Token]) -> Option<Change> {
+    let piece = |token: &Token| &text[token.start..token.end];
+    let arrow = found.iter().find(|token| piece(token) == "->")?;
+    let first = found.iter().position(|token| token.start > arrow.start && piece(token) == "as")?;
+    let (start, mut at) = (found[first - 1].end, found[first].start);
+    let mut written = String::new();
+    let mut before = "";
+    for token in &found[first..] {
+        if matches!(token.kind, Kind::Line | Kind::Comment) || matches!(piece(token), "else" | "on") {
+            break;
+        }
+        match piece(token) {
+            "," if is_transform(before) => written.push_str(" as"),
+            number if token.kind == Kind::Number && is_transform(before) => written.push_str(&format!("({number})")),
+            _ => written.push_str(&text[at..token.end]),
+        }
+        (at, before) = (token.end, piece(token));
+    }
+    Some(Change {
+        edits: vec![(arrow.start..arrow.end, format!("{written} ->")), (start..at, String::new())],
+        help: format!("one way, a transform stands before the arrow: `… {written} -> …`"),
+        safe: true,
+    })
+}
+
+/// Words of other languages for a value that is not there.
+const NOTHING: [&str; 9] = ["null", "NULL", "nil", "None", "none", "undefined", "blank", "missing", "nothing"];
+
+fn is_transform(name: &str) -> bool {
+    transforms::named(name).is_some()
+}
+
+/// How we write what other languages write as a function of one value.
+fn as_a_function(name: &str) -> Option<String> {
+    match name.to_ascii_lowercase().as_str() {
+        "empty" | "isempty" | "is_empty" | "isblank" | "is_blank" | "isnull" | "is_null" => Some("is empty".to_owned()),
+        "lower" => Some("as lowercase".to_owned()),
+        "upper" => Some("as uppercase".to_owned()),
+        "trim" => Some("as trimmed".to_owned()),
+        name if is_transform(name) => Some(format!("as {name}")),
+        _ => None,
+    }
+}
+
+/// What stands in the brackets that open with the first token, and where they end.
+fn in_brackets<'t>(text: &'t str, found: &[Token]) -> Option<(&'t str, usize)> {
+    let mut depth = 0_usize;
+    for token in found {
+        match &text[token.start..token.end] {
+            "(" => depth += 1,
+            ")" if depth == 1 => return Some((text[found[0].end..token.start].trim(), token.end)),
+            ")" => depth -= 1,
+            _ => {}
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -336,6 +457,24 @@ mod tests {
         check(Block::Record, "active = true,", "active = yes");
         check(Block::Sync, "only where a == 1 && !(b == 2);", "only where a = 1 and not (b = 2)");
         check(Block::Sync, "priority high // urgent", "priority high # urgent");
+        check(Block::Sync, "only where a is 1 and b is not pro", "only where a = 1 and b != pro");
+        check(Block::Sync, "only where a is null or b is not blank", "only where a is empty or b is not empty");
+        check(Block::Sync, "only where not ISBLANK(a.b) and c = 1", "only where not a.b is empty and c = 1");
+        check(Block::Record, "name = lower(a.b)", "name = a.b as lowercase");
+        check(Block::Fields, "a ↔ b as trimmed, lowercase", "a <-> b as trimmed as lowercase");
+        check(Block::Fields, "a → b else keep", "a -> b else keep");
+        check(Block::Fields, "a <– b as round 2", "a <- b as round(2)");
+        check(Block::Fields, "a -> b as round(2) else keep  # c", "a as round(2) -> b else keep  # c");
+        check(Block::Fields, "a -> b as trimmed, round 2", "a as trimmed as round(2) -> b");
+    }
+
+    #[test]
+    fn a_small_word_is_replaced_by_another_one_only_by_hand() {
+        let fits = |text: &str, words: &[Range<usize>]| understood(Rule::one_sync, text, words);
+        let change = find("only there a = 1", Some(Block::Sync), fits).expect("a change");
+        assert!(change.safe, "{change:?}");
+        let change = find("on delete is app keep", Some(Block::Sync), fits).expect("a change");
+        assert!(!change.safe, "{change:?}");
     }
 
     #[test]

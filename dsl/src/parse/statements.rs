@@ -213,11 +213,27 @@ impl Block {
         self.own_forms().iter().chain(actions).copied()
     }
 
+    /// Other words that may stand in a form, each with the form that is given in full.
+    fn more_forms(self) -> &'static [&'static str] {
+        match self {
+            Self::Sync => &[
+                "priority medium",
+                "priority low",
+                "create missing in system",
+                "on delete in system keep",
+                "on delete in system archive",
+                "conflict system wins",
+                "conflict review",
+            ],
+            _ => &[],
+        }
+    }
+
     /// The forms of lines that begin with `word`.
     pub(super) fn forms_of(self, word: &str) -> Vec<&'static str> {
         let actions = if self.acts() { ACTIONS } else { &[] };
         let begins = |form: &&&str| form.split([' ', ':']).next() == Some(word);
-        self.own_forms().iter().chain(actions).filter(begins).copied().collect()
+        self.own_forms().iter().chain(self.more_forms()).chain(actions).filter(begins).copied().collect()
     }
 
     /// What may stand here, short: the first words of forms that begin with a keyword, other forms as they are.
@@ -225,7 +241,8 @@ impl Block {
         let mut shown: Vec<String> = Vec::new();
         for form in self.own_forms() {
             let word = form.split(' ').next().unwrap_or(form);
-            let keyword = super::repair::WORDS.contains(&word) && self.forms_of(word).len() > 1;
+            let alike = self.own_forms().iter().filter(|other| other.split(' ').next() == Some(word)).count();
+            let keyword = super::repair::WORDS.contains(&word) && alike > 1;
             let shown_form = format!("`{}`", if keyword { word } else { form });
             if !shown.contains(&shown_form) {
                 shown.push(shown_form);

@@ -19,8 +19,12 @@ impl Builder<'_> {
         let mut always = None;
         let mut branches = Vec::new();
         let mut actions = Vec::new();
+        let mut unread = Vec::new();
         for part in parts(pair) {
             match part.as_rule() {
+                Rule::bad_stmt if matches!(part.as_str().split([' ', '\t']).next(), Some("to" | "from")) => {
+                    unread.push(self.span(&part));
+                }
                 Rule::qual => entity = Some(self.qualified(&part)),
                 Rule::w_changes => {
                     let span = self.span(&part);
@@ -46,7 +50,7 @@ impl Builder<'_> {
                 _ => {}
             }
         }
-        Some(When { entity: entity?, trigger: trigger?, named, only, always, branches, actions })
+        Some(When { entity: entity?, trigger: trigger?, named, only, always, branches, actions, unread })
     }
 
     fn branch(&mut self, pair: Pair<'_>) -> Option<StageBranch> {
