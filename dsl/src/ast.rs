@@ -61,7 +61,7 @@ pub enum ItemKind {
     /// `table`
     Table(Table),
     /// `sync`
-    Sync(Sync),
+    Sync(Box<Sync>),
     /// `events`
     Events(Events),
     /// `when`
@@ -197,6 +197,8 @@ pub struct Sync {
     pub priority: Option<Spanned<Priority>>,
     /// `match by a = b then by c`
     pub keys: Vec<MatchKey>,
+    /// Lines that begin with `match` and were not understood.
+    pub unread: Vec<Span>,
     /// `create missing in both` or a system.
     pub create: Option<Name>,
     /// `on delete in app review`
@@ -562,6 +564,8 @@ pub enum ActionKind {
 pub struct Record {
     /// Its lines.
     pub lines: Vec<Assign>,
+    /// Lines that were not understood: any field may be given a value there.
+    pub unread: Vec<Span>,
     /// With its braces; empty where none were written.
     pub span: Span,
 }

@@ -84,6 +84,17 @@ pub fn named(name: &str) -> Option<&'static Builtin> {
     registry().iter().find(|builtin| builtin.name == name)
 }
 
+/// The transform that other languages call like this, where it has another name here.
+#[must_use]
+pub fn elsewhere(name: &str) -> Option<&'static str> {
+    match name.to_ascii_lowercase().as_str() {
+        "lower" => Some(text::LOWERCASE.name),
+        "upper" => Some(text::UPPERCASE.name),
+        "trim" => Some(text::TRIMMED.name),
+        _ => None,
+    }
+}
+
 /// The class of a transform, where there is one of this name.
 #[must_use]
 pub fn class(name: &str) -> Option<Class> {

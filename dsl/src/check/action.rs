@@ -370,7 +370,7 @@ impl World<'_> {
             on_empty: on_empty.cloned(),
             span: action.span,
         };
-        let record = ast::Record { lines: vec![line], span: action.span };
+        let record = ast::Record { lines: vec![line], unread: Vec::new(), span: action.span };
         let purpose = For { entity: &entity, new: false, key: None, by: around.by.clone(), head: action.head };
         let assign = self.assigns(names, &record, &purpose).pop()?;
         Some(ActionKind::Set { variable, links, entity, assign })

@@ -173,7 +173,11 @@ impl World<'_> {
         let mut problem =
             Problem::new("E0106", format!("there is no {what} `{}`", name.value), name.span, "not known here");
         problem = match near {
-            Some(near) => suggest(problem, Some(near), name.span),
+            Some(near) => {
+                // It is used, under a misspelt name.
+                self.found.mentioned.insert(near.clone());
+                suggest(problem, Some(near), name.span)
+            }
             None if known.is_empty() => problem,
             None => problem.help(format!("there are: {}", known.join(", "))),
         };

@@ -23,7 +23,7 @@ impl World<'_> {
             .filter(|need| !record.lines.iter().any(|line| line.path.names[0].value == **need))
             .cloned()
             .collect();
-        if let Some(first) = missing.first() {
+        if let Some(first) = missing.first().filter(|_| record.unread.is_empty()) {
             let problem = Problem::new(
                 "E0206",
                 format!(
@@ -157,7 +157,7 @@ impl World<'_> {
             })
             .map(|(param, _)| param.clone())
             .collect();
-        if let Some(first) = missing.first() {
+        if let Some(first) = missing.first().filter(|_| record.unread.is_empty()) {
             let thing = first.trim_end_matches("Id");
             let note = self
                 .lock_line(system, &format!("operations.{name}.params"))

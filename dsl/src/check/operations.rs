@@ -75,7 +75,7 @@ impl World<'_> {
         let mut params = vec![self.param(names, &full, &op, receiver, to, None, &place)];
         params.extend(self.about(names, about.as_ref(), &place));
         params.push(self.param(names, &full, &op, "text", text, None, &place));
-        let record = ast::Record { lines: Vec::new(), span: action.head };
+        let record = ast::Record { lines: Vec::new(), unread: Vec::new(), span: action.head };
         params.extend(self.params(names, &record, &system, &name, &op, action.head, &given));
         self.repeats(action, &op, &system, &name, accept);
         Some(ActionKind::Call { system, operation: name, variable: None, params, delivery: op.delivery })

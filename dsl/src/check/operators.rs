@@ -84,7 +84,10 @@ impl World<'_> {
                 .collect();
             let message = format!("there is no transform or lookup `{}`", name.value);
             let problem = Problem::new("E0109", message, name.span, "not known");
-            let problem = match nearest(&name.value, known.iter().map(String::as_str)).map(str::to_owned) {
+            let near = transforms::elsewhere(&name.value)
+                .or_else(|| nearest(&name.value, known.iter().map(String::as_str)))
+                .map(str::to_owned);
+            let problem = match near {
                 Some(near) => suggest(problem, Some(near), name.span),
                 None => problem.help(format!("there are: {}", known.join(", "))),
             };
@@ -125,7 +128,18 @@ impl World<'_> {
         let flag = |expr| Typed::of(expr, Kind::Value(Type::Flag), span);
         match op {
             BinaryOp::And | BinaryOp::Or => {
-                let (l, r) = (Box::new(self.condition(names, left)), Box::new(self.condition(names, right)));
+                let before = self.found.problems.len();
+                let l = self.condition(names, left);
+                let told = self.found.problems[before..].last_mut();
+                if let (BinaryOp::Or, Some(problem)) = (op, told)
+                    && problem.code == "E0201"
+                    && problem.span() == left.span
+                {
+                    // Nothing more is told: whoever means `else` wants no condition here.
+                    problem.help.push("for a value in the place of a missing one, write `else`, not `or`".to_owned());
+                    return Typed::any(span);
+                }
+                let (l, r) = (Box::new(l), Box::new(self.condition(names, right)));
                 flag(if op == BinaryOp::And { Expr::And(l, r) } else { Expr::Or(l, r) })
             }
             BinaryOp::Add => self.arithmetic(names, left, Arithmetic::Add, right, span),

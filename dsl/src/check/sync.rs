@@ -118,7 +118,7 @@ impl World<'_> {
         if self.found.problems.len() > before {
             self.unsure.insert(sync.name.value.clone());
         }
-        if let (Some(create), true) = (&sync.create, sync.keys.is_empty()) {
+        if let (Some(create), true) = (&sync.create, sync.keys.is_empty() && sync.unread.is_empty()) {
             self.keyless(&left, &right, create.span);
         }
         for mapping in &sync.mappings {

@@ -150,7 +150,7 @@ impl Project {
     }
 
     pub(super) fn syncs(&self) -> impl Iterator<Item = &ast::Sync> {
-        self.items().filter_map(|item| if let ItemKind::Sync(sync) = &item.kind { Some(sync) } else { None })
+        self.items().filter_map(|item| if let ItemKind::Sync(sync) = &item.kind { Some(&**sync) } else { None })
     }
 
     pub(super) fn workflows(&self) -> impl Iterator<Item = &ast::Workflow> {

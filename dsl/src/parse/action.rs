@@ -189,11 +189,15 @@ impl Builder<'_> {
 
     pub(super) fn record(&mut self, pair: Pair<'_>) -> Record {
         let span = self.span(&pair);
-        let mut lines = Vec::new();
-        for part in parts(pair).into_iter().filter(|part| part.as_rule() == Rule::assign) {
-            lines.extend(self.assign(part));
+        let (mut lines, mut unread) = (Vec::new(), Vec::new());
+        for part in parts(pair) {
+            match part.as_rule() {
+                Rule::assign => lines.extend(self.assign(part)),
+                Rule::bad_assign => unread.push(self.span(&part)),
+                _ => {}
+            }
         }
-        Record { lines, span }
+        Record { lines, unread, span }
     }
 
     fn assign(&mut self, pair: Pair<'_>) -> Option<Assign> {
@@ -217,5 +221,5 @@ impl Builder<'_> {
 }
 
 fn empty(span: Span) -> Record {
-    Record { lines: Vec::new(), span: Span { start: span.end, ..span } }
+    Record { lines: Vec::new(), unread: Vec::new(), span: Span { start: span.end, ..span } }
 }

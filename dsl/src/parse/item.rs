@@ -22,7 +22,7 @@ pub(super) fn item(b: &mut Builder<'_>, pair: Pair<'_>) -> Option<Item> {
         Rule::entity => ItemKind::Entity(b.entity(pair)?),
         Rule::system => ItemKind::System(b.system(pair)?),
         Rule::table => ItemKind::Table(b.table(pair)?),
-        Rule::sync => ItemKind::Sync(b.sync(pair)?),
+        Rule::sync => ItemKind::Sync(Box::new(b.sync(pair)?)),
         Rule::events => ItemKind::Events(b.events(pair)?),
         Rule::when => ItemKind::When(b.when(pair)?),
         Rule::workflow => ItemKind::Workflow(b.workflow(pair)?),

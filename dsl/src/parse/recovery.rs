@@ -422,8 +422,10 @@ pub(super) fn statement(reader: &Reader<'_>, block: Block, range: Range<usize>) 
         (Some(inside), false) => {
             let label =
                 if inside.start < position { "something is missing behind this" } else { "not understood from here" };
-            let told = problem(inside, label.to_owned());
-            done(told.help(if forms.is_empty() {
+            let told = problem(inside.clone(), label.to_owned());
+            done(told.help(if let (Block::Fields, Some(more)) = (block, behind_ends(&text[..inside.start])) {
+                format!("behind the two fields may stand: {more}")
+            } else if forms.is_empty() {
                 format!("here may stand: {}", block.short())
             } else {
                 format!("write {}", forms.iter().map(|form| format!("`{form}`")).collect::<Vec<_>>().join(" or "))
@@ -433,6 +435,24 @@ pub(super) fn statement(reader: &Reader<'_>, block: Block, range: Range<usize>) 
             let told = problem(0..whole, format!("not understood {}", block.phrase()));
             done(told.help(format!("here may stand: {}", block.short())))
         }
+    }
+}
+
+/// What may stand behind the two ends of a line of `fields`, where both stand in `text`.
+fn behind_ends(text: &str) -> Option<&'static str> {
+    if word(text) == "link" {
+        return None;
+    }
+    let arrow = ["<->", "->", "<-"].into_iter().find_map(|arrow| text.find(arrow).map(|at| (arrow, at + arrow.len())));
+    match arrow {
+        Some((_, end)) if text[end..].trim().is_empty() => None,
+        Some(("<->", _)) => {
+            Some("`as transform`, then `system wins`, `newest wins`, `review` or `else clear`, then `on create`")
+        }
+        Some(("->", _)) => {
+            Some("`else keep`, `else clear`, `else skip`, `else fail` or `else \"a value\"`, then `on create`")
+        }
+        _ => None,
     }
 }
 

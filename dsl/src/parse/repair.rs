@@ -388,11 +388,8 @@ fn is_transform(name: &str) -> bool {
 fn as_a_function(name: &str) -> Option<String> {
     match name.to_ascii_lowercase().as_str() {
         "empty" | "isempty" | "is_empty" | "isblank" | "is_blank" | "isnull" | "is_null" => Some("is empty".to_owned()),
-        "lower" => Some("as lowercase".to_owned()),
-        "upper" => Some("as uppercase".to_owned()),
-        "trim" => Some("as trimmed".to_owned()),
         name if is_transform(name) => Some(format!("as {name}")),
-        _ => None,
+        name => transforms::elsewhere(name).map(|ours| format!("as {ours}")),
     }
 }
 

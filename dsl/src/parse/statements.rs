@@ -219,6 +219,7 @@ impl Block {
             Self::Sync => &[
                 "priority medium",
                 "priority low",
+                "match by field then by field",
                 "create missing in system",
                 "on delete in system keep",
                 "on delete in system archive",

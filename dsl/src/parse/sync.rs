@@ -24,6 +24,7 @@ impl Builder<'_> {
                             run: None,
                             priority: None,
                             keys: Vec::new(),
+                            unread: Vec::new(),
                             create: None,
                             on_delete: Vec::new(),
                             conflict: None,
@@ -35,6 +36,11 @@ impl Builder<'_> {
                 Rule::sync_stmt => {
                     if let (Some(sync), Some(part)) = (&mut sync, parts(part).into_iter().next()) {
                         self.sync_statement(part, sync);
+                    }
+                }
+                Rule::bad_stmt if part.as_str().starts_with("match") => {
+                    if let Some(sync) = &mut sync {
+                        sync.unread.push(self.span(&part));
                     }
                 }
                 Rule::fields => {
