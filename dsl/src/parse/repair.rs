@@ -323,6 +323,9 @@ fn foreign(text: &str, found: &[Token], block: Option<Block>) -> Vec<Change> {
             }
             (Kind::Name, "is") => match (beside(index, 1), beside(index, 2)) {
                 ("empty" | "created" | "deleted" | "", _) | ("not", "empty" | "") => {}
+                ("in", _) => {
+                    push(token.start..found[index + 1].start, "", "leave out the `is` before `in`".to_owned(), true);
+                }
                 ("not", word) if NOTHING.contains(&word) => {
                     let word = &found[index + 2];
                     let help = format!("write `is not empty` for `is not {}`", piece(word));
@@ -455,6 +458,7 @@ mod tests {
         check(Block::Sync, "only where a == 1 && !(b == 2);", "only where a = 1 and not (b = 2)");
         check(Block::Sync, "priority high // urgent", "priority high # urgent");
         check(Block::Sync, "only where a is 1 and b is not pro", "only where a = 1 and b != pro");
+        check(Block::Sync, "only where a is in [b, c]", "only where a in [b, c]");
         check(Block::Sync, "only where a is null or b is not blank", "only where a is empty or b is not empty");
         check(Block::Sync, "only where not ISBLANK(a.b) and c = 1", "only where not a.b is empty and c = 1");
         check(Block::Record, "name = lower(a.b)", "name = a.b as lowercase");
