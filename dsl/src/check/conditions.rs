@@ -351,7 +351,8 @@ impl Fact {
     /// of its fields.
     pub(super) fn holds<'g>(&self, given: &impl Fn(&str) -> Given<'g>) -> bool {
         if let Says::Any(lists) = &self.says {
-            return lists.iter().any(|list| list.iter().all(|fact| fact.holds(given)));
+            // A side that says nothing of any record is `yes` or `no`.
+            return lists.iter().any(|list| !list.is_empty() && list.iter().all(|fact| fact.holds(given)));
         }
         let Some(field) = self.term.strip_prefix('.') else { return false };
         match (&self.says, given(field)) {

@@ -54,7 +54,8 @@ fn line_end(text: &str, start: usize) -> usize {
     text[start..].find(['\n', '\r']).map_or(text.len(), |n| start + n)
 }
 
-fn word(text: &str) -> &str {
+/// The word that a text begins with.
+pub(super) fn word(text: &str) -> &str {
     &text[..text.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(text.len())]
 }
 

@@ -317,7 +317,9 @@ fn foreign(text: &str, found: &[Token], block: Option<Block>) -> Vec<Change> {
                 if let Some((inner, end)) = in_brackets(text, &found[index + 1..])
                     && let Some(ours) = as_a_function(name)
                 {
-                    let new = format!("{inner} {ours}");
+                    // Behind more than one word, it would be about the last one only.
+                    let new =
+                        if tokens(inner).len() == 1 { format!("{inner} {ours}") } else { format!("({inner}) {ours}") };
                     push(token.start..end, &new, format!("write `{new}`"), true);
                 }
             }
@@ -373,8 +375,15 @@ fn behind_the_arrow(text: &str, found: &[Token]) -> Option<Change> {
         }
         (at, before) = (token.end, piece(token));
     }
+    // Behind more than one word, it would be about the last one only.
+    let single = found.iter().take_while(|token| token.start < arrow.start).count() == 1;
+    let mut edits = vec![(arrow.start..arrow.end, format!("{written} ->")), (start..at, String::new())];
+    if !single {
+        let source = found[0].start..text[..arrow.start].trim_end().len();
+        edits.insert(0, (source.clone(), format!("({})", &text[source])));
+    }
     Some(Change {
-        edits: vec![(arrow.start..arrow.end, format!("{written} ->")), (start..at, String::new())],
+        edits,
         help: format!("one way, a transform stands before the arrow: `… {written} -> …`"),
         safe: true,
     })
@@ -462,11 +471,13 @@ mod tests {
         check(Block::Sync, "only where a is null or b is not blank", "only where a is empty or b is not empty");
         check(Block::Sync, "only where not ISBLANK(a.b) and c = 1", "only where not a.b is empty and c = 1");
         check(Block::Record, "name = lower(a.b)", "name = a.b as lowercase");
+        check(Block::Record, "name = lower(a.b else a.c)", "name = (a.b else a.c) as lowercase");
         check(Block::Fields, "a ↔ b as trimmed, lowercase", "a <-> b as trimmed as lowercase");
         check(Block::Fields, "a → b else keep", "a -> b else keep");
         check(Block::Fields, "a <– b as round 2", "a <- b as round(2)");
         check(Block::Fields, "a -> b as round(2) else keep  # c", "a as round(2) -> b else keep  # c");
         check(Block::Fields, "a -> b as trimmed, round 2", "a as trimmed as round(2) -> b");
+        check(Block::Fields, "a else c -> b as lowercase", "(a else c) as lowercase -> b");
     }
 
     #[test]

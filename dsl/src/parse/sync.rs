@@ -1,6 +1,7 @@
 //! `sync`: which records are the same thing, and what moves between them.
 
 use super::cursor::{Builder, Pair, Rule, has, parts};
+use super::recovery::word;
 use crate::ast::{Arrow, Expr, ExprKind, Mapping, MatchKey, OnDelete, Path, Policy, Priority, Run, Sync};
 use crate::source::{Span, Spanned};
 use crate::value;
@@ -38,7 +39,7 @@ impl Builder<'_> {
                         self.sync_statement(part, sync);
                     }
                 }
-                Rule::bad_stmt if part.as_str().starts_with("match") => {
+                Rule::bad_stmt if word(part.as_str()) == "match" => {
                     if let Some(sync) = &mut sync {
                         sync.unread.push(self.span(&part));
                     }

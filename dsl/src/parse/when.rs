@@ -1,6 +1,7 @@
 //! `when`: what to do after a change.
 
 use super::cursor::{Builder, Pair, Rule, find, has, parts};
+use super::recovery::word;
 use crate::ast::{Block, StageBranch, Trigger, When};
 use crate::source::Spanned;
 
@@ -22,7 +23,7 @@ impl Builder<'_> {
         let mut unread = Vec::new();
         for part in parts(pair) {
             match part.as_rule() {
-                Rule::bad_stmt if matches!(part.as_str().split([' ', '\t']).next(), Some("to" | "from")) => {
+                Rule::bad_stmt if matches!(word(part.as_str()), "to" | "from") => {
                     unread.push(self.span(&part));
                 }
                 Rule::qual => entity = Some(self.qualified(&part)),
