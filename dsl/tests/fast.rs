@@ -335,7 +335,7 @@ fn printed() -> impl Strategy<Value = (&'static str, &'static str)> {
 
 /// A line that writes a field of the right record, or both.
 fn line((name, ty): (&'static str, &'static str)) -> impl Strategy<Value = Option<String>> {
-    let end = prop_oneof![Just("clear"), Just("keep"), Just("skip"), Just("fail"), Just("clear on create")];
+    let end = prop_oneof![Just("clear"), Just("keep"), Just("skip"), Just("fail"), Just("clear on create")].boxed();
     let two_way = match ty {
         "text" => prop_oneof![Just(""), Just("as lowercase"), Just("as trimmed as lowercase")].boxed(),
         _ => Just("").boxed(),
@@ -343,7 +343,10 @@ fn line((name, ty): (&'static str, &'static str)) -> impl Strategy<Value = Optio
     let policy = prop_oneof![Just(""), Just("two wins")];
     prop_oneof![
         1 => Just(None),
-        3 => (value(ty), end).prop_map(move |(value, end)| Some(format!("    {value} -> {name} else {end}\n"))),
+        3 => (value(ty), end.clone()).prop_map(move |(value, end)| Some(format!("    {value} -> {name} else {end}\n"))),
+        1 => (value(ty), value(ty), end.clone()).prop_map(move |(first, second, end)| {
+            Some(format!("    ({first}) else ({second}) -> {name} else {end}\n"))
+        }),
         1 => (path(), path(), two_way.clone()).prop_map(move |(first, second, transforms)| {
             Some(format!("    {first}{name} else {second}{name} {transforms} -> {name} else keep\n"))
         }),

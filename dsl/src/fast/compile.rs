@@ -188,6 +188,7 @@ pub(super) fn compile(program: &Program, sync: &Sync, to: Side, purpose: Purpose
         purpose,
         line: "only where",
         slots: &slots,
+        landing: 0,
         made: Compiled {
             trie,
             slots: slots.len(),
@@ -246,6 +247,8 @@ struct Compiler<'a> {
     /// The text of the line, for messages.
     line: &'a str,
     slots: &'a BTreeMap<Vec<String>, usize>,
+    /// Where the last jump leads to that is set.
+    landing: usize,
     made: Compiled,
 }
 
@@ -336,6 +339,11 @@ impl<'a> Compiler<'a> {
         number(self.made.ops.len())
     }
 
+    /// The last operation, if nothing but it leads to what comes next.
+    fn last(&self) -> Option<Op> {
+        self.made.ops.last().copied().filter(|_| self.landing < self.made.ops.len())
+    }
+
     /// What follows is skipped where there is no value; the jump's target is set when the end is known.
     fn if_any(&mut self, ends: &mut Vec<u16>) -> Result<(), NotCovered> {
         ends.push(self.here()?);
@@ -358,8 +366,8 @@ impl<'a> Compiler<'a> {
     fn coerce(&mut self, entity: &EntityName, name: &str, ends: &mut Vec<u16>) -> Result<(), NotCovered> {
         let Some(field) = self.program.field(entity, name) else { return Ok(()) };
         // A value straight from a source of the same type is one already; whether it is empty changes nothing.
-        if let Some(Op::Load(source)) = self.made.ops.last()
-            && self.made.sources[usize::from(*source)].fits(&field.ty)
+        if let Some(Op::Load(source)) = self.last()
+            && self.made.sources[usize::from(source)].fits(&field.ty)
         {
             return Ok(());
         }
@@ -495,8 +503,7 @@ impl<'a> Compiler<'a> {
         let at = self.made.ops.len();
         self.made.ops.push(jump(u16::MAX));
         self.expr(second)?;
-        self.made.ops[at] = jump(self.here()?);
-        Ok(())
+        self.land(at, jump)
     }
 
     /// Two conditions, the second asked only where the jump is not taken.
@@ -507,6 +514,12 @@ impl<'a> Compiler<'a> {
         self.made.ops.push(jump(u16::MAX));
         self.expr(second)?;
         self.made.ops.push(Op::Truth);
+        self.land(at, jump)
+    }
+
+    /// Lets the jump at `at` lead here.
+    fn land(&mut self, at: usize, jump: fn(u16) -> Op) -> Result<(), NotCovered> {
+        self.landing = self.made.ops.len();
         self.made.ops[at] = jump(self.here()?);
         Ok(())
     }
