@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::cell::Cell;
 use super::read::Source;
 use super::trie::{Paths, Trie};
 use super::write::Target;
@@ -103,10 +104,12 @@ pub(super) struct Line {
 }
 
 /// What a line does to a value that is there.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) enum Usual {
     /// The property takes the text of this slot as it stands.
     Copy(u16),
+    /// The property takes a word of a choice: what is written for each text that may stand in this slot.
+    Word(u16, Vec<(String, Vec<u8>)>),
     /// The property takes the value of this source.
     Load(u16),
     /// Its operations.
@@ -272,16 +275,15 @@ impl<'a> Compiler<'a> {
                 if to == Side::Right {
                     for transform in transforms {
                         if transforms::class(&transform.name) == Some(Class::Normaliser) {
-                            self.if_any(&mut ends)?;
-                            self.transform(transform)?;
+                            self.transform_any(transform, &mut ends)?;
                         }
                     }
                 } else {
                     for transform in transforms.iter().rev() {
-                        self.if_any(&mut ends)?;
                         if transforms::class(&transform.name) == Some(Class::Normaliser) {
-                            self.transform(transform)?;
+                            self.transform_any(transform, &mut ends)?;
                         } else {
+                            self.if_any(&mut ends)?;
                             let number = number(self.made.transforms.len())?;
                             self.made.transforms.push(transform.clone());
                             self.made.ops.push(Op::Invert(number));
@@ -292,8 +294,7 @@ impl<'a> Compiler<'a> {
                 // ... then to the target's.
                 if to == Side::Right {
                     for transform in transforms {
-                        self.if_any(&mut ends)?;
-                        self.transform(transform)?;
+                        self.transform_any(transform, &mut ends)?;
                     }
                 }
                 self.hold(entity, target, &mut ends)?;
@@ -325,14 +326,38 @@ impl<'a> Compiler<'a> {
             Some(property) => To::Property(Target::new(self.program, entity, property)),
             None => To::Link,
         };
-        let usual = match (&self.made.ops[usize::from(start)..], &to) {
-            ([Op::Load(source)], To::Property(target)) => match &self.made.sources[usize::from(*source)] {
-                read if read.is_text() && !target.has_words() => Usual::Copy(read.slot),
-                _ => Usual::Load(*source),
-            },
-            _ => Usual::Run,
+        let usual = match &to {
+            To::Property(target) => self.usual(usize::from(start), target),
+            To::Link => Usual::Run,
         };
         Ok((property, Line { index, code: Code { start, end }, missing, to, usual }))
+    }
+
+    /// What the operations from `start` on do to a value that is there.
+    fn usual(&self, start: usize, target: &Target) -> Usual {
+        let (source, options) = match self.made.ops[start..] {
+            [Op::Load(source)] => (source, None),
+            [Op::Load(source), Op::Options(number)] => (source, Some(&self.made.options[usize::from(number)])),
+            _ => return Usual::Run,
+        };
+        let read = &self.made.sources[usize::from(source)];
+        let written = |text: &str, word: &str| {
+            let mut bytes = Vec::new();
+            target.write(self.program, &Cell::text(word), &mut bytes);
+            (text.to_owned(), bytes)
+        };
+        match (read.words(), options) {
+            (Some(words), options) => {
+                let held = words.iter().filter(|(_, word)| options.is_none_or(|options| options.words.contains(word)));
+                Usual::Word(read.slot, held.map(|(text, word)| written(text, word)).collect())
+            }
+            (None, Some(options)) if read.is_text() => {
+                Usual::Word(read.slot, options.words.iter().map(|word| written(word, word)).collect())
+            }
+            (None, Some(_)) => Usual::Run,
+            (None, None) if read.is_text() && !target.has_words() => Usual::Copy(read.slot),
+            (None, None) => Usual::Load(source),
+        }
     }
 
     fn here(&self) -> Result<u16, NotCovered> {
@@ -351,6 +376,16 @@ impl<'a> Compiler<'a> {
         Ok(())
     }
 
+    /// Applies a transform where there is a value.
+    fn transform_any(&mut self, transform: &Transform, ends: &mut Vec<u16>) -> Result<(), NotCovered> {
+        // What is in lower case stays as it is.
+        if transform.name == "lowercase" && matches!(self.last(), Some(Op::Lowercase)) {
+            return Ok(());
+        }
+        self.if_any(ends)?;
+        self.transform(transform)
+    }
+
     fn transform(&mut self, transform: &Transform) -> Result<(), NotCovered> {
         let op = if transform.name == "lowercase" {
             Op::Lowercase
@@ -366,9 +401,12 @@ impl<'a> Compiler<'a> {
     fn coerce(&mut self, entity: &EntityName, name: &str, ends: &mut Vec<u16>) -> Result<(), NotCovered> {
         let Some(field) = self.program.field(entity, name) else { return Ok(()) };
         // A value straight from a source of the same type is one already; whether it is empty changes nothing.
-        if let Some(Op::Load(source)) = self.last()
-            && self.made.sources[usize::from(source)].fits(&field.ty)
-        {
+        let fits = match self.last() {
+            Some(Op::Load(source)) => self.made.sources[usize::from(source)].fits(&field.ty),
+            Some(Op::Lowercase) => field.ty == Type::Text,
+            _ => false,
+        };
+        if fits {
             return Ok(());
         }
         self.if_any(ends)?;

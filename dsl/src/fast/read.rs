@@ -85,6 +85,14 @@ impl Source {
         matches!(self.kind, Kind::Text)
     }
 
+    /// Spellings and words of its choice.
+    pub(super) fn words(&self) -> Option<&[(String, String)]> {
+        match &self.kind {
+            Kind::Words(words) => Some(words),
+            _ => None,
+        }
+    }
+
     /// Is it the id of a record?
     pub(super) fn is_id(&self) -> bool {
         matches!(self.kind, Kind::Id)

@@ -34,9 +34,9 @@ pub(super) fn run(
     for line in &compiled.lines {
         // Most lines hand on a value that is there; everything else is a matter of operations.
         if let To::Property(target) = &line.to {
-            match line.usual {
+            match &line.usual {
                 Usual::Copy(slot) => {
-                    if let Slot::Text(text) = slots[usize::from(slot)]
+                    if let Slot::Text(text) = slots[usize::from(*slot)]
                         && !text.is_empty()
                     {
                         write::append(&target.key, out);
@@ -44,8 +44,17 @@ pub(super) fn run(
                         continue;
                     }
                 }
+                Usual::Word(slot, words) => {
+                    if let Slot::Text(text) = slots[usize::from(*slot)]
+                        && let Some((_, written)) = words.iter().find(|(known, _)| known == text)
+                    {
+                        write::append(&target.key, out);
+                        write::append(written, out);
+                        continue;
+                    }
+                }
                 Usual::Load(source) => {
-                    if let Ok(value) = machine.load(&compiled.sources[usize::from(source)])
+                    if let Ok(value) = machine.load(&compiled.sources[usize::from(*source)])
                         && !value.is_empty()
                     {
                         write::append(&target.key, out);
