@@ -323,8 +323,16 @@ fn foreign(text: &str, found: &[Token], block: Option<Block>) -> Vec<Change> {
                     push(token.start..end, &new, format!("write `{new}`"), true);
                 }
             }
+            (Kind::Name, name) if beside(index, 1) == "not" && beside(index, 2) == "in" && name != "is" => {
+                let new = format!("not {name} in");
+                push(token.start..found[index + 2].end, &new, format!("write `{new} ...`"), true);
+            }
+            (Kind::Name, name) if beside(index, 1) == "is" && beside(index, 2) == "not" && beside(index, 3) == "in" => {
+                let new = format!("not {name} in");
+                push(token.start..found[index + 3].end, &new, format!("write `{new} ...`"), true);
+            }
             (Kind::Name, "is") => match (beside(index, 1), beside(index, 2)) {
-                ("empty" | "created" | "deleted" | "", _) | ("not", "empty" | "") => {}
+                ("empty" | "created" | "deleted" | "", _) | ("not", "empty" | "in" | "") => {}
                 ("in", _) => {
                     push(token.start..found[index + 1].start, "", "leave out the `is` before `in`".to_owned(), true);
                 }
@@ -468,6 +476,8 @@ mod tests {
         check(Block::Sync, "priority high // urgent", "priority high # urgent");
         check(Block::Sync, "only where a is 1 and b is not pro", "only where a = 1 and b != pro");
         check(Block::Sync, "only where a is in [b, c]", "only where a in [b, c]");
+        check(Block::Sync, "only where a = 1 and b.c is not in [d, e]", "only where a = 1 and not b.c in [d, e]");
+        check(Block::Sync, "only where a.b not in [c, d]", "only where not a.b in [c, d]");
         check(Block::Sync, "only where a is null or b is not blank", "only where a is empty or b is not empty");
         check(Block::Sync, "only where not ISBLANK(a.b) and c = 1", "only where not a.b is empty and c = 1");
         check(Block::Record, "name = lower(a.b)", "name = a.b as lowercase");
