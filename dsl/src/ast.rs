@@ -688,6 +688,8 @@ pub struct WaitFor {
     pub happened: Option<Block>,
     /// `timed out { … }`
     pub timed_out: Option<Block>,
+    /// Lines that are not understood; one of them may be an exit.
+    pub unread: Vec<Span>,
     /// From `wait` to the condition.
     pub head: Span,
 }

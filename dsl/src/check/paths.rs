@@ -174,7 +174,13 @@ impl World<'_> {
                             name.span,
                             "not known",
                         );
-                        let problem = suggest(problem, near, name.span);
+                        let problem = match near {
+                            None if !members.is_empty() => {
+                                let known: Vec<&str> = members.keys().map(String::as_str).collect();
+                                problem.help(format!("there are: {}", known.join(", ")))
+                            }
+                            near => suggest(problem, near, name.span),
+                        };
                         self.tell(problem);
                         return Typed::any(span);
                     };

@@ -172,7 +172,7 @@ impl World<'_> {
             self.tell(
                 problem.help(format!("write `wait up to 7 days for {what} …` and add a `timed out {{ … }}` branch")),
             );
-        } else if wait.happened.is_none() || wait.timed_out.is_none() {
+        } else if (wait.happened.is_none() || wait.timed_out.is_none()) && wait.unread.is_empty() {
             let lacking = if wait.happened.is_none() { "happened" } else { "timed out" };
             let problem = Problem::new(
                 "E0603",

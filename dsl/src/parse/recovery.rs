@@ -114,15 +114,15 @@ pub(super) fn early(file: &SourceFile, chunk: &Chunk, early: usize) -> Problem {
         .help("remove the one that is not meant; the lines between them were checked as part of the item")
 }
 
-/// Names that a stretch of text may declare: behind `as`, and the first two words of its lines.
+/// Names that a stretch of text may declare: behind `as`, and the first two words of its lines, in quotes or not.
 pub(super) fn declared(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut before = [""; 2];
     for token in tokens(text) {
         let piece = &text[token.start..token.end];
         let line = |piece: &str| matches!(piece, "" | "\n" | "{");
-        if token.kind == Kind::Name && (before[1] == "as" || line(before[0]) || line(before[1])) {
-            found.insert(piece.to_owned());
+        if matches!(token.kind, Kind::Name | Kind::Text) && (before[1] == "as" || line(before[0]) || line(before[1])) {
+            found.insert(piece.trim_matches('"').to_owned());
         }
         before = [before[1], if token.kind == Kind::Line { "\n" } else { piece }];
     }

@@ -210,6 +210,7 @@ fn foreign(text: &str, found: &[Token], block: Option<Block>) -> Vec<Change> {
     let beside = |index: usize, by: isize| {
         index.checked_add_signed(by).and_then(|at| found.get(at)).map_or("", |token| &text[token.start..token.end])
     };
+    let number = |index: usize| found.get(index).filter(|token| token.kind == Kind::Number).map(piece);
     let mut push = |range: Range<usize>, new: &str, help: String, safe: bool| {
         changes.push(Change { edits: vec![(range, new.to_owned())], help, safe });
     };
@@ -323,6 +324,48 @@ fn foreign(text: &str, found: &[Token], block: Option<Block>) -> Vec<Change> {
                     push(token.start..end, &new, format!("write `{new}`"), true);
                 }
             }
+            (Kind::Symbol, "-") if is_name(found, index, -1, token.start) && is_name(found, index, 1, token.end) => {
+                let name = format!("{}_{}", beside(index, -1), beside(index, 1));
+                push(token.start..token.end, "_", format!("a name has no `-`: write `{name}`"), true);
+            }
+            (Kind::Text, quoted) if beside(index, -1) == "step" && is_identifier(quoted.trim_matches('"')) => {
+                let name = quoted.trim_matches('"');
+                push(token.start..token.end, name, format!("write the name without quotes: `{name}`"), true);
+            }
+            (Kind::Name, "timeout" | "timedout") if block == Some(Block::Wait) && index == 0 => {
+                push(token.start..token.end, "timed out", "write `timed out`".to_owned(), true);
+            }
+            (Kind::Name, other @ ("error" | "fail" | "failed")) if beside(index, -1) == "on" => {
+                let help = format!("write `on failure` for `on {other}`");
+                push(token.start..token.end, "failure", help, true);
+            }
+            (Kind::Name, "if") if beside(index, -1) == "cancel" => {
+                push(token.start..token.end, "when", "write `cancel when`".to_owned(), true);
+            }
+            (Kind::Name, "for") if beside(index, -1) == "wait" && number(index + 1).is_some() => {
+                push(token.start..found[index + 1].start, "", "leave out the `for`".to_owned(), true);
+            }
+            (Kind::Number, digits) if digits.len() == 1 && beside(index, 1) == ":" => {
+                if let Some(minutes) = number(index + 2).filter(|minutes| minutes.len() == 2) {
+                    let help = format!("write `0{digits}:{minutes}`");
+                    push(token.start..token.start, "0", help, true);
+                }
+            }
+            (Kind::Number, count) if is_name(found, index, 1, token.end) => {
+                let unit = match beside(index, 1) {
+                    "s" | "sec" | "secs" => "second",
+                    "min" | "mins" => "minute",
+                    "h" | "hr" | "hrs" => "hour",
+                    "d" => "day",
+                    "w" => "week",
+                    _ => "",
+                };
+                if !unit.is_empty() {
+                    let several = if count == "1" { "" } else { "s" };
+                    let new = format!(" {unit}{several}");
+                    push(token.end..found[index + 1].end, &new, format!("write `{count}{new}`"), true);
+                }
+            }
             (Kind::Name, name) if beside(index, 1) == "not" && beside(index, 2) == "in" && name != "is" => {
                 let new = format!("not {name} in");
                 push(token.start..found[index + 2].end, &new, format!("write `{new} ...`"), true);
@@ -413,6 +456,18 @@ fn as_a_function(name: &str) -> Option<String> {
     }
 }
 
+/// Does a name stand some places further on, with nothing between it and `at`?
+fn is_name(found: &[Token], index: usize, by: isize, at: usize) -> bool {
+    let token = index.checked_add_signed(by).and_then(|index| found.get(index));
+    token.is_some_and(|token| token.kind == Kind::Name && (token.end == at || token.start == at))
+}
+
+fn is_identifier(text: &str) -> bool {
+    let mut letters = text.chars();
+    letters.next().is_some_and(|first| first.is_ascii_alphabetic())
+        && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+}
+
 /// What stands in the brackets that open with the first token, and where they end.
 fn in_brackets<'t>(text: &'t str, found: &[Token]) -> Option<(&'t str, usize)> {
     let mut depth = 0_usize;
@@ -480,6 +535,15 @@ mod tests {
         check(Block::Sync, "only where a.b not in [c, d]", "only where not a.b in [c, d]");
         check(Block::Sync, "only where a is null or b is not blank", "only where a is empty or b is not empty");
         check(Block::Sync, "only where not ISBLANK(a.b) and c = 1", "only where not a.b is empty and c = 1");
+        check(Block::Workflow, "wait for 3 days", "wait 3 days");
+        check(Block::Workflow, "wait 3d", "wait 3 days");
+        check(Block::Workflow, "give up after 1h", "give up after 1 hour");
+        check(Block::Workflow, "cancel if a != b", "cancel when a != b");
+        check(Block::Workflow, "on error { undo completed steps }", "on failure { undo completed steps }");
+        check(Block::Workflow, "step check-in { nothing }", "step check_in { nothing }");
+        check(Block::Workflow, "step \"welcome\" { nothing }", "step welcome { nothing }");
+        check(Block::Wait, "timeout { nothing }", "timed out { nothing }");
+        check(Block::Test, "given time 2026-03-02 9:00 in \"UTC\"", "given time 2026-03-02 09:00 in \"UTC\"");
         check(Block::Record, "name = lower(a.b)", "name = a.b as lowercase");
         check(Block::Record, "name = lower(a.b else a.c)", "name = (a.b else a.c) as lowercase");
         check(Block::Fields, "a ↔ b as trimmed, lowercase", "a <-> b as trimmed as lowercase");

@@ -161,6 +161,7 @@ impl Builder<'_> {
         let mut condition = None;
         let mut happened = None;
         let mut timed_out = None;
+        let mut unread = Vec::new();
         let mut end = find(&pair, Rule::k_where).map_or(start, |span| span.1);
         for part in parts(pair) {
             match part.as_rule() {
@@ -176,6 +177,7 @@ impl Builder<'_> {
                         parts(part).into_iter().next().map(|p| this.block(p))
                     });
                 }
+                Rule::bad_stmt => unread.push(self.span(&part)),
                 Rule::wf_timed => {
                     self.fill(&mut timed_out, "timed out", self.first_line(&part), |this| {
                         parts(part).into_iter().next().map(|p| this.block(p))
@@ -185,6 +187,6 @@ impl Builder<'_> {
             }
         }
         let head = self.at(start, end);
-        Some(WaitFor { up_to, what: what?, named, condition: condition?, happened, timed_out, head })
+        Some(WaitFor { up_to, what: what?, named, condition: condition?, happened, timed_out, unread, head })
     }
 }
