@@ -5,7 +5,7 @@
 use super::Stop;
 use super::scan::{DEPTH, Quoted, Scan, Wrong};
 use super::slot::{self, Slot};
-use super::trie::{Child, Trie, head};
+use super::trie::{Child, Trie};
 
 /// The slots of a record.
 pub(super) fn fill<'a>(trie: &Trie, count: usize, record: &'a [u8]) -> Result<Vec<Slot<'a>>, Stop> {
@@ -46,25 +46,29 @@ impl<'a> Fill<'_, 'a> {
             return Ok(end + 1);
         }
         loop {
-            let key = scan.quoted(at)?;
-            let child = if key.escaped {
-                let key = unescaped(scan, key)?;
-                node.child(key.as_bytes(), head(key.as_bytes()))
-            } else {
-                let from = &text[key.start..];
-                node.child(&text[key.start..key.end], from.first_chunk().copied().unwrap_or_else(|| head(from)))
+            let child;
+            (child, at) = match scan.short_key(at) {
+                Some(key) => (node.short(key), at + key.behind()),
+                None => {
+                    let key = scan.quoted(at)?;
+                    let child = if key.escaped {
+                        node.child(unescaped(scan, key)?.as_bytes())
+                    } else {
+                        node.child(&text[key.start..key.end])
+                    };
+                    (child, scan.expect(key.behind(), b':', "a colon is expected")?)
+                }
             };
-            at = scan.expect(key.behind(), b':', "a colon is expected")?;
             at = match child {
                 None => scan.skip(at, depth + 1)?,
-                Some(Child::Field(slot)) => self.value(slot, at, depth + 1)?,
-                Some(Child::Link { slot, behind, node }) => {
+                Some(Child { slot, node: None, .. }) => self.value(slot, at, depth + 1)?,
+                Some(Child { slot, behind, node: Some(node) }) => {
                     // A key that stands twice counts the second time, with nothing left of the first.
                     self.slots[usize::from(slot)..usize::from(behind)].fill(Slot::Absent);
                     match scan.next(at) {
                         (b'{', at) => {
                             self.slots[usize::from(slot)] = Slot::Record;
-                            self.object(at, node, depth + 1)?
+                            self.object(at, node.get(), depth + 1)?
                         }
                         (_, at) => self.value(slot, at, depth + 1)?,
                     }

@@ -39,6 +39,29 @@ impl Quoted {
     }
 }
 
+/// A key of at most fifteen bytes without escapes, with a colon right behind it, as most keys are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ShortKey<'a> {
+    /// From its opening quote on.
+    pub(super) text: &'a [u8; 20],
+    /// Bytes between its quotes.
+    pub(super) length: usize,
+}
+
+impl<'a> ShortKey<'a> {
+    /// What stands behind the opening quote.
+    #[inline(always)]
+    pub(super) fn head(self) -> &'a [u8; 16] {
+        self.text[1..].first_chunk().expect("twenty bytes hold sixteen and one")
+    }
+
+    /// How far it is from its opening quote to behind its colon.
+    #[inline(always)]
+    pub(super) fn behind(self) -> usize {
+        self.length + 3
+    }
+}
+
 /// Does the text stand between quotes as it is, without any escape?
 pub(super) fn is_plain(text: &str) -> bool {
     Scan { text }.plain(0) == text.len()
@@ -86,6 +109,17 @@ impl<'a> Scan<'a> {
             (found, at) if found == byte => Ok(at + 1),
             (_, at) => Err(Wrong { why, at }),
         }
+    }
+
+    /// The key whose opening quote stands here, if it is a short one and not at the very end of the record.
+    #[inline(always)]
+    pub(super) fn short_key(self, at: usize) -> Option<ShortKey<'a>> {
+        let text: &[u8; 20] = self.text.as_bytes().get(at..)?.first_chunk()?;
+        let key = ShortKey { text, length: 0 };
+        // The first stop is the closing quote, or it is no short key.
+        let length = stops(*key.head()).trailing_zeros() as usize & 15;
+        let short = [text[0], text[1 + length], text[2 + length]] == *b"\"\":";
+        short.then_some(ShortKey { length, ..key })
     }
 
     /// The text whose opening quote stands here, perhaps behind white space.
@@ -236,6 +270,9 @@ impl<'a> Scan<'a> {
     /// Goes over a key and its colon.
     #[inline(always)]
     fn key(self, at: usize) -> Result<usize, Wrong> {
+        if let Some(key) = self.short_key(at) {
+            return Ok(at + key.behind());
+        }
         let key = self.quoted(at)?;
         self.expect(key.behind(), b':', "a colon is expected")
     }

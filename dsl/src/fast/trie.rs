@@ -2,7 +2,11 @@
 //!
 //! Always true: slots of a link and of all that is nested in it are numbered in a row, the link's own slot first.
 
+use std::num::NonZeroU16;
+
 use wide::u8x16;
+
+use super::scan::ShortKey;
 
 /// The keys that are read, with those of linked records below their link's key.
 #[derive(Debug, Default)]
@@ -13,26 +17,31 @@ pub(super) struct Trie {
 /// The keys of one object.
 #[derive(Debug)]
 pub(super) struct Node {
-    /// By [`Node::place`]; at most half full where no better table was found.
-    table: Vec<Option<Entry>>,
+    /// By [`Node::place`]; at most a quarter full.
+    table: Vec<Entry>,
     factors: [u32; 3],
 }
 
 #[derive(Debug, Clone)]
 struct Entry {
+    /// Nothing where no key stands here.
+    child: Option<Child>,
     key: Box<[u8]>,
-    /// Its first sixteen bytes, or all of it and zeros.
+    /// Its first sixteen bytes, with the quote behind it if there is room. Where no key stands, what no text is.
     head: [u8; 16],
-    child: Child,
+    /// A bit for each byte of `head` that is neither the key's nor the quote, the first one lowest; and all higher bits.
+    rest: u32,
 }
 
 /// What stands below a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Child {
-    /// A field.
-    Field(u16),
-    /// A link: its own slot, the first slot behind everything nested in it, and its node.
-    Link { slot: u16, behind: u16, node: u16 },
+pub(super) struct Child {
+    /// Its own slot.
+    pub(super) slot: u16,
+    /// The first slot behind everything nested in it.
+    pub(super) behind: u16,
+    /// The node of a link; nothing for a field.
+    pub(super) node: Option<NonZeroU16>,
 }
 
 /// A trie under construction: paths in, numbers out.
@@ -87,13 +96,9 @@ impl Paths {
             path.push(key.clone());
             let slot = number(slots.len());
             slots.insert(path.clone(), slots.len());
-            let child = if branch.link {
-                let node = branch.below.node(path, trie, slots);
-                Child::Link { slot, behind: number(slots.len()), node }
-            } else {
-                Child::Field(slot)
-            };
-            children.push((key.clone(), child));
+            // The root comes first, so no link's node is number zero.
+            let node = branch.link.then(|| branch.below.node(path, trie, slots)).and_then(NonZeroU16::new);
+            children.push((key.clone(), Child { slot, behind: number(slots.len()), node }));
             path.pop();
         }
         trie.nodes[at] = Node::new(children);
@@ -110,18 +115,30 @@ impl Trie {
 }
 
 impl Node {
-    /// What stands below `key`, which begins with `head`; behind a shorter key, anything may follow in it.
+    /// What stands below a short key, as it stands in a record.
     #[inline(always)]
-    pub(super) fn child(&self, key: &[u8], head: [u8; 16]) -> Option<Child> {
-        let mut place = self.place(key);
+    pub(super) fn short(&self, key: ShortKey<'_>) -> Option<Child> {
+        let ShortKey { text, length } = key;
+        let head = u8x16::new(*key.head());
+        let mut place = self.place(length, text[1], text[length]);
         loop {
-            let entry = self.table[place].as_ref()?;
-            if entry.key.len() == key.len() {
-                let same = u8x16::new(head).simd_eq(u8x16::new(entry.head)).to_bitmask();
-                if same | u32::MAX << key.len().min(16) == u32::MAX && (key.len() <= 16 || key[16..] == entry.key[16..])
-                {
-                    return Some(entry.child);
-                }
+            let entry = &self.table[place];
+            // No key has a quote in it, so whatever agrees with a key and its quote is that key.
+            if head.simd_eq(u8x16::new(entry.head)).to_bitmask() | entry.rest == u32::MAX {
+                return entry.child;
+            }
+            entry.child?;
+            place = (place + 1) & (self.table.len() - 1);
+        }
+    }
+
+    /// What stands below any key.
+    pub(super) fn child(&self, key: &[u8]) -> Option<Child> {
+        let mut place = self.place_of(key);
+        loop {
+            let entry = &self.table[place];
+            if entry.child.is_none() || *entry.key == *key {
+                return entry.child;
             }
             place = (place + 1) & (self.table.len() - 1);
         }
@@ -130,33 +147,42 @@ impl Node {
     /// Looks for factors under which no two keys meet; where there are none, keys that meet stand one behind another.
     fn new(children: Vec<(String, Child)>) -> Self {
         let size = (children.len() * 4).next_power_of_two().max(8);
-        let mut node = Self { table: vec![None; size], factors: [1, 3, 5] };
+        let vacant = Entry { child: None, key: Box::new([]), head: [u8::MAX; 16], rest: u32::MAX << 16 };
+        let mut node = Self { table: vec![vacant; size], factors: [1, 3, 5] };
         for attempt in 0..512_u32 {
-            let factors = [1 + attempt % 8, 3 + attempt / 8 % 8, 5 + attempt / 64];
-            let trial = Self { table: vec![None; size], factors };
+            node.factors = [1 + attempt % 8, 3 + attempt / 8 % 8, 5 + attempt / 64];
             let places: std::collections::BTreeSet<usize> =
-                children.iter().map(|(key, _)| trial.place(key.as_bytes())).collect();
+                children.iter().map(|(key, _)| node.place_of(key.as_bytes())).collect();
             if places.len() == children.len() {
-                node = trial;
                 break;
             }
         }
         for (key, child) in children {
-            let mut place = node.place(key.as_bytes());
-            while node.table[place].is_some() {
+            let mut place = node.place_of(key.as_bytes());
+            while node.table[place].child.is_some() {
                 place = (place + 1) & (size - 1);
             }
-            let head = head(key.as_bytes());
-            node.table[place] = Some(Entry { key: key.into_bytes().into(), head, child });
+            let mut head = [0; 16];
+            let mut counts = 0;
+            for (to, from) in head.iter_mut().zip(key.bytes().chain([b'"'])) {
+                *to = from;
+                counts += 1;
+            }
+            node.table[place] =
+                Entry { child: Some(child), key: key.into_bytes().into(), head, rest: u32::MAX << counts };
         }
         node
     }
 
-    #[inline]
-    fn place(&self, key: &[u8]) -> usize {
-        let (first, last) = (key.first().copied().unwrap_or(0), key.last().copied().unwrap_or(0));
+    fn place_of(&self, key: &[u8]) -> usize {
+        let byte = |byte: Option<&u8>| byte.copied().unwrap_or(b'"');
+        self.place(key.len(), byte(key.first()), byte(key.last()))
+    }
+
+    #[inline(always)]
+    fn place(&self, length: usize, first: u8, last: u8) -> usize {
         let [of_length, of_first, of_last] = self.factors;
-        let sum = (key.len() as u32)
+        let sum = (length as u32)
             .wrapping_mul(of_length)
             .wrapping_add(u32::from(first) * of_first)
             .wrapping_add(u32::from(last) * of_last);
@@ -164,16 +190,9 @@ impl Node {
     }
 }
 
-/// The first sixteen bytes of a text, or all of it and zeros.
-pub(super) fn head(text: &[u8]) -> [u8; 16] {
-    let mut head = [0; 16];
-    let length = text.len().min(16);
-    head[..length].copy_from_slice(&text[..length]);
-    head
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::scan::Scan;
     use super::*;
 
     #[test]
@@ -187,11 +206,20 @@ mod tests {
         }
         paths.add(&["link".to_owned(), "deeper".to_owned()], "x");
         let (trie, slots) = paths.number();
-        // In a record, something follows behind a key.
-        let child = |node, key: &str| trie.node(node).child(key.as_bytes(), head(format!("{key}\": 1}}").as_bytes()));
+        let child = |node, key: &str| {
+            let found = trie.node(node).child(key.as_bytes());
+            let record = format!("\"{key}\":1,\"more\":\"long enough for it\"}}");
+            if let Some(short) = (Scan { text: &record }).short_key(0) {
+                assert_eq!(short.length, key.len());
+                assert_eq!(trie.node(node).short(short), found, "{key}");
+            } else {
+                assert!(key.len() > 15, "{key}");
+            }
+            found
+        };
         for name in &names {
             let slot = u16::try_from(slots[&vec![name.clone()]]).expect("few slots");
-            assert_eq!(child(0, name), Some(Child::Field(slot)));
+            assert_eq!(child(0, name), Some(Child { slot, behind: slot + 1, node: None }));
         }
         for other in [
             "",
@@ -203,12 +231,14 @@ mod tests {
             "sixteen_letters",
             "sixteen_letters_and_",
             "sixteen_letters_and_c",
+            "fifteen_letters",
         ] {
             assert_eq!(child(0, other), None, "{other}");
         }
-        let Some(Child::Link { slot, behind, node }) = child(0, "link") else { panic!("no link") };
-        assert_eq!(behind - slot, 3);
-        assert!(matches!(child(node, "deeper"), Some(Child::Link { .. })));
+        let link = child(0, "link").expect("a link");
+        assert_eq!(link.behind - link.slot, 3);
+        let node = link.node.expect("a link's node").get();
+        assert!(child(node, "deeper").is_some_and(|deeper| deeper.node.is_some()));
         assert_eq!(child(node, "x"), None);
     }
 }
