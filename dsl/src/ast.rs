@@ -83,6 +83,8 @@ pub struct Choice {
     pub fields: Vec<Path>,
     /// One word a row.
     pub rows: Vec<ChoiceRow>,
+    /// Rows that were not understood.
+    pub unread: Vec<Span>,
 }
 
 /// `proposal "Proposal sent" in crm "presentationscheduled" final`
@@ -141,6 +143,8 @@ pub struct System {
     pub limits: Vec<Limit>,
     /// `cache reads for 1 hour`
     pub cache: Option<Spanned<value::Span>>,
+    /// The first words of lines that were not understood.
+    pub unread: Vec<Name>,
 }
 
 /// One limit of a system.
@@ -169,6 +173,8 @@ pub struct Table {
     pub columns: Vec<Name>,
     /// The rows.
     pub rows: Vec<TableRow>,
+    /// Rows that were not understood.
+    pub unread: Vec<Span>,
 }
 
 /// One row of a table.
@@ -197,8 +203,8 @@ pub struct Sync {
     pub priority: Option<Spanned<Priority>>,
     /// `match by a = b then by c`
     pub keys: Vec<MatchKey>,
-    /// Lines that begin with `match` and were not understood.
-    pub unread: Vec<Span>,
+    /// The first words of lines that were not understood.
+    pub unread: Vec<Name>,
     /// `create missing in both` or a system.
     pub create: Option<Name>,
     /// `on delete in app review`

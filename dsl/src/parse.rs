@@ -8,6 +8,7 @@
 mod action;
 mod cursor;
 mod expr;
+mod foreign;
 mod item;
 mod letters;
 mod limits;

@@ -77,6 +77,7 @@ struct Around {
     workflows: Vec<(String, EntityName)>,
     broken: bool,
     lost: BTreeSet<String>,
+    torn: Vec<Vec<String>>,
     locks: SameLocks,
 }
 
@@ -111,6 +112,7 @@ impl Kept {
             workflows: world.workflow_names.iter().map(|(name, entity, _)| (name.clone(), entity.clone())).collect(),
             broken: world.broken,
             lost: world.lost.clone(),
+            torn: world.torn.clone(),
             locks: SameLocks(world.locks.clone()),
         };
         self.keeps = world.bare.is_empty();

@@ -131,6 +131,13 @@ impl World<'_> {
             self.tell(problem.help(help));
             return;
         }
+        if let Some(table) = self.tables.iter().find(|table| table.name == name.value) {
+            let column = table.columns.first().map_or("column", String::as_str);
+            let help = format!("write `{}[field].{column}`, the field whose value is a key of the table", name.value);
+            let message = format!("a row of the table {} is looked up by its key", name.value);
+            self.tell(Problem::new("E0101", message, name.span, "a table, and no field").help(help));
+            return;
+        }
         let mut problem = Problem::new(
             "E0101",
             format!("{entity} has no field `{}`", name.value),
@@ -201,7 +208,7 @@ impl World<'_> {
     }
 
     pub(super) fn no_option(&mut self, name: &str, word: &str, span: Span, options: &[String]) {
-        if self.lost.contains(word) {
+        if self.lost.contains(word) || self.is_torn(options) {
             return;
         }
         let near = nearest(word, options.iter().map(String::as_str)).map(str::to_owned);

@@ -253,7 +253,13 @@ impl World<'_> {
     }
 
     fn incomparable(&mut self, left: &Typed, right: &Typed) {
-        let problem = Problem::new("E0201", "these two cannot be compared", left.span, describe(&left.kind));
+        let mut problem = Problem::new("E0201", "these two cannot be compared", left.span, describe(&left.kind));
+        for (flag, text) in [(left, right), (right, left)] {
+            if let (Kind::Value(Type::Flag), Expr::Literal(Value::Text(word))) = (&flag.kind, &text.expr) {
+                let word = if matches!(word.to_lowercase().as_str(), "no" | "false") { "no" } else { "yes" };
+                problem = problem.help(format!("write `{word}` without quotes"));
+            }
+        }
         self.tell(problem.label(right.span, describe(&right.kind)));
     }
 

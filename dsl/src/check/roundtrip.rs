@@ -26,6 +26,9 @@ impl World<'_> {
             return Policy::Wins(if direction == Direction::ToRight { Side::Left } else { Side::Right });
         }
         let Some(written) = written else {
+            if super::sync::unread(sync, "conflict") {
+                return Policy::Review;
+            }
             let problem = Problem::new(
                 "E0402",
                 "nothing says who wins when both sides changed this field",
@@ -199,7 +202,8 @@ impl World<'_> {
         if left.1.ty == Type::Enum || right.1.ty == Type::Enum {
             let (a, b): (BTreeSet<&String>, BTreeSet<&String>) =
                 (left.1.options.iter().collect(), right.1.options.iter().collect());
-            if left_choice.is_some() || right_choice.is_some() || a != b {
+            // Where an item is not understood, it may be the choice.
+            if !self.broken && (left_choice.is_some() || right_choice.is_some() || a != b) {
                 let problem = Problem::new(
                     "E0202",
                     format!("the options of {} and {} are not the same", left.0.value, right.0.value),

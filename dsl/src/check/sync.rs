@@ -10,7 +10,12 @@ use crate::ast::{self, Arrow, ExprKind, Item};
 use crate::diagnostic::Problem;
 use crate::program::{Direction, Expr, Mapping, MappingKind, Outcome, Policy, Side, Sync};
 use crate::schema::{EntityName, Field};
-use crate::source::Span;
+use crate::source::{Span, Spanned};
+
+/// Was a line that begins with this word not understood?
+pub(super) fn unread(sync: &ast::Sync, word: &str) -> bool {
+    sync.unread.iter().any(|line| line.value == word)
+}
 
 impl World<'_> {
     pub(super) fn sync(&mut self, sync: &ast::Sync, item: &Item) {
@@ -24,6 +29,8 @@ impl World<'_> {
             self.unsure.insert(sync.name.value.clone());
             return;
         }
+        let meant = self.two_way_after_all(sync);
+        let sync = meant.as_ref().unwrap_or(sync);
         let side_of = |name: &ast::Name| {
             if name.value == left.system {
                 Some(Side::Left)
@@ -118,7 +125,7 @@ impl World<'_> {
         if self.found.problems.len() > before {
             self.unsure.insert(sync.name.value.clone());
         }
-        if let (Some(create), true) = (&sync.create, sync.keys.is_empty() && sync.unread.is_empty()) {
+        if let (Some(create), true) = (&sync.create, sync.keys.is_empty() && !unread(sync, "match")) {
             self.keyless(&left, &right, create.span);
         }
         for mapping in &sync.mappings {
@@ -208,6 +215,50 @@ impl World<'_> {
         }
     }
 
+    /// Many arrows against the header are one mistake, in the header. Gives the sync that is meant.
+    fn two_way_after_all(&mut self, sync: &ast::Sync) -> Option<ast::Sync> {
+        let mut against = sync.mappings.iter().map(|line| &line.arrow).filter(|arrow| arrow.value != Arrow::Right);
+        let (false, Some(first), Some(_)) = (sync.two_way, against.next(), against.next()) else { return None };
+        let (from, to) = (self.text(sync.left.span).to_owned(), self.text(sync.right.span).to_owned());
+        let problem = Problem::new(
+            "E0301",
+            "the arrows of this sync point against its header",
+            sync.left.span.to(sync.right.span),
+            format!("goes from {} to {} only", sync.left.system.value, sync.right.system.value),
+        )
+        .label(first.span, format!("the first of {} that do not", 2 + against.count()));
+        self.tell(
+            problem.help(format!("write `sync {} between {from} and {to}`, or turn the arrows", sync.name.value)),
+        );
+        let conflict = sync.conflict.clone().or(Some(Spanned::new(ast::Policy::Review, sync.name.span)));
+        Some(ast::Sync { two_way: true, conflict, ..sync.clone() })
+    }
+
+    /// E0101, once, for a line of which each end is a field of the other side.
+    fn turned_round(&mut self, built: &Sync, line: &ast::Mapping) -> bool {
+        let name = |expr: &ast::Expr| match &expr.kind {
+            ExprKind::Path(path) if path.names.len() == 1 => Some(path.names[0].value.clone()),
+            _ => None,
+        };
+        let (None, Some(left), Some(right)) = (&line.link, name(&line.left), name(&line.right)) else { return false };
+        let has = |entity: &EntityName, name: &str| self.entity(entity).is_some_and(|e| e.fields.contains_key(name));
+        let round = has(&built.left, &right)
+            && has(&built.right, &left)
+            && !has(&built.left, &left)
+            && !has(&built.right, &right);
+        if round {
+            let label = format!("a field of {}, which stands on the right", built.right);
+            let problem =
+                Problem::new("E0101", "the two ends of this line are the wrong way round", line.left.span, label);
+            let problem = problem.label(line.right.span, format!("a field of {}", built.left));
+            let arrow = self.text(line.arrow.span);
+            let help = format!("write `{right} {arrow} {left}`");
+            let ends = vec![(line.left.span, right), (line.right.span, left)];
+            self.tell(problem.help(help.clone()).fix(help, false, ends));
+        }
+        round
+    }
+
     fn mapping(&mut self, sync: &ast::Sync, built: &Sync, line: &ast::Mapping) -> Option<Mapping> {
         let direction = match line.arrow.value {
             Arrow::Both => Direction::Both,
@@ -222,6 +273,9 @@ impl World<'_> {
                 format!("the sync goes from {} to {}", built.left.system, built.right.system),
             );
             self.tell(problem.help("write `->`, or `sync … between … and …`"));
+            return None;
+        }
+        if self.turned_round(built, line) {
             return None;
         }
         let text = {

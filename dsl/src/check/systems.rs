@@ -56,7 +56,11 @@ impl World<'_> {
                 let own = |item: &ItemKind| matches!(item, ItemKind::Entity(e) if e.name.system.value == *name);
                 if !items.iter().any(|(_, item)| own(&item.kind)) {
                     self.unread.insert(name.clone());
-                    self.bare.insert(name.clone(), system.name.span);
+                    if system.unread.iter().any(|line| line.value == "schema") {
+                        self.broken = true;
+                    } else {
+                        self.bare.insert(name.clone(), system.name.span);
+                    }
                 }
                 Lock::empty(name, "").into()
             }

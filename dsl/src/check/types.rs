@@ -101,7 +101,8 @@ impl World<'_> {
             Some(choice) => self.choices[choice].words.iter().map(|w| w.word.clone()).collect(),
             None => expected.options.clone(),
         };
-        if ours.is_empty() {
+        // Where an item is not understood, it may be the choice.
+        if ours.is_empty() || self.broken {
             return;
         }
         let without: Vec<String> = theirs.into_iter().filter(|o| !ours.contains(o)).collect();

@@ -89,7 +89,15 @@ impl World<'_> {
             words.push(Word { word, label, spelled, is_final: row.is_final });
         }
         self.ordered.push(choice.ordered);
+        if !choice.unread.is_empty() {
+            self.torn.push(words.iter().map(|word: &Word| word.word.clone()).collect());
+        }
         self.choices.push(Choice { name: choice.name.value.clone(), words });
+    }
+
+    /// Are these the words of a choice of which a row was not understood?
+    pub(super) fn is_torn(&self, words: &[String]) -> bool {
+        self.torn.iter().any(|torn| torn == words)
     }
 
     /// A word that a field does not have, though it has one much like it that no row is for: that one is meant.
@@ -261,12 +269,12 @@ impl World<'_> {
                     Some(choice) => self.choices[choice].row(word).is_some(),
                     None => declared.options.is_empty() || declared.options.contains(word),
                 };
-                if !known {
-                    let options: Vec<&str> = match choice {
-                        Some(choice) => self.choices[choice].words.iter().map(|w| w.word.as_str()).collect(),
-                        None => declared.options.iter().map(String::as_str).collect(),
-                    };
-                    let near = nearest(word, options.iter().copied()).map(str::to_owned);
+                let options: Vec<String> = match choice {
+                    Some(choice) => self.choices[choice].words.iter().map(|w| w.word.clone()).collect(),
+                    None => declared.options.clone(),
+                };
+                if !known && !self.is_torn(&options) {
+                    let near = nearest(word, options.iter().map(String::as_str)).map(str::to_owned);
                     let mut problem = Problem::new(
                         "E0108",
                         format!("{entity}.{field} has no option `{word}`"),
@@ -293,29 +301,36 @@ impl World<'_> {
             rows.insert(key, cells);
         }
         // A column holds one type, so that what reads it knows what it gets.
+        let mut usuals: Vec<ast::Expr> =
+            table.rows.first().and_then(|row| row.cells.first()).cloned().into_iter().collect();
         for column in 1..table.columns.len() {
-            let mut kind: Option<(std::mem::Discriminant<ExprKind>, Span)> = None;
-            for row in table.rows.iter().filter(|r| r.cells.len() == table.columns.len()) {
-                let cell = &row.cells[column];
-                let this = std::mem::discriminant(&cell.kind);
-                match kind {
-                    Some((first, span)) if first != this => {
-                        let problem = Problem::new(
-                            "E0212",
-                            format!("this cell of `{}` has another type", table.columns[column].value),
-                            cell.span,
-                            "here",
-                        );
-                        self.tell(
-                            problem
-                                .label(span, "the first row has this")
-                                .help("write the same kind of value in every row"),
-                        );
-                        break;
-                    }
-                    Some(_) => {}
-                    None => kind = Some((this, cell.span)),
+            let whole = || table.rows.iter().filter(|row| row.cells.len() == table.columns.len());
+            let cells: Vec<&ast::Expr> = whole().map(|row| &row.cells[column]).collect();
+            // What most rows have; of two kinds that are as frequent, the first one.
+            let mut kinds: Vec<(&ast::Expr, usize)> = Vec::new();
+            for cell in &cells {
+                let same = |(of, _): &&mut (&ast::Expr, usize)| {
+                    std::mem::discriminant(&of.kind) == std::mem::discriminant(&cell.kind)
+                };
+                match kinds.iter_mut().find(same) {
+                    Some((_, count)) => *count += 1,
+                    None => kinds.push((cell, 1)),
                 }
+            }
+            let Some((usual, _)) = kinds.iter().rev().max_by_key(|(_, count)| *count) else { continue };
+            usuals.push((*usual).clone());
+            let other =
+                cells.iter().find(|cell| std::mem::discriminant(&cell.kind) != std::mem::discriminant(&usual.kind));
+            if let Some(other) = other {
+                let problem = Problem::new(
+                    "E0212",
+                    format!("this cell of `{}` has another type", table.columns[column].value),
+                    other.span,
+                    "here",
+                );
+                let first = whole().next().is_some_and(|row| row.cells[column].span == usual.span);
+                let label = if first { "the first row has this" } else { "most rows have this" };
+                self.tell(problem.label(usual.span, label).help("write the same kind of value in every row"));
             }
         }
         let all: Vec<String> = match choice {
@@ -323,7 +338,7 @@ impl World<'_> {
             None => declared.options.clone(),
         };
         let missing: Vec<String> = all.into_iter().filter(|o| !rows.contains_key(&Value::text(o.as_str()))).collect();
-        if !missing.is_empty() && !table.rows.is_empty() {
+        if !missing.is_empty() && !table.rows.is_empty() && table.unread.is_empty() {
             let problem = Problem::new(
                 "E0210",
                 format!("the table leaves out {}", list(&missing)),
@@ -338,8 +353,8 @@ impl World<'_> {
             rows,
         });
         self.table_by.push((entity, field));
-        if let Some(first) = table.rows.first() {
-            self.table_cells.insert(table.name.value.clone(), first.cells.clone());
+        if usuals.len() == table.columns.len() {
+            self.table_cells.insert(table.name.value.clone(), usuals);
         }
     }
 }

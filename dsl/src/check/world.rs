@@ -37,6 +37,8 @@ pub(super) struct World<'a> {
     pub(super) broken: bool,
     /// Names that are declared where the text was not understood.
     pub(super) lost: BTreeSet<String>,
+    /// Words of the choices of which a row was not understood.
+    pub(super) torn: Vec<Vec<String>>,
     /// Where something was not understood.
     pub(super) spoiled: Vec<Span>,
     /// Names that are nowhere declared and like none that is: where each was told of, and in how many places more it
@@ -85,6 +87,7 @@ impl<'a> World<'a> {
             hash,
             broken,
             lost: BTreeSet::new(),
+            torn: Vec::new(),
             spoiled: Vec::new(),
             nowhere: BTreeMap::new(),
             bare: BTreeMap::new(),

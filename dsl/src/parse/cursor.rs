@@ -54,6 +54,13 @@ impl<'a> Builder<'a> {
         self.at(start, start + line.len())
     }
 
+    /// The first word of a pair; no text where it begins with none.
+    pub(super) fn first_word(&self, pair: &Pair<'_>) -> Name {
+        let start = pair.as_span().start();
+        let word = super::recovery::word(pair.as_str());
+        Spanned::new(word.to_owned(), self.at(start, start + word.len()))
+    }
+
     /// Is this the first of a statement that may stand only once? Tells of a second one.
     pub(super) fn once<T>(&mut self, before: &Option<T>, what: &str, span: Span) -> bool {
         if before.is_some() {

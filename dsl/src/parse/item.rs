@@ -39,6 +39,7 @@ impl Builder<'_> {
             ordered: has(&pair, Rule::k_ordered),
             fields: Vec::new(),
             rows: Vec::new(),
+            unread: Vec::new(),
         };
         let mut named = false;
         for part in parts(pair) {
@@ -53,6 +54,7 @@ impl Builder<'_> {
                         choice.rows.push(row);
                     }
                 }
+                Rule::bad_stmt => choice.unread.push(self.span(&part)),
                 _ => {}
             }
         }
@@ -123,10 +125,12 @@ impl Builder<'_> {
             schema: None,
             limits: Vec::new(),
             cache: None,
+            unread: Vec::new(),
         };
         for part in parts(pair) {
             match part.as_rule() {
                 Rule::ident => name = Some(self.name(&part)),
+                Rule::bad_stmt => system.unread.push(self.first_word(&part)),
                 Rule::sys_stmt => {
                     let Some(part) = parts(part).into_iter().next() else { continue };
                     let span = self.span(&part);
@@ -176,6 +180,7 @@ impl Builder<'_> {
         let mut by = None;
         let mut columns = Vec::new();
         let mut rows = Vec::new();
+        let mut unread = Vec::new();
         for part in parts(pair) {
             match part.as_rule() {
                 Rule::ident => name = Some(self.name(&part)),
@@ -193,6 +198,7 @@ impl Builder<'_> {
                         .collect();
                     rows.push(TableRow { cells, span });
                 }
+                Rule::bad_stmt => unread.push(self.span(&part)),
                 _ => {}
             }
         }
@@ -205,7 +211,7 @@ impl Builder<'_> {
             // Without names of columns, every row would be a mistake of its own.
             return None;
         }
-        Some(Table { name: name?, by: by?, columns, rows })
+        Some(Table { name: name?, by: by?, columns, rows, unread })
     }
 
     fn events(&mut self, pair: Pair<'_>) -> Option<Events> {

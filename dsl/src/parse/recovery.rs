@@ -388,7 +388,7 @@ pub(super) fn statement(reader: &Reader<'_>, block: Block, range: Range<usize>) 
     let parsed = Grammar::parse(block.rule(), &skeleton.text);
     let stopped = parsed.as_ref().err().map(position);
     let change = repair::find(&skeleton.text, Some(block), fits)
-        .or_else(|| stopped.and_then(|position| repair::missing(&skeleton.text, position, fits)));
+        .or_else(|| stopped.and_then(|position| repair::missing(&skeleton.text, Some(block), position, fits)));
     if let Some(change) = change {
         // The change was found in the skeleton; it is made in the line itself.
         let edits = change.edits.into_iter();

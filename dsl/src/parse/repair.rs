@@ -7,12 +7,12 @@ use std::ops::Range;
 
 use pest::Parser;
 
+use super::foreign::{foreign, is_transform};
 use super::grammar::{Grammar, Rule};
 use super::patch::{Patch, Patched};
 use super::statements::Block;
 use crate::near;
 use crate::tokens::{Kind, Token, tokens};
-use crate::transforms;
 
 /// The words of the language.
 #[rustfmt::skip]
@@ -157,13 +157,23 @@ const SMALL: [&str; 16] =
     ["by", "in", "for", "to", "of", "with", "on", "per", "from", "where", "times", "after", "at", "as", "wins", "and"];
 
 /// A small word that is missing at `position`.
-pub(super) fn missing(text: &str, position: usize, fits: impl Fn(&str, &[Range<usize>]) -> bool) -> Option<Change> {
+pub(super) fn missing(
+    text: &str,
+    block: Option<Block>,
+    position: usize,
+    fits: impl Fn(&str, &[Range<usize>]) -> bool,
+) -> Option<Change> {
     // A name and a bracket are a function of another language.
     if text[position..].starts_with('(') && text[..position].ends_with(|before: char| before.is_alphanumeric()) {
         return None;
     }
     let blank = if text[..position].ends_with([' ', '\t']) { "" } else { " " };
-    SMALL.into_iter().find_map(|word| {
+    // Behind a number, `in` would make a condition of it.
+    let after_number = text[..position].trim_end().ends_with(|before: char| before.is_ascii_digit());
+    // In a row of a choice, `in` stands behind a text.
+    let after_text = text[..position].trim_end().ends_with('"');
+    let possible = |word: &str| word != "in" || (!after_number && (after_text || block != Some(Block::Choice)));
+    SMALL.into_iter().filter(|word| possible(word)).find_map(|word| {
         let new = format!("{blank}{word} ");
         let start = position + blank.len();
         let changed = format!("{}{new}{}", &text[..position], &text[position..]);
@@ -202,211 +212,6 @@ fn words(text: &str, found: &[Token]) -> Vec<Change> {
     near_words.into_iter().map(|(.., change)| change).collect()
 }
 
-/// Signs and words of other languages.
-fn foreign(text: &str, found: &[Token], block: Option<Block>) -> Vec<Change> {
-    let mut changes = Vec::new();
-    let piece = |token: &Token| &text[token.start..token.end];
-    // The token some places further on; nothing where there is none.
-    let beside = |index: usize, by: isize| {
-        index.checked_add_signed(by).and_then(|at| found.get(at)).map_or("", |token| &text[token.start..token.end])
-    };
-    let number = |index: usize| found.get(index).filter(|token| token.kind == Kind::Number).map(piece);
-    let mut push = |range: Range<usize>, new: &str, help: String, safe: bool| {
-        changes.push(Change { edits: vec![(range, new.to_owned())], help, safe });
-    };
-    let mut index = 0;
-    while let Some(token) = found.get(index) {
-        let rest = &text[token.start..];
-        let signs = [
-            ("<=>", "<->"),
-            ("<-->", "<->"),
-            ("==>", "->"),
-            ("-->", "->"),
-            ("=>", "->"),
-            ("<--", "<-"),
-            ("===", "="),
-            ("==", "="),
-            (":=", "="),
-            ("!==", "!="),
-            ("<>", "!="),
-            ("&&", "and"),
-            ("||", "or"),
-            // What word processors make of ours.
-            ("<–>", "<->"),
-            ("<—>", "<->"),
-            ("↔", "<->"),
-            ("⇔", "<->"),
-            ("–>", "->"),
-            ("—>", "->"),
-            ("→", "->"),
-            ("⇒", "->"),
-            ("<–", "<-"),
-            ("<—", "<-"),
-            ("←", "<-"),
-            ("⇐", "<-"),
-            ("≠", "!="),
-            ("≤", "<="),
-            ("≥", ">="),
-        ];
-        if matches!(token.kind, Kind::Symbol | Kind::Other)
-            && let Some((sign, ours)) = signs.iter().find(|(sign, _)| rest.starts_with(sign))
-        {
-            push(token.start..token.start + sign.len(), ours, format!("write `{ours}` for `{sign}`"), true);
-            while found.get(index).is_some_and(|next| next.start < token.start + sign.len()) {
-                index += 1;
-            }
-            continue;
-        }
-        let last = found[index + 1..].iter().all(|token| matches!(token.kind, Kind::Line | Kind::Comment));
-        match (token.kind, piece(token)) {
-            (Kind::Other, ";") if last => {
-                push(token.start..token.end, "", "a line ends by itself: leave out the `;`".to_owned(), true);
-            }
-            (Kind::Symbol, ",") if last => {
-                push(token.start..token.end, "", "a line ends by itself: leave out the `,`".to_owned(), true);
-            }
-            (Kind::Other, "!") => push(token.start..token.end, "not ", "write `not` for `!`".to_owned(), true),
-            (Kind::Other, "\u{a0}") => {
-                push(
-                    token.start..token.end,
-                    " ",
-                    "a blank here is a no-break space: write a plain one".to_owned(),
-                    true,
-                );
-            }
-            (Kind::Other, quote @ ("'" | "“" | "”" | "„" | "‘" | "’")) => {
-                let close = found[index + 1..]
-                    .iter()
-                    .position(|other| other.kind == Kind::Other && matches!(piece(other), "'" | "“" | "”" | "‘" | "’"));
-                if let Some(close) = close {
-                    let close = &found[index + 1 + close];
-                    let inner = &text[token.end..close.start];
-                    if !inner.contains(['"', '\n']) {
-                        let help = format!("a text stands between `\"`, not `{quote}`");
-                        push(token.start..close.end, &format!("\"{inner}\""), help, true);
-                    }
-                    index = found.iter().position(|other| other.start >= close.end).unwrap_or(found.len());
-                    continue;
-                }
-            }
-            (Kind::Symbol, "/") if rest.starts_with("//") => {
-                let end = rest.find(['\n', '\r']).map_or(text.len(), |n| token.start + n);
-                push(token.start..token.start + 2, "#", "a comment begins with `#`".to_owned(), true);
-                index = found.iter().position(|other| other.start >= end).unwrap_or(found.len());
-                continue;
-            }
-            (Kind::Symbol, ":") if block == Some(Block::Record) => {
-                push(token.start..token.end, " =", "write `=` for `:`".to_owned(), true);
-            }
-            (Kind::Symbol, "=") if block == Some(Block::Entity) => {
-                push(token.start..token.end, ":", "write `:` for `=`".to_owned(), true);
-            }
-            (Kind::Symbol, "=") if block == Some(Block::Fields) => {
-                let help = "say which way the value goes: `->`, `<-` or `<->`".to_owned();
-                push(token.start..token.end, "->", help, false);
-            }
-            (Kind::Symbol, ",") if is_transform(beside(index, -1)) && is_transform(beside(index, 1)) => {
-                push(token.start..token.end, " as", "write `as` before every transform".to_owned(), true);
-            }
-            (Kind::Name, name) if beside(index, -1) == "as" && is_transform(name) => {
-                if let Some(number) = found.get(index + 1).filter(|next| next.kind == Kind::Number) {
-                    let args = format!("({})", piece(number));
-                    push(token.end..number.end, &args, format!("write `{name}{args}`"), true);
-                }
-            }
-            (Kind::Name, name) if beside(index, 1) == "(" && found[index + 1].start == token.end => {
-                if let Some((inner, end)) = in_brackets(text, &found[index + 1..])
-                    && let Some(ours) = as_a_function(name)
-                {
-                    // Behind more than one word, it would be about the last one only.
-                    let new =
-                        if tokens(inner).len() == 1 { format!("{inner} {ours}") } else { format!("({inner}) {ours}") };
-                    push(token.start..end, &new, format!("write `{new}`"), true);
-                }
-            }
-            (Kind::Symbol, "-") if is_name(found, index, -1, token.start) && is_name(found, index, 1, token.end) => {
-                let name = format!("{}_{}", beside(index, -1), beside(index, 1));
-                push(token.start..token.end, "_", format!("a name has no `-`: write `{name}`"), true);
-            }
-            (Kind::Text, quoted) if beside(index, -1) == "step" && is_identifier(quoted.trim_matches('"')) => {
-                let name = quoted.trim_matches('"');
-                push(token.start..token.end, name, format!("write the name without quotes: `{name}`"), true);
-            }
-            (Kind::Name, "timeout" | "timedout") if block == Some(Block::Wait) && index == 0 => {
-                push(token.start..token.end, "timed out", "write `timed out`".to_owned(), true);
-            }
-            (Kind::Name, other @ ("error" | "fail" | "failed")) if beside(index, -1) == "on" => {
-                let help = format!("write `on failure` for `on {other}`");
-                push(token.start..token.end, "failure", help, true);
-            }
-            (Kind::Name, "if") if beside(index, -1) == "cancel" => {
-                push(token.start..token.end, "when", "write `cancel when`".to_owned(), true);
-            }
-            (Kind::Name, "for") if beside(index, -1) == "wait" && number(index + 1).is_some() => {
-                push(token.start..found[index + 1].start, "", "leave out the `for`".to_owned(), true);
-            }
-            (Kind::Number, digits) if digits.len() == 1 && beside(index, 1) == ":" => {
-                if let Some(minutes) = number(index + 2).filter(|minutes| minutes.len() == 2) {
-                    let help = format!("write `0{digits}:{minutes}`");
-                    push(token.start..token.start, "0", help, true);
-                }
-            }
-            (Kind::Number, count) if is_name(found, index, 1, token.end) => {
-                let unit = match beside(index, 1) {
-                    "s" | "sec" | "secs" => "second",
-                    "min" | "mins" => "minute",
-                    "h" | "hr" | "hrs" => "hour",
-                    "d" => "day",
-                    "w" => "week",
-                    _ => "",
-                };
-                if !unit.is_empty() {
-                    let several = if count == "1" { "" } else { "s" };
-                    let new = format!(" {unit}{several}");
-                    push(token.end..found[index + 1].end, &new, format!("write `{count}{new}`"), true);
-                }
-            }
-            (Kind::Name, name) if beside(index, 1) == "not" && beside(index, 2) == "in" && name != "is" => {
-                let new = format!("not {name} in");
-                push(token.start..found[index + 2].end, &new, format!("write `{new} ...`"), true);
-            }
-            (Kind::Name, name) if beside(index, 1) == "is" && beside(index, 2) == "not" && beside(index, 3) == "in" => {
-                let new = format!("not {name} in");
-                push(token.start..found[index + 3].end, &new, format!("write `{new} ...`"), true);
-            }
-            (Kind::Name, "is") => match (beside(index, 1), beside(index, 2)) {
-                ("empty" | "created" | "deleted" | "", _) | ("not", "empty" | "in" | "") => {}
-                ("in", _) => {
-                    push(token.start..found[index + 1].start, "", "leave out the `is` before `in`".to_owned(), true);
-                }
-                ("not", word) if NOTHING.contains(&word) => {
-                    let word = &found[index + 2];
-                    let help = format!("write `is not empty` for `is not {}`", piece(word));
-                    push(word.start..word.end, "empty", help, true);
-                }
-                ("not", _) => {
-                    push(token.start..found[index + 1].end, "!=", "write `!=` for `is not`".to_owned(), true);
-                }
-                (word, _) if NOTHING.contains(&word) => {
-                    let word = &found[index + 1];
-                    let help = format!("write `is empty` for `is {}`", piece(word));
-                    push(word.start..word.end, "empty", help, true);
-                }
-                _ => push(token.start..token.end, "=", "write `=` for `is`".to_owned(), true),
-            },
-            (Kind::Name, "true" | "True" | "TRUE") => {
-                push(token.start..token.end, "yes", "write `yes` for `true`".to_owned(), true);
-            }
-            (Kind::Name, "false" | "False" | "FALSE") => {
-                push(token.start..token.end, "no", "write `no` for `false`".to_owned(), true);
-            }
-            _ => {}
-        }
-        index += 1;
-    }
-    changes
-}
-
 /// `a -> b as t`: one way, transforms are part of the value, as in `a as t -> b`.
 fn behind_the_arrow(text: &str, found: &[Token]) -> Option<Change> {
     let piece = |token: &Token| &text[token.start..token.end];
@@ -440,48 +245,6 @@ fn behind_the_arrow(text: &str, found: &[Token]) -> Option<Change> {
     })
 }
 
-/// Words of other languages for a value that is not there.
-const NOTHING: [&str; 9] = ["null", "NULL", "nil", "None", "none", "undefined", "blank", "missing", "nothing"];
-
-fn is_transform(name: &str) -> bool {
-    transforms::named(name).is_some()
-}
-
-/// How we write what other languages write as a function of one value.
-fn as_a_function(name: &str) -> Option<String> {
-    match name.to_ascii_lowercase().as_str() {
-        "empty" | "isempty" | "is_empty" | "isblank" | "is_blank" | "isnull" | "is_null" => Some("is empty".to_owned()),
-        name if is_transform(name) => Some(format!("as {name}")),
-        name => transforms::elsewhere(name).map(|ours| format!("as {ours}")),
-    }
-}
-
-/// Does a name stand some places further on, with nothing between it and `at`?
-fn is_name(found: &[Token], index: usize, by: isize, at: usize) -> bool {
-    let token = index.checked_add_signed(by).and_then(|index| found.get(index));
-    token.is_some_and(|token| token.kind == Kind::Name && (token.end == at || token.start == at))
-}
-
-fn is_identifier(text: &str) -> bool {
-    let mut letters = text.chars();
-    letters.next().is_some_and(|first| first.is_ascii_alphabetic())
-        && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
-}
-
-/// What stands in the brackets that open with the first token, and where they end.
-fn in_brackets<'t>(text: &'t str, found: &[Token]) -> Option<(&'t str, usize)> {
-    let mut depth = 0_usize;
-    for token in found {
-        match &text[token.start..token.end] {
-            "(" => depth += 1,
-            ")" if depth == 1 => return Some((text[found[0].end..token.start].trim(), token.end)),
-            ")" => depth -= 1,
-            _ => {}
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -513,11 +276,12 @@ mod tests {
             ("create missing both", 15, "create missing in both"),
             ("on delete app review", 10, "on delete in app review"),
         ] {
-            let change = missing(text, position, |text, words| understood(Rule::one_sync, text, words));
+            let change =
+                missing(text, Some(Block::Sync), position, |text, words| understood(Rule::one_sync, text, words));
             let change = change.expect("a word");
             assert_eq!(format!("{}{}{}", &text[..position], change.edits[0].1, &text[position..]), mended);
         }
-        let name = missing("a -> ", 5, |text, words| understood(Rule::one_fields, text, words));
+        let name = missing("a -> ", Some(Block::Fields), 5, |text, words| understood(Rule::one_fields, text, words));
         assert_eq!(name, None, "a name is missing, which nobody can guess");
     }
 
@@ -542,6 +306,19 @@ mod tests {
         check(Block::Workflow, "on error { undo completed steps }", "on failure { undo completed steps }");
         check(Block::Workflow, "step check-in { nothing }", "step check_in { nothing }");
         check(Block::Workflow, "step \"welcome\" { nothing }", "step welcome { nothing }");
+        check(Block::System, "limit api 10,000 calls in 10 seconds", "limit api 10000 calls per 10 seconds");
+        check(Block::System, "limit bulk 100 records per hour", "limit bulk 100 records per 1 hour");
+        check(Block::System, "schema: \"a.lock\"", "schema \"a.lock\"");
+        check(Block::Choice, "won = \"Won\" final", "won  \"Won\" final");
+        check(Block::Table, "| free , 10 % |", " free | 10% ");
+        check(Block::Sync, "match on a = b", "match by a = b");
+        check(Block::Sync, "create missing in app and crm", "create missing in both");
+        check(Block::Sync, "run daily at 2:00", "run every day at 02:00");
+        check(Block::Sync, "conflict latest wins, tie crm", "conflict newest wins, tie crm");
+        check(Block::Sync, "only where T(kind).sync = yes", "only where T[kind].sync = yes");
+        check(Block::Events, "\"a.b\" \"a.c\" -> Deals", "\"a.b\", \"a.c\" -> sync Deals");
+        check(Block::Fields, "user -> contact via Contacts", "link user -> contact via Contacts");
+        check(Block::Record, "closedate = a.b + 1 month", "closedate = a.b + 30 days");
         check(Block::Wait, "timeout { nothing }", "timed out { nothing }");
         check(Block::Test, "given time 2026-03-02 9:00 in \"UTC\"", "given time 2026-03-02 09:00 in \"UTC\"");
         check(Block::Record, "name = lower(a.b)", "name = a.b as lowercase");

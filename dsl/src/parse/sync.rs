@@ -1,7 +1,6 @@
 //! `sync`: which records are the same thing, and what moves between them.
 
 use super::cursor::{Builder, Pair, Rule, has, parts};
-use super::recovery::word;
 use crate::ast::{Arrow, Expr, ExprKind, Mapping, MatchKey, OnDelete, Path, Policy, Priority, Run, Sync};
 use crate::source::{Span, Spanned};
 use crate::value;
@@ -39,9 +38,9 @@ impl Builder<'_> {
                         self.sync_statement(part, sync);
                     }
                 }
-                Rule::bad_stmt if word(part.as_str()) == "match" => {
+                Rule::bad_stmt => {
                     if let Some(sync) = &mut sync {
-                        sync.unread.push(self.span(&part));
+                        sync.unread.push(self.first_word(&part));
                     }
                 }
                 Rule::fields => {
