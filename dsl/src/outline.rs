@@ -340,11 +340,12 @@ impl<'s> Scanner<'s> {
                         at = end;
                     }
                     None => {
-                        // Braces behind it count: they are more likely meant than written inside of the text.
+                        // Braces behind it count: they are more likely meant than written inside of the text. Where
+                        // a quote follows, it is a `}` of the text that is missing.
                         if chunk.unclosed_texts.last().is_none_or(|last| *last < start) {
                             chunk.unclosed_texts.push(start + at);
                         }
-                        at += 1;
+                        at += 1 + rest[1..].find('"').map_or(0, |quote| quote + 1);
                     }
                 },
                 '{' => {

@@ -215,7 +215,8 @@ fn item(file: &SourceFile, chunk: &Chunk, next: Option<&Chunk>, items: usize, pa
     }
     for at in &chunk.unopened {
         parse.problems.push(recovery::unopened(file, *at));
-        patch.add(*at..*at, " {");
+        let head = recovery::without_colon(&file.text[chunk.start..*at]);
+        patch.add(chunk.start + head.len()..*at, " {");
     }
     for at in &chunk.surplus {
         patch.add(*at..at + 1, " ");

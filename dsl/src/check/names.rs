@@ -174,7 +174,13 @@ impl World<'_> {
         }
         let known: Vec<&str> = known.collect();
         let near = nearest(&name.value, known.iter().copied()).map(str::to_owned);
-        if near.is_none() && !matches!(what, "variable" | "side" | "column" | "step") && self.told_before(what, name) {
+        // Of an item, it may be the declaration that is misspelt.
+        let once = match what {
+            "sync" | "workflow" | "table" => true,
+            "variable" | "side" | "column" | "step" => false,
+            _ => near.is_none(),
+        };
+        if once && self.told_before(what, name) {
             return;
         }
         let mut problem =

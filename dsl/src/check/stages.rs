@@ -43,7 +43,9 @@ impl World<'_> {
             .filter(|word| !self.lost.contains(*word))
             .cloned()
             .collect();
-        let Some(first) = missing.first().filter(|_| when.unread.is_empty()) else { return };
+        // A branch for a stage that there is not is the one that is missing.
+        let strange = handled.iter().any(|(word, ..)| !words.is_empty() && !words.contains(word));
+        let Some(first) = missing.first().filter(|_| when.unread.is_empty() && !strange) else { return };
         let (name, one, several) = match choice {
             Some(choice) => (self.choices[choice].name.clone(), "stage", "stages"),
             None => (field.to_owned(), "value", "values"),

@@ -234,6 +234,34 @@ impl World<'_> {
         Some(ast::Sync { two_way: true, conflict, ..sync.clone() })
     }
 
+    /// E0101, once, for a line whose ends stand with their systems.
+    fn prefixed(&mut self, built: &Sync, line: &ast::Mapping) -> bool {
+        let mut without = Vec::new();
+        for (expr, entity) in [(&line.left, &built.left), (&line.right, &built.right)] {
+            let ExprKind::Path(path) = &expr.kind else { continue };
+            let [system, rest @ ..] = path.names.as_slice() else { continue };
+            let known = self.entity(entity).is_some_and(|known| {
+                known.fields.contains_key(&system.value) || known.links.contains_key(&system.value)
+            });
+            let named = [&built.left, &built.right].into_iter().find(|side| side.system == system.value);
+            let (false, Some(named)) = (known, named) else { continue };
+            let rest = if rest.first().is_some_and(|name| name.value == named.entity) { &rest[1..] } else { rest };
+            let Some(first) = rest.first() else { continue };
+            without.push(Span { end: first.span.start, ..system.span });
+        }
+        let Some((first, others)) = without.split_first() else { return false };
+        let message = "the ends of a line stand without their systems, which the header names";
+        let label = format!("from {} on the left to {} on the right", built.left, built.right);
+        let mut problem = Problem::new("E0101", message, *first, label);
+        for other in others {
+            problem = problem.label(*other, "here too");
+        }
+        let edits = without.iter().map(|span| (*span, String::new())).collect();
+        let help = "write the names of the fields only";
+        self.tell(problem.help(help).fix(help, true, edits));
+        true
+    }
+
     /// E0101, once, for a line of which each end is a field of the other side.
     fn turned_round(&mut self, built: &Sync, line: &ast::Mapping) -> bool {
         let name = |expr: &ast::Expr| match &expr.kind {
@@ -275,7 +303,7 @@ impl World<'_> {
             self.tell(problem.help("write `->`, or `sync … between … and …`"));
             return None;
         }
-        if self.turned_round(built, line) {
+        if self.prefixed(built, line) || self.turned_round(built, line) {
             return None;
         }
         let text = {
@@ -300,6 +328,7 @@ impl World<'_> {
         }
         if let (Some(at), Some(target)) = (line.on_create, direction.target())
             && !built.create.contains(&target)
+            && !unread(sync, "create")
             && !self.unsure.contains(&built.name)
         {
             let label = format!("this sync makes no {}", built.entity(target));

@@ -132,7 +132,9 @@ impl<'t> Line<'t> {
                 }
                 Some(behind(close.end))
             }
-            (Kind::Symbol, "/") if text[token.start..].starts_with("//") => {
+            (Kind::Symbol, "/" | "-")
+                if text[token.start..].starts_with("//") || (index == 0 && text[token.start..].starts_with("-- ")) =>
+            {
                 let line = text[token.start..].find(['\n', '\r']);
                 self.put(token.start..token.start + 2, "#", "a comment begins with `#`");
                 Some(behind(line.map_or(text.len(), |length| token.start + length)))
@@ -258,12 +260,20 @@ impl<'t> Line<'t> {
             (Kind::Symbol, "|", Some(Block::Table | Block::TableHead)) if index == 0 || last() => {
                 self.put(start..end, "", "`|` stands between cells only")
             }
+            (Kind::Symbol, ",", Some(Block::Fields)) if self.beside(index, 2) == "wins" => {
+                self.put(start..end, "", "leave out the `,`")
+            }
+            (Kind::Symbol, ",", Some(Block::Sync)) if self.beside(0, 0) == "match" => {
+                self.put(start..end, " then by", "write `then by` before a second key")
+            }
             (Kind::Symbol, ",", Some(Block::Table)) => self.put(start..end, "|", "write `|` between the cells"),
             (Kind::Text, _, Some(Block::Events)) if rest.first().is_some_and(|next| next.kind == Kind::Text) => {
                 self.put(end..end, ",", "write a `,` between the messages")
             }
             (Kind::Symbol, ":", Some(Block::Record)) => self.put(start..end, " =", "write `=` for `:`"),
-            (Kind::Symbol, ":", Some(Block::System)) => self.put(start..end, "", "leave out the `:`"),
+            (Kind::Symbol, ":", Some(Block::System | Block::Sync | Block::Step | Block::When)) if index == 1 => {
+                self.put(start..end, "", "leave out the `:`")
+            }
             (Kind::Symbol, "=", Some(Block::Choice)) => self.put(start..end, "", "leave out the `=`"),
             (Kind::Symbol, "=", Some(Block::Entity)) => self.put(start..end, ":", "write `:` for `=`"),
             (Kind::Symbol, "=", Some(Block::Fields)) => {
@@ -313,6 +323,22 @@ impl<'t> Line<'t> {
             (Kind::Name, "missing", _) if next == "in" && self.beside(index, 3) == "and" => {
                 let Some(behind) = self.found.get(index + 4).map(|system| system.end) else { return false };
                 self.put(self.found[index + 2].start..behind, "both", "write `create missing in both`")
+            }
+            (Kind::Name, "or", Some(Block::Sync)) if self.beside(0, 0) == "match" => {
+                self.put(start..end, "then by", "write `then by` before a second key")
+            }
+            (Kind::Name, "and" | "or", Some(Block::When)) if self.beside(0, 0) == "to" => {
+                self.put(start..end, ",", "write a `,` between stages")
+            }
+            (Kind::Text, quoted, Some(Block::When)) if before == "to" && is_identifier(quoted.trim_matches('"')) => {
+                let stage = quoted.trim_matches('"');
+                self.put(start..end, stage, format!("write the stage without quotes: `{stage}`"))
+            }
+            (Kind::Name, "otherwise", Some(Block::Fields)) => self.put(start..end, "else", "write `else`"),
+            (Kind::Name, name, Some(Block::Fields))
+                if index > 0 && is_transform(name) && !matches!(before, "as" | ",") =>
+            {
+                self.put(start..start, "as ", format!("write `as {name}`"))
             }
             (Kind::Name, "daily", _) => self.put(start..end, "every day", "write `every day`"),
             (Kind::Name, "hourly", _) => self.put(start..end, "every 1 hour", "write `every 1 hour`"),

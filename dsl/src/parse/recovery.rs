@@ -94,15 +94,22 @@ pub(super) fn is_indented(file: &SourceFile, chunk: &Chunk) -> bool {
     chunk.start > line_start(&file.text, chunk.start)
 }
 
+/// A head without the colon that opens a block in other languages.
+pub(super) fn without_colon(head: &str) -> &str {
+    head.strip_suffix(':').unwrap_or(head).trim_end()
+}
+
 /// A line that lacks its `{`.
 pub(super) fn unopened(file: &SourceFile, end: usize) -> Problem {
     let line = line_start(&file.text, end);
     let start = line + file.text[line..].len() - file.text[line..].trim_start().len();
     let written = &file.text[start.min(end)..end];
     let label = "the lines below are indented, as if it began a block";
+    let head = without_colon(written);
+    let from = start + head.len();
     Problem::new("E0001", "a `{` is missing at the end of this line", at(file, start, end), label)
-        .help(format!("write `{written} {{`"))
-        .fix("open the block", true, vec![(Span { end: end as u32, ..at(file, end, end) }, " {".to_owned())])
+        .help(format!("write `{head} {{`"))
+        .fix("open the block", true, vec![(Span { end: end as u32, ..at(file, from, end) }, " {".to_owned())])
 }
 
 /// A `}` that ends an item before its last lines.

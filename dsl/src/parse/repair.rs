@@ -66,6 +66,10 @@ pub(super) fn skeleton(text: &str) -> Patched {
 
 /// Is all of `text` one `rule`, and are the words that stand at `words` words of the language there, not names?
 pub(super) fn understood(rule: Rule, text: &str, words: &[Range<usize>]) -> bool {
+    // A line that is a comment is a line.
+    if text.trim_start().starts_with('#') && !text.trim().contains('\n') {
+        return true;
+    }
     let Ok(pairs) = Grammar::parse(rule, text) else { return false };
     words.is_empty()
         || !pairs.flatten().any(|pair| {
@@ -319,6 +323,14 @@ mod tests {
         check(Block::Events, "\"a.b\" \"a.c\" -> Deals", "\"a.b\", \"a.c\" -> sync Deals");
         check(Block::Fields, "user -> contact via Contacts", "link user -> contact via Contacts");
         check(Block::Record, "closedate = a.b + 1 month", "closedate = a.b + 30 days");
+        check(Block::Sync, "priority: high", "priority high");
+        check(Block::Sync, "match by email, phone", "match by email then by phone");
+        check(Block::Sync, "match by email or phone", "match by email then by phone");
+        check(Block::Fields, "a <-> b lowercase, crm wins", "a <-> b as lowercase crm wins");
+        check(Block::Fields, "a -> b otherwise keep", "a -> b else keep");
+        check(Block::When, "to \"won\" and lost { nothing }", "to won , lost { nothing }");
+        check(Block::Fields, "// a -> b", "# a -> b");
+        check(Block::Fields, "-- a -> b", "# a -> b");
         check(Block::Wait, "timeout { nothing }", "timed out { nothing }");
         check(Block::Test, "given time 2026-03-02 9:00 in \"UTC\"", "given time 2026-03-02 09:00 in \"UTC\"");
         check(Block::Record, "name = lower(a.b)", "name = a.b as lowercase");
