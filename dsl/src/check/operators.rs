@@ -163,16 +163,15 @@ impl World<'_> {
 
     fn arithmetic(&mut self, names: &Names, left: &ast::Expr, op: Arithmetic, right: &ast::Expr, span: Span) -> Typed {
         let before = self.found.problems.len();
-        let whole = self.text(left.span.to(right.span)).to_owned();
-        let beside = right.span;
+        let adjacent = op == Arithmetic::Subtract && left.span.end + 1 == right.span.start;
+        let both = left.span.to(right.span);
         let left = self.expr(names, left, &Expected::default());
-        if left.kind == Kind::Any
-            && op == Arithmetic::Subtract
-            && left.span.end + 1 == beside.start
-            && let Some(problem) = self.found.problems[before..].last_mut()
-        {
+        if adjacent && left.kind == Kind::Any && self.found.problems.len() > before {
             // `role customer-success`: one word that lacks its quotes, and nothing to calculate.
-            problem.help.push(format!("if it is a text, put it in quotes: `\"{}\"`", whole));
+            let help = format!("if it is a text, put it in quotes: `\"{}\"`", self.text(both));
+            if let Some(problem) = self.found.problems.last_mut() {
+                problem.help.push(help);
+            }
             return Typed::any(span);
         }
         let right = self.expr(names, right, &Expected::default());

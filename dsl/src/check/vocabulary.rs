@@ -270,6 +270,7 @@ impl World<'_> {
                     None => declared.options.is_empty() || declared.options.contains(word),
                 };
                 let options: Vec<String> = match choice {
+                    _ if known => Vec::new(),
                     Some(choice) => self.choices[choice].words.iter().map(|w| w.word.clone()).collect(),
                     None => declared.options.clone(),
                 };
