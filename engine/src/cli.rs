@@ -180,10 +180,15 @@ fn could_not_run(error: &(dyn miette::Diagnostic + 'static)) -> u8 {
         eprint!("{}", pictured(error));
         return 2;
     }
-    eprintln!("engine: {error}");
+    let mut said = error.to_string();
+    eprintln!("engine: {said}");
     let mut source = error.source();
     while let Some(cause) = source {
-        eprintln!("  because: {cause}");
+        let cause_said = cause.to_string();
+        if !said.contains(&cause_said) {
+            eprintln!("  because: {cause_said}");
+            said = cause_said;
+        }
         source = cause.source();
     }
     if let Some(help) = error.help() {

@@ -35,7 +35,10 @@ pub const SHIPPED: &[(&str, &str)] = &[
 pub enum Error {
     /// A file or folder is missing or not readable.
     #[error("cannot read {path}: {source}")]
-    #[diagnostic(code(rules::unreadable))]
+    #[diagnostic(
+        code(rules::unreadable),
+        help("give the path of the folder that holds the rules; where none is given, it is `rules`")
+    )]
     Unreadable {
         /// Which.
         path: String,

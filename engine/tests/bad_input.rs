@@ -194,7 +194,9 @@ fn a_folder_without_rules_and_a_path_that_is_not_there_are_refused() {
     let path = folder.path("nowhere");
     let output = Command::new(env!("CARGO_BIN_EXE_engine")).arg("validate").arg(&path).output().expect("it runs");
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("nowhere"));
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("nowhere") && told.contains("the folder that holds the rules"), "{told}");
+    assert_eq!(told.matches("No such file").count(), 1, "{told}");
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub(super) struct Arguments {
     #[arg(default_value = "rules")]
     paths: Vec<PathBuf>,
     /// Show which parts of the rules the tests have seen; with a number, fail where it is fewer of a hundred.
-    #[arg(long, value_name = "MIN", num_args = 0..=1, require_equals = true)]
+    #[arg(long, value_name = "MIN", num_args = 0..=1, require_equals = true, value_parser = percentage)]
     coverage: Option<Option<f64>>,
     /// Run only tests whose title holds this text.
     #[arg(long, value_name = "TEXT")]
@@ -35,6 +35,12 @@ pub(super) struct Arguments {
     /// The same as `--format json`.
     #[arg(long)]
     json: bool,
+}
+
+/// How much of a hundred.
+fn percentage(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| (0.0..=100.0).contains(number));
+    number.ok_or_else(|| "write a number from 0 to 100".to_owned())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

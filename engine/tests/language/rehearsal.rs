@@ -215,6 +215,10 @@ fn too_little_coverage_fails_and_says_how_much_there_is() {
         }
     }
     folder.run(&["test", "--coverage"], 0);
+    for odd in ["101", "-1", "most", "NaN"] {
+        let told = folder.run(&["test", &format!("--coverage={odd}")], 2);
+        assert!(told.contains("write a number from 0 to 100"), "{told}");
+    }
     let output = folder.command(&["test", "--coverage=90"]).output().expect("the engine runs");
     assert_eq!(output.status.code(), Some(1));
     let err = String::from_utf8_lossy(&output.stderr);
