@@ -409,7 +409,7 @@ pub struct When {
     pub branches: Vec<StageBranch>,
     /// Actions outside of any branch.
     pub actions: Vec<Action>,
-    /// Branches whose heads were not understood: any word may be handled there.
+    /// Lines and branches that were not understood: any word may be handled there, any condition asked.
     pub unread: Vec<Span>,
 }
 

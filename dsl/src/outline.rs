@@ -228,6 +228,36 @@ fn suspects(text: &str) -> Vec<Slip> {
     found
 }
 
+/// How far a text probably goes that is not closed in its line; `text` is what stands behind its opening quote. Where
+/// a quote follows, a `}` in it is missing. Otherwise it goes to the end of its last `{…}`: other braces are more
+/// likely meant to be outside of it, a `{` at the end of the line, a `}` that closes something else.
+fn unclosed_end(text: &str) -> usize {
+    let end = text.trim_end().len();
+    let mut behind = 0;
+    let mut open = 0_usize;
+    let mut outside = false;
+    let mut bytes = text.bytes().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'\\' => {
+                bytes.next();
+            }
+            b'"' => return at + 1,
+            b'{' if at + 1 < end && !outside => {
+                open += 1;
+                behind = at + 1;
+            }
+            b'}' if open > 0 && !outside => {
+                open -= 1;
+                behind = at + 1;
+            }
+            b'{' | b'}' => outside = true,
+            _ => {}
+        }
+    }
+    behind
+}
+
 /// May a `{` stand at the end of this line?
 fn opens_a_block(line: &str) -> bool {
     let words: Vec<&str> = line.split_whitespace().collect();
@@ -340,12 +370,10 @@ impl<'s> Scanner<'s> {
                         at = end;
                     }
                     None => {
-                        // Braces behind it count: they are more likely meant than written inside of the text. Where
-                        // a quote follows, it is a `}` of the text that is missing.
                         if chunk.unclosed_texts.last().is_none_or(|last| *last < start) {
                             chunk.unclosed_texts.push(start + at);
                         }
-                        at += 1 + rest[1..].find('"').map_or(0, |quote| quote + 1);
+                        at += 1 + unclosed_end(&rest[1..]);
                     }
                 },
                 '{' => {

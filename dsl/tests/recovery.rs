@@ -62,7 +62,8 @@ fn slip(shipped: &Shipped, index: usize, start: usize, end: usize) -> Slip {
         text: {
             let line = file.text[..start].rfind('\n').map_or(0, |n| n + 1);
             let before = &file.text[line..start];
-            before.matches('"').count() % 2 == 1 || file.text[..start].matches("\"\"\"").count() % 2 == 1
+            (before.matches('"').count() - before.matches("\\\"").count()) % 2 == 1
+                || file.text[..start].matches("\"\"\"").count() % 2 == 1
         },
         lost: lost.filter(|item| !matches!(item.kind, ItemKind::Edition(_))).count(),
     }

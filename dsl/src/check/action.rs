@@ -101,6 +101,15 @@ impl World<'_> {
         }
     }
 
+    /// `key f = v as name`: what is meant as the name of the record, and the value without it.
+    fn name_behind<'e>(&self, value: &'e ast::Expr) -> Option<(&'e ast::Name, &'e ast::Expr)> {
+        let ast::ExprKind::As(of, transform) = &value.kind else { return None };
+        let ast::TransformName::Named(name) = &transform.name else { return None };
+        let lookup = self.systems.values().any(|system| system.lock.lookups.contains_key(&name.value));
+        let known = lookup || crate::transforms::named(&name.value).is_some() || !transform.args.is_empty();
+        (!known && self.unread.is_empty()).then_some((name, &**of))
+    }
+
     fn create(
         &mut self,
         names: &mut Names,
@@ -113,6 +122,17 @@ impl World<'_> {
     ) -> Option<ActionKind> {
         let found = self.has_entity(entity);
         let entity_span = entity.span;
+        let misplaced = if named.is_none() { key.and_then(|(_, value)| self.name_behind(value)) } else { None };
+        if let (Some((name, _)), Some((field, _))) = (misplaced, key) {
+            let message = "the name of the record stands before its key";
+            let problem = Problem::new("E0109", message, name.span, "no transform or lookup is called so");
+            let (entity, name, field) = (self.text(entity_span), &name.value, &field.value);
+            let help = format!("write `create {entity} as {name} key {field} = …`");
+            self.tell(problem.help(help));
+        }
+        let named = named.or(misplaced.map(|(name, _)| name));
+        let meant = misplaced.zip(key).map(|((_, value), (field, _))| (field.clone(), value.clone()));
+        let key = meant.as_ref().or(key);
         if let Some(name) = named {
             self.taken(names, name);
             let kind = found.clone().map_or(Kind::Any, Kind::Record);

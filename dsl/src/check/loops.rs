@@ -37,10 +37,14 @@ impl World<'_> {
             spans.sort();
             !told.insert(spans)
         };
+        let sure = |start: usize, path: &[&Act<'_>]| {
+            !rules[acts[start].rule].unsure && path.iter().all(|act| !rules[act.rule].unsure)
+        };
         // What begins is always a rule that somebody wrote for it: syncs alone are stable.
         let starts: Vec<usize> = (0..acts.len()).filter(|act| rules[acts[*act].rule].sync.is_none()).collect();
         for start in &starts {
             if let Some(path) = chain(rules, &acts, &followers, *start)
+                && sure(*start, &path)
                 && !known(&path)
             {
                 self.chained(rules, acts[*start].rule, &path);
@@ -53,6 +57,7 @@ impl World<'_> {
                 passed_again(rules, &path).then_some(path)
             });
             if let Some(path) = found
+                && sure(*start, &path)
                 && !known(&path)
             {
                 self.circled(rules, &path);

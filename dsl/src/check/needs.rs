@@ -157,7 +157,9 @@ impl World<'_> {
             })
             .map(|(param, _)| param.clone())
             .collect();
-        if let Some(first) = missing.first().filter(|_| record.unread.is_empty()) {
+        // A line for a parameter that there is not is the one that is missing.
+        let strange = record.lines.iter().any(|line| !operation.params.contains_key(&line.path.names[0].value));
+        if let Some(first) = missing.first().filter(|_| record.unread.is_empty() && !strange) {
             let thing = first.trim_end_matches("Id");
             let note = self
                 .lock_line(system, &format!("operations.{name}.params"))

@@ -186,10 +186,20 @@ impl World<'_> {
                 Arithmetic::Divide => "divided",
             };
             let (a, b) = (describe(&left.kind), describe(&right.kind));
+            let text = |typed: &Typed| matches!(typed.kind, Kind::Value(Type::Text | Type::Enum));
+            let help = if op == Arithmetic::Add && (text(&left) || text(&right)) {
+                let part = |typed: &Typed| match &typed.expr {
+                    Expr::Literal(value) => value.to_string(),
+                    _ => format!("{{{}}}", self.text(typed.span)),
+                };
+                format!("texts are put together in a text: `\"{}{}\"`", part(&left), part(&right))
+            } else if right.kind == Kind::Value(Type::Percent) {
+                format!("a part of it is `{0} * 10%`, 10 % more are `{0} * 110%`", self.text(left.span))
+            } else {
+                "only numbers, money, percentages, times and lengths of time can".to_owned()
+            };
             let problem = Problem::new("E0201", format!("{a} and {b} cannot be {verb}"), left.span, a);
-            self.tell(
-                problem.label(right.span, b).help("only numbers, money, percentages, times and lengths of time can"),
-            );
+            self.tell(problem.label(right.span, b).help(help));
             return Typed::any(span);
         };
         let missing = left.missing.or(right.missing);

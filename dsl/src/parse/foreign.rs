@@ -168,11 +168,16 @@ impl<'t> Line<'t> {
                 self.put(end..behind, "%", format!("write `{count}%`"))
             }
             (Kind::Number, count) if self.beside(index, 1) == "," => {
-                let more = self.number(index + 2).filter(|more| more.len() == 3);
+                let more = self.number(index + 2);
                 let adjacent = next.is_some_and(|comma| comma.start == end)
                     && self.found.get(index + 2).is_some_and(|more| more.start == end + 1);
-                let (Some(more), true) = (more, adjacent) else { return false };
-                self.put(end..end + 1, "", format!("a number is written without commas: `{count}{more}`"))
+                match more.filter(|_| adjacent) {
+                    Some(more) if more.len() == 3 => {
+                        self.put(end..end + 1, "", format!("a number is written without commas: `{count}{more}`"))
+                    }
+                    Some(cents) => self.put(end..end + 1, ".", format!("write `{count}.{cents}`")),
+                    None => false,
+                }
             }
             (Kind::Number, count) if self.is_name(index, 1, end) => {
                 let unit = match self.beside(index, 1) {
@@ -340,6 +345,21 @@ impl<'t> Line<'t> {
             {
                 self.put(start..start, "as ", format!("write `as {name}`"))
             }
+            (Kind::Name, name, Some(Block::When | Block::Actions | Block::Step | Block::Workflow))
+                if index == 0 && next == "=" && name.contains('.') =>
+            {
+                let new = format!("set {name}");
+                self.put(start..end, &new, "write `set` before a field that is given a value")
+            }
+            (Kind::Name, "to", _) if index == 2 && self.beside(0, 0) == "set" => {
+                self.put(start..end, "=", "write `=` for `to`")
+            }
+            (Kind::Name, "for", _) if index == 2 && self.beside(0, 0) == "start" => {
+                self.put(start..end, "with", "write `start … with`")
+            }
+            (Kind::Name, "run", _) if index == 0 && self.beside(0, 2) == "with" => {
+                self.put(start..end, "start", "write `start` for a workflow")
+            }
             (Kind::Name, "daily", _) => self.put(start..end, "every day", "write `every day`"),
             (Kind::Name, "hourly", _) => self.put(start..end, "every 1 hour", "write `every 1 hour`"),
             (Kind::Name, other @ ("latest" | "last" | "recent"), _) if before == "conflict" => {
@@ -354,7 +374,7 @@ impl<'t> Line<'t> {
             }
             (Kind::Name, word, Some(Block::Fields)) if index == 0 && word != "link" => {
                 self.found.iter().any(|other| self.piece(other) == "via")
-                    && self.put(start..start, "link ", "a line that follows a link begins with `link`")
+                    && self.put(start..end, &format!("link {word}"), "a line that follows a link begins with `link`")
             }
             _ => false,
         }

@@ -172,11 +172,18 @@ pub(super) fn missing(
         return None;
     }
     let blank = if text[..position].ends_with([' ', '\t']) { "" } else { " " };
-    // Behind a number, `in` would make a condition of it.
-    let after_number = text[..position].trim_end().ends_with(|before: char| before.is_ascii_digit());
-    // In a row of a choice, `in` stands behind a text.
-    let after_text = text[..position].trim_end().ends_with('"');
-    let possible = |word: &str| word != "in" || (!after_number && (after_text || block != Some(Block::Choice)));
+    let (before, behind) = (text[..position].trim_end(), text[position..].trim_start());
+    let next = &behind[..behind.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(behind.len())];
+    let possible = |word: &str| match (word, block) {
+        // A name stands behind these, and no word of the language.
+        ("as" | "to", _) => !WORDS.contains(&next),
+        // In a row of a choice, `in` stands behind the label.
+        ("in", Some(Block::Choice)) => before.ends_with('"'),
+        // In a value, it would make a condition of it, of which a list is a part.
+        ("in", Some(Block::Record | Block::Fields | Block::Table)) => behind.starts_with('['),
+        ("and", Some(Block::Record | Block::Fields | Block::Table)) => false,
+        _ => true,
+    };
     SMALL.into_iter().filter(|word| possible(word)).find_map(|word| {
         let new = format!("{blank}{word} ");
         let start = position + blank.len();
@@ -331,6 +338,11 @@ mod tests {
         check(Block::When, "to \"won\" and lost { nothing }", "to won , lost { nothing }");
         check(Block::Fields, "// a -> b", "# a -> b");
         check(Block::Fields, "-- a -> b", "# a -> b");
+        check(Block::When, "sub.dealId = deal.id", "set sub.dealId = deal.id");
+        check(Block::When, "set sub.dealId to deal.id", "set sub.dealId = deal.id");
+        check(Block::When, "start Onboarding for won", "start Onboarding with won");
+        check(Block::When, "run Onboarding with won", "start Onboarding with won");
+        check(Block::Record, "amount = 49,00", "amount = 49.00");
         check(Block::Wait, "timeout { nothing }", "timed out { nothing }");
         check(Block::Test, "given time 2026-03-02 9:00 in \"UTC\"", "given time 2026-03-02 09:00 in \"UTC\"");
         check(Block::Record, "name = lower(a.b)", "name = a.b as lowercase");

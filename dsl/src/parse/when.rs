@@ -1,7 +1,6 @@
 //! `when`: what to do after a change.
 
 use super::cursor::{Builder, Pair, Rule, find, has, parts};
-use super::recovery::word;
 use crate::ast::{Block, StageBranch, Trigger, When};
 use crate::source::Spanned;
 
@@ -23,9 +22,7 @@ impl Builder<'_> {
         let mut unread = Vec::new();
         for part in parts(pair) {
             match part.as_rule() {
-                Rule::bad_stmt if matches!(word(part.as_str()), "to" | "from") => {
-                    unread.push(self.span(&part));
-                }
+                Rule::bad_stmt => unread.push(self.span(&part)),
                 Rule::qual => entity = Some(self.qualified(&part)),
                 Rule::w_changes => {
                     let span = self.span(&part);

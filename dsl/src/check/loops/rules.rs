@@ -40,6 +40,8 @@ pub(in crate::check) struct Rule<'a> {
     pub(in crate::check) guards: Vec<Reads>,
     /// What its `only where` say; they hold where all of this does. Nothing is said of those of a sync.
     pub(in crate::check) conditions: Vec<Fact>,
+    /// Something of it was not understood, perhaps what stops a chain.
+    pub(in crate::check) unsure: bool,
     /// The sync whose line it is.
     pub(in crate::check) sync: Option<&'a ast::Sync>,
     pub(in crate::check) acts: Vec<Act<'a>>,
@@ -184,7 +186,12 @@ fn of_when<'i>(
         block(world, &mut inner, &branch.block.actions, &mut acts);
     }
     let head = when.entity.span.to(when.trigger.span);
-    Rule { entity, trigger, head, variable, route: false, guards, conditions, sync: None, acts }
+    let wrong = |expr: &ast::Expr| {
+        let inside = |at: Span| at.file == expr.span.file && (expr.span.start..expr.span.end).contains(&at.start);
+        world.found.problems.iter().any(|problem| inside(problem.span()))
+    };
+    let unsure = !when.unread.is_empty() || when.only.iter().any(wrong);
+    Rule { entity, trigger, head, variable, route: false, guards, conditions, unsure, sync: None, acts }
 }
 
 /// Workflows that messages about a record start: one rule for its creation, one for its change.
@@ -233,6 +240,7 @@ fn of_routes<'i>(
                 route: true,
                 guards: Vec::new(),
                 conditions: Vec::new(),
+                unsure: false,
                 sync: None,
                 acts,
             });
@@ -375,6 +383,7 @@ fn of_sync<'i>(world: &World<'_>, sync: &'i ast::Sync, item: &Item, rules: &mut 
             route: false,
             guards: guards.clone(),
             conditions: Vec::new(),
+            unsure: false,
             sync: Some(sync),
             acts: vec![act],
         });
