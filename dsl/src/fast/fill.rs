@@ -18,11 +18,11 @@ pub(super) fn fill<'a>(trie: &Trie, count: usize, record: &'a [u8]) -> Result<Ve
     let mut fill = Fill { trie, scan, slots: vec![Slot::Absent; count] };
     let end = |at| match scan.next(at) {
         (_, at) if at == text.len() => Ok(()),
-        (_, at) => Err(Wrong { why: "something stands behind it", at }),
+        (_, at) => Err(Wrong::new("something stands behind it", at)),
     };
     match fill.object(0, 0, 0).and_then(end) {
         Ok(()) => Ok(fill.slots),
-        Err(Wrong { why, at }) => Err(Stop::NoRecord(format!("{why} at byte {at}"))),
+        Err(wrong) => Err(Stop::NoRecord(wrong.to_string())),
     }
 }
 
@@ -40,7 +40,7 @@ impl<'a> Fill<'_, 'a> {
         let node = self.trie.node(node);
         let mut at = scan.expect(at, b'{', "an object is expected")?;
         if depth >= DEPTH {
-            return Err(Wrong { why: "it is nested too deeply", at });
+            return Err(Wrong::new("it is nested too deeply", at));
         }
         if let (b'}', end) = scan.next(at) {
             return Ok(end + 1);
@@ -77,7 +77,7 @@ impl<'a> Fill<'_, 'a> {
             match scan.next(at) {
                 (b',', comma) => at = comma + 1,
                 (b'}', end) => return Ok(end + 1),
-                (_, at) => return Err(Wrong { why: "a comma or the end of an object is expected", at }),
+                (_, at) => return Err(Wrong::new("a comma or the end of an object is expected", at)),
             }
         }
     }
@@ -89,7 +89,7 @@ impl<'a> Fill<'_, 'a> {
         let scan = self.scan;
         match scan.next(at) {
             (b'"', at) => {
-                let quoted = scan.quoted(at)?;
+                let quoted = scan.close(at + 1)?;
                 let inside = scan.inside(quoted)?;
                 self.slots[usize::from(slot)] = if quoted.escaped {
                     unescaped(scan, quoted)?;
@@ -118,7 +118,7 @@ fn other(scan: Scan<'_>, begin: u8, at: usize, depth: u32) -> Result<(Slot<'_>, 
             let behind = scan.skip(at, depth)?;
             let tree = &scan.text[at..behind];
             serde_json::from_str::<serde_json::Value>(tree)
-                .map_err(|_| Wrong { why: "a text or number in a structured value cannot be held", at })?;
+                .map_err(|_| Wrong::new("a text or number in a structured value cannot be held", at))?;
             (Slot::Tree(tree), behind)
         }
         _ => {
@@ -128,7 +128,7 @@ fn other(scan: Scan<'_>, begin: u8, at: usize, depth: u32) -> Result<(Slot<'_>, 
                 // A negative zero is no whole number.
                 Ok(number) if whole && number != 0 => Slot::Signed(number),
                 Ok(_) if whole && number == "0" => Slot::Signed(0),
-                _ => rare(number).ok_or(Wrong { why: "a number is too large", at })?,
+                _ => rare(number).ok_or_else(|| Wrong::new("a number is too large", at))?,
             };
             (value, behind)
         }
@@ -138,7 +138,7 @@ fn other(scan: Scan<'_>, begin: u8, at: usize, depth: u32) -> Result<(Slot<'_>, 
 /// What a text with escapes means.
 #[cold]
 fn unescaped(scan: Scan<'_>, quoted: Quoted) -> Result<String, Wrong> {
-    slot::unescaped(scan.inside(quoted)?).map_err(|_| Wrong { why: "half a character is escaped", at: quoted.start })
+    slot::unescaped(scan.inside(quoted)?).map_err(|_| Wrong::new("half a character is escaped", quoted.start))
 }
 
 /// A number with a fraction, with an exponent, or too large for 64 bits; `None` if it is larger than any of them.

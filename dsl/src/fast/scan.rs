@@ -9,11 +9,22 @@ use wide::u8x16;
 /// How deeply arrays and objects may be nested, as in `serde_json`.
 pub(super) const DEPTH: u32 = 127;
 
-/// Why it is no JSON, and where.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Wrong {
-    pub(super) why: &'static str,
-    pub(super) at: usize,
+/// Why it is no JSON, and where. In a box, so that a position or an error is handed on in two registers.
+#[derive(Debug)]
+pub(super) struct Wrong(Box<(&'static str, usize)>);
+
+impl Wrong {
+    #[cold]
+    pub(super) fn new(why: &'static str, at: usize) -> Self {
+        Self(Box::new((why, at)))
+    }
+}
+
+impl std::fmt::Display for Wrong {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (why, at) = *self.0;
+        write!(f, "{why} at byte {at}")
+    }
 }
 
 /// The text that is gone over. All positions are bytes of it.
@@ -107,7 +118,7 @@ impl<'a> Scan<'a> {
     pub(super) fn expect(self, at: usize, byte: u8, why: &'static str) -> Result<usize, Wrong> {
         match self.next(at) {
             (found, at) if found == byte => Ok(at + 1),
-            (_, at) => Err(Wrong { why, at }),
+            (_, at) => Err(Wrong::new(why, at)),
         }
     }
 
@@ -118,7 +129,7 @@ impl<'a> Scan<'a> {
         let key = ShortKey { text, length: 0 };
         // The first stop is the closing quote, or it is no short key.
         let length = stops(*key.head()).trailing_zeros() as usize & 15;
-        let short = [text[0], text[1 + length], text[2 + length]] == *b"\"\":";
+        let short = text[0] == b'"' && [text[1 + length], text[2 + length]] == *b"\":";
         short.then_some(ShortKey { length, ..key })
     }
 
@@ -131,7 +142,7 @@ impl<'a> Scan<'a> {
 
     /// The text whose inside begins here.
     #[inline(always)]
-    fn close(self, start: usize) -> Result<Quoted, Wrong> {
+    pub(super) fn close(self, start: usize) -> Result<Quoted, Wrong> {
         let mut at = start;
         while let Some(sixteen) = self.text.as_bytes().get(at..).and_then(<[u8]>::first_chunk) {
             let found = stops(*sixteen);
@@ -159,7 +170,7 @@ impl<'a> Scan<'a> {
                     at = self.escape(at)?;
                     escaped = true;
                 }
-                _ => return Err(Wrong { why: "a text is not closed, or holds a control character", at }),
+                _ => return Err(Wrong::new("a text is not closed, or holds a control character", at)),
             }
         }
     }
@@ -188,7 +199,7 @@ impl<'a> Scan<'a> {
         match bytes.first() {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(at + 2),
             Some(b'u') if bytes.get(1..5).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) => Ok(at + 6),
-            _ => Err(Wrong { why: "there is no such escape", at }),
+            _ => Err(Wrong::new("there is no such escape", at)),
         }
     }
 
@@ -196,8 +207,8 @@ impl<'a> Scan<'a> {
     #[inline(always)]
     pub(super) fn inside(self, quoted: Quoted) -> Result<&'a str, Wrong> {
         // Quotes are bytes of their own in UTF-8, so both ends are the ends of characters.
-        let wrong = Wrong { why: "a text ends inside of a character", at: quoted.start };
-        self.text.get(quoted.start..quoted.end).ok_or(wrong)
+        let inside = self.text.get(quoted.start..quoted.end);
+        inside.ok_or_else(|| Wrong::new("a text ends inside of a character", quoted.start))
     }
 
     /// Goes over any value; `depth` is how many arrays and objects it stands in.
@@ -219,7 +230,7 @@ impl<'a> Scan<'a> {
                 b'"' => self.close(here + 1)?.behind(),
                 b'{' | b'[' => {
                     if depth + count >= DEPTH {
-                        return Err(Wrong { why: "it is nested too deeply", at: here });
+                        return Err(Wrong::new("it is nested too deeply", here));
                     }
                     let object = begin == b'{';
                     match self.next(here + 1) {
@@ -248,7 +259,7 @@ impl<'a> Scan<'a> {
                     }
                     (b'}', end) if object => at = end + 1,
                     (b']', end) if !object => at = end + 1,
-                    (_, at) => return Err(Wrong { why: "a comma or the end is expected", at }),
+                    (_, at) => return Err(Wrong::new("a comma or the end is expected", at)),
                 }
                 open >>= 1;
                 count -= 1;
@@ -281,7 +292,7 @@ impl<'a> Scan<'a> {
     #[inline]
     pub(super) fn word(self, at: usize, word: &str) -> Result<usize, Wrong> {
         if !self.text.as_bytes()[at..].starts_with(word.as_bytes()) {
-            return Err(Wrong { why: "a value is expected", at });
+            return Err(Wrong::new("a value is expected", at));
         }
         Ok(at + word.len())
     }
@@ -315,7 +326,7 @@ impl<'a> Scan<'a> {
         while self.here(at).is_ascii_digit() {
             at += 1;
         }
-        if at == start { Err(Wrong { why: "a value is expected", at }) } else { Ok(at) }
+        if at == start { Err(Wrong::new("a value is expected", at)) } else { Ok(at) }
     }
 }
 
