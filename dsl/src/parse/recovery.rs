@@ -91,7 +91,8 @@ pub(super) fn outside(file: &SourceFile, chunk: &Chunk) -> Problem {
 
 /// Does the first line of a stretch begin with blanks, or with the `}` of something?
 pub(super) fn is_indented(file: &SourceFile, chunk: &Chunk) -> bool {
-    chunk.start > line_start(&file.text, chunk.start)
+    // A byte order mark is no blank.
+    !matches!(&file.text[line_start(&file.text, chunk.start)..chunk.start], "" | "\u{feff}")
 }
 
 /// A head without the colon that opens a block in other languages.
