@@ -214,7 +214,7 @@ impl World<'_> {
     }
 
     pub(super) fn no_option(&mut self, name: &str, word: &str, span: Span, options: &[String]) {
-        if self.lost.contains(word) || self.is_torn(options) {
+        if self.lost.contains(word) || self.may_be_torn(word, options) {
             return;
         }
         let near = nearest(word, options.iter().map(String::as_str)).map(str::to_owned);

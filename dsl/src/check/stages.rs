@@ -12,7 +12,7 @@ impl World<'_> {
     pub(super) fn stages(&mut self, when: &ast::When, choice: Option<usize>, words: &[String], field: &str) {
         // A misspelt word stands for the one that is meant, perhaps.
         let meant = |world: &mut Self, name: &ast::Name| {
-            if words.is_empty() || words.contains(&name.value) || world.is_torn(words) {
+            if words.is_empty() || words.contains(&name.value) || world.may_be_torn(&name.value, words) {
                 return (name.value.clone(), true);
             }
             world.no_option(field, &name.value, name.span, words);

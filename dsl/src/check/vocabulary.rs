@@ -95,9 +95,13 @@ impl World<'_> {
         self.choices.push(Choice { name: choice.name.value.clone(), words });
     }
 
-    /// Are these the words of a choice of which a row was not understood?
-    pub(super) fn is_torn(&self, words: &[String]) -> bool {
+    /// May this word stand in a row that was not understood, of the choice that has these words? Not if it is one of
+    /// them but for a letter.
+    pub(super) fn may_be_torn(&self, word: &str, words: &[String]) -> bool {
         self.torn.iter().any(|torn| torn == words)
+            && !crate::near::all_near(word, words.iter().map(String::as_str))
+                .into_iter()
+                .any(|(distance, _)| distance <= 1)
     }
 
     /// A word that a field does not have, though it has one much like it that no row is for: that one is meant.
@@ -274,7 +278,7 @@ impl World<'_> {
                     Some(choice) => self.choices[choice].words.iter().map(|w| w.word.clone()).collect(),
                     None => declared.options.clone(),
                 };
-                if !known && !self.is_torn(&options) {
+                if !known && !self.may_be_torn(word, &options) {
                     let near = nearest(word, options.iter().map(String::as_str)).map(str::to_owned);
                     let mut problem = Problem::new(
                         "E0108",
