@@ -37,7 +37,7 @@ pub enum Error {
     #[error("cannot read {path}: {source}")]
     #[diagnostic(
         code(rules::unreadable),
-        help("give the path of the folder that holds the rules; where none is given, it is `rules`")
+        help("is the path right? It is the folder that holds the rules, `rules` where none is given")
     )]
     Unreadable {
         /// Which.

@@ -173,7 +173,9 @@ impl World<'_> {
             [(index, _, side)] => Some(LinkValue::Via(*index, *side)),
             [] => {
                 // One whose header was not understood may have been the one.
-                if self.broken || self.sync_names.iter().any(|(_, left, right, _)| !self.sound(left, right)) {
+                if self.lost.contains("sync")
+                    || self.sync_names.iter().any(|(_, left, right, _)| !self.sound(left, right))
+                {
                     return None;
                 }
                 let problem = Problem::new(

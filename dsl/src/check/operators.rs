@@ -193,7 +193,7 @@ impl World<'_> {
                     _ => format!("{{{}}}", self.text(typed.span)),
                 };
                 format!("texts are put together in a text: `\"{}{}\"`", part(&left), part(&right))
-            } else if right.kind == Kind::Value(Type::Percent) {
+            } else if right.kind == Kind::Value(Type::Percent) && op == Arithmetic::Add {
                 format!("a part of it is `{0} * 10%`, 10 % more are `{0} * 110%`", self.text(left.span))
             } else {
                 "only numbers, money, percentages, times and lengths of time can".to_owned()

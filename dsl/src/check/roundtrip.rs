@@ -202,8 +202,8 @@ impl World<'_> {
         if left.1.ty == Type::Enum || right.1.ty == Type::Enum {
             let (a, b): (BTreeSet<&String>, BTreeSet<&String>) =
                 (left.1.options.iter().collect(), right.1.options.iter().collect());
-            // Where an item is not understood, it may be the choice.
-            if !self.broken && (left_choice.is_some() || right_choice.is_some() || a != b) {
+            let other = left_choice.is_some() || right_choice.is_some() || a != b;
+            if other && !self.may_be_chosen(&right.1.options) {
                 let problem = Problem::new(
                     "E0202",
                     format!("the options of {} and {} are not the same", left.0.value, right.0.value),

@@ -101,8 +101,7 @@ impl World<'_> {
             Some(choice) => self.choices[choice].words.iter().map(|w| w.word.clone()).collect(),
             None => expected.options.clone(),
         };
-        // Where an item is not understood, it may be the choice.
-        if ours.is_empty() || self.broken {
+        if ours.is_empty() || self.may_be_chosen(&ours) {
             return;
         }
         let without: Vec<String> = theirs.into_iter().filter(|o| !ours.contains(o)).collect();

@@ -104,6 +104,11 @@ impl World<'_> {
                 .any(|(distance, _)| distance <= 1)
     }
 
+    /// May a choice that was not understood say how these options are spelled?
+    pub(super) fn may_be_chosen(&self, options: &[String]) -> bool {
+        self.lost.contains("choice") || options.iter().any(|option| self.lost.contains(option))
+    }
+
     /// A word that a field does not have, though it has one much like it that no row is for: that one is meant.
     fn meant_word(&self, choice: &ast::Choice, row: &ast::ChoiceRow) -> Option<String> {
         choice.fields.iter().find_map(|path| {

@@ -269,7 +269,7 @@ impl<'t> Line<'t> {
                 self.put(start..end, "", "leave out the `,`")
             }
             (Kind::Symbol, ",", Some(Block::Sync)) if self.beside(0, 0) == "match" => {
-                self.put(start..end, " then by", "write `then by` before a second key")
+                self.propose(start..end, " then by", "write `then by` before a second key")
             }
             (Kind::Symbol, ",", Some(Block::Table)) => self.put(start..end, "|", "write `|` between the cells"),
             (Kind::Text, _, Some(Block::Events)) if rest.first().is_some_and(|next| next.kind == Kind::Text) => {
@@ -327,7 +327,7 @@ impl<'t> Line<'t> {
             }
             (Kind::Name, "missing", _) if next == "in" && self.beside(index, 3) == "and" => {
                 let Some(behind) = self.found.get(index + 4).map(|system| system.end) else { return false };
-                self.put(self.found[index + 2].start..behind, "both", "write `create missing in both`")
+                self.propose(self.found[index + 2].start..behind, "both", "write `create missing in both`")
             }
             (Kind::Name, "or", Some(Block::Sync)) if self.beside(0, 0) == "match" => {
                 self.put(start..end, "then by", "write `then by` before a second key")
