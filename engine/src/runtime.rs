@@ -147,6 +147,8 @@ impl Engine {
     /// [`Error`]; nothing runs then.
     pub async fn start(self) -> Result<Running, Error> {
         let Self { config, clock_url, clock, transport, own, ledger } = self;
+        // First of all: what is counted before there are figures is lost.
+        let figures = telemetry::figures();
         let tasks = Tasks::new();
         let unless_started = tasks.token().drop_guard();
         let transport: Arc<dyn Transport> = match transport {
@@ -235,16 +237,8 @@ impl Engine {
             loaded.refused.map(|refusal| refusal.to_string()),
         );
         let admin_address = address(&admin_listener)?;
-        let admin = Admin::new(
-            handle.clone(),
-            reader,
-            history,
-            reads,
-            reloader.clone(),
-            token,
-            versions(&config),
-            telemetry::figures(),
-        );
+        let admin =
+            Admin::new(handle.clone(), reader, history, reads, reloader.clone(), token, versions(&config), figures);
         serve(&tasks, "admin", admin_listener, admin::router(admin), tasks.token());
         tracing::info!(%webhooks, admin = %admin_address, rules = program.hash, "the engine runs");
         unless_started.disarm();

@@ -110,7 +110,8 @@ async fn paired(daemon: &Daemon, wanted: usize) {
 
 /// Records read from Kafka, and deliveries that had come before, in this life of the process.
 async fn read(daemon: &Daemon) -> (u64, u64) {
-    let (_, figures) = get(daemon.admin, "/metrics").await;
+    let (status, figures) = get(daemon.admin, "/metrics").await;
+    assert_eq!(status, 200, "{figures}");
     let sum = |name: &str, label: &str| -> u64 {
         let lines = figures.lines().filter(|line| line.starts_with(name) && line.contains(label));
         lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
