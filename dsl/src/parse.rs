@@ -376,3 +376,52 @@ fn bad_lines<'a>(pairs: Pairs<'a>, block: Block, found: &mut Vec<(Pair<'a>, Bloc
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two rules of the grammar as one would write them down, were there no hurry.
+    mod plain {
+        #[derive(pest_derive::Parser)]
+        #[grammar_inline = r#"
+            w        = _{ !(ASCII_ALPHANUMERIC | "_") }
+            reserved = @{ ("else" | "as" | "and" | "or" | "not" | "in" | "is" | "wins" | "where" | "yes" | "no" | "empty") ~ w }
+            chars    = @{ ("\\" ~ !NEWLINE ~ ANY | !("\"" | "{" | "\\" | NEWLINE) ~ ANY)+ }
+        "#]
+        pub(super) struct Plain;
+    }
+
+    /// How much of a text the rule takes; `None` where it takes none of it.
+    fn taken<R: pest::RuleType>(pairs: Result<pest::iterators::Pairs<'_, R>, pest::error::Error<R>>) -> Option<usize> {
+        pairs.ok().map(|pairs| pairs.as_str().len())
+    }
+
+    #[test]
+    fn letters_and_words_are_taken_as_by_the_plain_rules() {
+        let mut texts = vec![String::new()];
+        for length in 0..6 {
+            let longest: Vec<String> = texts.iter().filter(|text| text.chars().count() == length).cloned().collect();
+            texts.extend(
+                longest
+                    .iter()
+                    .flat_map(|text| ["a", "\u{e9}", "\\", "\"", "{", "\n", "\r"].map(|c| format!("{text}{c}"))),
+            );
+        }
+        for text in &texts {
+            let plain = taken(plain::Plain::parse(plain::Rule::chars, text));
+            assert_eq!(taken(Grammar::parse(Rule::chars, text)), plain, "{text:?}");
+        }
+        let words =
+            ["else", "as", "and", "or", "not", "in", "is", "wins", "where", "yes", "no", "empty", "a", "nor", "e"];
+        for word in words {
+            for end in ["", " ", "s", "t", "_", "9", "(", "\u{e9}"] {
+                for length in 0..=word.len() {
+                    let text = format!("{}{end}", &word[..length]);
+                    let plain = taken(plain::Plain::parse(plain::Rule::reserved, &text));
+                    assert_eq!(taken(Grammar::parse(Rule::reserved, &text)), plain, "{text:?}");
+                }
+            }
+        }
+    }
+}
