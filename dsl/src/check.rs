@@ -166,18 +166,17 @@ fn check_with(
     if let Some(kept) = &mut kept {
         kept.begin(&world, &items);
     }
+    let mut ahead = world.ahead(&items, kept.as_deref());
     for (_, item) in &items {
         match &item.kind {
-            ItemKind::Sync(sync) => world.item(item, &mut kept, |world| world.sync(sync, item)),
+            ItemKind::Sync(_) => world.item(item, &mut ahead, &mut kept),
             ItemKind::Events(events) => world.events(events, item),
             _ => {}
         }
     }
     for (_, item) in &items {
-        match &item.kind {
-            ItemKind::When(when) => world.item(item, &mut kept, |world| world.when(when, item)),
-            ItemKind::Workflow(workflow) => world.item(item, &mut kept, |world| world.workflow(workflow, item)),
-            _ => {}
+        if matches!(item.kind, ItemKind::When(_) | ItemKind::Workflow(_)) {
+            world.item(item, &mut ahead, &mut kept);
         }
     }
     if let Some(kept) = kept {

@@ -10,20 +10,37 @@ use crate::parse::on_known_stack;
 /// # Panics
 /// Where `work` panics.
 pub(crate) fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(items.len());
-    on(threads, items, work)
+    map_with(items, || (), |(), item| work(item))
 }
 
-fn on<T: Sync, R: Send>(threads: usize, items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+/// `work` done to each of `items`, in their order, with a thing that each core makes itself once.
+///
+/// # Panics
+/// Where `make` or `work` panics.
+pub(crate) fn map_with<T: Sync, R: Send, S>(
+    items: &[T],
+    make: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, &T) -> R + Sync,
+) -> Vec<R> {
+    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(items.len());
+    on(threads, items, make, work)
+}
+
+fn on<T: Sync, R: Send, S>(
+    threads: usize,
+    items: &[T],
+    make: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, &T) -> R + Sync,
+) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let take = || {
         // Taken here once, so that what is parsed need not ask for it file by file.
         on_known_stack(|| {
-            let mut done = Vec::new();
+            let (mut done, mut with) = (Vec::new(), make());
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 match items.get(index) {
-                    Some(item) => done.push((index, work(item))),
+                    Some(item) => done.push((index, work(&mut with, item))),
                     None => return done,
                 }
             }
@@ -53,7 +70,7 @@ mod tests {
         let items: Vec<u64> = (0..1_000).collect();
         let doubled: Vec<u64> = items.iter().map(|n| n * 2).collect();
         for threads in [0, 1, 2, 7] {
-            assert_eq!(super::on(threads, &items, |n| n * 2), doubled, "{threads}");
+            assert_eq!(super::on(threads, &items, || (), |(), n| n * 2), doubled, "{threads}");
         }
         assert_eq!(super::map(&[] as &[u64], |n| n * 2), Vec::<u64>::new());
     }

@@ -26,14 +26,15 @@ pub struct Program {
     pub choices: Vec<Choice>,
     /// Tables, in the order of their names.
     pub tables: Vec<Table>,
-    /// Syncs, in the order of their names.
-    pub syncs: Vec<Sync>,
+    /// Syncs, in the order of their names. They, the `when`s and the workflows are shared with the programs that a
+    /// session compiled before and after.
+    pub syncs: Vec<Arc<Sync>>,
     /// How each system delivers, by system.
     pub doors: BTreeMap<String, Door>,
     /// Every `when`, in the order of files and lines.
-    pub whens: Vec<When>,
+    pub whens: Vec<Arc<When>>,
     /// Workflows, in the order of their names.
-    pub workflows: Vec<Workflow>,
+    pub workflows: Vec<Arc<Workflow>>,
     /// Fields and links that some rule reads or writes, by entity: what a point read asks for.
     pub used: BTreeMap<EntityName, Used>,
     /// Which choice a field takes its words from.

@@ -1,4 +1,5 @@
-//! A session gives what a compilation from nothing gives, whatever was edited before.
+//! A session gives what a compilation from nothing gives, whatever was edited before; and what is told of a file does
+//! not depend on how much stands beside it.
 
 use std::collections::BTreeMap;
 
@@ -51,6 +52,41 @@ fn files_that_move_and_locks_that_change_are_read_anew() {
     assert!(same(&mut session, &(files.clone(), other)).program.is_none());
     assert!(same(&mut session, &(files.clone(), BTreeMap::new())).program.is_none());
     assert!(same(&mut session, &(files, locks)).program.is_some());
+}
+
+/// The same rules beside so many others that have nothing to do with them. Where there are many, other cores help.
+fn beside((files, locks): &Texts, many: usize) -> Texts {
+    let mut text = "system beside { limit api 5 calls per 1 second }\nentity beside.Thing { name: text }\n".to_owned();
+    for _ in 0..many {
+        text.push_str("when beside.Thing is created { nothing }\n");
+    }
+    let mut files = files.clone();
+    files.push(("zz_beside.rules".to_owned(), text));
+    (files, locks.clone())
+}
+
+/// A compilation beside few others and one beside many say the same.
+#[track_caller]
+fn same_beside_many(texts: &Texts) {
+    let [few, many] = [1, 300].map(|count| {
+        let (files, locks) = beside(texts, count);
+        compile(&files, &locks, None)
+    });
+    assert_eq!(format!("{:?}", few.problems), format!("{:?}", many.problems));
+    assert_eq!(few.program.is_some(), many.program.is_some());
+    if let (Some(few), Some(mut many)) = (few.program, many.program) {
+        many.whens.truncate(few.whens.len());
+        many.hash.clone_from(&few.hash);
+        assert_eq!(format!("{few:?}"), format!("{many:?}"));
+    }
+}
+
+#[test]
+fn rules_that_hold_are_the_same_beside_many_others() {
+    let texts = shipped();
+    let (files, locks) = beside(&texts, 300);
+    assert_eq!(compile(&files, &locks, None).problems, []);
+    same_beside_many(&texts);
 }
 
 /// One edit of a line: where it stands, and what becomes of it.
@@ -113,6 +149,7 @@ proptest! {
         for (file, line, edit, undone) in edits {
             let (file, before) = edited(&mut texts, file, line, &edit);
             same(&mut session, &texts);
+            same_beside_many(&texts);
             if undone {
                 texts.0[file].1 = before;
                 same(&mut session, &texts);

@@ -1,6 +1,6 @@
 //! `events`: doors, and a route for every message.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::world::{World, entity_name};
@@ -151,25 +151,23 @@ impl World<'_> {
     fn led(&mut self, route: &ast::Route, system: &str) {
         let leads = match &route.to.value {
             RouteTo::Ignore => return,
-            RouteTo::Sync(name) => {
-                self.sync_names.iter().find(|(n, ..)| *n == name.value).map(|(_, left, right, _)| {
-                    (vec![left.clone(), right.clone()], name.span, format!("pairs {left} with {right}"))
-                })
-            }
-            RouteTo::Workflow(name) => {
-                self.workflow_names.iter().find(|(n, ..)| *n == name.value).map(|(_, entity, _)| {
-                    (vec![entity.clone()], name.span, format!("takes {}", super::words::an_entity(entity)))
-                })
-            }
+            RouteTo::Sync(name) => self.sync_index(&name.value).map(|index| {
+                let (_, left, right, _) = &self.sync_names[index];
+                (vec![left.clone(), right.clone()], name.span)
+            }),
+            RouteTo::Workflow(name) => self.workflow_index(&name.value).map(|index| {
+                let (_, entity, _) = &self.workflow_names[index];
+                (vec![entity.clone()], name.span)
+            }),
             RouteTo::Event(what) => {
                 let name = entity_name(what);
                 let known = self.systems.get(&name.system).is_some_and(|s| {
                     s.lock.events.contains_key(&name.entity) || s.lock.entities.contains_key(&name.entity)
                 });
-                known.then(|| (vec![name.clone()], what.span, format!("is {name}")))
+                known.then(|| (vec![name], what.span))
             }
         };
-        let Some((leads, span, label)) = leads else { return };
+        let Some((leads, span)) = leads else { return };
         if leads.iter().any(|lead| self.unread.contains(&lead.system))
             || matches!(leads.as_slice(), [left, right] if !self.sound(left, right))
         {
@@ -183,15 +181,18 @@ impl World<'_> {
             else {
                 continue;
             };
-            let about = match &found.about {
-                About::Record { entity, .. } => EntityName::new(system, entity),
-                About::Event(event) => EntityName::new(system, event),
-            };
-            if !leads.contains(&about) {
-                wrong.push((message, about));
+            let (About::Record { entity: about, .. } | About::Event(about)) = &found.about;
+            if !leads.iter().any(|lead| lead.system == system && lead.entity == *about) {
+                wrong.push((message, EntityName::new(system, about)));
             }
         }
         let Some((first, about)) = wrong.first() else { return };
+        let label = match (&route.to.value, leads.as_slice()) {
+            (RouteTo::Sync(_), [left, right]) => format!("pairs {left} with {right}"),
+            (RouteTo::Workflow(_), [entity]) => format!("takes {}", super::words::an_entity(entity)),
+            (_, [lead, ..]) => format!("is {lead}"),
+            _ => return,
+        };
         let names: Vec<String> = wrong.iter().map(|(message, _)| format!("`{}`", message.value)).collect();
         let (code, help) = match &route.to.value {
             RouteTo::Workflow(name) => ("E0601", format!("start {} from a `when` that has such a record", name.value)),
@@ -309,26 +310,27 @@ impl World<'_> {
 
     /// E0501: a message of a lock that has an `events` item, but no route.
     pub(super) fn routes(&mut self, items: &[(FileId, Arc<Item>)]) {
-        for (_, item) in items {
-            let ItemKind::Events(events) = &item.kind else { continue };
-            let system = &events.from.value;
+        let all: Vec<(&Item, &ast::Events)> = items
+            .iter()
+            .filter_map(|(_, item)| match &item.kind {
+                ItemKind::Events(events) => Some((&**item, events)),
+                _ => None,
+            })
+            .collect();
+        let mut written: BTreeMap<&str, Vec<&ast::Name>> = BTreeMap::new();
+        for (_, events) in &all {
+            let messages = events.routes.iter().flat_map(|route| &route.messages);
+            written.entry(&events.from.value).or_default().extend(messages);
+        }
+        for (item, events) in all {
+            let system = events.from.value.as_str();
             let Some(lock) = self.systems.get(system).map(|s| s.lock.clone()) else { continue };
             let Some(deliveries) = &lock.deliveries else { continue };
             // Routes that point at nothing have been told already.
-            let named: Vec<&String> = items
-                .iter()
-                .filter_map(|(_, i)| match &i.kind {
-                    ItemKind::Events(e) if e.from.value == *system => Some(e),
-                    _ => None,
-                })
-                .flat_map(|e| e.routes.iter().flat_map(|r| r.messages.iter().map(|m| &m.value)))
-                .collect();
-            let missing: Vec<String> = deliveries
-                .messages
-                .iter()
-                .filter(|(name, _)| !named.iter().any(|n| meant(&deliveries.messages, n) == Some(name.as_str())))
-                .map(|(name, _)| format!("\"{name}\""))
-                .collect();
+            let named: BTreeSet<&str> =
+                written[system].iter().filter_map(|name| meant(&deliveries.messages, &name.value)).collect();
+            let unnamed = deliveries.messages.keys().filter(|name| !named.contains(name.as_str()));
+            let missing: Vec<String> = unnamed.map(|name| format!("\"{name}\"")).collect();
             if !missing.is_empty() && !self.broken {
                 let problem = Problem::new(
                     "E0501",

@@ -1,9 +1,9 @@
-//! What the check of an item finds, and which of it still holds after an edit.
+//! What the check of an item finds: on all cores, and which of it still holds after an edit.
 //!
-//! In: an item, and what its check looks things up in. Out: what it leaves, now or when it was checked last.
-//! Always true: what is taken up again is what a check would find now. An item's check looks things up in what all
-//! items declare and in the locks, and nowhere else; only an item of which nothing had to be told is taken up again,
-//! so that it does not matter where the others stand.
+//! In: an item, and what its check looks things up in. Out: what it leaves, found now or when it was checked last.
+//! Always true: what is taken up is what a check at the item's place would find now. An item's check looks things up
+//! in what all items declare and in the locks, and nowhere else; only what was found of an item of which nothing had
+//! to be told is taken up, so that it does not matter where the others stand.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use super::limits::Load;
 use super::world::{Locks, World, Writer};
 use crate::ast::{Item, ItemKind};
 use crate::diagnostic::Problem;
+use crate::parallel;
 use crate::program::{Door, Sync, Used, When, Workflow};
 use crate::schema::EntityName;
 use crate::source::{FileId, Span};
@@ -20,9 +21,9 @@ use crate::source::{FileId, Span};
 #[derive(Debug, Clone, Default)]
 pub(super) struct Found {
     pub(super) problems: Vec<Problem>,
-    pub(super) syncs: BTreeMap<String, Sync>,
-    pub(super) workflows: BTreeMap<String, Workflow>,
-    pub(super) whens: Vec<When>,
+    pub(super) syncs: BTreeMap<String, Arc<Sync>>,
+    pub(super) workflows: BTreeMap<String, Arc<Workflow>>,
+    pub(super) whens: Vec<Arc<When>>,
     pub(super) doors: BTreeMap<String, Door>,
     pub(super) used: BTreeMap<EntityName, Used>,
     pub(super) writers: Vec<Writer>,
@@ -129,24 +130,81 @@ impl Kept {
     }
 }
 
+/// From how many items on other cores are asked to help: below, a world for each takes longer than the work.
+const MANY: usize = 100;
+
 impl World<'_> {
+    /// Checks on all cores the items that have no place in an order. Gives what was found of each, by its address.
+    ///
+    /// Always true: it is what [`Self::item`] would find, because only what [`Self::alone`] found is given.
+    pub(super) fn ahead(&self, items: &[(FileId, Arc<Item>)], kept: Option<&Kept>) -> BTreeMap<usize, Found> {
+        let new = |item: &&Arc<Item>| {
+            let checked = matches!(item.kind, ItemKind::Sync(_) | ItemKind::When(_) | ItemKind::Workflow(_));
+            checked && kept.is_none_or(|kept| !kept.items.contains_key(&address(item)))
+        };
+        let new: Vec<&Arc<Item>> = items.iter().map(|(_, item)| item).filter(new).collect();
+        if new.len() < MANY || !self.bare.is_empty() || !self.nowhere.is_empty() {
+            return BTreeMap::new();
+        }
+        let found = parallel::map_with(&new, || self.clone(), |world, item| world.alone(item));
+        new.into_iter().zip(found).filter_map(|(item, found)| Some((address(item), found?))).collect()
+    }
+
+    /// Checks an item as if it were the first. `None` where others matter: something has to be told, which may have
+    /// been told before, or later passes are to leave the item alone.
+    fn alone(&mut self, item: &Item) -> Option<Found> {
+        self.told.clear();
+        self.check(item);
+        let found = std::mem::take(&mut self.found);
+        let alone = found.problems.is_empty() && self.nowhere.is_empty() && self.unsure.is_empty();
+        self.nowhere.clear();
+        self.unsure.clear();
+        alone.then_some(found)
+    }
+
+    fn check(&mut self, item: &Item) {
+        match &item.kind {
+            ItemKind::Sync(sync) => self.sync(sync, item),
+            ItemKind::When(when) => self.when(when, item),
+            ItemKind::Workflow(workflow) => self.workflow(workflow, item),
+            _ => {}
+        }
+    }
+
     /// Takes up what was found of an item, or checks it.
-    pub(super) fn item(&mut self, item: &Arc<Item>, kept: &mut Option<&mut Kept>, check: impl FnOnce(&mut Self)) {
-        let Some(kept) = kept else { return check(self) };
-        let address = Arc::as_ptr(item) as usize;
-        if let Some((_, found)) = kept.items.get(&address) {
+    pub(super) fn item(&mut self, item: &Arc<Item>, ahead: &mut BTreeMap<usize, Found>, kept: &mut Option<&mut Kept>) {
+        let address = address(item);
+        if let Some(kept) = kept
+            && let Some((_, found)) = kept.items.get(&address)
+        {
             self.found.add(Found::clone(found));
             kept.next.insert(address, (Arc::clone(item), Arc::clone(found)));
             return;
         }
-        let unsure = self.unsure.len();
-        let before = std::mem::take(&mut self.found);
-        check(self);
-        let found = std::mem::replace(&mut self.found, before);
-        // What is told once, of the first item that names it, is not kept, nor what a later pass must leave alone.
-        if kept.keeps && found.problems.is_empty() && self.nowhere.is_empty() && self.unsure.len() == unsure {
+        let (found, keeps) = ahead.remove(&address).map_or_else(
+            || {
+                let unsure = self.unsure.len();
+                let before = std::mem::take(&mut self.found);
+                self.check(item);
+                let found = std::mem::replace(&mut self.found, before);
+                // What is told once, of the first item that names it, is not kept, nor what a later pass must leave
+                // alone.
+                let keeps = found.problems.is_empty() && self.nowhere.is_empty() && self.unsure.len() == unsure;
+                (found, keeps)
+            },
+            |found| (found, true),
+        );
+        if let Some(kept) = kept
+            && kept.keeps
+            && keeps
+        {
             kept.next.insert(address, (Arc::clone(item), Arc::new(found.clone())));
         }
         self.found.add(found);
     }
+}
+
+/// What an item is known by while it is held.
+fn address(item: &Arc<Item>) -> usize {
+    Arc::as_ptr(item) as usize
 }

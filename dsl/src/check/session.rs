@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use super::found::Kept;
 use super::world::Locks;
-use super::{Compiled, check_with, read, sources, too_large};
+use super::{Compiled, check_with, read, too_large};
 use crate::parse::{Parse, on_known_stack, parse_all};
 use crate::schema::Lock;
-use crate::source::SourceFile;
+use crate::source::{FileId, SourceFile};
 
 /// What the last compilation parsed and read. Cloning one copies no tree and no lock.
 #[derive(Debug, Clone, Default)]
@@ -39,7 +39,12 @@ impl Session {
         locks: &BTreeMap<String, String>,
         today: Option<jiff::civil::Date>,
     ) -> Compiled {
-        let sources = sources(files);
+        let source = |(index, (path, text)): (usize, &(String, String))| {
+            let id = FileId(u32::try_from(index).unwrap_or(u32::MAX));
+            let known = self.files.get(path).map(|(file, _)| file).filter(|file| file.id == id && *file.text == **text);
+            known.cloned().unwrap_or_else(|| SourceFile::new(id, path.clone(), text))
+        };
+        let sources: Vec<SourceFile> = files.iter().enumerate().map(source).collect();
         if too_large(&sources) {
             return check_with(
                 sources.into_iter().map(|file| (file, Parse::default())).collect(),
@@ -50,7 +55,7 @@ impl Session {
             );
         }
         // Spans name a file by its position, so a file that has moved is parsed anew.
-        let same = |old: &SourceFile, new: &SourceFile| old.id == new.id && old.text == new.text;
+        let same = |old: &SourceFile, new: &SourceFile| old.id == new.id && Arc::ptr_eq(&old.text, &new.text);
         let mut kept = std::mem::take(&mut self.files);
         let by_path: BTreeMap<&str, &SourceFile> = sources.iter().map(|file| (file.path.as_str(), file)).collect();
         kept.retain(|path, (old, _)| by_path.get(path.as_str()).is_some_and(|new| same(old, new)));
@@ -65,7 +70,9 @@ impl Session {
         let new = locks.iter().filter(|(path, _)| !self.locks.contains_key(*path));
         let new = new.map(|(path, text)| (path.clone(), text.clone())).collect();
         self.locks.extend(read(&new));
-        self.texts.clone_from(locks);
+        if self.texts != *locks {
+            self.texts.clone_from(locks);
+        }
         let parsed = sources.into_iter().map(|file| {
             let tree = self.files.get(&file.path).map_or_else(Parse::default, |(_, tree)| tree.clone());
             (file, tree)

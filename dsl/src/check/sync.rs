@@ -1,6 +1,7 @@
 //! `sync`: directions, types of both sides, round trips, policies, keys and what a new record needs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::expr::{Expected, Names, Var};
 use super::note;
@@ -135,7 +136,7 @@ impl World<'_> {
         }
         self.implicit(&mut built, sync);
         self.create_needs(sync, &built, item);
-        self.found.syncs.insert(built.name.clone(), built);
+        self.found.syncs.insert(built.name.clone(), Arc::new(built));
     }
 
     /// E0503 for a sync that makes records and cannot tell which are there already.

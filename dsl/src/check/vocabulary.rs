@@ -128,7 +128,9 @@ impl World<'_> {
 
     /// The fields that take the words of a choice. The first choice that claims a field has it.
     fn claims(&mut self, choice: &ast::Choice, claims: &mut BTreeMap<(EntityName, String), Span>) {
-        let Some(index) = self.choices.iter().position(|other| other.name == choice.name.value) else { return };
+        // They stand in the order of their names.
+        let by_name = self.choices.binary_search_by(|other| other.name.cmp(&choice.name.value));
+        let Ok(index) = by_name else { return };
         for path in &choice.fields {
             let Some((entity, field, declared)) = self.field_path(path) else { continue };
             let claim = (entity.clone(), field.clone());

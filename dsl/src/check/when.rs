@@ -1,5 +1,7 @@
 //! `when`: every stage handled, the body as flat code.
 
+use std::sync::Arc;
+
 use super::action::Around;
 use super::expr::{Kind, Missing, Names, Var};
 use super::note;
@@ -113,13 +115,13 @@ impl World<'_> {
         self.block(&mut names, &when.actions, &around, &mut ops);
         ops.push(Op::Finish);
         let place = self.place(item.span);
-        self.found.whens.push(When {
+        self.found.whens.push(Arc::new(When {
             entity,
             trigger,
             variable,
             only,
             code: Code { ops, steps: Vec::new(), on_failure: None },
             place,
-        });
+        }));
     }
 }

@@ -1,6 +1,7 @@
 //! `workflow`: waits with limits and exits, steps that can be undone, flat code.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
@@ -132,7 +133,7 @@ impl World<'_> {
         let place = self.place(item.span);
         self.found.workflows.insert(
             workflow.name.value.clone(),
-            Workflow {
+            Arc::new(Workflow {
                 name: workflow.name.value.clone(),
                 variable: workflow.argument.value.clone(),
                 entity,
@@ -141,7 +142,7 @@ impl World<'_> {
                 cancel,
                 code,
                 place,
-            },
+            }),
         );
     }
 

@@ -28,6 +28,7 @@ pub(super) struct Writer {
 /// Locks by path, or why they cannot be read.
 pub(super) type Locks = BTreeMap<String, Result<Arc<Lock>, Unreadable>>;
 
+#[derive(Clone)]
 pub(super) struct World<'a> {
     pub(super) files: &'a [SourceFile],
     /// Locks as they were read, by path.

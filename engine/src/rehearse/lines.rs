@@ -5,6 +5,7 @@
 //! is said, and the lines that could have done it are named as such.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use dsl::program::{Action, ActionKind, MappingKind, Op, Place, Program, Side};
 use dsl::schema::EntityName;
@@ -143,7 +144,7 @@ fn acting<'a>(program: &'a Program, places: impl Fn(&'a Action) -> Vec<&'a Place
 
 /// Lines that may make a record of an entity.
 fn makers(program: &Program, entity: &EntityName) -> Vec<Writer> {
-    let makes = |sync: &&dsl::program::Sync| sync.create.iter().any(|side| sync.entity(*side) == entity);
+    let makes = |sync: &&Arc<dsl::program::Sync>| sync.create.iter().any(|side| sync.entity(*side) == entity);
     let mut found: Vec<Writer> =
         program.syncs.iter().filter(makes).map(|sync| writer(&sync.place, &format!("sync {}", sync.name))).collect();
     found.extend(acting(program, |action| match &action.kind {
