@@ -146,7 +146,12 @@ impl World<'_> {
         if new.len() < MANY || !self.bare.is_empty() || !self.nowhere.is_empty() {
             return BTreeMap::new();
         }
-        let found = parallel::map_with(&new, || self.clone(), |world, item| world.alone(item));
+        let world = || {
+            let mut world = self.clone();
+            world.found = Found::default();
+            world
+        };
+        let found = parallel::map_with(&new, world, |world, item| world.alone(item));
         new.into_iter().zip(found).filter_map(|(item, found)| Some((address(item), found?))).collect()
     }
 
