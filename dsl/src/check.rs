@@ -106,10 +106,13 @@ fn compiled(
 /// Files of a rule set by path and text; the id of each is its position.
 #[must_use]
 pub fn sources(files: &[(String, String)]) -> Vec<SourceFile> {
-    let file = |(index, (path, text)): (usize, &(String, String))| {
-        SourceFile::new(FileId(u32::try_from(index).unwrap_or(u32::MAX)), path.clone(), text)
-    };
+    let file = |(index, (path, text)): (usize, &(String, String))| SourceFile::new(file_id(index), path.clone(), text);
     files.iter().enumerate().map(file).collect()
+}
+
+/// The id of the file at a position.
+fn file_id(position: usize) -> FileId {
+    FileId(u32::try_from(position).unwrap_or(u32::MAX))
 }
 
 /// Is it more than a rule set holds? Then nothing of it is read.

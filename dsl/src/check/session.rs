@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use super::found::Kept;
 use super::world::Locks;
-use super::{Compiled, check_with, read, too_large};
+use super::{Compiled, check_with, file_id, read, too_large};
 use crate::parse::{Parse, on_known_stack, parse_all};
 use crate::schema::Lock;
-use crate::source::{FileId, SourceFile};
+use crate::source::SourceFile;
 
 /// What the last compilation parsed and read. Cloning one copies no tree and no lock.
 #[derive(Debug, Clone, Default)]
@@ -40,7 +40,7 @@ impl Session {
         today: Option<jiff::civil::Date>,
     ) -> Compiled {
         let source = |(index, (path, text)): (usize, &(String, String))| {
-            let id = FileId(u32::try_from(index).unwrap_or(u32::MAX));
+            let id = file_id(index);
             let known = self.files.get(path).map(|(file, _)| file).filter(|file| file.id == id && *file.text == **text);
             known.cloned().unwrap_or_else(|| SourceFile::new(id, path.clone(), text))
         };
