@@ -108,6 +108,10 @@ pub(super) struct Line {
 pub(super) enum Usual {
     /// The property takes the text of this slot as it stands.
     Copy(u16),
+    /// The property takes the text of this slot in lower case.
+    Lowercase(u16),
+    /// The property takes the time of this slot as it stands, if it stands in the form in which times are written.
+    Time(u16),
     /// The property takes a word of a choice: what is written for each text that may stand in this slot.
     Word(u16, Vec<(String, Vec<u8>)>),
     /// The property takes the value of this source.
@@ -337,6 +341,11 @@ impl<'a> Compiler<'a> {
     fn usual(&self, start: usize, target: &Target) -> Usual {
         let (source, options) = match self.made.ops[start..] {
             [Op::Load(source)] => (source, None),
+            [Op::Load(source), Op::JumpIfEmpty(_), Op::Lowercase] => {
+                let read = &self.made.sources[usize::from(source)];
+                let straight = read.is_text() && !target.has_words();
+                return if straight { Usual::Lowercase(read.slot) } else { Usual::Run };
+            }
             [Op::Load(source), Op::Options(number)] => (source, Some(&self.made.options[usize::from(number)])),
             _ => return Usual::Run,
         };
@@ -356,6 +365,7 @@ impl<'a> Compiler<'a> {
             }
             (None, Some(_)) => Usual::Run,
             (None, None) if read.is_text() && !target.has_words() => Usual::Copy(read.slot),
+            (None, None) if read.is_time() && !target.has_words() => Usual::Time(read.slot),
             (None, None) => Usual::Load(source),
         }
     }

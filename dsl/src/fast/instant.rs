@@ -3,6 +3,8 @@
 //! Always true: what is read here means the same to [`Moment::parse`], and is printed as `Moment` prints it; every
 //! other form is left to it.
 
+use wide::u8x16;
+
 use crate::value::Moment;
 
 /// A time in UTC with whole seconds or up to three digits behind them; `None` says nothing of the text.
@@ -32,21 +34,39 @@ pub(super) fn parse(text: &str) -> Option<Moment> {
             digits(20, end - 1)? * [100, 10, 1][end - 22]
         }
     };
-    // The first and last years are left out: the calendar ends in their midst.
-    if !(1..=9_998).contains(&year) || !(1..=12).contains(&month) || hour > 23 || minute > 59 || second > 59 {
+    if !is_day(year, month, day) || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
+    let seconds = (days(year, month, day) * 24 + hour) * 3_600 + minute * 60 + second;
+    Some(Moment(seconds * 1_000 + fraction))
+}
+
+/// Does a time stand here as it is printed? All bytes are looked at together, then the few that say more.
+pub(super) fn is_printed(text: &str) -> bool {
+    const LOWEST: [u8; 24] = *b"0000-00-00T00:00:00.000Z";
+    const HIGHEST: [u8; 24] = *b"9999-19-39T29:59:59.999Z";
+    let Some(bytes) = text.as_bytes().first_chunk::<24>().filter(|_| text.len() == 24) else { return false };
+    let within = |from: usize| {
+        let sixteen = |of: &[u8; 24]| u8x16::from(&of[from..from + 16]);
+        let (low, high, here) = (sixteen(&LOWEST), sixteen(&HIGHEST), sixteen(bytes));
+        (here.max(low).simd_eq(here) & here.min(high).simd_eq(here)).to_bitmask() == 0xFFFF
+    };
+    if !within(0) || !within(8) {
+        return false;
+    }
+    let two = |at: usize| i64::from(bytes[at] - b'0') * 10 + i64::from(bytes[at + 1] - b'0');
+    is_day(two(0) * 100 + two(2), two(5), two(8)) && two(11) <= 23
+}
+
+/// Is there such a day? The first and last years are left out: the calendar ends in their midst.
+fn is_day(year: i64, month: i64, day: i64) -> bool {
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let last = match month {
         2 => 28 + i64::from(leap),
         4 | 6 | 9 | 11 => 30,
         _ => 31,
     };
-    if !(1..=last).contains(&day) {
-        return None;
-    }
-    let seconds = (days(year, month, day) * 24 + hour) * 3_600 + minute * 60 + second;
-    Some(Moment(seconds * 1_000 + fraction))
+    (1..=9_998).contains(&year) && (1..=12).contains(&month) && (1..=last).contains(&day)
 }
 
 /// Days since 1970-01-01. The year is counted from March, so that a leap day is its last.
@@ -104,6 +124,7 @@ mod tests {
             if print(Moment(ms), &mut out) {
                 prop_assert_eq!(std::str::from_utf8(&out), Ok(shown.as_str()));
                 prop_assert_eq!(parse(&shown), Some(Moment(ms)));
+                prop_assert!(is_printed(&shown), "{}", shown);
             } else {
                 prop_assert!(!(0..=253_000_000_000_000).contains(&ms), "{}", shown);
             }
@@ -116,6 +137,23 @@ mod tests {
             if let Some(time) = parse(&text) {
                 prop_assert_eq!(Moment::parse(&text), Some(time), "{}", text);
             }
+        }
+
+        #[test]
+        fn only_what_would_be_printed_the_same_is_taken_as_printed(
+            text in "[0-29][0-9]{2}[0-9]-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9]\\.[0-9]{3}Z",
+            at in 0_usize..100,
+            byte in any::<char>(),
+        ) {
+            let mut text: Vec<char> = text.chars().collect();
+            // Three in four are left as they are.
+            if let Some(here) = text.get_mut(at) {
+                *here = byte;
+            }
+            let text = String::from_iter(text);
+            let mut printed = Vec::new();
+            let same = parse(&text).is_some_and(|time| print(time, &mut printed)) && printed == text.as_bytes();
+            prop_assert_eq!(is_printed(&text), same, "{}", text);
         }
     }
 

@@ -85,6 +85,11 @@ impl Source {
         matches!(self.kind, Kind::Text)
     }
 
+    /// Is it a time?
+    pub(super) fn is_time(&self) -> bool {
+        matches!(self.kind, Kind::Time)
+    }
+
     /// Spellings and words of its choice.
     pub(super) fn words(&self) -> Option<&[(String, String)]> {
         match &self.kind {

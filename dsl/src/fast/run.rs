@@ -44,6 +44,25 @@ pub(super) fn run(
                         continue;
                     }
                 }
+                Usual::Lowercase(slot) => {
+                    if let Slot::Text(text) = slots[usize::from(*slot)]
+                        && !text.is_empty()
+                        && text.is_ascii()
+                    {
+                        write::append(&target.key, out);
+                        write::plain_lowercase(text, out);
+                        continue;
+                    }
+                }
+                Usual::Time(slot) => {
+                    if let Slot::Text(text) = slots[usize::from(*slot)]
+                        && instant::is_printed(text)
+                    {
+                        write::append(&target.key, out);
+                        write::plain(text, out);
+                        continue;
+                    }
+                }
                 Usual::Word(slot, words) => {
                     if let Slot::Text(text) = slots[usize::from(*slot)]
                         && let Some((_, written)) = words.iter().find(|(known, _)| known == text)

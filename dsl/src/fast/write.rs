@@ -80,6 +80,15 @@ pub(super) fn plain(value: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
+/// The same in lower case, of ASCII only.
+pub(super) fn plain_lowercase(value: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    let start = out.len();
+    append(value.as_bytes(), out);
+    out[start..].make_ascii_lowercase();
+    out.push(b'"');
+}
+
 /// Appends bytes. Up to 32 of them are copied by two moves of a fixed size, which may overlap; a call takes longer.
 #[inline(always)]
 pub(super) fn append(bytes: &[u8], out: &mut Vec<u8>) {
