@@ -156,42 +156,45 @@ fn check_with(
         items.extend(found.into_iter().map(|item| (file.id, item)));
     }
     let broken = problems.iter().any(|p| p.severity() == Severity::Error);
-    let hash = hash(&sources, locks);
-    let mut world = World::new(&sources, read, hash, broken);
+    let mut world = World::new(&sources, read, broken);
     world.lost = lost;
     world.spoiled = problems.iter().map(Problem::span).collect();
     let repeated = world.declare(&items);
     // What stands under a name that is taken is not looked at: everything else means the first one.
     let (mut items, again): (Vec<_>, Vec<_>) = items.into_iter().partition(|(_, item)| !repeated.contains(&item.span));
     world.only_tests(&items);
-    world.vocabulary(&items);
-    world.systems_age(today);
     if let Some(kept) = &mut kept {
         kept.begin(&world, &items);
     }
-    let mut ahead = world.ahead(&items, kept.as_deref());
-    for (_, item) in &items {
-        match &item.kind {
-            ItemKind::Sync(_) => world.item(item, &mut ahead, &mut kept),
-            ItemKind::Events(events) => world.events(events, item),
-            _ => {}
+    world.vocabulary(&items, &mut kept);
+    world.systems_age(today);
+    // What rules hand on goes by what items declare, and the hash by nothing in here.
+    let declared = world.clone();
+    let checks = || {
+        let mut ahead = world.ahead(&items, kept.as_deref());
+        for (_, item) in &items {
+            if matches!(item.kind, ItemKind::Sync(_) | ItemKind::Events(_)) {
+                world.item(item, &mut ahead, &mut kept);
+            }
         }
-    }
-    for (_, item) in &items {
-        if matches!(item.kind, ItemKind::When(_) | ItemKind::Workflow(_)) {
-            world.item(item, &mut ahead, &mut kept);
+        for (_, item) in &items {
+            if matches!(item.kind, ItemKind::When(_) | ItemKind::Workflow(_)) {
+                world.item(item, &mut ahead, &mut kept);
+            }
         }
-    }
-    if let Some(kept) = kept {
-        kept.end();
-    }
+        if let Some(kept) = kept {
+            kept.end();
+        }
+    };
+    let ((), (hash, mut rules)) =
+        parallel::both(checks, || (hash(&sources, locks), loops::rules::rules(&declared, &items)));
     // Last, because a test names what may stand in a later file.
     for (_, item) in &items {
         if let ItemKind::Test(test) = &item.kind {
             world.test(test, item);
         }
     }
-    let rules = loops::rules::rules(&world, &items);
+    loops::rules::doubt(&mut rules, &world.found.problems);
     world.writers(&rules);
     world.apart();
     world.limits();
@@ -207,7 +210,7 @@ fn check_with(
     items.sort_by_key(|(file, item)| (*file, item.span.start));
     let failed = problems.iter().any(|p| p.severity() == Severity::Error);
     let tests = if failed { Vec::new() } else { std::mem::take(&mut world.tests) };
-    let program = (!failed).then(|| world.finish());
+    let program = (!failed).then(|| world.finish(hash));
     Compiled { files: sources, problems, program, tests, items }
 }
 

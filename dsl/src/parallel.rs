@@ -13,6 +13,29 @@ pub(crate) fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) 
     map_with(items, || (), |(), item| work(item))
 }
 
+/// What `work` gives and what `other` gives, done on another core meanwhile where there is one.
+///
+/// # Panics
+/// Where one of them panics.
+pub(crate) fn both<A, B: Send>(work: impl FnOnce() -> A, other: impl FnOnce() -> B + Send) -> (A, B) {
+    let mut other = Some(other);
+    let mut done = None;
+    let worked = std::thread::scope(|scope| {
+        let run = || done = other.take().map(|other| on_known_stack(other));
+        let spawned = std::thread::Builder::new().spawn_scoped(scope, run);
+        let worked = work();
+        if let Ok(thread) = spawned
+            && let Err(panic) = thread.join()
+        {
+            std::panic::resume_unwind(panic);
+        }
+        worked
+    });
+    // Where the system gives no thread, this one does it all.
+    let done = done.or_else(|| other.map(|other| other()));
+    (worked, done.expect("what was not done before is done now"))
+}
+
 /// `work` done to each of `items`, in their order, with a thing that each core makes itself once.
 ///
 /// # Panics
@@ -65,6 +88,13 @@ fn on<T: Sync, R: Send, S>(
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn both_are_done_and_a_panic_of_the_other_is_handed_on() {
+        assert_eq!(super::both(|| 1, || "two"), (1, "two"));
+        let caught = std::panic::catch_unwind(|| super::both(|| 1, || panic!("meant")));
+        assert_eq!(caught.expect_err("it panicked").downcast_ref::<&str>(), Some(&"meant"));
+    }
+
     #[test]
     fn the_order_is_that_of_the_items_whatever_the_number_of_threads() {
         let items: Vec<u64> = (0..1_000).collect();

@@ -22,12 +22,12 @@ pub struct Program {
     pub hash: String,
     /// Systems by name.
     pub systems: BTreeMap<String, System>,
-    /// Choices, in the order of their names.
-    pub choices: Vec<Choice>,
+    /// Choices, in the order of their names. They, the tables, syncs, `when`s and workflows are shared with the
+    /// programs that a session compiled before and after.
+    pub choices: Arc<Vec<Choice>>,
     /// Tables, in the order of their names.
-    pub tables: Vec<Table>,
-    /// Syncs, in the order of their names. They, the `when`s and the workflows are shared with the programs that a
-    /// session compiled before and after.
+    pub tables: Arc<Vec<Table>>,
+    /// Syncs, in the order of their names.
     pub syncs: Vec<Arc<Sync>>,
     /// How each system delivers, by system.
     pub doors: BTreeMap<String, Door>,
@@ -38,7 +38,7 @@ pub struct Program {
     /// Fields and links that some rule reads or writes, by entity: what a point read asks for.
     pub used: BTreeMap<EntityName, Used>,
     /// Which choice a field takes its words from.
-    pub choice_of: BTreeMap<(EntityName, String), usize>,
+    pub choice_of: Arc<BTreeMap<(EntityName, String), usize>>,
 }
 
 /// Fields and links of an entity that rules use.

@@ -89,6 +89,45 @@ fn rules_that_hold_are_the_same_beside_many_others() {
     same_beside_many(&texts);
 }
 
+#[test]
+fn events_that_stand_twice_are_told_of_wherever_the_second_stands() {
+    let again = "events from crm over webhook {\n  verify hubspot\n  dedupe by eventId for 1 hour\n}\n";
+    for path in ["aa_again.rules", "zz_again.rules"] {
+        let mut session = Session::default();
+        let mut texts = shipped();
+        same(&mut session, &texts);
+        texts.0.push((path.to_owned(), again.to_owned()));
+        texts.0.sort();
+        for _ in 0..2 {
+            let told = same(&mut session, &texts).problems;
+            assert!(told.iter().any(|problem| problem.code == "E0103"), "{told:?}");
+        }
+        same_beside_many(&texts);
+        texts.0.retain(|(other, _)| other != path);
+        assert!(same(&mut session, &texts).program.is_some());
+    }
+}
+
+#[test]
+fn what_makes_two_messages_one_is_what_the_rules_say_last() {
+    let mut session = Session::default();
+    let mut texts = shipped();
+    let dedupe = |compiled: Compiled| {
+        let program = compiled.program.expect("the rules hold");
+        program.systems["app"].lock.deliveries.as_ref().map(|deliveries| deliveries.dedupe.clone())
+    };
+    let before = dedupe(same(&mut session, &texts));
+    let (_, events) = texts.0.iter_mut().find(|(path, _)| path == "events.rules").expect("it is shipped");
+    *events = events.replace("dedupe by id for", "dedupe by data.id for");
+    assert_eq!(dedupe(same(&mut session, &texts)), Some(vec!["data.id".to_owned()]));
+    // Nothing of it was changed, so what was found of it is taken up.
+    texts.0[0].1.push_str("# a remark\n");
+    assert_eq!(dedupe(same(&mut session, &texts)), Some(vec!["data.id".to_owned()]));
+    let (_, events) = texts.0.iter_mut().find(|(path, _)| path == "events.rules").expect("it is shipped");
+    *events = events.replace("dedupe by data.id for", "dedupe by id for");
+    assert_eq!(dedupe(same(&mut session, &texts)), before);
+}
+
 /// One edit of a line: where it stands, and what becomes of it.
 #[derive(Debug, Clone)]
 enum Edit {

@@ -256,14 +256,14 @@ mod tests {
                 "crm".to_owned(),
                 dsl::program::System { lock: lock.into(), limits, cache: None },
             )]),
-            choices: Vec::new(),
-            tables: Vec::new(),
+            choices: Arc::default(),
+            tables: Arc::default(),
             syncs: Vec::new(),
             doors: BTreeMap::new(),
             whens: Vec::new(),
             workflows: Vec::new(),
             used: BTreeMap::new(),
-            choice_of: BTreeMap::new(),
+            choice_of: Arc::default(),
         }
     }
 

@@ -98,16 +98,10 @@ impl World<'_> {
                 }
             }
         }
-        // Whoever reads the system's messages goes by its lock.
-        if let Some((Some(by), _)) = &events.dedupe {
-            let by = vec![by.names.iter().map(|n| n.value.as_str()).collect::<Vec<_>>().join(".")];
-            // Where the lock says the same, it stays one with that of other checks.
-            if deliveries.dedupe != by
-                && let Some(own) = self.systems.get_mut(&system)
-                && let Some(own) = Arc::make_mut(&mut own.lock).deliveries.as_mut()
-            {
-                own.dedupe = by;
-            }
+        let dedupe_by = events.dedupe.as_ref().and_then(|(by, _)| by.as_ref());
+        let dedupe_by = dedupe_by.map(|by| by.names.iter().map(|n| n.value.as_str()).collect::<Vec<_>>().join("."));
+        if let Some(by) = &dedupe_by {
+            self.found.dedupes.insert(system.clone(), vec![by.clone()]);
         }
         self.found.doors.insert(
             system.clone(),
@@ -118,11 +112,7 @@ impl World<'_> {
                     .verify
                     .as_ref()
                     .map(|(name, header)| (name.value.clone(), header.as_ref().map(|h| h.value.clone()))),
-                dedupe_by: events
-                    .dedupe
-                    .as_ref()
-                    .and_then(|(by, _)| by.as_ref())
-                    .map(|p| p.names.iter().map(|n| n.value.as_str()).collect::<Vec<_>>().join(".")),
+                dedupe_by,
                 dedupe_for: events.dedupe.as_ref().map_or(value::Span::hours(24), |(_, span)| span.value),
                 routes,
             },

@@ -237,7 +237,7 @@ impl World<'_> {
             let mut typed = Typed::of(Expr::Literal(Value::text(text.as_str())), Kind::Value(Type::Text), span);
             // A quoted text where a word or an option is wanted must be one.
             if let Some(choice) = expected.choice {
-                if self.choices[choice].row(text).is_none() {
+                if self.words.choices[choice].row(text).is_none() {
                     self.no_word(choice, &expected.name, text, span);
                     return Typed::any(span);
                 }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::limits::Load;
+use super::vocabulary::Vocabulary;
 use super::world::{Locks, World, Writer};
 use crate::ast::{Item, ItemKind};
 use crate::diagnostic::Problem;
@@ -25,6 +26,8 @@ pub(super) struct Found {
     pub(super) workflows: BTreeMap<String, Arc<Workflow>>,
     pub(super) whens: Vec<Arc<When>>,
     pub(super) doors: BTreeMap<String, Door>,
+    /// What two messages of a system that are one share, where the rules say so.
+    pub(super) dedupes: BTreeMap<String, Vec<String>>,
     pub(super) used: BTreeMap<EntityName, Used>,
     pub(super) writers: Vec<Writer>,
     /// Events that a workflow waits for, and where.
@@ -38,12 +41,13 @@ pub(super) struct Found {
 impl Found {
     /// Adds what was found of the next item.
     fn add(&mut self, next: Self) {
-        let Self { problems, syncs, workflows, whens, doors, used, writers, waits, loads, mentioned } = next;
+        let Self { problems, syncs, workflows, whens, doors, dedupes, used, writers, waits, loads, mentioned } = next;
         self.problems.extend(problems);
         self.syncs.extend(syncs);
         self.workflows.extend(workflows);
         self.whens.extend(whens);
         self.doors.extend(doors);
+        self.dedupes.extend(dedupes);
         for (entity, Used { fields, links }) in used {
             let all = self.used.entry(entity).or_default();
             all.fields.extend(fields);
@@ -63,6 +67,8 @@ pub(super) struct Kept {
     /// that no other item's check would be the same without that one.
     keeps: bool,
     around: Option<Arc<Around>>,
+    /// Choices and tables, which are held, and what they say.
+    words: Option<(Vec<Arc<Item>>, Vocabulary)>,
     /// By the address of the item, which is held so that no other item gets it.
     items: BTreeMap<usize, (Arc<Item>, Arc<Found>)>,
     /// Those that this check has taken up or kept.
@@ -78,7 +84,6 @@ struct Around {
     workflows: Vec<(String, EntityName)>,
     broken: bool,
     lost: BTreeSet<String>,
-    torn: Vec<Vec<String>>,
     locks: SameLocks,
 }
 
@@ -113,15 +118,26 @@ impl Kept {
             workflows: world.workflow_names.iter().map(|(name, entity, _)| (name.clone(), entity.clone())).collect(),
             broken: world.broken,
             lost: world.lost.clone(),
-            torn: world.torn.clone(),
             locks: SameLocks(world.locks.clone()),
         };
         self.keeps = world.bare.is_empty();
         self.next.clear();
         if self.around.as_deref() != Some(&around) {
             self.items.clear();
+            self.words = None;
             self.around = Some(Arc::new(around));
         }
+    }
+
+    /// What these choices and tables say, if they are those that are held.
+    pub(super) fn words(&self, items: &[(FileId, Arc<Item>)]) -> Option<Vocabulary> {
+        let (held, words) = self.words.as_ref()?;
+        worded(items).map(address).eq(held.iter().map(address)).then(|| words.clone())
+    }
+
+    /// Keeps what choices and tables say. Nothing had to be told of them.
+    pub(super) fn keep_words(&mut self, items: &[(FileId, Arc<Item>)], words: Vocabulary) {
+        self.words = Some((worded(items).cloned().collect(), words));
     }
 
     /// Ends a check: what it neither took up nor kept is gone.
@@ -138,10 +154,8 @@ impl World<'_> {
     ///
     /// Always true: it is what [`Self::item`] would find, because only what [`Self::alone`] found is given.
     pub(super) fn ahead(&self, items: &[(FileId, Arc<Item>)], kept: Option<&Kept>) -> BTreeMap<usize, Found> {
-        let new = |item: &&Arc<Item>| {
-            let checked = matches!(item.kind, ItemKind::Sync(_) | ItemKind::When(_) | ItemKind::Workflow(_));
-            checked && kept.is_none_or(|kept| !kept.items.contains_key(&address(item)))
-        };
+        let new =
+            |item: &&Arc<Item>| is_checked(item) && kept.is_none_or(|kept| !kept.items.contains_key(&address(item)));
         let new: Vec<&Arc<Item>> = items.iter().map(|(_, item)| item).filter(new).collect();
         if new.len() < MANY || !self.bare.is_empty() || !self.nowhere.is_empty() {
             return BTreeMap::new();
@@ -159,6 +173,7 @@ impl World<'_> {
     /// been told before, or later passes are to leave the item alone.
     fn alone(&mut self, item: &Item) -> Option<Found> {
         self.told.clear();
+        self.door_spans.clear();
         self.check(item);
         let found = std::mem::take(&mut self.found);
         let alone = found.problems.is_empty() && self.nowhere.is_empty() && self.unsure.is_empty();
@@ -170,6 +185,7 @@ impl World<'_> {
     fn check(&mut self, item: &Item) {
         match &item.kind {
             ItemKind::Sync(sync) => self.sync(sync, item),
+            ItemKind::Events(events) => self.events(events, item),
             ItemKind::When(when) => self.when(when, item),
             ItemKind::Workflow(workflow) => self.workflow(workflow, item),
             _ => {}
@@ -179,14 +195,24 @@ impl World<'_> {
     /// Takes up what was found of an item, or checks it.
     pub(super) fn item(&mut self, item: &Arc<Item>, ahead: &mut BTreeMap<usize, Found>, kept: &mut Option<&mut Kept>) {
         let address = address(item);
-        if let Some(kept) = kept
-            && let Some((_, found)) = kept.items.get(&address)
+        let mut ahead = ahead.remove(&address);
+        let mut before = kept.as_deref().and_then(|kept| kept.items.get(&address)).map(|(_, found)| Arc::clone(found));
+        // Of a system whose events stand twice, the second is told of, whatever was found of it by itself.
+        if let ItemKind::Events(events) = &item.kind
+            && (ahead.is_some() || before.is_some())
         {
-            self.found.add(Found::clone(found));
-            kept.next.insert(address, (Arc::clone(item), Arc::clone(found)));
+            if self.door_spans.contains_key(&events.from.value) {
+                (ahead, before) = (None, None);
+            } else {
+                self.door_spans.insert(events.from.value.clone(), item.head);
+            }
+        }
+        if let (Some(kept), Some(found)) = (kept.as_deref_mut(), before) {
+            self.found.add(Found::clone(&found));
+            kept.next.insert(address, (Arc::clone(item), found));
             return;
         }
-        let (found, keeps) = ahead.remove(&address).map_or_else(
+        let (found, keeps) = ahead.map_or_else(
             || {
                 let unsure = self.unsure.len();
                 let before = std::mem::take(&mut self.found);
@@ -207,6 +233,16 @@ impl World<'_> {
         }
         self.found.add(found);
     }
+}
+
+/// Is it checked by itself, with what others declare?
+fn is_checked(item: &Item) -> bool {
+    matches!(item.kind, ItemKind::Sync(_) | ItemKind::Events(_) | ItemKind::When(_) | ItemKind::Workflow(_))
+}
+
+/// Choices and tables.
+fn worded(items: &[(FileId, Arc<Item>)]) -> impl Iterator<Item = &Arc<Item>> {
+    items.iter().map(|(_, item)| item).filter(|item| matches!(item.kind, ItemKind::Choice(_) | ItemKind::Table(_)))
 }
 
 /// What an item is known by while it is held.

@@ -143,8 +143,8 @@ impl World<'_> {
     /// How a thing in a stage is called, and what brings it there.
     fn spoken(&self, rule: &Rule<'_>, word: &str) -> Option<(String, String)> {
         let Trigger::Changes(field) = &rule.trigger else { return None };
-        let choice = self.choice_of.get(&(rule.entity.clone(), field.clone()))?;
-        words::participle(&self.choices[*choice].row(word)?.label)
+        let choice = self.words.choice_of.get(&(rule.entity.clone(), field.clone()))?;
+        words::participle(&self.words.choices[*choice].row(word)?.label)
     }
 
     fn circled(&mut self, rules: &[Rule<'_>], path: &[&Act<'_>]) {

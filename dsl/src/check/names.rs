@@ -131,7 +131,7 @@ impl World<'_> {
             self.tell(problem.help(help));
             return;
         }
-        if let Some(table) = self.tables.iter().find(|table| table.name == name.value) {
+        if let Some(table) = self.words.tables.iter().find(|table| table.name == name.value) {
             let column = table.columns.first().map_or("column", String::as_str);
             let help = format!("write `{}[field].{column}`, the field whose value is a key of the table", name.value);
             let message = format!("a row of the table {} is looked up by its key", name.value);
@@ -199,10 +199,10 @@ impl World<'_> {
 
     /// E0108 for a quoted text that is no word of the choice; a system's spelling is answered with its word.
     pub(super) fn no_word(&mut self, choice: usize, field: &str, text: &str, span: Span) {
-        let words = &self.choices[choice].words;
+        let words = &self.words.choices[choice].words;
         let spelled = words.iter().find(|word| word.spelled.values().any(|spelling| spelling == text));
         if let Some(word) = spelled.map(|word| word.word.clone()) {
-            let message = format!("`{text}` is a spelling, and no word of {}", self.choices[choice].name);
+            let message = format!("`{text}` is a spelling, and no word of {}", self.words.choices[choice].name);
             let problem = Problem::new("E0108", message, span, format!("how a system spells `{word}`"))
                 .help(format!("write `{word}`"))
                 .fix(format!("write `{word}`"), true, vec![(span, word)]);

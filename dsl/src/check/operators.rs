@@ -285,8 +285,8 @@ impl World<'_> {
             }
             return compare(left, right);
         };
-        if !self.ordered[choice] {
-            let name = self.choices[choice].name.clone();
+        if !self.words.ordered[choice] {
+            let name = self.words.choices[choice].name.clone();
             let problem =
                 Problem::new("E0201", format!("{name} has no order"), left.span, "less and greater mean nothing here");
             self.tell(
@@ -296,7 +296,7 @@ impl World<'_> {
             );
             return compare(left, right);
         }
-        let words = &self.choices[choice].words;
+        let words = &self.words.choices[choice].words;
         let (of, word, op) = match (&left.expr, &right.expr) {
             (_, Expr::Literal(Value::Text(word))) => (left.expr.clone(), word, op),
             (Expr::Literal(Value::Text(word)), _) => (right.expr.clone(), word, turned(op)),

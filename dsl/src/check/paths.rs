@@ -40,7 +40,7 @@ impl World<'_> {
             let var = var.clone();
             let mut typed = self.walk(&first.value, var.kind, var.missing, &path.names[1..], path.span);
             if let (Some((entity, field)), 1) = (var.field, path.names.len()) {
-                typed.choice = self.choice_of.get(&(entity.clone(), field.clone())).copied();
+                typed.choice = self.words.choice_of.get(&(entity.clone(), field.clone())).copied();
                 typed.options = self.field(&entity, &field).map(|f| f.options.clone()).unwrap_or_default();
                 typed.field = Some(format!("{entity}.{field}"));
             }
@@ -51,7 +51,7 @@ impl World<'_> {
                 return Typed::any(path.span);
             }
             if let Some(choice) = expected.choice
-                && self.choices[choice].row(&first.value).is_some()
+                && self.words.choices[choice].row(&first.value).is_some()
             {
                 let mut typed =
                     Typed::of(Expr::Literal(Value::text(first.value.as_str())), Kind::Value(Type::Enum), path.span);
@@ -75,7 +75,7 @@ impl World<'_> {
         }
         if path.names.len() == 1 && (expected.choice.is_some() || !expected.options.is_empty()) {
             let options: Vec<String> = match expected.choice {
-                Some(choice) => self.choices[choice].words.iter().map(|w| w.word.clone()).collect(),
+                Some(choice) => self.words.choices[choice].words.iter().map(|w| w.word.clone()).collect(),
                 None => expected.options.clone(),
             };
             let near_var = nearest(&first.value, names.vars.keys().map(String::as_str)).is_some();
@@ -155,7 +155,7 @@ impl World<'_> {
                     if field.optional {
                         missing = missing.or_else(|| self.lacking(&entity, name, span, false));
                     }
-                    let choice = self.choice_of.get(&(entity.clone(), name.value.clone())).copied();
+                    let choice = self.words.choice_of.get(&(entity.clone(), name.value.clone())).copied();
                     let expr =
                         Expr::Field { variable: variable.to_owned(), links, field: name.value.clone(), entity: start };
                     let mut typed = Typed::of(expr, Kind::Value(field.ty.clone()), span);
@@ -227,14 +227,14 @@ impl World<'_> {
             return Typed::any(span);
         };
         let name = &table_names[0];
-        let Some(index) = self.tables.iter().position(|t| t.name == name.value) else {
-            let known: Vec<String> = self.tables.iter().map(|t| t.name.clone()).collect();
+        let Some(index) = self.words.tables.iter().position(|t| t.name == name.value) else {
+            let known: Vec<String> = self.words.tables.iter().map(|t| t.name.clone()).collect();
             self.no_such("table", name, known.iter().map(String::as_str));
             return Typed::any(span);
         };
         self.found.mentioned.insert(name.value.clone());
-        let (entity, field) = self.table_by[index].clone();
-        let choice = self.choice_of.get(&(entity.clone(), field.clone())).copied();
+        let (entity, field) = self.words.table_by[index].clone();
+        let choice = self.words.choice_of.get(&(entity.clone(), field.clone())).copied();
         let declared = self.field(&entity, &field).cloned();
         let wanted = Expected {
             ty: declared.as_ref().map(|f| f.ty.clone()),
@@ -256,16 +256,17 @@ impl World<'_> {
             self.tell(problem.help(format!(
                 "write `{}[…].{}`",
                 name.value,
-                self.tables[index].columns.first().cloned().unwrap_or_default()
+                self.words.tables[index].columns.first().cloned().unwrap_or_default()
             )));
             return Typed::any(span);
         };
-        let Some(position) = self.tables[index].columns.iter().position(|c| *c == column.value) else {
-            let known = self.tables[index].columns.clone();
+        let Some(position) = self.words.tables[index].columns.iter().position(|c| *c == column.value) else {
+            let known = self.words.tables[index].columns.clone();
             self.no_such("column", column, known.iter().map(String::as_str));
             return Typed::any(span);
         };
-        let cells: Vec<Value> = self.tables[index].rows.values().filter_map(|row| row.get(position).cloned()).collect();
+        let cells: Vec<Value> =
+            self.words.tables[index].rows.values().filter_map(|row| row.get(position).cloned()).collect();
         let kind = match cells.first() {
             Some(Value::Flag(_)) => Kind::Value(Type::Flag),
             Some(Value::Decimal(_) | Value::Integer(_)) => {
@@ -290,7 +291,7 @@ impl World<'_> {
     }
 
     pub(super) fn first_cell(&self, table: &str, column: usize) -> Option<&ast::Expr> {
-        self.table_cells.get(table)?.get(column + 1)
+        self.words.table_cells.get(table)?.get(column + 1)
     }
 
     pub(super) fn is_percent(&self, table: &str, column: usize) -> bool {

@@ -120,7 +120,7 @@ impl World<'_> {
         note(&mut self.found.used, purpose.entity, &name.value, false);
         let expected = Expected {
             ty: Some(field.ty.clone()),
-            choice: self.choice_of.get(&(purpose.entity.clone(), name.value.clone())).copied(),
+            choice: self.words.choice_of.get(&(purpose.entity.clone(), name.value.clone())).copied(),
             options: field.options.clone(),
             name: format!("{}.{}", purpose.entity, name.value),
             ..Expected::default()

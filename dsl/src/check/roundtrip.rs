@@ -194,8 +194,8 @@ impl World<'_> {
             self.tell(problem.help("use `->` with a transform, or change one of the fields"));
             return;
         }
-        let left_choice = self.choice_of.get(&(built.left.clone(), left.0.value.clone())).copied();
-        let right_choice = self.choice_of.get(&(built.right.clone(), right.0.value.clone())).copied();
+        let left_choice = self.words.choice_of.get(&(built.left.clone(), left.0.value.clone())).copied();
+        let right_choice = self.words.choice_of.get(&(built.right.clone(), right.0.value.clone())).copied();
         if left_choice.is_some() && left_choice == right_choice {
             return;
         }

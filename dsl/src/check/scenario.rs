@@ -313,7 +313,7 @@ impl World<'_> {
                 None => {
                     let wanted = Expected {
                         ty: Some(field.ty.clone()),
-                        choice: self.choice_of.get(&(at.clone(), name.value.clone())).copied(),
+                        choice: self.words.choice_of.get(&(at.clone(), name.value.clone())).copied(),
                         options: field.options.clone(),
                         name: format!("{at}.{}", name.value),
                         ..Expected::default()

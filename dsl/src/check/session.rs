@@ -1,5 +1,6 @@
 //! Compiling again after an edit: only what changed is parsed, only locks that changed are read, and of items in files
-//! that did not change it is known what their check found, unless something changed that items declare.
+//! that did not change it is known what their check found, and what their words mean, unless something changed that
+//! items declare.
 //!
 //! Always true: a session gives what [`compile`](super::compile) gives for the same texts, whatever it compiled before.
 

@@ -47,7 +47,7 @@ impl World<'_> {
         let strange = handled.iter().any(|(word, ..)| !words.is_empty() && !words.contains(word));
         let Some(first) = missing.first().filter(|_| when.unread.is_empty() && !strange) else { return };
         let (name, one, several) = match choice {
-            Some(choice) => (self.choices[choice].name.clone(), "stage", "stages"),
+            Some(choice) => (self.words.choices[choice].name.clone(), "stage", "stages"),
             None => (field.to_owned(), "value", "values"),
         };
         let message = match missing.as_slice() {
@@ -57,7 +57,7 @@ impl World<'_> {
         let done = words.len() - missing.len();
         let head = when.entity.span.to(when.trigger.span);
         let note = choice
-            .and_then(|choice| self.word_spans.get(&(choice, first.clone())))
+            .and_then(|choice| self.words.word_spans.get(&(choice, first.clone())))
             .map(|span| self.place(*span))
             .map_or_else(String::new, |place| format!("\nnote: `{first}` was added to {name} in {place}"));
         let are = if done == 1 { "is" } else { "are" };

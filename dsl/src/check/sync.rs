@@ -358,7 +358,7 @@ impl World<'_> {
         let expected = match &target {
             Some((name, field)) => Expected {
                 ty: Some(field.ty.clone()),
-                choice: self.choice_of.get(&(target_entity.clone(), name.value.clone())).copied(),
+                choice: self.words.choice_of.get(&(target_entity.clone(), name.value.clone())).copied(),
                 options: field.options.clone(),
                 name: format!("{target_entity}.{}", name.value),
                 ..Expected::default()

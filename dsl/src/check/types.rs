@@ -80,7 +80,7 @@ impl World<'_> {
         }
         if typed.kind == Kind::Value(Type::Text) {
             let options = match expected.choice {
-                Some(choice) => self.choices[choice].words.len(),
+                Some(choice) => self.words.choices[choice].words.len(),
                 None => expected.options.len(),
             };
             if options > 0 {
@@ -94,11 +94,11 @@ impl World<'_> {
             return;
         }
         let theirs: Vec<String> = match typed.choice {
-            Some(choice) => self.choices[choice].words.iter().map(|w| w.word.clone()).collect(),
+            Some(choice) => self.words.choices[choice].words.iter().map(|w| w.word.clone()).collect(),
             None => typed.options.clone(),
         };
         let ours: Vec<String> = match expected.choice {
-            Some(choice) => self.choices[choice].words.iter().map(|w| w.word.clone()).collect(),
+            Some(choice) => self.words.choices[choice].words.iter().map(|w| w.word.clone()).collect(),
             None => expected.options.clone(),
         };
         if ours.is_empty() || self.may_be_chosen(&ours) {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::found::Kept;
 use super::words::{a_thing, list};
 use super::world::World;
 use crate::ast::{self, Expr, ExprKind, Item, ItemKind, Path};
@@ -13,8 +14,45 @@ use crate::schema::{EntityName, Field, Type};
 use crate::source::{FileId, Span};
 use crate::value::Value;
 
+/// What choices and tables say. Cloning copies none of it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Vocabulary {
+    /// In the order of their names.
+    pub(super) choices: Arc<Vec<Choice>>,
+    /// Where the words of a choice stand, by its index and the word.
+    pub(super) word_spans: Arc<BTreeMap<(usize, String), Span>>,
+    /// Whether the order of a choice's rows means something, by its index.
+    pub(super) ordered: Arc<Vec<bool>>,
+    /// The choice that a field takes its words from, by its index.
+    pub(super) choice_of: Arc<BTreeMap<(EntityName, String), usize>>,
+    /// Words of the choices of which a row was not understood.
+    pub(super) torn: Arc<Vec<Vec<String>>>,
+    /// In the order of their names.
+    pub(super) tables: Arc<Vec<Table>>,
+    /// The field whose values are the keys of a table, by its index.
+    pub(super) table_by: Arc<Vec<(EntityName, String)>>,
+    /// A usual cell of each column, by the table's name.
+    pub(super) table_cells: Arc<BTreeMap<String, Vec<ast::Expr>>>,
+}
+
 impl World<'_> {
-    pub(super) fn vocabulary(&mut self, items: &[(FileId, Arc<Item>)]) {
+    /// Reads choices and tables, or takes up what is kept of them.
+    pub(super) fn vocabulary(&mut self, items: &[(FileId, Arc<Item>)], kept: &mut Option<&mut Kept>) {
+        if let Some(words) = kept.as_deref().and_then(|kept| kept.words(items)) {
+            self.words = words;
+            return;
+        }
+        let told = self.found.problems.len();
+        self.choices_and_tables(items);
+        if let Some(kept) = kept
+            && self.found.problems.len() == told
+            && self.nowhere.is_empty()
+        {
+            kept.keep_words(items, self.words.clone());
+        }
+    }
+
+    fn choices_and_tables(&mut self, items: &[(FileId, Arc<Item>)]) {
         let mut choices: Vec<&ast::Choice> = Vec::new();
         let mut tables: Vec<&ast::Table> = Vec::new();
         for (_, item) in items {
@@ -85,20 +123,20 @@ impl World<'_> {
             }
             let label = row.label.as_ref().map_or_else(|| row.word.value.clone(), |label| label.value.clone());
             let word = self.meant_word(choice, row).unwrap_or_else(|| row.word.value.clone());
-            self.word_spans.insert((self.choices.len(), word.clone()), row.word.span);
+            Arc::make_mut(&mut self.words.word_spans).insert((self.words.choices.len(), word.clone()), row.word.span);
             words.push(Word { word, label, spelled, is_final: row.is_final });
         }
-        self.ordered.push(choice.ordered);
+        Arc::make_mut(&mut self.words.ordered).push(choice.ordered);
         if !choice.unread.is_empty() {
-            self.torn.push(words.iter().map(|word: &Word| word.word.clone()).collect());
+            Arc::make_mut(&mut self.words.torn).push(words.iter().map(|word: &Word| word.word.clone()).collect());
         }
-        self.choices.push(Choice { name: choice.name.value.clone(), words });
+        Arc::make_mut(&mut self.words.choices).push(Choice { name: choice.name.value.clone(), words });
     }
 
     /// May this word stand in a row that was not understood, of the choice that has these words? Not if it is one of
     /// them but for a letter.
     pub(super) fn may_be_torn(&self, word: &str, words: &[String]) -> bool {
-        self.torn.iter().any(|torn| torn == words)
+        self.words.torn.iter().any(|torn| torn == words)
             && !crate::near::all_near(word, words.iter().map(String::as_str))
                 .into_iter()
                 .any(|(distance, _)| distance <= 1)
@@ -129,13 +167,13 @@ impl World<'_> {
     /// The fields that take the words of a choice. The first choice that claims a field has it.
     fn claims(&mut self, choice: &ast::Choice, claims: &mut BTreeMap<(EntityName, String), Span>) {
         // They stand in the order of their names.
-        let by_name = self.choices.binary_search_by(|other| other.name.cmp(&choice.name.value));
+        let by_name = self.words.choices.binary_search_by(|other| other.name.cmp(&choice.name.value));
         let Ok(index) = by_name else { return };
         for path in &choice.fields {
             let Some((entity, field, declared)) = self.field_path(path) else { continue };
             let claim = (entity.clone(), field.clone());
-            if let (Some(other), Some(first)) = (self.choice_of.get(&claim), claims.get(&claim)) {
-                let other = self.choices[*other].name.clone();
+            if let (Some(other), Some(first)) = (self.words.choice_of.get(&claim), claims.get(&claim)) {
+                let other = self.words.choices[*other].name.clone();
                 let problem = if other == choice.name.value {
                     Problem::new("E0103", format!("{other} names {entity}.{field} twice"), path.span, "again here")
                         .label(*first, "first here")
@@ -156,7 +194,7 @@ impl World<'_> {
                 self.tell(problem.help("name fields of type `enum` or `text`, or remove this one"));
                 continue;
             }
-            self.choice_of.insert(claim, index);
+            Arc::make_mut(&mut self.words.choice_of).insert(claim, index);
             self.spellings(choice, index, &entity, &field, &declared);
         }
     }
@@ -170,7 +208,7 @@ impl World<'_> {
             if !words.insert(&row.word.value) {
                 continue;
             }
-            let Some(word) = self.choices[index].row(&row.word.value).cloned() else {
+            let Some(word) = self.words.choices[index].row(&row.word.value).cloned() else {
                 self.misspelt_word(entity, field, row, declared);
                 continue;
             };
@@ -179,7 +217,7 @@ impl World<'_> {
             if let Some(first) = seen.insert(spelling.clone(), span) {
                 let options: Vec<String> = declared.options.iter().map(|o| format!("\"{o}\"")).collect();
                 let all: BTreeSet<String> =
-                    self.choices[index].words.iter().map(|w| w.spelling(&system).to_owned()).collect();
+                    self.words.choices[index].words.iter().map(|w| w.spelling(&system).to_owned()).collect();
                 let unspelled: Vec<String> =
                     declared.options.iter().filter(|o| !all.contains(*o)).map(|o| format!("\"{o}\"")).collect();
                 let mut help = "give each row its own spelling.".to_owned();
@@ -240,7 +278,7 @@ impl World<'_> {
                 (EntityName::new("", ""), String::new(), any)
             }
         };
-        let choice = self.choice_of.get(&(entity.clone(), field.clone())).copied();
+        let choice = self.words.choice_of.get(&(entity.clone(), field.clone())).copied();
         let mut rows: BTreeMap<Value, Vec<Value>> = BTreeMap::new();
         let mut spans: BTreeMap<Value, Span> = BTreeMap::new();
         let mut names: BTreeMap<&str, Span> = BTreeMap::new();
@@ -277,12 +315,12 @@ impl World<'_> {
             };
             if let Value::Text(word) = &key {
                 let known = match choice {
-                    Some(choice) => self.choices[choice].row(word).is_some(),
+                    Some(choice) => self.words.choices[choice].row(word).is_some(),
                     None => declared.options.is_empty() || declared.options.contains(word),
                 };
                 let options: Vec<String> = match choice {
                     _ if known => Vec::new(),
-                    Some(choice) => self.choices[choice].words.iter().map(|w| w.word.clone()).collect(),
+                    Some(choice) => self.words.choices[choice].words.iter().map(|w| w.word.clone()).collect(),
                     None => declared.options.clone(),
                 };
                 if !known && !self.may_be_torn(word, &options) {
@@ -346,7 +384,7 @@ impl World<'_> {
             }
         }
         let all: Vec<String> = match choice {
-            Some(choice) => self.choices[choice].words.iter().map(|w| w.word.clone()).collect(),
+            Some(choice) => self.words.choices[choice].words.iter().map(|w| w.word.clone()).collect(),
             None => declared.options.clone(),
         };
         let missing: Vec<String> = all.into_iter().filter(|o| !rows.contains_key(&Value::text(o.as_str()))).collect();
@@ -359,14 +397,14 @@ impl World<'_> {
             );
             self.tell(problem.help(format!("add a row for {}", list(&missing))));
         }
-        self.tables.push(Table {
+        Arc::make_mut(&mut self.words.tables).push(Table {
             name: table.name.value.clone(),
             columns: table.columns.iter().skip(1).map(|c| c.value.clone()).collect(),
             rows,
         });
-        self.table_by.push((entity, field));
+        Arc::make_mut(&mut self.words.table_by).push((entity, field));
         if usuals.len() == table.columns.len() {
-            self.table_cells.insert(table.name.value.clone(), usuals);
+            Arc::make_mut(&mut self.words.table_cells).insert(table.name.value.clone(), usuals);
         }
     }
 }

@@ -35,7 +35,7 @@ impl World<'_> {
                 };
                 let Some(declared) = self.field(&entity, &field.value).cloned() else { return };
                 note(&mut self.found.used, &entity, &field.value, false);
-                choice = self.choice_of.get(&(entity.clone(), field.value.clone())).copied();
+                choice = self.words.choice_of.get(&(entity.clone(), field.value.clone())).copied();
                 options = declared.options.clone();
                 for name in ["old", "new"] {
                     // There may have been no value before, and an optional field may have none afterwards.
@@ -66,7 +66,7 @@ impl World<'_> {
             self.block(&mut names, &always.actions, &around, &mut ops);
         }
         let words: Vec<String> = match choice {
-            Some(choice) => self.choices[choice].words.iter().map(|w| w.word.clone()).collect(),
+            Some(choice) => self.words.choices[choice].words.iter().map(|w| w.word.clone()).collect(),
             None => options.clone(),
         };
         if let Some(field) = &changed

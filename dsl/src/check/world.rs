@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::found::Found;
-use crate::ast::{self, Item, ItemKind, Qualified};
+use super::vocabulary::Vocabulary;
+use crate::ast::{Item, ItemKind, Qualified};
 use crate::diagnostic::Problem;
-use crate::program::{self, Choice, Place, Program, Table};
+use crate::program::{self, Place, Program, System};
 use crate::schema::{Entity, EntityName, Field, Lock, Unreadable};
 use crate::source::{FileId, SourceFile, Span};
 
@@ -33,13 +34,10 @@ pub(super) struct World<'a> {
     pub(super) files: &'a [SourceFile],
     /// Locks as they were read, by path.
     pub(super) locks: &'a Locks,
-    hash: String,
     /// Some item could not be read, so what is missing may only be unread.
     pub(super) broken: bool,
     /// Names that are declared where the text was not understood.
     pub(super) lost: BTreeSet<String>,
-    /// Words of the choices of which a row was not understood.
-    pub(super) torn: Vec<Vec<String>>,
     /// Where something was not understood.
     pub(super) spoiled: Vec<Span>,
     /// Names that are nowhere declared and like none that is: where each was told of, and in how many places more it
@@ -55,22 +53,13 @@ pub(super) struct World<'a> {
     pub(super) found: Found,
     /// Where the events of a system stand.
     pub(super) door_spans: BTreeMap<String, Span>,
-    pub(super) systems: BTreeMap<String, program::System>,
+    pub(super) systems: BTreeMap<String, System>,
     /// Systems whose lock cannot be read: what they have is unknown, and that is told once.
     pub(super) unread: std::collections::BTreeSet<String>,
     pub(super) lock_paths: BTreeMap<String, String>,
     /// Where they are named, with their quotes.
     pub(super) lock_spans: BTreeMap<String, Span>,
-    pub(super) choices: Vec<Choice>,
-    /// Where the words of a choice stand, by its index and the word.
-    pub(super) word_spans: BTreeMap<(usize, String), Span>,
-    /// Whether the order of a choice's rows means something, by its index.
-    pub(super) ordered: Vec<bool>,
-    pub(super) choice_of: BTreeMap<(EntityName, String), usize>,
-    pub(super) tables: Vec<Table>,
-    pub(super) table_by: Vec<(EntityName, String)>,
-    /// Cells of the first row of each table.
-    pub(super) table_cells: BTreeMap<String, Vec<ast::Expr>>,
+    pub(super) words: Vocabulary,
     /// In the order of their names, as the syncs and workflows of the program.
     pub(super) sync_names: Vec<(String, EntityName, EntityName, Span)>,
     pub(super) workflow_names: Vec<(String, EntityName, Span)>,
@@ -81,14 +70,12 @@ pub(super) struct World<'a> {
 }
 
 impl<'a> World<'a> {
-    pub(super) fn new(files: &'a [SourceFile], locks: &'a Locks, hash: String, broken: bool) -> Self {
+    pub(super) fn new(files: &'a [SourceFile], locks: &'a Locks, broken: bool) -> Self {
         Self {
             files,
             locks,
-            hash,
             broken,
             lost: BTreeSet::new(),
-            torn: Vec::new(),
             spoiled: Vec::new(),
             nowhere: BTreeMap::new(),
             bare: BTreeMap::new(),
@@ -100,13 +87,7 @@ impl<'a> World<'a> {
             unread: std::collections::BTreeSet::new(),
             lock_paths: BTreeMap::new(),
             lock_spans: BTreeMap::new(),
-            choices: Vec::new(),
-            word_spans: BTreeMap::new(),
-            ordered: Vec::new(),
-            choice_of: BTreeMap::new(),
-            tables: Vec::new(),
-            table_by: Vec::new(),
-            table_cells: BTreeMap::new(),
+            words: Vocabulary::default(),
             sync_names: Vec::new(),
             workflow_names: Vec::new(),
             limit_spans: BTreeMap::new(),
@@ -233,18 +214,28 @@ impl<'a> World<'a> {
         self.workflow_names.binary_search_by(|(known, ..)| known.as_str().cmp(name)).ok()
     }
 
-    pub(super) fn finish(self) -> Program {
+    pub(super) fn finish(mut self, hash: String) -> Program {
+        // Whoever reads a system's messages goes by its lock. Where that says the same as the rules, it stays one with
+        // that of other checks.
+        for (system, by) in self.found.dedupes {
+            let Some(System { lock, .. }) = self.systems.get_mut(&system) else { continue };
+            if lock.deliveries.as_ref().is_some_and(|deliveries| deliveries.dedupe != by)
+                && let Some(own) = Arc::make_mut(lock).deliveries.as_mut()
+            {
+                own.dedupe = by;
+            }
+        }
         Program {
-            hash: self.hash,
+            hash,
             systems: self.systems,
-            choices: self.choices,
-            tables: self.tables,
+            choices: self.words.choices,
+            tables: self.words.tables,
             syncs: self.found.syncs.into_values().collect(),
             doors: self.found.doors,
             whens: self.found.whens,
             workflows: self.found.workflows.into_values().collect(),
             used: self.found.used,
-            choice_of: self.choice_of,
+            choice_of: self.words.choice_of,
         }
     }
 }

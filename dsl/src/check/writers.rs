@@ -18,19 +18,18 @@ use crate::source::Span;
 impl World<'_> {
     /// E0401.
     pub(super) fn writers(&mut self, rules: &[Rule<'_>]) {
-        let mut by_field: BTreeMap<(EntityName, String), Vec<Writer>> = BTreeMap::new();
-        for writer in std::mem::take(&mut self.found.writers) {
-            by_field.entry((writer.entity.clone(), writer.field.clone())).or_default().push(writer);
-        }
-        // Fields that a sync keeps.
-        let mut kept = BTreeSet::new();
-        for ((entity, field), writers) in by_field {
+        let mut all = std::mem::take(&mut self.found.writers);
+        all.sort_by(|a, b| (&a.entity, &a.field).cmp(&(&b.entity, &b.field)));
+        // Fields that a sync keeps, sorted.
+        let mut kept = Vec::new();
+        for writers in all.chunk_by(|a, b| (&a.entity, &a.field) == (&b.entity, &b.field)) {
+            let Some(Writer { entity, field, .. }) = writers.first() else { continue };
             let syncs: Vec<&Writer> = writers.iter().filter(|writer| writer.sync).collect();
             if !syncs.is_empty() {
-                kept.insert((entity.clone(), field.clone()));
+                kept.push((entity, field.as_str()));
             }
             let mut before = 0;
-            for other in &writers {
+            for other in writers {
                 // Syncs are held against those that stand before them, whatever else against all.
                 let held = if other.sync { before } else { syncs.len() };
                 before += usize::from(other.sync);
@@ -42,7 +41,7 @@ impl World<'_> {
                     format!("`{}` writes it, {}", first.by, first.wins),
                 )
                 .label(other.span, "this writes it too, and the next sync would put it back");
-                let help = self.writer_help(&entity, &field, first, other);
+                let help = self.writer_help(entity, field, first, other);
                 self.tell(problem.help(help));
             }
         }
@@ -50,7 +49,7 @@ impl World<'_> {
     }
 
     /// E0401 for rules that write one field of one record on one occasion.
-    fn occasions(&mut self, rules: &[Rule<'_>], kept: &BTreeSet<(EntityName, String)>) {
+    fn occasions(&mut self, rules: &[Rule<'_>], kept: &[(&EntityName, &str)]) {
         type Written<'r, 'i> = Vec<(&'r Act<'i>, &'r Field<'i>)>;
         let mut occasions: BTreeMap<(&EntityName, &str, &EntityName, &Trigger, &str), Written<'_, '_>> =
             BTreeMap::new();
@@ -65,7 +64,7 @@ impl World<'_> {
         }
         let mut told = BTreeSet::new();
         for ((entity, name, ..), written) in occasions {
-            if written.len() < 2 || kept.contains(&(entity.clone(), name.to_owned())) {
+            if written.len() < 2 || kept.binary_search(&(entity, name)).is_ok() {
                 continue;
             }
             for (index, (act, field)) in written.iter().enumerate() {

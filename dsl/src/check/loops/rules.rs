@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::ast::{self, ActionKind, Arrow, ExprKind, Item, ItemKind, RouteTo, WorkflowStatement};
 use crate::check::conditions::{Fact, Known, Reads, Scope};
 use crate::check::world::World;
+use crate::diagnostic::Problem;
 use crate::schema::{About, Change, EntityName};
 use crate::source::{FileId, Span};
 
@@ -38,6 +39,8 @@ pub(in crate::check) struct Rule<'a> {
     pub(in crate::check) route: bool,
     /// What its `only where` look at. One that looks at nothing is none.
     pub(in crate::check) guards: Vec<Reads>,
+    /// Where the `only where` of a `when` stand.
+    pub(in crate::check) asked: Vec<Span>,
     /// What its `only where` say; they hold where all of this does. Nothing is said of those of a sync.
     pub(in crate::check) conditions: Vec<Fact>,
     /// Something of it was not understood, perhaps what stops a chain.
@@ -124,7 +127,7 @@ fn guard(scope: &Scope<'_>, condition: &ast::Expr) -> Option<Reads> {
     (reads != Reads::default()).then_some(reads)
 }
 
-/// All rules that hand a change on.
+/// All rules that hand a change on. They go by what items declare, and not by what was found of others.
 pub(in crate::check) fn rules<'i>(world: &World<'_>, items: &'i [(FileId, Arc<Item>)]) -> Vec<Rule<'i>> {
     let mut workflows: BTreeMap<&str, &ast::Workflow> = BTreeMap::new();
     for (_, item) in items {
@@ -186,12 +189,20 @@ fn of_when<'i>(
         block(world, &mut inner, &branch.block.actions, &mut acts);
     }
     let head = when.entity.span.to(when.trigger.span);
-    let wrong = |expr: &ast::Expr| {
-        let inside = |at: Span| at.file == expr.span.file && (expr.span.start..expr.span.end).contains(&at.start);
-        world.found.problems.iter().any(|problem| inside(problem.span()))
+    let asked = when.only.iter().map(|condition| condition.span).collect();
+    let unsure = !when.unread.is_empty();
+    Rule { entity, trigger, head, variable, route: false, guards, asked, conditions, unsure, sync: None, acts }
+}
+
+/// Of rules whose `only where` something is told, it is not known what they ask.
+pub(in crate::check) fn doubt(rules: &mut [Rule<'_>], problems: &[Problem]) {
+    let wrong = |asked: &Span| {
+        let inside = |at: Span| at.file == asked.file && (asked.start..asked.end).contains(&at.start);
+        problems.iter().any(|problem| inside(problem.span()))
     };
-    let unsure = !when.unread.is_empty() || when.only.iter().any(wrong);
-    Rule { entity, trigger, head, variable, route: false, guards, conditions, unsure, sync: None, acts }
+    for rule in rules {
+        rule.unsure |= rule.asked.iter().any(wrong);
+    }
 }
 
 /// Workflows that messages about a record start: one rule for its creation, one for its change.
@@ -239,6 +250,7 @@ fn of_routes<'i>(
                 variable,
                 route: true,
                 guards: Vec::new(),
+                asked: Vec::new(),
                 conditions: Vec::new(),
                 unsure: false,
                 sync: None,
@@ -382,6 +394,7 @@ fn of_sync<'i>(world: &World<'_>, sync: &'i ast::Sync, item: &Item, rules: &mut 
             variable: "this",
             route: false,
             guards: guards.clone(),
+            asked: Vec::new(),
             conditions: Vec::new(),
             unsure: false,
             sync: Some(sync),
