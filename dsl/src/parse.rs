@@ -9,6 +9,7 @@ mod action;
 mod cursor;
 mod expr;
 mod foreign;
+mod grammar;
 mod item;
 mod letters;
 mod limits;
@@ -27,8 +28,6 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::Arc;
 
-use pest::Parser;
-
 pub use limits::MAX_FILE;
 pub(crate) use repair::WORDS;
 pub(crate) use stack::on_known_stack;
@@ -40,15 +39,9 @@ use crate::outline::{self, Begins, Chunk};
 use crate::parallel;
 use crate::source::{SourceFile, Span};
 use cursor::{Builder, Pair, Pairs};
-use grammar::{Grammar, Rule};
+use grammar::Rule;
 use patch::{Patch, Patched};
 use recovery::{Reader, at};
-
-mod grammar {
-    #[derive(pest_derive::Parser)]
-    #[grammar = "grammar/rules.pest"]
-    pub(super) struct Grammar;
-}
 
 /// What a file holds.
 #[derive(Debug, Clone, Default)]
@@ -256,7 +249,7 @@ impl Item<'_> {
     fn read(mut self) {
         loop {
             let patched = self.patch.apply(&self.file.text, self.chunk.start..self.chunk.end);
-            match Grammar::parse(Rule::only_item, &patched.text) {
+            match grammar::parse(Rule::only_item, &patched.text) {
                 Ok(pairs) => {
                     let mut bad = Vec::new();
                     bad_lines(pairs.clone(), Block::Actions, &mut bad);
@@ -379,6 +372,8 @@ fn bad_lines<'a>(pairs: Pairs<'a>, block: Block, found: &mut Vec<(Pair<'a>, Bloc
 
 #[cfg(test)]
 mod tests {
+    use pest::Parser;
+
     use super::*;
 
     /// Two rules of the grammar as one would write them down, were there no hurry.
@@ -410,7 +405,7 @@ mod tests {
         }
         for text in &texts {
             let plain = taken(plain::Plain::parse(plain::Rule::chars, text));
-            assert_eq!(taken(Grammar::parse(Rule::chars, text)), plain, "{text:?}");
+            assert_eq!(taken(grammar::parse(Rule::chars, text)), plain, "{text:?}");
         }
         let words =
             ["else", "as", "and", "or", "not", "in", "is", "wins", "where", "yes", "no", "empty", "a", "nor", "e"];
@@ -419,7 +414,7 @@ mod tests {
                 for length in 0..=word.len() {
                     let text = format!("{}{end}", &word[..length]);
                     let plain = taken(plain::Plain::parse(plain::Rule::reserved, &text));
-                    assert_eq!(taken(Grammar::parse(Rule::reserved, &text)), plain, "{text:?}");
+                    assert_eq!(taken(grammar::parse(Rule::reserved, &text)), plain, "{text:?}");
                 }
             }
         }

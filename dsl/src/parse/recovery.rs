@@ -7,10 +7,9 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use pest::Parser;
 use pest::error::{ErrorVariant, InputLocation};
 
-use super::grammar::{Grammar, Rule};
+use super::grammar::{self, Rule};
 use super::patch::Patched;
 use super::repair::{self, Change};
 use super::statements::Block;
@@ -318,7 +317,7 @@ pub(super) fn head(reader: &Reader<'_>, keyword: &str, head: Range<usize>) -> To
         return told(reader, head.start, change, "not understood here");
     }
     let probe = with_body(keyword, text);
-    let position = Grammar::parse(Rule::only_item, &probe).err().map_or(0, |error| position(&error));
+    let position = grammar::parse(Rule::only_item, &probe).err().map_or(0, |error| position(&error));
     let end = line_end(text, position.min(line)).min(line);
     let (range, label) = match narrow(text, position, end) {
         Some(range) if range.start > 0 => (range, "not understood from here"),
@@ -331,7 +330,7 @@ pub(super) fn head(reader: &Reader<'_>, keyword: &str, head: Range<usize>) -> To
 
 /// Is this a head of an item?
 pub(super) fn head_understood(keyword: &str, head: &str) -> bool {
-    Grammar::parse(Rule::only_item, &with_body(keyword, head)).is_ok()
+    grammar::parse(Rule::only_item, &with_body(keyword, head)).is_ok()
 }
 
 /// The item is not understood although its head is.
@@ -393,7 +392,7 @@ pub(super) fn statement(reader: &Reader<'_>, block: Block, range: Range<usize>) 
     let text = reader.text(&range).trim_end();
     let skeleton = repair::skeleton(text);
     let fits = |text: &str, words: &[Range<usize>]| repair::understood(block.rule(), text, words);
-    let parsed = Grammar::parse(block.rule(), &skeleton.text);
+    let parsed = grammar::parse(block.rule(), &skeleton.text);
     let stopped = parsed.as_ref().err().map(position);
     let change = repair::find(&skeleton.text, Some(block), fits)
         .or_else(|| stopped.and_then(|position| repair::missing(&skeleton.text, Some(block), position, fits)));
@@ -423,7 +422,7 @@ pub(super) fn statement(reader: &Reader<'_>, block: Block, range: Range<usize>) 
     let position = match stopped {
         Some(position) => skeleton.place(position),
         // The mistake is inside of the braces.
-        None => Grammar::parse(block.rule(), text).err().map_or(0, |error| position(&error)),
+        None => grammar::parse(block.rule(), text).err().map_or(0, |error| position(&error)),
     };
     let line = text[position.min(text.len())..].find(['\n', '\r']).map_or(text.len(), |n| position + n);
     let narrow = narrow(text, position, line).filter(|narrow| narrow.start > 0);

@@ -5,10 +5,8 @@
 
 use std::ops::Range;
 
-use pest::Parser;
-
 use super::foreign::{foreign, is_transform};
-use super::grammar::{Grammar, Rule};
+use super::grammar::{self, Rule};
 use super::patch::{Patch, Patched};
 use super::statements::Block;
 use crate::near;
@@ -70,7 +68,7 @@ pub(super) fn understood(rule: Rule, text: &str, words: &[Range<usize>]) -> bool
     if text.trim_start().starts_with('#') && !text.trim().contains('\n') {
         return true;
     }
-    let Ok(pairs) = Grammar::parse(rule, text) else { return false };
+    let Ok(pairs) = grammar::parse(rule, text) else { return false };
     words.is_empty()
         || !pairs.flatten().any(|pair| {
             let span = pair.as_span();
@@ -110,7 +108,7 @@ pub(super) fn bad_interpolation(text: &str) -> Option<Range<usize>> {
                 b'{' => {
                     // `text_end` finds the end of a text; behind a quote of ours, braces are part of it.
                     let end = interpolation_end(inner, at);
-                    if Grammar::parse(Rule::one_interp, &inner[at..end]).is_err() {
+                    if grammar::parse(Rule::one_interp, &inner[at..end]).is_err() {
                         return Some(token.start + at..token.start + end);
                     }
                     at = end;
