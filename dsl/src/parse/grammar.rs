@@ -15,8 +15,8 @@ use super::stack;
 #[grammar = "grammar/rules.pest"]
 struct Grammar;
 
-/// The most brackets that open in a text: eight for each step of the longest workflow.
-pub(super) const MAX_OPEN: usize = 4_000;
+/// The most brackets that open in a text: four for each step of the longest workflow.
+pub(super) const MAX_OPEN: usize = 2_000;
 
 /// The same where the stack is not known, because the system gives no thread.
 const MAX_OPEN_ANYWHERE: usize = 200;

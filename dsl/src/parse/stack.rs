@@ -7,7 +7,8 @@ use std::cell::Cell;
 use super::grammar::MAX_OPEN;
 
 /// The stack of the thread, in bytes: 8 KiB for each bracket that a text may open. In a build that is not optimised the
-/// grammar takes up to 6.4 KB for one. Memory is taken only for what is used of it.
+/// grammar takes up to 6.4 KB for one. Memory is taken only for what is used of it, and the system keeps two such
+/// stacks for the next threads; larger ones it would make anew.
 const SIZE: usize = 8 * 1_024 * MAX_OPEN;
 
 thread_local! {
