@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::parse::on_known_stack;
+use crate::parse::{begin, on_known_stack};
 
 /// `work` done to each of `items`, in their order.
 ///
@@ -21,10 +21,9 @@ pub(crate) fn both<A, B: Send>(work: impl FnOnce() -> A, other: impl FnOnce() ->
     let mut other = Some(other);
     let mut done = None;
     let worked = std::thread::scope(|scope| {
-        let run = || done = other.take().map(|other| on_known_stack(other));
-        let spawned = std::thread::Builder::new().spawn_scoped(scope, run);
+        let begun = begin(scope, || done = other.take().map(|other| other()));
         let worked = work();
-        if let Ok(thread) = spawned
+        if let Ok(thread) = begun
             && let Err(panic) = thread.join()
         {
             std::panic::resume_unwind(panic);
@@ -71,10 +70,9 @@ fn on<T: Sync, R: Send, S>(
     };
     let mut done = std::thread::scope(|scope| {
         // Where the system gives no thread, this one does it all.
-        let spawned =
-            (1..threads).map_while(|_| std::thread::Builder::new().spawn_scoped(scope, take).ok()).collect::<Vec<_>>();
+        let begun = (1..threads).map_while(|_| begin(scope, take).ok()).collect::<Vec<_>>();
         let mut done = take();
-        for thread in spawned {
+        for thread in begun {
             match thread.join() {
                 Ok(more) => done.extend(more),
                 Err(panic) => std::panic::resume_unwind(panic),

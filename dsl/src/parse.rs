@@ -30,7 +30,7 @@ use std::sync::Arc;
 
 pub use limits::MAX_FILE;
 pub(crate) use repair::WORDS;
-pub(crate) use stack::on_known_stack;
+pub(crate) use stack::{begin, on_known_stack};
 pub(crate) use statements::Block;
 
 use crate::ast;
