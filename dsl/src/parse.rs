@@ -363,8 +363,9 @@ fn bad_lines<'a>(pairs: Pairs<'a>, block: Block, found: &mut Vec<(Pair<'a>, Bloc
     for pair in pairs {
         match pair.as_rule() {
             Rule::bad_stmt | Rule::bad_assign => found.push((pair, block)),
-            // No lines in these, and they may be nested deeply.
-            Rule::expr | Rule::text => {}
+            // No lines in these, and they may be nested deeply, or there are very many of them.
+            Rule::expr | Rule::text | Rule::path | Rule::qual | Rule::assign => {}
+            Rule::choice_row | Rule::table_row | Rule::sync_stmt | Rule::mapping | Rule::ev_stmt => {}
             rule => bad_lines(pair.into_inner(), Block::of(rule).unwrap_or(block), found),
         }
     }
