@@ -59,6 +59,7 @@ pub(super) struct World<'a> {
     pub(super) lock_paths: BTreeMap<String, String>,
     /// Where they are named, with their quotes.
     pub(super) lock_spans: BTreeMap<String, Span>,
+    /// What choices and tables say.
     pub(super) words: Vocabulary,
     /// In the order of their names, as the syncs and workflows of the program.
     pub(super) sync_names: Vec<(String, EntityName, EntityName, Span)>,

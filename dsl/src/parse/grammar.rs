@@ -3,7 +3,7 @@
 //! In: a rule and a text. Out: pairs of the grammar, or where it stopped.
 //! Always true: what is parsed fits the stack of a thread of [`on_known_stack`](super::stack::on_known_stack). Every
 //! rule that leads to itself goes over a bracket first, so a text leads no deeper than it has brackets that open,
-//! whatever they are part of. pest can look at the room that is left at every rule; that was a third of parsing.
+//! whatever they are part of. pest can look at the room that is left at every rule; that was a quarter of parsing.
 
 use pest::error::{Error, ErrorVariant};
 use pest::iterators::Pairs;
