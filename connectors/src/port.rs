@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dsl::schema::Change;
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// A field's value as its system writes it. Null is empty.
@@ -67,7 +67,7 @@ pub enum Verb {
         /// Links to read.
         links: Vec<String>,
         /// Only what changed at or after this time.
-        since: Option<Moment>,
+        since: Option<Timestamp>,
     },
     /// Call an operation of the lock with [`Input::values`] as its parameters. Answer: [`Answer::Result`].
     Operation {
@@ -108,7 +108,7 @@ pub struct Observed {
     /// Links that it speaks of; `None` says that there is none.
     pub links: BTreeMap<String, Option<String>>,
     /// Time of the record's last change, where the system says one.
-    pub changed_at: Option<Moment>,
+    pub changed_at: Option<Timestamp>,
     /// Every field and link asked for (or, in a message, every field of the entity) is here.
     pub complete: bool,
 }
@@ -180,7 +180,7 @@ pub struct Message {
     /// The message's name in the lock, such as `contact.propertyChange`; generic names are mapped already.
     pub name: String,
     /// The time of the change, as the sender says.
-    pub at: Moment,
+    pub at: Timestamp,
     /// What marks a repetition of it: the values of the lock's `dedupe`, joined.
     pub dedupe: String,
     /// It reports a write of our own (by its source, not by its value).

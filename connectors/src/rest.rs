@@ -15,7 +15,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use dsl::schema::Lock;
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use http::Method;
 use serde_json::{Map, Value as Json, json};
 
@@ -166,7 +166,7 @@ impl Rest {
         }
     }
 
-    async fn list(&self, entity: &str, since: Option<Moment>, cursor: Option<&str>) -> Answer {
+    async fn list(&self, entity: &str, since: Option<Timestamp>, cursor: Option<&str>) -> Answer {
         let mut path = format!("{}?limit={BATCH}", entity_path(entity));
         if let Some(since) = since {
             path.push_str(&format!("&updatedSince={}", escape(&since.to_string())));

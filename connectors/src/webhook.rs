@@ -3,7 +3,7 @@
 pub mod door;
 pub mod hmac;
 
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use http::HeaderMap;
 
 /// Knows whether a delivery comes from whom it says.
@@ -12,5 +12,5 @@ pub trait Verify: Send + Sync {
     ///
     /// # Errors
     /// Why it is refused, for the log; never told to the sender.
-    fn verify(&self, headers: &HeaderMap, body: &[u8], now: Moment) -> Result<(), String>;
+    fn verify(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<(), String>;
 }

@@ -7,7 +7,7 @@ use connectors::port::{Answer, Connector, Input, LinkChange, Refusal, Request, V
 use connectors::rest::Rest;
 use connectors::secret::Secret;
 use connectors::testing::script::{Script, Step};
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use serde_json::{Value as Json, json};
 
 async fn ask(steps: Vec<Step>, verb: Verb, inputs: Vec<Input>) -> (Vec<Answer>, Script) {
@@ -49,7 +49,7 @@ async fn a_batch_is_one_call_and_its_results_are_told_by_key() {
     let (answers, script) = ask(vec![Step::json(200, &results)], update(), inputs).await;
     let Answer::Record(ticket) = &answers[0] else { panic!("{answers:?}") };
     assert_eq!((ticket.id.as_str(), ticket.links["user"].as_deref(), ticket.complete), ("7", Some("u2"), true));
-    assert_eq!(ticket.changed_at, Moment::parse("2026-03-02T09:00:00Z"));
+    assert_eq!(ticket.changed_at, Timestamp::parse("2026-03-02T09:00:00Z"));
     assert_eq!(answers[1], Answer::Missing);
     assert!(matches!(answers[2], Answer::Unknown { .. }), "its key is not in the answer");
 
@@ -145,7 +145,7 @@ async fn lists_are_read_page_by_page() {
     let verb = |since| Verb::List { entity: "Activity".into(), fields: Vec::new(), links: Vec::new(), since };
     let page = json!({"records": [{"id": "a1"}, {"id": "a2"}], "next": "c+1"});
     let (answers, script) =
-        ask(vec![Step::json(200, &page)], verb(Some(Moment(1_772_442_000_120))), vec![Input::default()]).await;
+        ask(vec![Step::json(200, &page)], verb(Some(Timestamp(1_772_442_000_120))), vec![Input::default()]).await;
     let Answer::Page { records, next } = &answers[0] else { panic!("{answers:?}") };
     assert_eq!((records.len(), next.as_deref()), (2, Some("c+1")));
     assert_eq!(script.sent()[0].path, "/activities?limit=100&updatedSince=2026-03-02T09%3A00%3A00.120Z");

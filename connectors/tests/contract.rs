@@ -8,7 +8,7 @@ use connectors::registry::{Settings, build};
 use connectors::secret::Secret;
 use connectors::testing::contract::holds;
 use connectors::testing::script::Script;
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use serde_json::{Value as Json, json};
 
 fn connector(settings: &Json, lock: &str, script: Script) -> Arc<dyn Connector> {
@@ -53,7 +53,7 @@ fn requests(entity: &str, field: &str, link: &str) -> Vec<Request> {
         verb: Verb::Delete { entity: entity() },
         inputs: vec![input("k", Some("1"), &Json::Null, None)],
     });
-    for since in [None, Some(Moment(1))] {
+    for since in [None, Some(Timestamp(1))] {
         requests.push(Request { verb: list(since), inputs: vec![Input::default()] });
     }
     requests

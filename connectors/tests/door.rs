@@ -10,13 +10,13 @@ use connectors::hubspot::signature::{Signature, sign_v3};
 use connectors::secret::Secret;
 use connectors::webhook::door::{Door, Intake, MAX_BODY, Verdict, router};
 use connectors::webhook::hmac::{Hmac256, sign};
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use http::StatusCode;
 use reqwest::{Client, RequestBuilder, Response};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 
-const NOW: Moment = Moment(1_772_442_000_000);
+const NOW: Timestamp = Timestamp(1_772_442_000_000);
 const PUBLIC: &str = "https://engine.example.com/webhooks/crm";
 
 /// Says what it is told to say, and remembers what it was given.
@@ -64,7 +64,7 @@ impl House {
         let doors =
             vec![door("/webhooks/crm", "crm", Arc::new(crm), false), door("/webhooks/app", "app", Arc::new(app), true)];
         let dynamic: Arc<dyn Intake> = intake.clone();
-        let clock: Arc<dyn Fn() -> Moment + Send + Sync> = Arc::new(|| NOW);
+        let clock: Arc<dyn Fn() -> Timestamp + Send + Sync> = Arc::new(|| NOW);
         let router = router(doors, &dynamic, &clock);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -151,7 +151,7 @@ async fn a_missing_or_wrong_signature_is_401_and_says_no_more() {
     let other = house.crm("[{}]").build().unwrap();
     let signed = house.post("/webhooks/crm", "[]").headers(other.headers().clone());
     assert_eq!(problem(signed, 401).await, detail);
-    let old = sign(&Secret::new("app"), Moment(NOW.0 - 300_001), b"[]");
+    let old = sign(&Secret::new("app"), Timestamp(NOW.0 - 300_001), b"[]");
     assert_eq!(problem(house.post("/webhooks/app", "[]").header("X-App-Signature", old), 401).await, detail);
     let app = sign(&Secret::new("app"), NOW, b"[]");
     assert_eq!(problem(house.post("/webhooks/crm", "[]").header("X-App-Signature", app), 401).await, detail);

@@ -5,7 +5,7 @@ use connectors::hubspot::{events, signature};
 use connectors::port::{Body, Message};
 use connectors::secret::Secret;
 use connectors::webhook::Verify;
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use serde_json::Value;
 
 fn fixture(name: &str) -> Value {
@@ -33,7 +33,7 @@ fn accepted(case: &Value) -> bool {
         &headers(request),
         request["body"].as_str().expect("a body").as_bytes(),
         &Secret::new(case["client_secret"].as_str().expect("a secret")),
-        Moment(case["now_ms"].as_i64().expect("a time")),
+        Timestamp(case["now_ms"].as_i64().expect("a time")),
     )
     .is_ok()
 }
@@ -75,7 +75,7 @@ fn a_replay_without_its_v3_header_passes_nobody_who_wants_v3() {
     let cases = vectors["cases"].as_array().expect("cases");
     let replay = cases.iter().find(|case| case["id"] == "delivery-bad-replay").expect("the case");
     let mut headers = headers(&replay["request"]);
-    let now = Moment(replay["now_ms"].as_i64().expect("a time"));
+    let now = Timestamp(replay["now_ms"].as_i64().expect("a time"));
     let secret = Secret::new(replay["client_secret"].as_str().expect("a secret"));
     let uri = replay["request"]["uri"].as_str().expect("a URI");
     let body = replay["request"]["body"].as_str().expect("a body").as_bytes();
@@ -93,7 +93,7 @@ fn a_replay_without_its_v3_header_passes_nobody_who_wants_v3() {
 #[test]
 fn two_signatures_in_one_request_are_refused() {
     let secret = Secret::new("s3cret");
-    let now = Moment(1_795_511_400_120);
+    let now = Timestamp(1_795_511_400_120);
     let good = signature::sign_v3(&secret, "POST", "https://a.test/w", b"[]", "1795511400120");
     let mut headers = http::HeaderMap::new();
     headers.insert("x-hubspot-request-timestamp", http::HeaderValue::from_static("1795511400120"));

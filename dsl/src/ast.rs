@@ -2,7 +2,7 @@
 //!
 //! Every node that a message may point at carries its span. A statement that was not understood is left
 //! out of the tree and stands in the problems of the parse, so that what is here can be checked as usual.
-//! Durations are [`value::Span`](crate::value::Span) milliseconds; money and percent literals are decimals.
+//! Durations are [`value::Duration`](crate::value::Duration) milliseconds; money and percent literals are decimals.
 
 mod meaning;
 
@@ -142,7 +142,7 @@ pub struct System {
     /// `limit api 100 calls per 10 seconds`
     pub limits: Vec<Limit>,
     /// `cache reads for 1 hour`
-    pub cache: Option<Spanned<value::Span>>,
+    pub cache: Option<Spanned<value::Duration>>,
     /// The first words of lines that were not understood.
     pub unread: Vec<Name>,
 }
@@ -157,7 +157,7 @@ pub struct Limit {
     /// `calls`, `records` or `requests`, if written.
     pub unit: Option<Name>,
     /// The window.
-    pub per: Spanned<value::Span>,
+    pub per: Spanned<value::Duration>,
     /// The line.
     pub span: Span,
 }
@@ -225,7 +225,7 @@ pub enum Run {
     /// `run every 1 hour in batches of 100`
     Every {
         /// The interval.
-        every: value::Span,
+        every: value::Duration,
         /// Records in a batch.
         batch: Option<Spanned<u64>>,
     },
@@ -361,7 +361,7 @@ pub struct Events {
     /// `verify hmac_sha256 in header "X-App-Signature"`
     pub verify: Option<(Name, Option<Spanned<String>>)>,
     /// `dedupe by id for 24 hours`
-    pub dedupe: Option<(Option<Path>, Spanned<value::Span>)>,
+    pub dedupe: Option<(Option<Path>, Spanned<value::Duration>)>,
     /// `key by data.id`
     pub key: Option<Path>,
     /// The routes.
@@ -605,7 +605,7 @@ pub struct Workflow {
     /// `only one per sub.id, queue`
     pub only_one: Option<(Path, Spanned<SecondStart>)>,
     /// `give up after 30 days`
-    pub give_up: Option<Spanned<value::Span>>,
+    pub give_up: Option<Spanned<value::Duration>>,
     /// `cancel when …`
     pub cancel: Vec<Expr>,
     /// Steps, waits and actions in order.
@@ -631,7 +631,7 @@ pub enum WorkflowStatement {
     /// `step s { … }`
     Step(Step),
     /// `wait 3 days`
-    Wait(Spanned<value::Span>),
+    Wait(Spanned<value::Duration>),
     /// `wait until …`
     WaitUntil(Expr, Span),
     /// `wait up to 7 days for …`
@@ -650,7 +650,7 @@ pub struct Step {
     /// `retry 5 times, first after 1 minute, at most 1 hour apart`
     pub retry: Option<Spanned<Retry>>,
     /// `timeout 1 minute`
-    pub timeout: Option<Spanned<value::Span>>,
+    pub timeout: Option<Spanned<value::Duration>>,
     /// `accept duplicates` as a line of its own.
     pub accept: Option<Span>,
     /// `undo …`
@@ -665,9 +665,9 @@ pub struct Retry {
     /// How many times after the first.
     pub times: u64,
     /// The wait before the first retry.
-    pub first: Option<value::Span>,
+    pub first: Option<value::Duration>,
     /// The longest wait.
-    pub at_most: Option<value::Span>,
+    pub at_most: Option<value::Duration>,
 }
 
 /// `undo { … }` or `undo nothing because "…"`
@@ -683,7 +683,7 @@ pub enum Undo {
 #[derive(Debug, Clone, PartialEq)]
 pub struct WaitFor {
     /// `up to 7 days`
-    pub up_to: Option<Spanned<value::Span>>,
+    pub up_to: Option<Spanned<value::Duration>>,
     /// The entity or event.
     pub what: Qualified,
     /// `as login`
@@ -744,7 +744,7 @@ pub enum TestStatement {
         record: Record,
     },
     /// `when 6 days pass`
-    Pass(value::Span),
+    Pass(value::Duration),
     /// `when sync Contacts runs`
     SyncRuns(Name),
     /// `when deal.dealstage becomes closedwon`
@@ -782,7 +782,7 @@ pub enum FaultExtent {
     /// For so many calls.
     Times(u64),
     /// For so long.
-    For(value::Span),
+    For(value::Duration),
 }
 
 /// What a test expects.
@@ -933,9 +933,9 @@ pub enum ExprKind {
     /// `2026-03-01`
     Date(jiff::civil::Date),
     /// `2026-03-01 10:00`, in UTC
-    Moment(value::Moment),
+    Timestamp(value::Timestamp),
     /// `3 days`
-    Duration(value::Span),
+    Duration(value::Duration),
     /// `empty`
     Empty,
     /// `[a, b]`

@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use crate::eval::Fault;
 use crate::program::{Choice, Program};
 use crate::schema::{EntityName, Field, Type};
-use crate::value::{Moment, Value, day, days_of};
+use crate::value::{Timestamp, Value, day, days_of};
 
 /// Reads a field of an entity.
 ///
@@ -152,7 +152,7 @@ fn typed(ty: &Type, wire: &Json, name: &dyn Fn() -> String) -> Result<Value, Fau
         Type::Date => {
             let date = text.parse::<jiff::civil::Date>().ok().map(days_of);
             let midnight = || text.parse::<i64>().ok().and_then(|ms| i32::try_from(ms.div_euclid(86_400_000)).ok());
-            let instant = || Moment::parse(&text).and_then(|at| i32::try_from(at.0.div_euclid(86_400_000)).ok());
+            let instant = || Timestamp::parse(&text).and_then(|at| i32::try_from(at.0.div_euclid(86_400_000)).ok());
             date.or_else(midnight)
                 .or_else(instant)
                 .filter(|days| day(*days).is_some())
@@ -160,12 +160,12 @@ fn typed(ty: &Type, wire: &Json, name: &dyn Fn() -> String) -> Result<Value, Fau
                 .ok_or_else(|| malformed("a date"))
         }
         Type::Time => {
-            let epoch = || text.parse::<i64>().ok().map(Moment);
+            let epoch = || text.parse::<i64>().ok().map(Timestamp);
             let date = || {
                 let date = text.parse::<jiff::civil::Date>().ok()?;
-                Some(Moment(i64::from(days_of(date)) * 86_400_000))
+                Some(Timestamp(i64::from(days_of(date)) * 86_400_000))
             };
-            Moment::parse(&text).or_else(epoch).or_else(date).map(Value::Time).ok_or_else(|| malformed("a time"))
+            Timestamp::parse(&text).or_else(epoch).or_else(date).map(Value::Time).ok_or_else(|| malformed("a time"))
         }
         Type::Record => Ok(structured(wire)),
         Type::List(inner) => match wire {

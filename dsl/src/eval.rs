@@ -10,7 +10,7 @@ use crate::program::{
 };
 use crate::schema::{EntityName, Field, Lookup, Type};
 use crate::transforms::{self, Class};
-use crate::value::{Span, Value};
+use crate::value::{Duration, Value};
 
 /// What an expression can ask about the world.
 pub trait Scope {
@@ -215,8 +215,8 @@ pub(crate) fn arithmetic(op: Arithmetic, left: Value, right: Value) -> Result<Va
     let impossible = || Fault::Arithmetic(format!("`{left}` and `{right}` cannot be calculated with"));
     if let (Value::Time(time), Value::Integer(span)) = (&left, &right) {
         return match op {
-            Arithmetic::Add => Ok(Value::Time(time.plus(Span(*span)))),
-            Arithmetic::Subtract => Ok(Value::Time(time.minus(Span(*span)))),
+            Arithmetic::Add => Ok(Value::Time(time.plus(Duration(*span)))),
+            Arithmetic::Subtract => Ok(Value::Time(time.minus(Duration(*span)))),
             _ => Err(impossible()),
         };
     }
@@ -246,7 +246,7 @@ pub(crate) fn arithmetic(op: Arithmetic, left: Value, right: Value) -> Result<Va
 /// # Errors
 /// [`Fault::Malformed`] where the field's type cannot hold it.
 pub fn coerce(value: Value, field: &Field) -> Result<Value, Fault> {
-    let midnight = |days: i32| crate::value::Moment(i64::from(days) * 86_400_000);
+    let midnight = |days: i32| crate::value::Timestamp(i64::from(days) * 86_400_000);
     Ok(match (&field.ty, value) {
         (_, Value::Empty) => Value::Empty,
         (Type::Number | Type::Money | Type::Percent, Value::Integer(n)) => Value::decimal(Decimal::from(n)),

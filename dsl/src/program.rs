@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use crate::ast::{OnDelete, Priority, SecondStart};
 use crate::schema::{Delivery, EntityName, Field, Lock, Lookup};
-use crate::source::Span as Stretch;
-use crate::value::{Span, Value};
+use crate::source::Span;
+use crate::value::{Duration, Value};
 
 /// A checked rule set.
 #[derive(Debug, Clone)]
@@ -58,7 +58,7 @@ pub struct System {
     /// `limit`s by name: `api`, `bulk`, `webhooks`.
     pub limits: BTreeMap<String, Limit>,
     /// How long a read may serve lookups and texts.
-    pub cache: Option<Span>,
+    pub cache: Option<Duration>,
 }
 
 /// `amount` in each sliding window of `per`.
@@ -67,7 +67,7 @@ pub struct Limit {
     /// How many.
     pub amount: u64,
     /// The length of the window.
-    pub per: Span,
+    pub per: Duration,
 }
 
 /// A choice.
@@ -204,7 +204,7 @@ pub enum Run {
     /// With every change.
     OnChange,
     /// At an interval; records in a batch (100 where nothing is said).
-    Every(Span, u64),
+    Every(Duration, u64),
     /// Each day at a minute after midnight in a time zone; records in a batch.
     DailyAt {
         /// Minutes after midnight.
@@ -339,7 +339,7 @@ pub struct Door {
     /// The member of the envelope that marks repetitions; without it the connector's own key.
     pub dedupe_by: Option<String>,
     /// How long repetitions are remembered.
-    pub dedupe_for: Span,
+    pub dedupe_for: Duration,
     /// Messages by name; a message without an entry is not in the lock.
     pub routes: BTreeMap<String, Route>,
 }
@@ -397,7 +397,7 @@ pub struct Workflow {
     /// Unfinished runs of one key exclude each other.
     pub only_one: Option<(Expr, SecondStart)>,
     /// The longest a run may take.
-    pub give_up: Option<Span>,
+    pub give_up: Option<Duration>,
     /// A run ends cleanly when this holds.
     pub cancel: Option<Expr>,
     /// What to do.
@@ -425,7 +425,7 @@ pub struct Step {
     /// How its actions are retried; `None` is the default of RUNTIME.md section 5.
     pub retry: Option<Retry>,
     /// The longest one action may take.
-    pub timeout: Option<Span>,
+    pub timeout: Option<Duration>,
     /// Where its `undo` begins; it ends with [`Op::Return`].
     pub undo: Option<usize>,
     /// SHA-256 of its meaning, for moving instances between versions.
@@ -440,9 +440,9 @@ pub struct Retry {
     /// How many times after the first.
     pub times: u64,
     /// The wait before the first retry.
-    pub first: Span,
+    pub first: Duration,
     /// The longest wait.
-    pub at_most: Span,
+    pub at_most: Duration,
 }
 
 /// One operation of a [`Code`].
@@ -459,7 +459,7 @@ pub enum Op {
     /// Goes on at the target.
     Jump(usize),
     /// Waits.
-    Wait(Span),
+    Wait(Duration),
     /// Waits until a time.
     WaitUntil(Expr),
     /// Waits for an event or a change of a record; goes on behind it, or at `timed_out`.
@@ -475,7 +475,7 @@ pub enum Op {
         /// What it must equal.
         equals: Expr,
         /// How long.
-        up_to: Span,
+        up_to: Duration,
         /// Where to go on if nothing came.
         timed_out: usize,
     },
@@ -497,7 +497,7 @@ pub struct Action {
     /// Where it stands.
     pub place: Place,
     /// All of its text. Several actions can stand on one line; no two are one stretch.
-    pub text: Stretch,
+    pub text: Span,
 }
 
 /// What an action does.

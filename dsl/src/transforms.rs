@@ -140,7 +140,7 @@ mod tests {
             for builtin in registry().iter().filter(|builtin| builtin.class != Class::Lossy) {
                 let value = match builtin.takes {
                     Type::Text => Value::text(text.as_str()),
-                    Type::Time => Value::Time(crate::value::Moment(number / 1_000_000)),
+                    Type::Time => Value::Time(crate::value::Timestamp(number / 1_000_000)),
                     _ => Value::decimal(rust_decimal::Decimal::new(number, 2)),
                 };
                 let transform = Transform { name: builtin.name.to_owned(), args: Vec::new() };

@@ -17,25 +17,25 @@ use serde::{Deserialize, Serialize};
 /// Milliseconds because that is what HubSpot's webhooks and property history carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Moment(pub i64);
+pub struct Timestamp(pub i64);
 
-impl Moment {
-    /// The moment `span` later; saturates at the ends of the range.
+impl Timestamp {
+    /// The time `duration` later; saturates at the ends of the range.
     #[must_use]
-    pub fn plus(self, span: Span) -> Self {
-        Self(self.0.saturating_add(span.0))
+    pub fn plus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(duration.0))
     }
 
-    /// The moment `span` earlier; saturates at the ends of the range.
+    /// The time `duration` earlier; saturates at the ends of the range.
     #[must_use]
-    pub fn minus(self, span: Span) -> Self {
-        Self(self.0.saturating_sub(span.0))
+    pub fn minus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(duration.0))
     }
 
     /// Milliseconds from `earlier` to `self`; negative if `earlier` is later.
     #[must_use]
-    pub fn since(self, earlier: Self) -> Span {
-        Span(self.0.saturating_sub(earlier.0))
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration(self.0.saturating_sub(earlier.0))
     }
 
     /// The same instant as jiff's timestamp, or `None` outside the years -9999 to 9999.
@@ -51,7 +51,7 @@ impl Moment {
     }
 }
 
-impl fmt::Display for Moment {
+impl fmt::Display for Timestamp {
     /// RFC 3339 in UTC with milliseconds: `2026-03-02T09:00:00.120Z`.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.timestamp() {
@@ -64,9 +64,9 @@ impl fmt::Display for Moment {
 /// A length of time in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Span(pub i64);
+pub struct Duration(pub i64);
 
-impl Span {
+impl Duration {
     /// `n` seconds.
     #[must_use]
     pub const fn seconds(n: i64) -> Self {
@@ -89,7 +89,7 @@ impl Span {
     }
 }
 
-impl fmt::Display for Span {
+impl fmt::Display for Duration {
     /// The largest unit that divides it, in words: `1 hour`, `90 minutes`, `250 ms`.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let units =
@@ -121,7 +121,7 @@ pub enum Value {
     /// A calendar day, as days since 1970-01-01.
     Date(i32),
     /// An instant.
-    Time(Moment),
+    Time(Timestamp),
     /// A list of values of one type.
     List(Vec<Value>),
     /// A structured value that rules hand on but do not look inside; members in key order.

@@ -303,7 +303,7 @@ fn a_day_compares_with_a_time_as_its_first_moment() {
     let rules = when("  only where sub.startDate >= 2026-03-01\n  nothing");
     let program = compiled(&rules).program.expect("a program");
     assert!(
-        format!("{:?}", program.whens[0].only).contains("Time(Moment(1772323200000))"),
+        format!("{:?}", program.whens[0].only).contains("Time(Timestamp(1772323200000))"),
         "{:?}",
         program.whens[0].only
     );

@@ -8,7 +8,7 @@ use dsl::decode::{decode, decode_field, encode, encode_field};
 use dsl::eval::{Fault, Halt, Scope, canonical, coerce, eval, written};
 use dsl::program::{Arithmetic, Compare, Expr, Program, Side};
 use dsl::schema::{EntityName, Field, Lookup, Type};
-use dsl::value::{Moment, Value};
+use dsl::value::{Timestamp, Value};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -50,7 +50,7 @@ fn a_word_travels_in_the_spelling_of_each_system() {
 #[test]
 fn values_are_read_from_text_as_well_as_from_json() {
     let read = |ty: Type, wire: serde_json::Value| decode_field(&field(ty), &wire).expect("read");
-    let nine = Value::Time(Moment(1_772_442_000_000));
+    let nine = Value::Time(Timestamp(1_772_442_000_000));
     for wire in [
         json!("2026-03-02T09:00:00Z"),
         json!(1_772_442_000_000_i64),
@@ -189,7 +189,7 @@ proptest! {
         for (ty, value) in [
             (Type::Money, Value::decimal(rust_decimal::Decimal::new(number, scale))),
             (Type::Integer, Value::Integer(number)),
-            (Type::Time, Value::Time(Moment(at))),
+            (Type::Time, Value::Time(Timestamp(at))),
             (Type::Date, Value::Date(i32::try_from(at / 86_400_000).expect("a day"))),
             (Type::Flag, Value::Flag(number % 2 == 0)),
         ] {

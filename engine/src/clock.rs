@@ -8,28 +8,28 @@ pub mod remote;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 
 /// One instant, by both clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Now {
     /// The engine's time: stamps, deadlines, timers.
-    pub at: Moment,
+    pub at: Timestamp,
     /// The time of rate windows and pauses; never jumps.
-    pub pace: Moment,
+    pub pace: Timestamp,
 }
 
 impl Now {
     /// Both clocks show `at`.
     #[must_use]
-    pub fn same(at: Moment) -> Self {
+    pub fn same(at: Timestamp) -> Self {
         Self { at, pace: at }
     }
 }
 
-impl From<Moment> for Now {
+impl From<Timestamp> for Now {
     /// Both clocks show it, as in virtual time.
-    fn from(at: Moment) -> Self {
+    fn from(at: Timestamp) -> Self {
         Self::same(at)
     }
 }
@@ -57,31 +57,31 @@ impl Clock for System {
 
 /// The machine's wall time.
 #[must_use]
-pub fn wall() -> Moment {
+pub fn wall() -> Timestamp {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Moment(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// A clock that stands until somebody moves it.
 #[derive(Debug, Default)]
-pub struct Manual(Mutex<Moment>);
+pub struct Manual(Mutex<Timestamp>);
 
 impl Manual {
     /// A clock that shows `at`.
     #[must_use]
-    pub fn new(at: Moment) -> Self {
+    pub fn new(at: Timestamp) -> Self {
         Self(Mutex::new(at))
     }
 
     /// Moves it to `at`; never back.
-    pub fn set(&self, at: Moment) {
+    pub fn set(&self, at: Timestamp) {
         let mut now = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         *now = (*now).max(at);
     }
 
     /// What it shows.
     #[must_use]
-    pub fn read(&self) -> Moment {
+    pub fn read(&self) -> Timestamp {
         *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

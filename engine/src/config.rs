@@ -105,7 +105,7 @@ impl Config {
 mod tests {
     use std::fmt::Write as _;
 
-    use dsl::value::Span;
+    use dsl::value::Duration;
 
     use super::*;
 
@@ -136,8 +136,8 @@ mod tests {
     fn the_shipped_file_is_sound() {
         let config = parse(SHIPPED).expect("the shipped file is sound");
         assert_eq!(config.rules, Path::new("/srv/rules/."));
-        assert_eq!(config.runtime.grace, Span::seconds(20));
-        assert_eq!(config.runtime.retention, Span::days(30));
+        assert_eq!(config.runtime.grace, Duration::seconds(20));
+        assert_eq!(config.runtime.retention, Duration::days(30));
         let crm = &config.systems["crm"];
         assert_eq!(crm.connector, "hubspot");
         assert_eq!(crm.app_id, Some(7_700_123));

@@ -40,8 +40,8 @@ use connectors::port::{Answer, Message, Request, Spoilt};
 use dsl::ast::Priority;
 use dsl::program::{Place, Program};
 use dsl::schema::EntityName;
-use dsl::source::Span as Stretch;
-use dsl::value::{Moment, Span, Value};
+use dsl::source::Span;
+use dsl::value::{Duration, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
 pub use self::aside::Aside;
@@ -71,31 +71,31 @@ impl Programs {
     }
 }
 
-/// Knobs of the decisions, from `runtime:` in engine.yaml.
+/// Settings of the decisions, from `runtime:` in engine.yaml.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Knobs {
+pub struct Settings {
     /// Two outside changes closer than this count as simultaneous.
-    pub clock_skew: Span,
+    pub clock_skew: Duration,
     /// How long a real-time change may wait for company in its batch.
-    pub hold: Span,
+    pub hold: Duration,
     /// How long a change of a scheduled run or a backfill may wait for company.
-    pub hold_bulk: Span,
+    pub hold_bulk: Duration,
     /// A sync that runs at intervals runs first when it is set up, not an interval later.
     pub run_at_start: bool,
     /// How long runs of workflows that are over are kept for people.
-    pub retention: Span,
+    pub retention: Duration,
     /// Tell which parts of the rules were reached, for coverage.
     pub trace: bool,
 }
 
-impl Default for Knobs {
+impl Default for Settings {
     fn default() -> Self {
         Self {
-            clock_skew: Span::seconds(2),
-            hold: Span(300),
-            hold_bulk: Span::seconds(2),
+            clock_skew: Duration::seconds(2),
+            hold: Duration(300),
+            hold_bulk: Duration::seconds(2),
             run_at_start: true,
-            retention: Span::days(30),
+            retention: Duration::days(30),
             trace: false,
         }
     }
@@ -278,7 +278,7 @@ pub enum Command {
         /// The lane.
         lane: Lane,
         /// The latest time at which it should be sent.
-        deadline: Moment,
+        deadline: Timestamp,
         /// How urgent.
         priority: Priority,
     },
@@ -310,7 +310,7 @@ pub enum Command {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// When, by the input's time.
-    pub at: Moment,
+    pub at: Timestamp,
     /// What kind: `create`, `update`, `unchanged`, `parked`, `drift`, `conflict`, `first link`, `fill`, `link`,
     /// `unlink`, `duplicate`, `run`, `step`, `effect`, `incident`, `operator`, `rules`, `foreign` …
     pub action: String,
@@ -345,9 +345,9 @@ pub struct Outcome {
     pub commands: Vec<Command>,
     /// Why an operator's command was not carried out; that it was asked for is a record all the same.
     pub refused: Option<String>,
-    /// Parts of the rules that were reached; empty unless [`Knobs::trace`].
+    /// Parts of the rules that were reached; empty unless [`Settings::trace`].
     pub reached: BTreeSet<Reached>,
-    /// What systems took, in order; empty unless [`Knobs::trace`].
+    /// What systems took, in order; empty unless [`Settings::trace`].
     pub wrote: Vec<Wrote>,
 }
 
@@ -364,7 +364,7 @@ pub enum Reached {
         new: Option<Value>,
     },
     /// An action was decided: its text.
-    Action(Stretch),
+    Action(Span),
     /// A row of a table was read, by the table's index and the row's key.
     Row(usize, Value),
 }
@@ -390,7 +390,7 @@ pub struct Queued {
     /// The lane.
     pub lane: Lane,
     /// The earliest deadline in it.
-    pub deadline: Moment,
+    pub deadline: Timestamp,
     /// The most urgent item in it.
     pub priority: Priority,
 }
@@ -403,7 +403,7 @@ pub struct Unanswered {
     /// The lane it left.
     pub lane: Lane,
     /// When.
-    pub sent: Moment,
+    pub sent: Timestamp,
     /// How many inputs it has.
     pub inputs: usize,
 }
@@ -415,9 +415,9 @@ pub struct Unanswered {
 pub fn decide(
     rows: &dyn Rows,
     programs: &Programs,
-    knobs: &Knobs,
+    knobs: &Settings,
     input: &Input,
-    now: Moment,
+    now: Timestamp,
 ) -> Result<Outcome, Error> {
     decide_around(rows, programs, knobs, &Guard::default(), input, now)
 }
@@ -432,10 +432,10 @@ pub fn decide(
 pub fn decide_around(
     rows: &dyn Rows,
     programs: &Programs,
-    knobs: &Knobs,
+    knobs: &Settings,
     guard: &Guard,
     input: &Input,
-    now: Moment,
+    now: Timestamp,
 ) -> Result<Outcome, Error> {
     guard.clear();
     #[cfg(test)]
@@ -555,16 +555,16 @@ fn retry_link(cx: &mut Context<'_>, id: crate::ids::LinkId) -> Result<(), Error>
     Ok(())
 }
 
-fn timer_moment(key: &[u8]) -> Option<Moment> {
+fn timer_moment(key: &[u8]) -> Option<Timestamp> {
     let bytes: [u8; 8] = key.get(1..9)?.try_into().ok()?;
-    Some(Moment((u64::from_be_bytes(bytes) ^ (1 << 63)) as i64))
+    Some(Timestamp((u64::from_be_bytes(bytes) ^ (1 << 63)) as i64))
 }
 
 /// Wait before retry `n` (the first retry is 1), never above `at_most`; `roll` picks the jitter.
 ///
 /// Exponential with full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter"), but at least half of
 /// the span, so that a retry is never immediate. The roll is a hash of what is retried: the same after a restart.
-pub(crate) fn backoff(n: u64, first: Span, at_most: Span, roll: &str) -> Span {
+pub(crate) fn backoff(n: u64, first: Duration, at_most: Duration, roll: &str) -> Duration {
     let doubled = first
         .0
         .max(1)
@@ -572,14 +572,14 @@ pub(crate) fn backoff(n: u64, first: Span, at_most: Span, roll: &str) -> Span {
     let cap = doubled.min(at_most.0.max(1));
     let roll = u64::from_str_radix(&context::hash(&format!("{roll} {n}")), 16).unwrap_or_default();
     let half = cap / 2;
-    Span(half + i64::try_from(roll % u64::try_from(cap - half + 1).unwrap_or(1)).unwrap_or_default())
+    Duration(half + i64::try_from(roll % u64::try_from(cap - half + 1).unwrap_or(1)).unwrap_or_default())
 }
 
 /// When the earliest timer is due.
 ///
 /// # Errors
 /// Where rows cannot be read.
-pub fn next_timer(rows: &dyn Rows) -> Result<Option<Moment>, Error> {
+pub fn next_timer(rows: &dyn Rows) -> Result<Option<Timestamp>, Error> {
     let prefix = [Kind::Timer as u8];
     let first = rows.scan(&prefix, &context::after(&prefix), 1)?;
     Ok(first.first().and_then(|(key, _)| timer_moment(key)))
@@ -601,7 +601,7 @@ fn all<T: serde::de::DeserializeOwned>(rows: &dyn Rows, kind: Kind) -> Result<Ve
 /// # Errors
 /// Where rows cannot be read.
 pub fn queued(rows: &dyn Rows) -> Result<Vec<Queued>, Error> {
-    let mut lanes: BTreeMap<Lane, (Moment, Priority)> = BTreeMap::new();
+    let mut lanes: BTreeMap<Lane, (Timestamp, Priority)> = BTreeMap::new();
     for (_, work) in all::<rows::WorkRow>(rows, Kind::Work)? {
         let entry = lanes.entry(work.lane).or_insert((work.deadline, work.priority));
         entry.0 = entry.0.min(work.deadline);

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use connectors::port::Answer;
 use dsl::ast::Priority;
 use dsl::program::Program;
-use dsl::value::{Moment, Span};
+use dsl::value::{Duration, Timestamp};
 
 use self::budget::Budget;
 pub use self::budget::{Saved, Usage};
@@ -52,16 +52,16 @@ pub enum Poll {
     /// Nothing may be sent now. Ask again at either time, or after an answer or more work.
     Wait {
         /// The earliest deadline of a lane that is held, on the engine's clock.
-        at: Option<Moment>,
+        at: Option<Timestamp>,
         /// When a limit has room or a pause ends, on the clock of [`Now::pace`].
-        pace: Option<Moment>,
+        pace: Option<Timestamp>,
     },
 }
 
 /// A lane that has work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Held {
-    deadline: Moment,
+    deadline: Timestamp,
     priority: Priority,
 }
 
@@ -110,7 +110,7 @@ impl Gate {
     }
 
     /// A lane has work to be sent by `deadline`. The earliest deadline and the highest priority count.
-    pub fn work(&mut self, lane: Lane, deadline: Moment, priority: Priority) {
+    pub fn work(&mut self, lane: Lane, deadline: Timestamp, priority: Priority) {
         let held = self.lanes.entry(lane).or_insert(Held { deadline, priority });
         held.deadline = held.deadline.min(deadline);
         held.priority = held.priority.min(priority);
@@ -118,9 +118,9 @@ impl Gate {
 
     /// Which lane may send now: high before medium before low, then the earliest deadline.
     pub fn poll(&mut self, now: Now) -> Poll {
-        let mut best: Option<(Priority, Moment, Lane, usize)> = None;
-        let mut at: Option<Moment> = None;
-        let mut pace: Option<Moment> = None;
+        let mut best: Option<(Priority, Timestamp, Lane, usize)> = None;
+        let mut at: Option<Timestamp> = None;
+        let mut pace: Option<Timestamp> = None;
         let lists: BTreeSet<&Lane> =
             self.flights.values().filter(|lane| matches!(lane.kind, LaneKind::List { .. })).collect();
         for (lane, held) in &self.lanes {
@@ -171,7 +171,7 @@ impl Gate {
     }
 
     /// The answers to a call came. A system that says it is asked too fast is left alone for a while.
-    pub fn answered(&mut self, call: CallId, answers: &[Answer], pace: Moment) {
+    pub fn answered(&mut self, call: CallId, answers: &[Answer], pace: Timestamp) {
         let Some(lane) = self.flights.remove(&call) else { return };
         if let Some(budget) = self.budgets.get_mut(&lane.system) {
             budget.answered(call, answers, pace);
@@ -193,24 +193,24 @@ impl Gate {
     }
 
     /// Takes back what was kept. Calls that were under way count as answered now, the latest they can have arrived.
-    pub fn restore(&mut self, system: &str, saved: &Saved, pace: Moment) {
+    pub fn restore(&mut self, system: &str, saved: &Saved, pace: Timestamp) {
         self.budgets.entry(system.to_owned()).or_default().restore(saved, pace);
     }
 
     /// How much of each limit is used now.
     #[must_use]
-    pub fn usage(&self, pace: Moment) -> Vec<Usage> {
+    pub fn usage(&self, pace: Timestamp) -> Vec<Usage> {
         self.budgets.iter().flat_map(|(system, budget)| budget.usage(system, pace)).collect()
     }
 
     /// Until when a system is left alone, because it said so.
     #[must_use]
-    pub fn paused(&self, pace: Moment) -> BTreeMap<String, Moment> {
+    pub fn paused(&self, pace: Timestamp) -> BTreeMap<String, Timestamp> {
         self.budgets.iter().filter_map(|(name, b)| b.paused(pace).map(|until| (name.clone(), until))).collect()
     }
 
     /// Lanes that have work, with their earliest deadline and highest priority.
-    pub fn lanes(&self) -> impl Iterator<Item = (&Lane, Moment, Priority)> {
+    pub fn lanes(&self) -> impl Iterator<Item = (&Lane, Timestamp, Priority)> {
         self.lanes.iter().map(|(lane, held)| (lane, held.deadline, held.priority))
     }
 
@@ -227,17 +227,16 @@ fn writes_in_bulk(lane: &Lane) -> bool {
 }
 
 /// How long to leave a system alone that says it is asked too fast and names no time.
-fn pause(policy: Option<&str>, window: Span) -> Span {
+fn pause(policy: Option<&str>, window: Duration) -> Duration {
     match policy {
-        Some(name) if name.contains("DAILY") => Span::hours(1),
+        Some(name) if name.contains("DAILY") => Duration::hours(1),
         Some(name) if name.contains("TEN_SECONDLY") => window,
-        _ => Span::seconds(1),
+        _ => Duration::seconds(1),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
 
     use dsl::program::Limit;
     use proptest::prelude::*;
@@ -248,7 +247,7 @@ mod tests {
         let lock = dsl::schema::Lock::empty("crm", "hubspot");
         let limits = limits
             .iter()
-            .map(|(name, amount, per)| ((*name).to_owned(), Limit { amount: *amount, per: Span(*per) }))
+            .map(|(name, amount, per)| ((*name).to_owned(), Limit { amount: *amount, per: Duration(*per) }))
             .collect();
         Program {
             hash: String::new(),
@@ -276,7 +275,7 @@ mod tests {
     }
 
     fn at(ms: i64) -> Now {
-        Now::same(Moment(ms))
+        Now::same(Timestamp(ms))
     }
 
     fn opened(poll: &Poll) -> Option<&Lane> {
@@ -289,9 +288,9 @@ mod tests {
     #[test]
     fn a_lane_is_held_to_its_earliest_deadline() {
         let mut gate = gate(&[], 1);
-        gate.work(lane("Contact", false), Moment(500), Priority::High);
-        gate.work(lane("Contact", false), Moment(300), Priority::Low);
-        assert_eq!(gate.poll(at(299)), Poll::Wait { at: Some(Moment(300)), pace: None });
+        gate.work(lane("Contact", false), Timestamp(500), Priority::High);
+        gate.work(lane("Contact", false), Timestamp(300), Priority::Low);
+        assert_eq!(gate.poll(at(299)), Poll::Wait { at: Some(Timestamp(300)), pace: None });
         assert_eq!(gate.poll(at(300)), Poll::Open { lane: lane("Contact", false), max: 100, priority: Priority::High });
         assert_eq!(gate.poll(at(300)), Poll::Wait { at: None, pace: None });
     }
@@ -299,9 +298,9 @@ mod tests {
     #[test]
     fn high_goes_before_low_then_the_earliest_deadline() {
         let mut gate = gate(&[], 1);
-        gate.work(lane("Note", false), Moment(1), Priority::Low);
-        gate.work(lane("Deal", false), Moment(3), Priority::High);
-        gate.work(lane("Contact", false), Moment(2), Priority::High);
+        gate.work(lane("Note", false), Timestamp(1), Priority::Low);
+        gate.work(lane("Deal", false), Timestamp(3), Priority::High);
+        gate.work(lane("Contact", false), Timestamp(2), Priority::High);
         let order: Vec<Lane> = (0..3).filter_map(|_| opened(&gate.poll(at(10))).cloned()).collect();
         assert_eq!(order, [lane("Contact", false), lane("Deal", false), lane("Note", false)]);
     }
@@ -310,11 +309,11 @@ mod tests {
     fn a_spent_window_waits_for_its_oldest_call_to_leave_it() {
         let mut gate = gate(&[("api", 1, 10_000)], 1);
         gate.sent(CallId(1), &lane("Contact", false), 1, 5);
-        gate.work(lane("Contact", false), Moment(0), Priority::High);
+        gate.work(lane("Contact", false), Timestamp(0), Priority::High);
         // Under way, it may arrive at any time: only its answer says when the window begins to move.
         assert_eq!(gate.poll(at(60_000)), Poll::Wait { at: None, pace: None });
-        gate.answered(CallId(1), &[Answer::Done], Moment(60_000));
-        assert_eq!(gate.poll(at(60_001)), Poll::Wait { at: None, pace: Some(Moment(70_001)) });
+        gate.answered(CallId(1), &[Answer::Done], Timestamp(60_000));
+        assert_eq!(gate.poll(at(60_001)), Poll::Wait { at: None, pace: Some(Timestamp(70_001)) });
         assert!(opened(&gate.poll(at(70_001))).is_some());
     }
 
@@ -323,18 +322,18 @@ mod tests {
         let mut gate = gate(&[("api", 10, 10_000)], 1);
         for call in 0..9 {
             gate.sent(CallId(call), &lane("Note", false), 1, 1);
-            gate.answered(CallId(call), &[Answer::Done], Moment(0));
+            gate.answered(CallId(call), &[Answer::Done], Timestamp(0));
         }
-        gate.work(lane("Note", false), Moment(0), Priority::Low);
+        gate.work(lane("Note", false), Timestamp(0), Priority::Low);
         assert!(opened(&gate.poll(at(1))).is_none());
-        gate.work(lane("Contact", false), Moment(0), Priority::High);
+        gate.work(lane("Contact", false), Timestamp(0), Priority::High);
         assert_eq!(opened(&gate.poll(at(1))), Some(&lane("Contact", false)));
     }
 
     #[test]
     fn a_system_that_says_too_fast_is_left_alone() {
         let cases = [
-            (Some(Duration::from_secs(3)), None, 3_000),
+            (Some(std::time::Duration::from_secs(3)), None, 3_000),
             (None, Some("TEN_SECONDLY_ROLLING"), 10_000),
             (None, Some("DAILY"), 3_600_000),
             (None, None, 1_000),
@@ -343,9 +342,9 @@ mod tests {
             let mut gate = gate(&[("api", 100, 10_000)], 1);
             gate.sent(CallId(1), &lane("Contact", false), 1, 1);
             let policy = policy.map(str::to_owned);
-            gate.answered(CallId(1), &[Answer::RateLimited { after, policy }], Moment(0));
-            gate.work(lane("Deal", false), Moment(0), Priority::High);
-            assert_eq!(gate.poll(at(1)), Poll::Wait { at: None, pace: Some(Moment(expected)) });
+            gate.answered(CallId(1), &[Answer::RateLimited { after, policy }], Timestamp(0));
+            gate.work(lane("Deal", false), Timestamp(0), Priority::High);
+            assert_eq!(gate.poll(at(1)), Poll::Wait { at: None, pace: Some(Timestamp(expected)) });
             assert!(opened(&gate.poll(at(expected))).is_some());
         }
     }
@@ -356,9 +355,9 @@ mod tests {
         let list =
             Lane { system: "crm".to_owned(), bulk: false, kind: LaneKind::List { entity: "Contact".to_owned() } };
         gate.sent(CallId(1), &list, 1, 1);
-        gate.work(list.clone(), Moment(0), Priority::High);
+        gate.work(list.clone(), Timestamp(0), Priority::High);
         assert!(opened(&gate.poll(at(5))).is_none());
-        gate.answered(CallId(1), &[Answer::Done], Moment(5));
+        gate.answered(CallId(1), &[Answer::Done], Timestamp(5));
         assert_eq!(opened(&gate.poll(at(5))), Some(&list));
     }
 
@@ -368,9 +367,9 @@ mod tests {
         for call in 0..4 {
             gate.sent(CallId(call), &lane("Contact", false), 1, 1);
         }
-        gate.work(lane("Contact", false), Moment(0), Priority::High);
+        gate.work(lane("Contact", false), Timestamp(0), Priority::High);
         assert!(opened(&gate.poll(at(5))).is_none());
-        gate.answered(CallId(2), &[Answer::Done], Moment(5));
+        gate.answered(CallId(2), &[Answer::Done], Timestamp(5));
         assert!(opened(&gate.poll(at(5))).is_some());
     }
 
@@ -378,12 +377,12 @@ mod tests {
     fn bulk_counts_records_and_cuts_the_batch() {
         let mut gate = gate(&[("bulk", 150, 3_600_000)], 1);
         gate.sent(CallId(1), &lane("Company", true), 1, 100);
-        gate.answered(CallId(1), &[Answer::Done], Moment(0));
-        gate.work(lane("Company", true), Moment(0), Priority::Medium);
+        gate.answered(CallId(1), &[Answer::Done], Timestamp(0));
+        gate.work(lane("Company", true), Timestamp(0), Priority::Medium);
         assert_eq!(gate.poll(at(1)), Poll::Open { lane: lane("Company", true), max: 50, priority: Priority::Medium });
         // The same records in real time are no bulk.
         gate.sent(CallId(2), &lane("Company", true), 1, 50);
-        gate.work(lane("Company", false), Moment(0), Priority::Medium);
+        gate.work(lane("Company", false), Timestamp(0), Priority::Medium);
         assert_eq!(gate.poll(at(1)), Poll::Open { lane: lane("Company", false), max: 100, priority: Priority::Medium });
     }
 
@@ -391,13 +390,13 @@ mod tests {
     fn a_restart_grants_no_fresh_budget() {
         let mut before = gate(&[("api", 2, 10_000)], 1);
         before.sent(CallId(1), &lane("Contact", false), 1, 1);
-        before.answered(CallId(1), &[Answer::Done], Moment(4_000));
+        before.answered(CallId(1), &[Answer::Done], Timestamp(4_000));
         before.sent(CallId(2), &lane("Contact", false), 1, 1);
         let saved = before.save("crm").expect("crm has a limit");
         let mut after = gate(&[("api", 2, 10_000)], 1);
-        after.restore("crm", &saved, Moment(9_000));
-        after.work(lane("Contact", false), Moment(0), Priority::High);
-        assert_eq!(after.poll(at(9_000)), Poll::Wait { at: None, pace: Some(Moment(14_001)) });
+        after.restore("crm", &saved, Timestamp(9_000));
+        after.work(lane("Contact", false), Timestamp(0), Priority::High);
+        assert_eq!(after.poll(at(9_000)), Poll::Wait { at: None, pace: Some(Timestamp(14_001)) });
     }
 
     #[test]
@@ -405,7 +404,7 @@ mod tests {
         let mut gate = gate(&[("api", 1, 10_000)], 1);
         gate.sent(CallId(1), &lane("Contact", false), 1, 1);
         gate.unspent(CallId(1));
-        gate.work(lane("Contact", false), Moment(0), Priority::High);
+        gate.work(lane("Contact", false), Timestamp(0), Priority::High);
         assert!(opened(&gate.poll(at(0))).is_some());
     }
 
@@ -427,7 +426,7 @@ mod tests {
             for (wait, which, calls, action) in steps {
                 now += wait;
                 let priority = [Priority::High, Priority::Medium, Priority::Low][which];
-                gate.work(lane(["Contact", "Deal", "Note"][which], false), Moment(now), priority);
+                gate.work(lane(["Contact", "Deal", "Note"][which], false), Timestamp(now), priority);
                 match action {
                     0..=5 => while let Poll::Open { lane, .. } = gate.poll(at(now)) {
                         call += 1;
@@ -436,13 +435,13 @@ mod tests {
                     },
                     6..=10 => if !flying.is_empty() {
                         let (call, sent, calls) = flying.remove(which % flying.len());
-                        gate.answered(call, &[Answer::Done], Moment(now));
+                        gate.answered(call, &[Answer::Done], Timestamp(now));
                         done.push((sent, now, calls));
                     },
                     _ => {
                         let saved = gate.save("crm").expect("it has a limit");
                         gate = self::gate(&limits, 3);
-                        gate.restore("crm", &saved, Moment(now));
+                        gate.restore("crm", &saved, Timestamp(now));
                         done.extend(flying.drain(..).map(|(_, sent, calls)| (sent, now, calls)));
                     }
                 }

@@ -30,7 +30,7 @@ use self::tasks::Tasks;
 use crate::admin::{self, Admin};
 use crate::clock::{self, Clock};
 use crate::config::Config;
-use crate::decide::Knobs;
+use crate::decide::Settings;
 use crate::intake::webhooks::Webhooks;
 use crate::ledger::Disk;
 use crate::rules::stored;
@@ -189,11 +189,11 @@ impl Engine {
 
         let set = stored::Set { program: Arc::clone(&program), texts: loaded.texts };
         let flights = config.systems.iter().filter_map(|(name, c)| Some((name.clone(), c.concurrency?))).collect();
-        let knobs = Knobs {
+        let knobs = Settings {
             clock_skew: config.runtime.clock_skew,
             hold: config.runtime.hold,
             retention: config.runtime.retention,
-            ..Knobs::default()
+            ..Settings::default()
         };
         let started = {
             let (connectors, clock) = (connectors.clone(), Arc::clone(&clock));
@@ -217,7 +217,7 @@ impl Engine {
         let webhooks = address(&webhook_listener)?;
         let router = {
             let clock = Arc::clone(&clock);
-            let now: Arc<dyn Fn() -> dsl::value::Moment + Send + Sync> = Arc::new(move || clock.now().at);
+            let now: Arc<dyn Fn() -> dsl::value::Timestamp + Send + Sync> = Arc::new(move || clock.now().at);
             let intake: Arc<dyn door::Intake> = Arc::new(Webhooks::new(handle.clone(), Arc::clone(&shared)));
             door::router(doors.open(&config), &intake, &now)
         };
@@ -279,7 +279,7 @@ fn core(
     ledger: Disk,
     programs: crate::decide::Programs,
     connectors: Connectors,
-    knobs: Knobs,
+    knobs: Settings,
     flights: BTreeMap<String, usize>,
     set: &stored::Set,
     clock: &dyn Clock,

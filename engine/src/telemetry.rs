@@ -115,7 +115,7 @@ mod tests {
     use std::io::Write;
     use std::sync::{Arc, Mutex};
 
-    use dsl::value::Moment;
+    use dsl::value::Timestamp;
     use serde_json::Value as Json;
 
     use super::*;
@@ -143,7 +143,7 @@ mod tests {
         tracing::subscriber::with_default(log, || {
             for action in actions {
                 event(&Event {
-                    at: Moment(0),
+                    at: Timestamp(0),
                     action: action.to_owned(),
                     rule: "Contacts".to_owned(),
                     place: "contacts.rules:1".to_owned(),

@@ -6,7 +6,7 @@ use std::sync::{Arc, MutexGuard};
 
 use connectors::port::{Answer, Request};
 use dsl::program::Program;
-use dsl::value::{Moment, Span};
+use dsl::value::{Duration, Timestamp};
 use engine::decide::views;
 use engine::rehearse::World;
 use sandbox::app::App;
@@ -15,7 +15,7 @@ use sandbox::mail::Mail;
 use serde_json::{Value, json};
 
 /// 2 March 2026, 09:00 UTC.
-pub const START: Moment = Moment(1_772_442_000_000);
+pub const START: Timestamp = Timestamp(1_772_442_000_000);
 
 /// The shipped integration.
 #[must_use]
@@ -91,11 +91,11 @@ pub fn customer(world: &mut World) -> (String, String) {
     crm(world).owner("102", "sales-desk@example.com");
     let values = json!({"email": "ada@example.com", "firstName": "Ada", "lastName": "Lovelace", "region": "emea", "lifetimeValue": "0"});
     let user = sign_up(world, values);
-    pass(world, Span::seconds(2));
+    pass(world, Duration::seconds(2));
     let now = world.now();
     let values = json!({"user": {"id": user}, "plan": "pro", "price": "49.00", "status": "pending", "startDate": "2026-03-02T09:00:00.000Z"});
     let subscription = app(world).create("Subscription", values, now).expect("taken");
-    pass(world, Span::seconds(20));
+    pass(world, Duration::seconds(20));
     (user, subscription)
 }
 
@@ -107,7 +107,7 @@ pub fn move_deal(world: &mut World, stage: &str) -> u64 {
     let now = world.now();
     let id = crm(world).records("Deal").next().expect("a deal").id;
     crm(world).edit("Deal", id, &[("dealstage", stage)], now).expect("taken");
-    pass(world, Span::seconds(30));
+    pass(world, Duration::seconds(30));
     id
 }
 
@@ -142,7 +142,7 @@ pub fn instead(
 }
 
 /// Time goes by. Whatever is not finished then has something that will wake it.
-pub fn pass(world: &mut World, span: Span) {
+pub fn pass(world: &mut World, span: Duration) {
     world.pass(span).expect("the engine goes on");
     assert_eq!(engine::decide::asleep(world.rows()).expect("readable"), Vec::<String>::new());
 }

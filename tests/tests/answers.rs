@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use connectors::port::{Answer, Refusal, Request, Verb};
-use dsl::value::Span;
+use dsl::value::Duration;
 use engine::rehearse::World;
 use scenarios::{app, contact, crm, instead, pass, sign_up, trouble, with, world};
 use serde_json::json;
@@ -13,7 +13,7 @@ const EMAIL: &str = "ada@example.com";
 fn pair(world: &mut World) -> String {
     let values = json!({"email": EMAIL, "firstName": "Ada", "lastName": "L", "phone": "0", "lifetimeValue": "0"});
     let user = sign_up(world, values);
-    pass(world, Span::seconds(20));
+    pass(world, Duration::seconds(20));
     assert!(contact(world, EMAIL, "phone").is_some(), "the contact is made");
     user
 }
@@ -41,17 +41,17 @@ fn a_write_in_doubt_again_and_again_is_sent_less_and_less_often_and_shown() {
     let user = pair(&mut world);
     let tries = instead(&mut world, "crm", is_update, |_| Some(unknown()));
     set_phone(&world, &user, "111");
-    pass(&mut world, Span::hours(1));
+    pass(&mut world, Duration::hours(1));
     let first_hour = tries.load(Ordering::Relaxed);
     assert!((8..=20).contains(&first_hour), "{first_hour} tries in the first hour");
     assert_eq!(trouble(&world), Vec::<String>::new());
-    pass(&mut world, Span::hours(6));
+    pass(&mut world, Duration::hours(6));
     let shown = trouble(&world);
     assert!(matches!(shown.as_slice(), [one] if one.contains("crm") && one.contains("504")), "{shown:?}");
     let later = tries.load(Ordering::Relaxed) - first_hour;
     assert!((20..=60).contains(&later), "{later} tries in six more hours");
     world.answer_instead(None);
-    pass(&mut world, Span::minutes(16));
+    pass(&mut world, Duration::minutes(16));
     assert_eq!(contact(&world, EMAIL, "phone").as_deref(), Some("111"));
     assert_eq!(trouble(&world), Vec::<String>::new(), "and shown no more once it went through");
 }
@@ -63,15 +63,15 @@ fn a_write_that_took_effect_without_an_answer_is_settled_by_the_read_back() {
     // The write lands, and the answer is lost.
     crm(&world).faults().drop_next(1, sandbox::app::DropWhen::After);
     set_phone(&world, &user, "111");
-    pass(&mut world, Span::seconds(5));
+    pass(&mut world, Duration::seconds(5));
     assert_eq!(contact(&world, EMAIL, "phone").as_deref(), Some("111"));
     let tries = instead(&mut world, "crm", is_update, |_| Some(unknown()));
-    pass(&mut world, Span::minutes(10));
+    pass(&mut world, Duration::minutes(10));
     assert_eq!(tries.load(Ordering::Relaxed), 0, "nothing is left to be sent");
     // The next change goes out at once: nothing is held back any more.
     world.answer_instead(None);
     set_phone(&world, &user, "222");
-    pass(&mut world, Span::seconds(1));
+    pass(&mut world, Duration::seconds(1));
     assert_eq!(contact(&world, EMAIL, "phone").as_deref(), Some("222"));
 }
 
@@ -90,7 +90,7 @@ fn twenty_tries_are_shown_whatever_became_of_the_twentieth() {
             })
         });
         set_phone(&world, &user, "111");
-        pass(&mut world, Span::hours(12));
+        pass(&mut world, Duration::hours(12));
         assert_eq!(trouble(&world).len(), 1, "{:?}", trouble(&world));
     }
 }
@@ -101,17 +101,17 @@ fn what_cannot_be_reached_stays_shown_until_it_went_through() {
     let user = pair(&mut world);
     instead(&mut world, "crm", is_update, |_| Some(retry()));
     set_phone(&world, &user, "111");
-    pass(&mut world, Span::hours(6));
+    pass(&mut world, Duration::hours(6));
     assert_eq!(trouble(&world).len(), 1, "{:?}", trouble(&world));
     // Another edit is merged meanwhile, and a retry comes and goes.
     set_phone(&world, &user, "222");
-    pass(&mut world, Span::seconds(2));
+    pass(&mut world, Duration::seconds(2));
     assert_eq!(trouble(&world).len(), 1, "{:?}", trouble(&world));
-    pass(&mut world, Span::hours(1));
+    pass(&mut world, Duration::hours(1));
     assert_eq!(trouble(&world).len(), 1, "{:?}", trouble(&world));
     // Where the two sides agree by themselves, nothing is left to be sent, and nothing to be shown.
     set_phone(&world, &user, "0");
-    pass(&mut world, Span::seconds(2));
+    pass(&mut world, Duration::seconds(2));
     assert_eq!(trouble(&world), Vec::<String>::new());
 }
 
@@ -130,14 +130,14 @@ fn a_create_in_doubt_again_and_again_is_sent_less_and_less_often_and_shown() {
             json!({"email": "eve@example.com", "firstName": "Eve", "lastName": "L", "lifetimeValue": "0"})
         };
         app(&world).create(made, values, now).expect("taken");
-        pass(&mut world, Span::hours(1));
+        pass(&mut world, Duration::hours(1));
         let first_hour = tries.load(Ordering::Relaxed);
         assert!((5..=25).contains(&first_hour), "{entity}: {first_hour} tries in the first hour");
-        pass(&mut world, Span::hours(6));
+        pass(&mut world, Duration::hours(6));
         let shown = trouble(&world);
         assert!(matches!(shown.as_slice(), [one] if one.contains("504")), "{entity}: {shown:?}");
         world.answer_instead(None);
-        pass(&mut world, Span::minutes(16));
+        pass(&mut world, Duration::minutes(16));
         assert_eq!(crm(&world).records(entity).count(), if made == "Note" { 1 } else { 2 });
         assert_eq!(trouble(&world), Vec::<String>::new(), "{entity}");
     }
@@ -151,7 +151,7 @@ fn a_list_that_is_refused_is_shown_and_not_asked_for_at_pace() {
     let lists = |request: &Request| matches!(&request.verb, Verb::List { entity, .. } if entity == "Company");
     let refused = || Answer::Refused { reason: "no scope for companies".to_owned(), refusal: Refusal::Forbidden };
     let tries = instead(&mut world, "app", lists, move |_| Some(refused()));
-    pass(&mut world, Span::hours(2));
+    pass(&mut world, Duration::hours(2));
     let shown = trouble(&world);
     assert!(
         matches!(shown.as_slice(), [one] if one.contains("app.Company") && one.contains("no scope for companies")),
@@ -160,7 +160,7 @@ fn a_list_that_is_refused_is_shown_and_not_asked_for_at_pace() {
     let tries = tries.load(Ordering::Relaxed);
     assert!((2..=25).contains(&tries), "{tries} tries in two hours");
     world.answer_instead(None);
-    pass(&mut world, Span::hours(1));
+    pass(&mut world, Duration::hours(1));
     assert_eq!(crm(&world).records("Company").count(), 1);
     assert_eq!(trouble(&world), Vec::<String>::new());
 }
@@ -179,7 +179,7 @@ fn a_list_whose_cursor_is_refused_begins_anew() {
     };
     let refused = || Answer::Refused { reason: "the cursor has expired".to_owned(), refusal: Refusal::Other };
     let tries = instead(&mut world, "app", further, move |n| (n == 0).then(refused));
-    pass(&mut world, Span::hours(2));
+    pass(&mut world, Duration::hours(2));
     assert!(tries.load(Ordering::Relaxed) > 1, "the list has further pages");
     assert_eq!(crm(&world).records("Company").count(), 250);
     assert_eq!(trouble(&world), Vec::<String>::new());
@@ -190,7 +190,7 @@ fn a_list_that_never_comes_is_shown() {
     let mut world = world();
     let lists = |request: &Request| matches!(&request.verb, Verb::List { entity, .. } if entity == "Company");
     let tries = instead(&mut world, "app", lists, |_| Some(retry()));
-    pass(&mut world, Span::hours(3));
+    pass(&mut world, Duration::hours(3));
     let shown = trouble(&world);
     assert!(matches!(shown.as_slice(), [one] if one.contains("app.Company") && one.contains("503")), "{shown:?}");
     let tries = tries.load(Ordering::Relaxed);
@@ -208,7 +208,7 @@ fn an_archiving_is_tried_until_it_is_done() {
         let tries = instead(&mut world, "crm", deletes, move |n| (n < 3).then(answer));
         let now = world.now();
         app(&world).delete("User", &user, now).expect("taken");
-        pass(&mut world, Span::minutes(1));
+        pass(&mut world, Duration::minutes(1));
         assert_eq!(tries.load(Ordering::Relaxed), 4, "{:?}", answer());
         assert_eq!(crm(&world).records("Contact").count(), 0, "{:?}", answer());
         assert_eq!(trouble(&world), Vec::<String>::new());
@@ -223,7 +223,7 @@ fn an_archiving_that_never_succeeds_is_shown() {
     let tries = instead(&mut world, "crm", deletes, |_| Some(retry()));
     let now = world.now();
     app(&world).delete("User", &user, now).expect("taken");
-    pass(&mut world, Span::hours(6));
+    pass(&mut world, Duration::hours(6));
     let shown = trouble(&world);
     assert!(matches!(shown.as_slice(), [one] if one.contains("503")), "{shown:?}");
     let tries = tries.load(Ordering::Relaxed);
@@ -240,7 +240,7 @@ fn an_answer_that_does_not_fit_is_as_good_as_none() {
         let user = pair(&mut world);
         let tries = instead(&mut world, "crm", is_update, move |n| (n < 3).then(answer));
         set_phone(&world, &user, "111");
-        pass(&mut world, Span::minutes(1));
+        pass(&mut world, Duration::minutes(1));
         assert_eq!(tries.load(Ordering::Relaxed), 4, "{:?}", answer());
         assert_eq!(contact(&world, EMAIL, "phone").as_deref(), Some("111"));
     }

@@ -1,6 +1,6 @@
 //! Users and contacts: made once, merged field by field, never lost.
 
-use dsl::value::Span;
+use dsl::value::Duration;
 use scenarios::{app, contact, crm, pass, sign_up, user, world};
 use serde_json::json;
 
@@ -14,10 +14,10 @@ fn a_new_user_becomes_one_contact_within_a_second() {
     let values =
         json!({"email": "Ada@Example.COM", "firstName": "Ada", "lastName": "Byron", "lifetimeValue": "120.50"});
     sign_up(&world, values);
-    pass(&mut world, Span::seconds(1));
+    pass(&mut world, Duration::seconds(1));
     assert_eq!(contact(&world, "ada@example.com", "firstname").as_deref(), Some("Ada"));
     assert_eq!(contact(&world, "ada@example.com", "lifetime_value").as_deref(), Some("120.5"));
-    pass(&mut world, Span::hours(1));
+    pass(&mut world, Duration::hours(1));
     assert_eq!(crm(&world).records("Contact").count(), 1);
 }
 
@@ -25,10 +25,10 @@ fn a_new_user_becomes_one_contact_within_a_second() {
 fn a_phone_changed_in_the_crm_arrives_in_the_app() {
     let mut world = world();
     sign_up(&world, ada());
-    pass(&mut world, Span::seconds(2));
+    pass(&mut world, Duration::seconds(2));
     let (id, now) = (crm(&world).find("Contact", "email", "ada@example.com").expect("it is there").id, world.now());
     crm(&world).edit("Contact", id, &[("phone", "+442079460958")], now).expect("HubSpot takes it");
-    pass(&mut world, Span::seconds(1));
+    pass(&mut world, Duration::seconds(1));
     assert_eq!(user(&world, "ada@example.com", "phone"), json!("+442079460958"));
 }
 
@@ -36,12 +36,12 @@ fn a_phone_changed_in_the_crm_arrives_in_the_app() {
 fn both_sides_change_different_fields_and_both_changes_stay() {
     let mut world = world();
     let user_id = sign_up(&world, ada());
-    pass(&mut world, Span::seconds(5));
+    pass(&mut world, Duration::seconds(5));
     let now = world.now();
     let id = crm(&world).find("Contact", "email", "ada@example.com").expect("it is there").id;
     crm(&world).edit("Contact", id, &[("firstname", "Augusta")], now).expect("HubSpot takes it");
     app(&world).edit("User", &user_id, json!({"lastName": "Lovelace"}), now).expect("the app takes it");
-    pass(&mut world, Span::seconds(5));
+    pass(&mut world, Duration::seconds(5));
     assert_eq!(user(&world, "ada@example.com", "firstName"), json!("Augusta"));
     assert_eq!(user(&world, "ada@example.com", "lastName"), json!("Lovelace"));
     assert_eq!(contact(&world, "ada@example.com", "firstname").as_deref(), Some("Augusta"));
@@ -52,12 +52,12 @@ fn both_sides_change_different_fields_and_both_changes_stay() {
 fn the_same_field_on_both_sides_goes_by_its_policy_and_the_loser_is_recorded() {
     let mut world = world();
     let user_id = sign_up(&world, ada());
-    pass(&mut world, Span::seconds(5));
+    pass(&mut world, Duration::seconds(5));
     let now = world.now();
     let id = crm(&world).find("Contact", "email", "ada@example.com").expect("it is there").id;
     app(&world).edit("User", &user_id, json!({"phone": "111"}), now).expect("the app takes it");
     crm(&world).edit("Contact", id, &[("phone", "222")], now).expect("HubSpot takes it");
-    pass(&mut world, Span::seconds(5));
+    pass(&mut world, Duration::seconds(5));
     assert_eq!(user(&world, "ada@example.com", "phone"), json!("222"));
     assert_eq!(contact(&world, "ada@example.com", "phone").as_deref(), Some("222"));
     let loser = world.log.iter().find(|event| event.action == "conflict").expect("the conflict is recorded");
@@ -70,7 +70,7 @@ fn a_contact_made_in_the_crm_becomes_a_user() {
     let now = world.now();
     let values = [("email", "grace@example.com"), ("firstname", "Grace"), ("lastname", "Hopper")];
     crm(&world).create("Contact", &values, now).expect("taken");
-    pass(&mut world, Span::seconds(2));
+    pass(&mut world, Duration::seconds(2));
     assert_eq!(user(&world, "grace@example.com", "firstName"), json!("Grace"));
     assert_eq!(app(&world).count("User"), 1);
 }
@@ -81,7 +81,7 @@ fn a_contact_that_is_there_already_is_adopted_not_doubled() {
     let now = world.now();
     crm(&world).create("Contact", &[("email", "ada@example.com"), ("phone", "222")], now).expect("taken");
     sign_up(&world, ada());
-    pass(&mut world, Span::seconds(5));
+    pass(&mut world, Duration::seconds(5));
     assert_eq!(crm(&world).records("Contact").count(), 1);
     assert_eq!(app(&world).count("User"), 1);
     assert_eq!(user(&world, "ada@example.com", "phone"), json!("222"));
@@ -95,9 +95,9 @@ fn after_everything_is_in_step_nothing_is_written_or_read() {
         let email = format!("user{n}@example.com");
         sign_up(&world, json!({"email": email, "firstName": "A", "lastName": "B", "lifetimeValue": "1"}));
     }
-    pass(&mut world, Span::minutes(5));
+    pass(&mut world, Duration::minutes(5));
     let calls = crm(&world).calls().clone();
-    pass(&mut world, Span::minutes(30));
+    pass(&mut world, Duration::minutes(30));
     assert_eq!(*crm(&world).calls(), calls);
 }
 
@@ -107,7 +107,7 @@ fn a_delivery_that_comes_five_times_changes_nothing_more() {
     crm(&world).repeat_deliveries(4);
     let now = world.now();
     crm(&world).create("Contact", &[("email", "grace@example.com"), ("firstname", "Grace")], now).expect("taken");
-    pass(&mut world, Span::seconds(10));
+    pass(&mut world, Duration::seconds(10));
     assert_eq!(app(&world).count("User"), 1);
     assert_eq!(crm(&world).records("Contact").count(), 1);
 }
@@ -121,7 +121,7 @@ fn a_storm_goes_out_in_batches() {
             sign_up(&world, json!({"email": email, "firstName": "A", "lastName": "B", "lifetimeValue": "1"}))
         })
         .collect();
-    pass(&mut world, Span::minutes(2));
+    pass(&mut world, Duration::minutes(2));
     let before = crm(&world).calls().clone();
     let now = world.now();
     for id in &ids {
@@ -129,7 +129,7 @@ fn a_storm_goes_out_in_batches() {
             app(&world).edit("User", id, json!({"firstName": format!("Name {round}")}), now).expect("taken");
         }
     }
-    pass(&mut world, Span::seconds(30));
+    pass(&mut world, Duration::seconds(30));
     let after = crm(&world).calls().clone();
     assert!(after.total - before.total < 200, "{} calls for 2,000 changes", after.total - before.total);
     assert_eq!(contact(&world, "user7@example.com", "firstname").as_deref(), Some("Name 3"));

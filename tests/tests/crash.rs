@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use connectors::port::{Answer, Input, Refusal, Request, Verb};
-use dsl::value::Span;
+use dsl::value::Duration;
 use engine::decide::views;
 use engine::rehearse::World;
 use scenarios::{app, crm, customer, mail, move_deal, pass, sign_up, with, world};
@@ -191,7 +191,7 @@ fn users_edits_a_won_deal_and_a_ticket_survive_a_crash_before_any_round() {
                 json!({"email": email, "firstName": name, "lastName": "L", "region": "emea", "lifetimeValue": "1"});
             sign_up(world, values);
         }
-        pass(world, Span::seconds(3));
+        pass(world, Duration::seconds(3));
         let now = world.now();
         let user = json!(app(world).find("User", "email", "ada@example.com").expect("it"))["id"].clone();
         let values = json!({"user": {"id": user}, "plan": "pro", "price": "49", "status": "pending", "startDate": "2026-03-02T09:00:00.000Z"});
@@ -200,7 +200,7 @@ fn users_edits_a_won_deal_and_a_ticket_survive_a_crash_before_any_round() {
         if let Some(id) = grace {
             crm(world).edit("Contact", id, &[("phone", "222")], now).expect("taken");
         }
-        pass(world, Span::minutes(2));
+        pass(world, Duration::minutes(2));
         let now = world.now();
         let deal = crm(world).records("Deal").next().map(|d| d.id);
         if let Some(deal) = deal {
@@ -208,7 +208,7 @@ fn users_edits_a_won_deal_and_a_ticket_survive_a_crash_before_any_round() {
         }
         let ticket = [("subject", "Strap broke"), ("hs_pipeline", "0"), ("hs_pipeline_stage", "1")];
         crm(world).create("Ticket", &ticket, now).expect("taken");
-        pass(world, Span::minutes(20));
+        pass(world, Duration::minutes(20));
     });
     assert_eq!(end["sent"], json!(["/email \"welcome\" \"ada@example.com\""]));
     assert!(holds(&end, "pairs", "Contacts: grace@example.com ~ grace@example.com, linked"), "{}", end["pairs"]);
@@ -225,7 +225,7 @@ fn a_lost_deal_is_cancelled_and_asked_about_once_whatever_round_a_crash_meets() 
     let begin = || with_customer(world());
     let end = crash_everywhere(begin, |world| {
         move_deal(world, "closedlost");
-        pass(world, Span::minutes(20));
+        pass(world, Duration::minutes(20));
     });
     assert_eq!(end["sent"], json!(["/survey \"closed-lost\" \"ada@example.com\""]));
     assert!(holds(&end, "app.Subscription", "cancelled"), "{}", end["app.Subscription"]);
@@ -247,7 +247,7 @@ fn notes_and_schedules_survive_a_crash_before_any_round() {
         app(world).create("Company", company, now).expect("taken");
         let activity = json!({"user": {"id": user}, "kind": "Feature usage", "at": "2026-03-01T10:00:00.000Z"});
         app(world).create("Activity", activity, now).expect("taken");
-        pass(world, Span::minutes(70));
+        pass(world, Duration::minutes(70));
     });
     for pair in [
         "Notes: Called ~ Called",
@@ -278,7 +278,7 @@ fn a_wait_that_is_met_and_an_undo_survive_a_crash_before_any_round() {
         let now = world.now();
         let user = text(&json!(app(world).find("User", "email", "ada@example.com").expect("it")), "id");
         app(world).login(&user, now).expect("taken");
-        pass(world, Span::minutes(10));
+        pass(world, Duration::minutes(10));
     });
     assert!(holds(&end, "crm.Note", "first login, pro of ada@example.com"), "{}", end["crm.Note"]);
     let undone = r#"Onboarding failed ["welcome", "account"] ["welcome", "account"]"#;

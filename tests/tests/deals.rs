@@ -1,6 +1,6 @@
 //! Subscriptions, deals and what follows from their stages; workflows over days.
 
-use dsl::value::Span;
+use dsl::value::Duration;
 use engine::decide::views;
 use engine::rehearse::World;
 use scenarios::{app, crm, customer, mail, move_deal, pass, trouble, world};
@@ -82,11 +82,11 @@ fn someone_who_never_logs_in_gets_one_nudge_after_a_week() {
     move_deal(&mut world, "closedwon");
     let nudges =
         |world: &World| mail(world).sent_to("/email").filter(|s| s.body["template"] == "first-login-nudge").count();
-    pass(&mut world, Span::days(6));
+    pass(&mut world, Duration::days(6));
     assert_eq!(nudges(&world), 0);
-    pass(&mut world, Span::days(1));
+    pass(&mut world, Duration::days(1));
     assert_eq!(nudges(&world), 1);
-    pass(&mut world, Span::days(3));
+    pass(&mut world, Duration::days(3));
     assert_eq!(trouble(&world), Vec::<String>::new());
     assert_eq!(mail(&world).sent_to("/notify").count(), 1);
     let runs = views::runs(world.rows(), world.programs()).expect("readable");
@@ -101,10 +101,10 @@ fn a_login_leaves_a_note_instead_of_a_nudge() {
     let mut world = world();
     let (user, _) = customer(&mut world);
     move_deal(&mut world, "closedwon");
-    pass(&mut world, Span::days(2));
+    pass(&mut world, Duration::days(2));
     let now = world.now();
     app(&world).login(&user, now).expect("taken");
-    pass(&mut world, Span::days(6));
+    pass(&mut world, Duration::days(6));
     assert_eq!(trouble(&world), Vec::<String>::new());
     assert_eq!(crm(&world).records("Note").filter(|n| n.properties["hs_note_body"] == "First login").count(), 1);
     assert_eq!(app(&world).count("Note"), 0);
@@ -125,13 +125,13 @@ fn companies_and_activities_go_out_on_their_schedules() {
         let values = json!({"user": {"id": user}, "kind": kind, "at": "2026-03-01T10:00:00.000Z", "details": {"report": "sleep"}});
         app(&world).create("Activity", values, now).expect("taken");
     }
-    pass(&mut world, Span::hours(2));
+    pass(&mut world, Duration::hours(2));
     assert_eq!(crm(&world).records("Company").count(), 150);
     assert_eq!(
         crm(&world).find("Company", "domain", "c7.example.com").expect("it").properties["industry"],
         "HEALTH_WELLNESS_AND_FITNESS"
     );
-    pass(&mut world, Span::days(1));
+    pass(&mut world, Duration::days(1));
     assert_eq!(trouble(&world), Vec::<String>::new());
     let twin = crm(&world);
     let notes: Vec<_> = twin.records("Note").collect();
@@ -156,7 +156,7 @@ fn a_ticket_and_a_note_arrive_in_the_app() {
     crm(&world)
         .create("Note", &[("hs_note_body", "Called, no answer"), ("hs_timestamp", "2026-03-02T09:00:00.000Z")], now)
         .expect("taken");
-    pass(&mut world, Span::minutes(1));
+    pass(&mut world, Duration::minutes(1));
     assert_eq!(trouble(&world), Vec::<String>::new());
     let app = app(&world);
     let ticket = json!(app.find("SupportTicket", "crmTicketId", &ticket.to_string()).expect("the ticket"));

@@ -1,6 +1,6 @@
 //! What HubSpot does to contacts by itself: merges, the recycle bin, privacy deletions, races of creates.
 
-use dsl::value::Span;
+use dsl::value::Duration;
 use engine::decide::views;
 use engine::rehearse::World;
 use scenarios::{app, contact, crm, pass, sign_up, user, world};
@@ -32,7 +32,7 @@ fn pairs(world: &World) -> Vec<(String, u64)> {
 fn sign_up_ada(world: &mut World) -> String {
     let values = json!({"email": "ada@example.com", "firstName": "Ada", "lastName": "Byron", "lifetimeValue": "10"});
     let id = sign_up(world, values);
-    pass(world, Span::seconds(5));
+    pass(world, Duration::seconds(5));
     id
 }
 
@@ -44,12 +44,12 @@ fn a_merge_with_a_stray_contact_keeps_the_user_paired_and_loses_no_value() {
         let paired = contact_id(&world, "ada@example.com");
         // Without a key of its own it has no user yet.
         let stray = make_contact(&world, &[("firstname", "A."), ("phone", "+44 1"), ("jobtitle", "Countess")]);
-        pass(&mut world, Span::seconds(5));
+        pass(&mut world, Duration::seconds(5));
         assert_eq!(counts(&world), (1, 2));
         let now = world.now();
         let (primary, other) = if user_first { (paired, stray) } else { (stray, paired) };
         let id = crm(&world).merge("Contact", primary, other, now).expect("HubSpot merges");
-        pass(&mut world, Span::minutes(5));
+        pass(&mut world, Duration::minutes(5));
         assert_eq!(counts(&world), (1, 1), "no second record, user first: {user_first}");
         assert_eq!(pairs(&world), [(ada.clone(), id)]);
         assert_eq!(user(&world, "ada@example.com", "phone"), json!("+44 1"), "what the stray one knew has arrived");
@@ -59,7 +59,7 @@ fn a_merge_with_a_stray_contact_keeps_the_user_paired_and_loses_no_value() {
         // The pair goes on living under the new id.
         let now = world.now();
         app(&world).edit("User", &ada, json!({"lastName": "Lovelace"}), now).expect("the app takes it");
-        pass(&mut world, Span::seconds(5));
+        pass(&mut world, Duration::seconds(5));
         assert_eq!(contact(&world, "ada@example.com", "lastname").as_deref(), Some("Lovelace"));
     }
 }
@@ -69,11 +69,11 @@ fn of_two_users_whose_contacts_are_merged_the_primarys_stays_paired_and_the_othe
     let mut world = world();
     let ada = sign_up_ada(&mut world);
     let grace = sign_up(&world, json!({"email": "grace@example.com", "firstName": "Grace", "lastName": "Hopper"}));
-    pass(&mut world, Span::seconds(5));
+    pass(&mut world, Duration::seconds(5));
     let (primary, other) = (contact_id(&world, "ada@example.com"), contact_id(&world, "grace@example.com"));
     let now = world.now();
     let id = crm(&world).merge("Contact", primary, other, now).expect("HubSpot merges");
-    pass(&mut world, Span::minutes(30));
+    pass(&mut world, Duration::minutes(30));
     assert_eq!(counts(&world), (2, 1), "nothing is made or deleted");
     assert_eq!(pairs(&world), [(ada, id)]);
     assert_eq!(user(&world, "ada@example.com", "firstName"), json!("Ada"));
@@ -94,7 +94,7 @@ fn an_archived_contact_leaves_the_user_and_is_told_and_a_restored_one_is_paired_
     let id = contact_id(&world, "ada@example.com");
     let now = world.now();
     crm(&world).archive("Contact", id, now);
-    pass(&mut world, Span::minutes(5));
+    pass(&mut world, Duration::minutes(5));
     assert_eq!(counts(&world), (1, 0), "the rules say keep, and nothing is made again");
     let told = world.log.iter().find(|event| event.action == "unlink").expect("it is told");
     assert!(told.detail.contains("deleted in crm"), "{}", told.detail);
@@ -102,11 +102,11 @@ fn an_archived_contact_leaves_the_user_and_is_told_and_a_restored_one_is_paired_
     // What the user does meanwhile arrives once the contact is back.
     let now = world.now();
     app(&world).edit("User", &ada, json!({"lastName": "Lovelace"}), now).expect("the app takes it");
-    pass(&mut world, Span::minutes(5));
+    pass(&mut world, Duration::minutes(5));
     assert_eq!(counts(&world), (1, 0));
     let now = world.now();
     crm(&world).restore("Contact", id, now).expect("it is in the recycle bin");
-    pass(&mut world, Span::minutes(5));
+    pass(&mut world, Duration::minutes(5));
     assert_eq!((counts(&world), pairs(&world)), ((1, 1), vec![(ada, id)]));
     assert_eq!(contact(&world, "ada@example.com", "lastname").as_deref(), Some("Lovelace"));
 }
@@ -118,9 +118,9 @@ fn a_new_contact_takes_the_place_of_an_archived_one() {
     let now = world.now();
     let old = contact_id(&world, "ada@example.com");
     crm(&world).archive("Contact", old, now);
-    pass(&mut world, Span::minutes(5));
+    pass(&mut world, Duration::minutes(5));
     let new = make_contact(&world, &[("email", "ada@example.com"), ("phone", "+44 2")]);
-    pass(&mut world, Span::minutes(5));
+    pass(&mut world, Duration::minutes(5));
     assert_eq!((counts(&world), pairs(&world)), ((1, 1), vec![(ada, new)]));
     assert_eq!(user(&world, "ada@example.com", "phone"), json!("+44 2"));
 }
@@ -142,12 +142,12 @@ fn a_privacy_deletion_leaves_no_value_of_the_contact_in_the_ledger() {
     let id = contact_id(&world, "ada@example.com");
     let now = world.now();
     crm(&world).edit("Contact", id, &[("phone", "0815-4712")], now).expect("HubSpot takes it");
-    pass(&mut world, Span::minutes(5));
+    pass(&mut world, Duration::minutes(5));
     assert!(!rows_with(&world, "Wilhelmina").is_empty());
     let now = world.now();
     crm(&world).privacy_delete(keyless, now);
     crm(&world).privacy_delete(id, now);
-    pass(&mut world, Span::hours(1));
+    pass(&mut world, Duration::hours(1));
     for text in ["Wilhelmina", "0815-4711"] {
         assert_eq!(rows_with(&world, text), [], "{text}");
     }
@@ -160,7 +160,7 @@ fn a_privacy_deletion_leaves_no_value_of_the_contact_in_the_ledger() {
     // And it is not made again.
     let now = world.now();
     app(&world).edit("User", &ada, json!({"lastName": "Lovelace"}), now).expect("the app takes it");
-    pass(&mut world, Span::minutes(5));
+    pass(&mut world, Duration::minutes(5));
     assert_eq!(counts(&world), (1, 0));
 }
 
@@ -175,7 +175,7 @@ fn a_create_that_meets_the_race_form_adopts_the_contact_that_is_there() {
     crm(&world).race_next(1);
     let id = contact_id(&world, "ada@example.com");
     let ada = sign_up_ada(&mut world);
-    pass(&mut world, Span::minutes(5));
+    pass(&mut world, Duration::minutes(5));
     assert_eq!((counts(&world), pairs(&world)), ((1, 1), vec![(ada, id)]));
     assert_eq!(contact(&world, "ada@example.com", "firstname").as_deref(), Some("Ada"));
     assert_eq!(user(&world, "ada@example.com", "phone"), json!("+44 3"));
@@ -188,7 +188,7 @@ fn a_user_with_an_additional_address_of_a_contact_makes_no_second_contact() {
     let values = [("email", "ada@example.com"), ("hs_additional_emails", "countess@example.com"), ("firstname", "Ada")];
     crm(&world).place("Contact", None, values.map(|(n, v)| (n.to_owned(), v.to_owned())).into(), at).expect("placed");
     sign_up(&world, json!({"email": "countess@example.com", "firstName": "Ada", "lastName": "Byron"}));
-    pass(&mut world, Span::minutes(30));
+    pass(&mut world, Duration::minutes(30));
     assert_eq!(counts(&world), (1, 1));
 }
 
@@ -197,11 +197,11 @@ fn a_contact_and_a_user_made_at_the_same_moment_become_one_pair() {
     for pause in [0, 20, 200, 900, 1_500] {
         let mut world = world();
         let ada = sign_up(&world, json!({"email": "ada@example.com", "firstName": "Ada", "lastName": "Byron"}));
-        pass(&mut world, Span(pause));
+        pass(&mut world, Duration(pause));
         let now = world.now();
         // A person is refused where the engine was faster.
         let made = crm(&world).create("Contact", &[("email", "ada@example.com"), ("phone", "+44 4")], now);
-        pass(&mut world, Span::minutes(5));
+        pass(&mut world, Duration::minutes(5));
         let id = contact_id(&world, "ada@example.com");
         assert_eq!((counts(&world), pairs(&world)), ((1, 1), vec![(ada, id)]), "after {pause} ms");
         if made.is_ok() {
@@ -220,7 +220,7 @@ fn an_address_that_both_sides_give_at_once_waits_for_a_person_and_is_not_sent_ag
     let now = world.now();
     app(&world).edit("User", &ada, json!({"email": "countess@example.com"}), now).expect("the app takes it");
     let new = make_contact(&world, &[("email", "countess@example.com"), ("firstname", "Augusta")]);
-    pass(&mut world, Span::hours(1));
+    pass(&mut world, Duration::hours(1));
     // Both contacts stay, the pair is as it was, and a person is asked, not HubSpot again and again.
     assert!(crm(&world).calls().writes < 5, "{:?}", crm(&world).calls());
     assert_eq!(counts(&world), (1, 2));

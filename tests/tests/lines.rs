@@ -1,6 +1,6 @@
 //! Every sync is a line of the log: entity, action, both ids, and the line of the rules.
 
-use dsl::value::Span;
+use dsl::value::Duration;
 use engine::decide::Event;
 use engine::rehearse::World;
 use scenarios::{app, contact, crm, pass, sign_up, world};
@@ -22,7 +22,7 @@ fn create_update_unchanged_and_parked_tell_entity_both_ids_and_the_rule() {
     let mut world = world();
     let values = json!({"email": EMAIL, "firstName": "Ada", "lastName": "L", "phone": "0", "lifetimeValue": "0"});
     let user = sign_up(&world, values);
-    pass(&mut world, Span::seconds(20));
+    pass(&mut world, Duration::seconds(20));
     let contact = crm(&world).find("Contact", "email", EMAIL).expect("a contact").id.to_string();
     let pair = |entity| (entity, Some(user.as_str()), Some(contact.as_str()), "contacts.rules:1");
     let created = lines(&world, "create", 0);
@@ -31,7 +31,7 @@ fn create_update_unchanged_and_parked_tell_entity_both_ids_and_the_rule() {
     let mark = world.log.len();
     let now = world.now();
     app(&world).edit("User", &user, json!({"phone": "111"}), now).expect("taken");
-    pass(&mut world, Span::seconds(20));
+    pass(&mut world, Duration::seconds(20));
     let updated = lines(&world, "update", mark);
     assert_eq!(updated.iter().map(|line| named(line)).collect::<Vec<_>>(), [pair("crm.Contact")]);
     assert_eq!(updated[0].field.as_deref(), Some("phone"));
@@ -40,7 +40,7 @@ fn create_update_unchanged_and_parked_tell_entity_both_ids_and_the_rule() {
     let mark = world.log.len();
     let now = world.now();
     app(&world).edit("User", &user, json!({"region": "apac"}), now).expect("taken");
-    pass(&mut world, Span::seconds(20));
+    pass(&mut world, Duration::seconds(20));
     let unchanged = lines(&world, "unchanged", mark);
     assert_eq!(unchanged.iter().map(|line| named(line)).collect::<Vec<_>>(), [pair("app.User")]);
     assert_eq!(lines(&world, "update", mark).len(), 0);
@@ -49,7 +49,7 @@ fn create_update_unchanged_and_parked_tell_entity_both_ids_and_the_rule() {
     let mark = world.log.len();
     let now = world.now();
     app(&world).delete("User", &user, now).expect("taken");
-    pass(&mut world, Span::seconds(20));
+    pass(&mut world, Duration::seconds(20));
     let parked = lines(&world, "parked", mark);
     assert_eq!(parked.iter().map(|line| named(line)).collect::<Vec<_>>(), [pair("app.User")]);
 }
@@ -60,7 +60,7 @@ fn a_parked_record_of_the_right_side_stands_on_the_right() {
     // Two contacts of one address cannot be: a contact without one waits for its key and is shown after a while.
     let now = world.now();
     let id = crm(&world).create("Contact", &[("firstname", "A.")], now).expect("taken").to_string();
-    pass(&mut world, Span::minutes(20));
+    pass(&mut world, Duration::minutes(20));
     let parked = lines(&world, "parked", 0);
     let found: Vec<_> = parked.iter().map(|line| named(line)).collect();
     assert_eq!(found, [("crm.Contact", None, Some(id.as_str()), "contacts.rules:1")]);
@@ -73,10 +73,10 @@ fn what_a_schedule_reads_and_finds_equal_is_told() {
     let now = world.now();
     let values = json!({"name": "A", "domain": "a.example.com"});
     let company = app(&world).create("Company", values, now).expect("taken");
-    pass(&mut world, Span::minutes(30));
+    pass(&mut world, Duration::minutes(30));
     let now = world.now();
     app(&world).edit("Company", &company, json!({"employeeCount": null}), now).ok();
-    pass(&mut world, Span::hours(2));
+    pass(&mut world, Duration::hours(2));
     let equal: Vec<&Event> =
         world.log.iter().filter(|line| line.action == "unchanged" && line.rule == "Companies").collect();
     assert!(!equal.is_empty(), "{:?}", world.log.iter().map(|line| (&line.action, &line.rule)).collect::<Vec<_>>());

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use connectors::port::{Answer, Observed, Refusal, Request, Verb};
-use dsl::value::Span;
+use dsl::value::Duration;
 use engine::decide::{Input, OperatorCommand, views};
 use engine::rehearse::World;
 use scenarios::{app, crm, customer, instead, mail, move_deal, pass, trouble, with, world};
@@ -41,7 +41,7 @@ fn an_operation_by_check_in_doubt_waits_for_a_person_and_is_not_sent_again() {
     customer(&mut world);
     let tries = instead(&mut world, "mail", calls("email", "template", "welcome"), |_| Some(unknown()));
     move_deal(&mut world, "closedwon");
-    pass(&mut world, Span::hours(1));
+    pass(&mut world, Duration::hours(1));
     assert_eq!(tries.load(Ordering::Relaxed), 1);
     let shown = trouble(&world);
     assert!(matches!(shown.as_slice(), [one] if one.contains("may or may not have happened")), "{shown:?}");
@@ -50,7 +50,7 @@ fn an_operation_by_check_in_doubt_waits_for_a_person_and_is_not_sent_again() {
     let run = shown[0].trim_start_matches("run r").split(' ').next().and_then(|n| n.parse().ok()).expect("a run");
     let command = OperatorCommand::RetryRun { run };
     world.input(&Input::Operator { who: "ada".to_owned(), command }).expect("taken");
-    pass(&mut world, Span::minutes(1));
+    pass(&mut world, Duration::minutes(1));
     assert_eq!(emails(&world, "welcome"), 1);
     assert_eq!(trouble(&world), Vec::<String>::new());
 }
@@ -64,7 +64,7 @@ fn a_step_in_doubt_counts_as_completed_and_one_that_did_not_happen_does_not() {
         customer(&mut world);
         instead(&mut world, "mail", calls("email", "template", "welcome"), move |_| Some(answer()));
         move_deal(&mut world, "closedwon");
-        pass(&mut world, Span::days(1));
+        pass(&mut world, Duration::days(1));
         let (state, _, undid) = onboarding(&world);
         assert_eq!(state, "failed");
         assert_eq!((undid.len(), emails(&world, "onboarding-delayed")), (undone, undone), "{undid:?}");
@@ -86,7 +86,7 @@ fn a_failing_undo_is_an_incident_and_the_rest_still_run() {
         let account = system == "app" && request.verb == Verb::Delete { entity: "Account".to_owned() };
         ((check_in && first_week) || account).then(|| vec![refused()])
     })));
-    pass(&mut world, Span::days(12));
+    pass(&mut world, Duration::days(12));
     let (state, completed, undone) = onboarding(&world);
     assert_eq!(state, "failed");
     assert_eq!(completed, ["welcome", "account"]);
@@ -105,10 +105,10 @@ fn an_answer_that_comes_after_its_step_ran_out_of_time_is_not_taken_for_another_
     world.hold_answers("mail", true).expect("the engine goes on");
     move_deal(&mut world, "closedwon");
     assert_eq!(emails(&world, "welcome"), 1, "it is sent, and its answer does not come");
-    pass(&mut world, Span::minutes(2));
+    pass(&mut world, Duration::minutes(2));
     assert_eq!(emails(&world, "onboarding-delayed"), 1, "the step in doubt is undone");
     world.hold_answers("mail", false).expect("the engine goes on");
-    pass(&mut world, Span::minutes(2));
+    pass(&mut world, Duration::minutes(2));
     assert_eq!(mail(&world).sent_to("/notify").count(), 1, "what follows the undo is done, not taken for done");
     assert_eq!(onboarding(&world).0, "failed");
 }
@@ -129,7 +129,7 @@ fn an_answer_that_does_not_fit_leaves_no_run_waiting() {
         customer(&mut world);
         let tries = instead(&mut world, system, wanted, move |n| (n == 0).then(answer));
         move_deal(&mut world, "closedwon");
-        pass(&mut world, Span::minutes(10));
+        pass(&mut world, Duration::minutes(10));
         assert!(tries.load(Ordering::Relaxed) > 1, "{system} is asked again");
         assert_eq!((emails(&world, "welcome"), app(&world).count("Account")), (1, 1));
         assert_eq!(onboarding(&world).0, "waiting", "for a login");
@@ -146,7 +146,7 @@ fn won_without_an_address() -> (World, u64) {
     let deal = [("dealname", "Ada - pro"), ("dealstage", "decisionmakerboughtin"), ("amount", "45")];
     let deal = crm(&world).create("Deal", &deal, now).expect("taken");
     crm(&world).link("Deal", deal, "Contact", contact, now);
-    pass(&mut world, Span::seconds(30));
+    pass(&mut world, Duration::seconds(30));
     move_deal(&mut world, "closedwon");
     (world, contact)
 }
@@ -155,15 +155,15 @@ fn won_without_an_address() -> (World, u64) {
 fn a_run_that_waits_long_for_a_partner_is_shown_until_the_partner_is_there() {
     let (mut world, contact) = won_without_an_address();
     let shown = |world: &World| trouble(world).into_iter().filter(|one| one.starts_with("run ")).collect::<Vec<_>>();
-    pass(&mut world, Span::minutes(13));
+    pass(&mut world, Duration::minutes(13));
     assert_eq!(shown(&world), Vec::<String>::new());
-    pass(&mut world, Span::minutes(3));
+    pass(&mut world, Duration::minutes(3));
     let runs = shown(&world);
     assert!(matches!(runs.as_slice(), [one] if one.contains("has no partner yet")), "{runs:?}");
     assert_eq!(app(&world).count("Subscription"), 0);
     let now = world.now();
     crm(&world).edit("Contact", contact, &[("email", "ada@example.com")], now).expect("taken");
-    pass(&mut world, Span::minutes(1));
+    pass(&mut world, Duration::minutes(1));
     assert_eq!(trouble(&world), Vec::<String>::new());
     assert_eq!(app(&world).count("Subscription"), 1);
 }
@@ -171,12 +171,12 @@ fn a_run_that_waits_long_for_a_partner_is_shown_until_the_partner_is_there() {
 #[test]
 fn what_stops_a_run_when_its_wait_is_over_stays_shown() {
     let (mut world, contact) = won_without_an_address();
-    pass(&mut world, Span::minutes(16));
+    pass(&mut world, Duration::minutes(16));
     let refused = |request: &Request| request.verb == Verb::Create { entity: "Subscription".to_owned() };
     instead(&mut world, "app", refused, |_| Some(self::refused()));
     let now = world.now();
     crm(&world).edit("Contact", contact, &[("email", "ada@example.com")], now).expect("taken");
-    pass(&mut world, Span::minutes(1));
+    pass(&mut world, Duration::minutes(1));
     let shown = trouble(&world);
     assert!(
         matches!(shown.as_slice(), [one] if one.starts_with("run ") && one.contains("no such address")),

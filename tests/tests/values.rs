@@ -1,6 +1,6 @@
 //! Values that are larger or odder than anybody expects.
 
-use dsl::value::Span;
+use dsl::value::Duration;
 use engine::decide::views;
 use scenarios::{app, contact, pass, sign_up, user, world};
 use serde_json::json;
@@ -11,11 +11,11 @@ fn a_key_of_any_length_finds_its_record_and_never_makes_a_second_one() {
     // Longer than a key of the ledger may be.
     let email = format!("{}@example.com", "a".repeat(5_000));
     let id = sign_up(&world, json!({"email": email, "firstName": "Ada", "lastName": "L", "lifetimeValue": "0"}));
-    pass(&mut world, Span::seconds(20));
+    pass(&mut world, Duration::seconds(20));
     assert_eq!(contact(&world, &email, "firstname").as_deref(), Some("Ada"));
     let now = world.now();
     app(&world).edit("User", &id, json!({"lastName": "King"}), now).expect("taken");
-    pass(&mut world, Span::seconds(20));
+    pass(&mut world, Duration::seconds(20));
     assert_eq!(contact(&world, &email, "lastname").as_deref(), Some("King"));
     assert_eq!(scenarios::crm(&world).records("Contact").count(), 1);
     assert_eq!(views::incidents(world.rows()).expect("readable"), []);
@@ -31,7 +31,7 @@ fn a_value_of_any_size_and_script_arrives_as_it_was() {
     }
     let large = "x".repeat(60_000);
     sign_up(&world, json!({"email": "large@example.com", "firstName": large, "lastName": "L", "lifetimeValue": "0"}));
-    pass(&mut world, Span::seconds(20));
+    pass(&mut world, Duration::seconds(20));
     for (index, name) in odd.iter().enumerate() {
         assert_eq!(contact(&world, &format!("u{index}@example.com"), "firstname").as_deref(), Some(*name));
     }
@@ -45,7 +45,7 @@ fn a_member_of_an_event_that_is_not_what_its_lock_says_is_shown_to_people() {
     let mut world = world();
     let now = world.now();
     app(&world).send("user.logged_in", "1", &json!({"id": "1", "email": {"not": "text"}, "at": now.to_string()}), now);
-    pass(&mut world, Span::seconds(5));
+    pass(&mut world, Duration::seconds(5));
     let incidents = views::incidents(world.rows()).expect("readable");
     let [incident] = incidents.as_slice() else { panic!("one incident, not {incidents:?}") };
     assert_eq!(incident.entity, "app.Login");

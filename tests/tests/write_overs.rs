@@ -1,7 +1,7 @@
 //! Two people edit the same field within the moment that lies between what the engine knows and what it writes. The
 //! write covers the second edit before anybody has seen it, and the edit is not lost.
 
-use dsl::value::Span;
+use dsl::value::Duration;
 use engine::decide::views;
 use engine::rehearse::World;
 use scenarios::{app, contact, crm, pass, sign_up, user, with, world};
@@ -14,7 +14,7 @@ fn pair(world: &mut World) -> (String, u64) {
         world,
         json!({"email": EMAIL, "firstName": "Ada", "lastName": "L", "phone": "0", "lifetimeValue": "0"}),
     );
-    pass(world, Span::seconds(20));
+    pass(world, Duration::seconds(20));
     let contact = crm(world).find("Contact", "email", EMAIL).expect("a contact").id;
     (user, contact)
 }
@@ -25,13 +25,13 @@ fn both_edit(world: &mut World, (user, contact): &(String, u64), field: (&str, &
     world.hold_back("crm", true);
     let now = world.now();
     app(world).edit("User", user, json!({field.0: field.1}), now).expect("taken");
-    pass(world, Span(100));
+    pass(world, Duration(100));
     let now = world.now();
     crm(world).edit("Contact", *contact, &[property], now).expect("taken");
-    pass(world, Span::seconds(5));
+    pass(world, Duration::seconds(5));
     assert_eq!(scenarios::contact(world, EMAIL, property.0).as_deref(), Some(field.1), "the write has covered it");
     world.hold_back("crm", false);
-    pass(world, Span::seconds(30));
+    pass(world, Duration::seconds(30));
 }
 
 fn sides(world: &World, field: &str, property: &str) -> (String, String) {
@@ -67,10 +67,10 @@ fn an_edit_that_loses_while_the_winner_is_on_its_way_is_kept_in_the_history() {
     let now = world.now();
     crm(&world).edit("Contact", contact, &[("phone", "222")], now).expect("taken");
     // The write to the app is queued, and held for company.
-    pass(&mut world, Span(100));
+    pass(&mut world, Duration(100));
     let now = world.now();
     app(&world).edit("User", &user, json!({"phone": "111"}), now).expect("taken");
-    pass(&mut world, Span::seconds(30));
+    pass(&mut world, Duration::seconds(30));
     assert_eq!(sides(&world, "phone", "phone"), ("222".to_owned(), "222".to_owned()));
     let conflicts: Vec<_> = world.log.iter().filter(|event| event.action == "conflict").collect();
     assert_eq!(conflicts.len(), 1, "{conflicts:?}");
@@ -105,12 +105,12 @@ fn under_newest_wins_the_later_of_the_two_edits_stands() {
     world.hold_back("crm", true);
     let now = world.now();
     crm(&world).edit("Contact", contact, &[("firstname", "Countess")], now).expect("taken");
-    pass(&mut world, Span::seconds(10));
+    pass(&mut world, Duration::seconds(10));
     let now = world.now();
     app(&world).edit("User", &user, json!({"firstName": "Augusta"}), now).expect("taken");
-    pass(&mut world, Span::seconds(5));
+    pass(&mut world, Duration::seconds(5));
     world.hold_back("crm", false);
-    pass(&mut world, Span::seconds(30));
+    pass(&mut world, Duration::seconds(30));
     assert_eq!(sides(&world, "firstName", "firstname"), ("Augusta".to_owned(), "Augusta".to_owned()));
     assert_eq!(told(&world), [("conflict".to_owned(), Some("Augusta".to_owned()), Some("Countess".to_owned()))]);
 }
@@ -157,13 +157,13 @@ fn a_message_about_what_was_known_already_puts_nothing_back() {
     for round in 0..4 {
         let now = world.now();
         crm(&world).edit("Contact", contact, &[("phone", &format!("22{round}"))], now).expect("taken");
-        pass(&mut world, Span::seconds(10));
+        pass(&mut world, Duration::seconds(10));
         world.hold_back("crm", true);
         let now = world.now();
         app(&world).edit("User", &user, json!({"phone": format!("11{round}")}), now).expect("taken");
-        pass(&mut world, Span::seconds(10));
+        pass(&mut world, Duration::seconds(10));
         world.hold_back("crm", false);
-        pass(&mut world, Span::seconds(10));
+        pass(&mut world, Duration::seconds(10));
         assert_eq!(sides(&world, "phone", "phone"), (format!("11{round}"), format!("11{round}")));
     }
     assert_eq!(told(&world), []);
@@ -176,15 +176,15 @@ fn a_covered_edit_that_somebody_has_edited_again_since_is_not_put_back() {
     world.hold_back("crm", true);
     let now = world.now();
     app(&world).edit("User", &user, json!({"phone": "111"}), now).expect("taken");
-    pass(&mut world, Span(100));
+    pass(&mut world, Duration(100));
     let now = world.now();
     crm(&world).edit("Contact", contact, &[("phone", "222")], now).expect("taken");
-    pass(&mut world, Span::seconds(5));
+    pass(&mut world, Duration::seconds(5));
     let now = world.now();
     crm(&world).edit("Contact", contact, &[("phone", "333")], now).expect("taken");
-    pass(&mut world, Span::seconds(5));
+    pass(&mut world, Duration::seconds(5));
     world.hold_back("crm", false);
-    pass(&mut world, Span::seconds(30));
+    pass(&mut world, Duration::seconds(30));
     assert_eq!(sides(&world, "phone", "phone"), ("333".to_owned(), "333".to_owned()));
     assert_eq!(trouble(&world), Vec::<String>::new());
 }
@@ -200,13 +200,13 @@ fn the_app_s_edit_is_as_safe_as_the_crm_s() {
     world.hold_back("app", true);
     let now = world.now();
     crm(&world).edit("Contact", contact, &[("phone", "222")], now).expect("taken");
-    pass(&mut world, Span(150));
+    pass(&mut world, Duration(150));
     let now = world.now();
     app(&world).edit("User", &user, json!({"phone": "111"}), now).expect("taken");
-    pass(&mut world, Span::seconds(5));
+    pass(&mut world, Duration::seconds(5));
     assert_eq!(sides(&world, "phone", "phone"), ("222".to_owned(), "222".to_owned()));
     world.hold_back("app", false);
-    pass(&mut world, Span::seconds(30));
+    pass(&mut world, Duration::seconds(30));
     assert_eq!(sides(&world, "phone", "phone"), ("111".to_owned(), "111".to_owned()));
 }
 
@@ -219,12 +219,12 @@ fn a_crash_before_any_round_of_it_changes_nothing() {
         world.hold_back("crm", true);
         let now = world.now();
         app(&world).edit("User", &pair.0, json!({"phone": "111"}), now).expect("taken");
-        pass(&mut world, Span(100));
+        pass(&mut world, Duration(100));
         let now = world.now();
         crm(&world).edit("Contact", pair.1, &[("phone", "222")], now).expect("taken");
-        pass(&mut world, Span::seconds(90));
+        pass(&mut world, Duration::seconds(90));
         world.hold_back("crm", false);
-        pass(&mut world, Span::minutes(20));
+        pass(&mut world, Duration::minutes(20));
         assert_eq!(sides(&world, "phone", "phone"), ("222".to_owned(), "222".to_owned()), "crash before round {at}");
     }
 }

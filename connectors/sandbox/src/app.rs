@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dsl::schema::{Entity, Lock};
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use serde_json::Value as Json;
 use tokio::sync::watch;
 
@@ -120,7 +120,7 @@ pub struct Operation {
     /// The idempotency key it came with.
     pub key: Option<String>,
     /// When it was carried out.
-    pub at: Moment,
+    pub at: Timestamp,
     /// How often the same key came again.
     pub repeats: u64,
 }
@@ -265,7 +265,7 @@ impl App {
     }
 
     /// Every request before `until` is answered with `status` and has no effect.
-    pub fn answers(&mut self, status: u16, until: Moment) {
+    pub fn answers(&mut self, status: u16, until: Timestamp) {
         self.faults.answers(status, until);
     }
 }

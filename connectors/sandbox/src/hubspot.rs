@@ -26,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use dsl::schema::Lock;
-use dsl::value::{Moment, Span};
+use dsl::value::{Duration, Timestamp};
 use tokio::sync::watch;
 
 use crate::app::{Faults, Model};
@@ -116,7 +116,7 @@ pub struct HubSpot {
     pace: limits::Pace,
     /// Calls in a day.
     daily: u64,
-    index_delay: Span,
+    index_delay: Duration,
     calls: Calls,
     faults: Faults,
     /// Conflicts to be answered in the race form.
@@ -144,7 +144,7 @@ impl HubSpot {
             next_id: 201_000_000_100,
             pace: limits::Pace::default(),
             daily: 1_000_000,
-            index_delay: Span(0),
+            index_delay: Duration(0),
             calls: Calls::default(),
             faults: Faults::default(),
             races: 0,
@@ -209,7 +209,7 @@ impl HubSpot {
     ///
     /// # Errors
     /// Why HubSpot refuses.
-    pub fn create(&mut self, entity: &str, properties: &[(&str, &str)], now: Moment) -> Result<u64, String> {
+    pub fn create(&mut self, entity: &str, properties: &[(&str, &str)], now: Timestamp) -> Result<u64, String> {
         let kind = self.type_id(entity);
         let values = properties.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
         self.make(&kind, &values, Write::person(now)).map_err(|refusal| refusal.message.into_string())
@@ -225,7 +225,7 @@ impl HubSpot {
         entity: &str,
         id: Option<u64>,
         properties: BTreeMap<String, String>,
-        at: Moment,
+        at: Timestamp,
     ) -> Result<u64, String> {
         let kind = self.type_id(entity);
         if let Some(refusal) = self.taken(&kind, &properties, None) {
@@ -268,7 +268,7 @@ impl HubSpot {
     }
 
     /// Tells that a record which was [placed](Self::place) has been made by a person.
-    pub fn tell_placed(&mut self, entity: &str, id: u64, now: Moment) {
+    pub fn tell_placed(&mut self, entity: &str, id: u64, now: Timestamp) {
         let kind = self.type_id(entity);
         let values = self.records.get(&kind).and_then(|records| records.get(&id)).map(|r| r.properties.clone());
         self.report_made(&kind, id, &values.unwrap_or_default(), By::Person, now);
@@ -294,21 +294,21 @@ impl HubSpot {
     ///
     /// # Errors
     /// Why HubSpot refuses.
-    pub fn edit(&mut self, entity: &str, id: u64, properties: &[(&str, &str)], now: Moment) -> Result<(), String> {
+    pub fn edit(&mut self, entity: &str, id: u64, properties: &[(&str, &str)], now: Timestamp) -> Result<(), String> {
         let kind = self.type_id(entity);
         let values = properties.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
         self.change(&kind, id, &values, Write::person(now)).map_err(|refusal| refusal.message.into_string())
     }
 
     /// A person links two records.
-    pub fn link(&mut self, entity: &str, id: u64, to: &str, target: u64, now: Moment) {
+    pub fn link(&mut self, entity: &str, id: u64, to: &str, target: u64, now: Timestamp) {
         let (from, to) = (self.type_id(entity), self.type_id(to));
         let kind = self.link_type(&from, &to).unwrap_or_default();
         self.associate((&from, id), (&to, target), kind, Write::person(now));
     }
 
     /// A person archives a record.
-    pub fn archive(&mut self, entity: &str, id: u64, now: Moment) {
+    pub fn archive(&mut self, entity: &str, id: u64, now: Timestamp) {
         let kind = self.type_id(entity);
         self.remove(&kind, id, Write::person(now));
     }
@@ -317,7 +317,7 @@ impl HubSpot {
     ///
     /// # Errors
     /// Where it is not archived, or another record has one of its unique values by now.
-    pub fn restore(&mut self, entity: &str, id: u64, now: Moment) -> Result<(), String> {
+    pub fn restore(&mut self, entity: &str, id: u64, now: Timestamp) -> Result<(), String> {
         let kind = self.type_id(entity);
         self.bring_back(&kind, id, Write::person(now)).map_err(|refusal| refusal.message.into_string())
     }
@@ -326,13 +326,13 @@ impl HubSpot {
     ///
     /// # Errors
     /// Where one of them is not there, or records of this kind cannot be merged.
-    pub fn merge(&mut self, entity: &str, primary: u64, other: u64, now: Moment) -> Result<u64, String> {
+    pub fn merge(&mut self, entity: &str, primary: u64, other: u64, now: Timestamp) -> Result<u64, String> {
         let kind = self.type_id(entity);
         self.merge_records(&kind, primary, other, Write::person(now)).map_err(|refusal| refusal.message.into_string())
     }
 
     /// A person erases a contact for privacy: nothing of it stays.
-    pub fn privacy_delete(&mut self, contact: u64, now: Moment) {
+    pub fn privacy_delete(&mut self, contact: u64, now: Timestamp) {
         self.erase(contact, Write::person(now));
     }
 
@@ -386,11 +386,11 @@ impl HubSpot {
 }
 
 impl Model for HubSpot {
-    fn handle(&mut self, request: &http::Request<Bytes>, now: Moment) -> http::Response<Bytes> {
+    fn handle(&mut self, request: &http::Request<Bytes>, now: Timestamp) -> http::Response<Bytes> {
         self.answer(request, now)
     }
 
-    fn control(&mut self, request: &http::Request<Bytes>, now: Moment) -> http::Response<Bytes> {
+    fn control(&mut self, request: &http::Request<Bytes>, now: Timestamp) -> http::Response<Bytes> {
         self.operate(request, now)
     }
 }

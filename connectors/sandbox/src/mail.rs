@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use http::{Method, Request, Response};
 use serde_json::{Value as Json, json};
 
@@ -27,9 +27,9 @@ pub struct Sent {
     /// The idempotency key it came with.
     pub key: Option<String>,
     /// When it was sent.
-    pub at: Moment,
+    pub at: Timestamp,
     /// When the same key came again; none of these sent anything.
-    pub repeats: Vec<Moment>,
+    pub repeats: Vec<Timestamp>,
 }
 
 /// The model.
@@ -51,7 +51,7 @@ impl Mail {
     }
 
     /// Answers a request that arrives at `now`.
-    pub fn handle(&mut self, request: &Request<Bytes>, now: Moment) -> Response<Bytes> {
+    pub fn handle(&mut self, request: &Request<Bytes>, now: Timestamp) -> Response<Bytes> {
         self.requests += 1;
         let fault = self.faults.take(now);
         if let Some(response) = instead(fault) {
@@ -60,7 +60,7 @@ impl Mail {
         afterwards(fault, self.send(request, now))
     }
 
-    fn send(&mut self, request: &Request<Bytes>, now: Moment) -> Response<Bytes> {
+    fn send(&mut self, request: &Request<Bytes>, now: Timestamp) -> Response<Bytes> {
         if self.token.as_ref().is_some_and(|token| !authorized(request, token)) {
             return answer(401, &json!({ "error": "the bearer token is missing or wrong" }));
         }
@@ -128,18 +128,18 @@ impl Mail {
     }
 
     /// Every request before `until` is answered with `status` and sends nothing.
-    pub fn answers(&mut self, status: u16, until: Moment) {
+    pub fn answers(&mut self, status: u16, until: Timestamp) {
         self.faults.answers(status, until);
     }
 }
 
 impl Model for Mail {
-    fn handle(&mut self, request: &Request<Bytes>, now: Moment) -> Response<Bytes> {
+    fn handle(&mut self, request: &Request<Bytes>, now: Timestamp) -> Response<Bytes> {
         Self::handle(self, request, now)
     }
 
     /// `GET /_twin/sent`, `POST` and `DELETE /_twin/faults`, `POST /_twin/reset`.
-    fn control(&mut self, request: &Request<Bytes>, now: Moment) -> Response<Bytes> {
+    fn control(&mut self, request: &Request<Bytes>, now: Timestamp) -> Response<Bytes> {
         let path = request.uri().path().trim_start_matches("/_twin/");
         match (path, request.method()) {
             ("sent", &Method::GET) => answer(200, &json!({ "sent": self.sent })),

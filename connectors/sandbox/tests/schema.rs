@@ -8,12 +8,12 @@ use connectors::hubspot::{self, HubSpot as Connector};
 use connectors::registry::{self, Settings};
 use connectors::secret::Secret;
 use dsl::schema::{Lock, Type, differences, read_lock};
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use sandbox::app::{App, InProcess, Model};
 use sandbox::hubspot::HubSpot;
 use serde_json::json;
 
-const NOW: Moment = Moment(1_772_442_000_000);
+const NOW: Timestamp = Timestamp(1_772_442_000_000);
 
 fn crm() -> Lock {
     read_lock(include_str!("../../../rules/schemas/crm.lock")).expect("the shipped lock")

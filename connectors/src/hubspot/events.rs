@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 
 use dsl::schema::{About, Change, Deliveries, Lock};
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use serde_json::Value as Json;
 
 use crate::http::text;
@@ -46,7 +46,7 @@ fn message(lock: &Lock, app_id: Option<u64>, event: &Json) -> Result<Message, St
     // The documentation's table calls it `eventType`, deliveries `subscriptionType`.
     let kind = event["subscriptionType"].as_str().or_else(|| event["eventType"].as_str());
     let kind = kind.ok_or("it has no `subscriptionType`")?;
-    let at = integer(&event["occurredAt"]).map(Moment).ok_or("its `occurredAt` is no number of milliseconds")?;
+    let at = integer(&event["occurredAt"]).map(Timestamp).ok_or("its `occurredAt` is no number of milliseconds")?;
     let name = lock.deliveries.as_ref().and_then(|known| own_name(lock, known, kind, event));
     let name = name.unwrap_or_else(|| kind.to_owned());
     let dedupe = lock
@@ -178,7 +178,7 @@ mod tests {
     fn a_changed_property_is_one_observed_field() {
         let message = one(&json!({"subscriptionType": "contact.propertyChange", "objectId": 201_000_000_101_i64,
                                   "propertyName": "firstname", "propertyValue": "Ada"}));
-        assert_eq!(message.at, Moment(1_795_511_400_120));
+        assert_eq!(message.at, Timestamp(1_795_511_400_120));
         assert_eq!(message.dedupe, "9|contact.propertyChange|201000000101|firstname|1795511400120|1");
         let Body::Record { entity, change, observed } = &message.body else { panic!("{message:?}") };
         assert_eq!((entity.as_str(), *change, observed.id.as_str()), ("Contact", Change::Updated, "201000000101"));
@@ -289,7 +289,7 @@ mod tests {
         let read = read(&shipped(), None, body.to_string().as_bytes()).unwrap();
         let [without, with] = read.messages.try_into().unwrap();
         assert_eq!(without.body, Body::Foreign);
-        assert_eq!((with.at, observed(with).id.as_str()), (Moment(2), "3"));
+        assert_eq!((with.at, observed(with).id.as_str()), (Timestamp(2), "3"));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use http::{Method, StatusCode};
 use serde_json::{Value as Json, json};
 
@@ -138,7 +138,7 @@ impl HubSpot {
         entity: &str,
         fields: &[String],
         links: &[String],
-        since: Option<Moment>,
+        since: Option<Timestamp>,
         cursor: Option<&str>,
     ) -> Answer {
         if owners::is_owner(entity) {
@@ -187,7 +187,7 @@ impl HubSpot {
         &self,
         entity: &str,
         fields: &[String],
-        since: Moment,
+        since: Timestamp,
         cursor: Option<&str>,
     ) -> Result<Page, Answer> {
         let (from, offset) = match cursor {
@@ -223,10 +223,10 @@ impl HubSpot {
         }
         let last = results.iter().rev().find_map(|result| {
             let at = result["properties"][modified].as_str().or_else(|| result["updatedAt"].as_str())?;
-            Moment::parse(at).or_else(|| at.parse().ok().map(Moment))
+            Timestamp::parse(at).or_else(|| at.parse().ok().map(Timestamp))
         });
         match last {
-            Some(Moment(last)) if last > from => Ok((results, Some(format!("{last}:0")))),
+            Some(Timestamp(last)) if last > from => Ok((results, Some(format!("{last}:0")))),
             _ => Err(refuse(format!("more than {SEARCH_END} records of {entity} changed in the same millisecond"))),
         }
     }

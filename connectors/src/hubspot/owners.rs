@@ -5,7 +5,7 @@
 
 use std::sync::atomic::Ordering;
 
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use http::Method;
 use serde_json::Value as Json;
 
@@ -81,7 +81,7 @@ fn owner(json: &Json) -> Observed {
     Observed {
         id: text(&json["id"]),
         fields: members.filter(|(name, _)| *name != "id").map(|(n, v)| (n.clone(), v.clone())).collect(),
-        changed_at: json["updatedAt"].as_str().and_then(Moment::parse),
+        changed_at: json["updatedAt"].as_str().and_then(Timestamp::parse),
         complete: true,
         ..Observed::default()
     }

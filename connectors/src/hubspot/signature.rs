@@ -7,7 +7,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use http::HeaderMap;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -32,7 +32,7 @@ pub struct Signature {
 }
 
 impl Verify for Signature {
-    fn verify(&self, headers: &HeaderMap, body: &[u8], now: Moment) -> Result<(), String> {
+    fn verify(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<(), String> {
         verify_v3("POST", &self.public_url, headers, body, &self.secret, now).map_err(|rejection| rejection.to_string())
     }
 }
@@ -73,7 +73,7 @@ pub fn verify(
     headers: &HeaderMap,
     body: &[u8],
     secret: &Secret,
-    now: Moment,
+    now: Timestamp,
 ) -> Result<(), Rejection> {
     if headers.contains_key(V3) {
         return verify_v3(method, uri, headers, body, secret, now);
@@ -96,7 +96,7 @@ pub fn verify_v3(
     headers: &HeaderMap,
     body: &[u8],
     secret: &Secret,
-    now: Moment,
+    now: Timestamp,
 ) -> Result<(), Rejection> {
     let given = needed(headers, V3)?;
     let time = needed(headers, TIMESTAMP)?;

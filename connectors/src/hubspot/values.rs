@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use serde_json::Value as Json;
 
 use crate::http::text;
@@ -39,7 +39,7 @@ pub(super) fn observed(record: &Json, wanted: Option<&[String]>) -> Observed {
         id: text(&record["id"]),
         fields: fields.collect(),
         links: BTreeMap::new(),
-        changed_at: record["updatedAt"].as_str().and_then(Moment::parse),
+        changed_at: record["updatedAt"].as_str().and_then(Timestamp::parse),
         complete: false,
     }
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use futures_util::FutureExt;
 use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
@@ -118,7 +118,7 @@ pub enum Event {
         /// Its offset; the next one to read is one more.
         offset: i64,
         /// When it was written, as its producer or the broker says.
-        timestamp: Option<Moment>,
+        timestamp: Option<Timestamp>,
         /// Its value; empty where it has none (a tombstone).
         payload: Bytes,
     },
@@ -693,7 +693,7 @@ fn record(message: &BorrowedMessage<'_>) -> Event {
         topic: message.topic().to_owned(),
         partition: message.partition(),
         offset: message.offset(),
-        timestamp: message.timestamp().to_millis().map(Moment),
+        timestamp: message.timestamp().to_millis().map(Timestamp),
         payload: message.payload().map(Bytes::copy_from_slice).unwrap_or_default(),
     }
 }

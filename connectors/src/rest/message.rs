@@ -5,7 +5,7 @@
 //! and `""` are values; a record is complete only where every field and link of the lock is there.
 
 use dsl::schema::{About, Change, Deliveries, Lock};
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use serde_json::Value as Json;
 
 use crate::http::text;
@@ -38,7 +38,7 @@ pub(super) fn read(lock: &Lock, body: &[u8]) -> Result<Delivery, Unreadable> {
 fn message(lock: &Lock, deliveries: &Deliveries, envelope: &Json) -> Result<Message, String> {
     let missing = |member: &str| format!("it has no `{member}`");
     let name = inside(envelope, &deliveries.name).as_str().ok_or_else(|| missing(&deliveries.name))?.to_owned();
-    let at = inside(envelope, &deliveries.time).as_str().and_then(Moment::parse);
+    let at = inside(envelope, &deliveries.time).as_str().and_then(Timestamp::parse);
     let at = at.ok_or_else(|| format!("the `{}` of `{name}` is no time", deliveries.time))?;
     let marks: Vec<String> = deliveries.dedupe.iter().map(|member| text(inside(envelope, member))).collect();
     if marks.iter().all(String::is_empty) && !marks.is_empty() {
@@ -92,7 +92,7 @@ pub(super) fn observed(lock: &Lock, entity: &str, record: &Json) -> Observed {
         dsl::schema::ChangedAt::Field(name) => record[name.as_str()].as_str(),
         dsl::schema::ChangedAt::Unknown | dsl::schema::ChangedAt::PerField => record["updatedAt"].as_str(),
     });
-    observed.changed_at = changed.and_then(Moment::parse);
+    observed.changed_at = changed.and_then(Timestamp::parse);
     observed.complete = known.is_some_and(|known| {
         known.fields.keys().all(|field| observed.fields.contains_key(field))
             && known.links.keys().all(|link| observed.links.contains_key(link))
@@ -133,12 +133,12 @@ mod tests {
     #[test]
     fn a_whole_record_is_complete_and_its_links_are_ids() {
         let message = one("note.updated", &whole_note());
-        assert_eq!((message.dedupe.as_str(), message.at), ("evt-1", Moment(1_772_442_000_120)));
+        assert_eq!((message.dedupe.as_str(), message.at), ("evt-1", Timestamp(1_772_442_000_120)));
         let (change, note) = record(message);
         assert_eq!((change, note.id.as_str(), note.complete), (Change::Updated, "n1", true));
         assert_eq!(note.links["user"].as_deref(), Some("u1"));
         assert_eq!(note.fields["crmNoteId"], Json::Null);
-        assert_eq!(note.changed_at, Moment::parse("2026-03-02T09:00:00Z"));
+        assert_eq!(note.changed_at, Timestamp::parse("2026-03-02T09:00:00Z"));
     }
 
     #[test]

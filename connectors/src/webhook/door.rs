@@ -29,7 +29,7 @@ use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, FromRequest, Request};
 use axum::response::Response;
 use bytes::Bytes;
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use http::{HeaderValue, Method, StatusCode, header};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
@@ -91,7 +91,7 @@ impl fmt::Debug for Door {
 }
 
 /// A router with every door. It answers every path, so it is merged with no router that does so too.
-pub fn router(doors: Vec<Door>, intake: &Arc<dyn Intake>, clock: &Arc<dyn Fn() -> Moment + Send + Sync>) -> Router {
+pub fn router(doors: Vec<Door>, intake: &Arc<dyn Intake>, clock: &Arc<dyn Fn() -> Timestamp + Send + Sync>) -> Router {
     let hall = Hall {
         doors: doors.into_iter().map(|door| (door.path.clone(), door)).collect(),
         intake: Arc::clone(intake),
@@ -107,7 +107,7 @@ struct Hall {
     /// Paths are compared as they are: what looks like a pattern in a configured path is none.
     doors: BTreeMap<String, Door>,
     intake: Arc<dyn Intake>,
-    clock: Arc<dyn Fn() -> Moment + Send + Sync>,
+    clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     answer_within: Duration,
     body_within: Duration,
 }
@@ -322,7 +322,7 @@ mod tests {
     struct Always;
 
     impl Verify for Always {
-        fn verify(&self, _: &http::HeaderMap, _: &[u8], _: Moment) -> Result<(), String> {
+        fn verify(&self, _: &http::HeaderMap, _: &[u8], _: Timestamp) -> Result<(), String> {
             Ok(())
         }
     }
@@ -342,7 +342,7 @@ mod tests {
         Hall {
             doors: [(door.path.clone(), door)].into(),
             intake: Arc::new(Hangs),
-            clock: Arc::new(|| Moment(0)),
+            clock: Arc::new(|| Timestamp(0)),
             answer_within,
             body_within,
         }

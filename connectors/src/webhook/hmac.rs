@@ -1,6 +1,6 @@
 //! The app's signature: `t=<ms>,v1=<hex HMAC-SHA256 of "t.body">`, valid for five minutes in both directions.
 
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use hmac::{Hmac, Mac};
 use http::HeaderMap;
 use sha2::Sha256;
@@ -33,7 +33,7 @@ pub fn digest(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
 
 /// The signature of a body sent at `at`.
 #[must_use]
-pub fn sign(secret: &Secret, at: Moment, body: &[u8]) -> String {
+pub fn sign(secret: &Secret, at: Timestamp, body: &[u8]) -> String {
     let time = at.0.to_string();
     let digest = digest(secret.expose().as_bytes(), &[time.as_bytes(), b".", body]);
     format!("t={time},v1={}", hex(&digest))
@@ -46,7 +46,7 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 impl Verify for Hmac256 {
-    fn verify(&self, headers: &HeaderMap, body: &[u8], now: Moment) -> Result<(), String> {
+    fn verify(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<(), String> {
         let mut values = headers.get_all(&self.header).iter();
         let value = values.next().ok_or("the signature header is missing")?;
         if values.next().is_some() {
@@ -87,9 +87,9 @@ impl Verify for Hmac256 {
 mod tests {
     use super::*;
 
-    const NOW: Moment = Moment(1_795_511_400_120);
+    const NOW: Timestamp = Timestamp(1_795_511_400_120);
 
-    fn verdict(header: &str, body: &[u8], now: Moment) -> Result<(), String> {
+    fn verdict(header: &str, body: &[u8], now: Timestamp) -> Result<(), String> {
         let verifier = Hmac256 { header: "X-App-Signature".to_owned(), secret: Secret::new("s3cret") };
         let mut headers = HeaderMap::new();
         headers.insert("x-app-signature", header.parse().expect("a header value"));
@@ -100,10 +100,10 @@ mod tests {
     fn what_was_signed_is_accepted_for_five_minutes_in_both_directions() {
         let header = sign(&Secret::new("s3cret"), NOW, b"[]");
         for offset in [-WINDOW_MS, 0, WINDOW_MS] {
-            assert_eq!(verdict(&header, b"[]", Moment(NOW.0 + offset)), Ok(()), "{offset}");
+            assert_eq!(verdict(&header, b"[]", Timestamp(NOW.0 + offset)), Ok(()), "{offset}");
         }
         for offset in [-WINDOW_MS - 1, WINDOW_MS + 1] {
-            assert!(verdict(&header, b"[]", Moment(NOW.0 + offset)).is_err(), "{offset}");
+            assert!(verdict(&header, b"[]", Timestamp(NOW.0 + offset)).is_err(), "{offset}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use connectors::port::{Answer, Connector, Input, Observed, Request, Verb};
 use connectors::testing::script::{Script, Step};
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use serde_json::{Value as Json, json};
 
 use super::{ask, exchange};
@@ -12,7 +12,7 @@ fn list(entity: &str, links: &[&str], since: Option<i64>) -> Verb {
         entity: entity.into(),
         fields: vec!["email".into()],
         links: links.iter().map(|name| (*name).to_owned()).collect(),
-        since: since.map(Moment),
+        since: since.map(Timestamp),
     }
 }
 
@@ -79,7 +79,7 @@ fn search(times: &[i64], request: &Json) -> Step {
     }
     let found: Vec<(usize, i64)> = times.iter().copied().enumerate().filter(|(_, time)| *time >= from).collect();
     let shown = found.iter().skip(after).take(100);
-    let record = |(id, time): &(usize, i64)| json!({"id": id.to_string(), "properties": {"hs_lastmodifieddate": Moment(*time).to_string()}});
+    let record = |(id, time): &(usize, i64)| json!({"id": id.to_string(), "properties": {"hs_lastmodifieddate": Timestamp(*time).to_string()}});
     let mut body = json!({"total": found.len(), "results": shown.map(record).collect::<Vec<_>>()});
     if after + 100 < found.len() {
         body["paging"] = json!({"next": {"after": (after + 100).to_string()}});

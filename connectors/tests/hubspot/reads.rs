@@ -2,7 +2,7 @@
 
 use connectors::port::{Answer, Refusal};
 use connectors::testing::script::Step;
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use serde_json::{Value as Json, json};
 
 use super::{ask, asked, exchange, read, record};
@@ -22,7 +22,7 @@ async fn many_are_read_by_one_call_and_told_apart_in_any_order() {
     let ada = record(&answers[0]);
     assert_eq!((ada.id.as_str(), &ada.fields["firstname"], &ada.fields["jobtitle"]), ("1", &json!("Ada"), &json!("")));
     assert!(ada.complete && !ada.fields.contains_key("hs_object_id"));
-    assert_eq!(ada.changed_at, Moment::parse("2026-11-24T09:10:00.120Z"));
+    assert_eq!(ada.changed_at, Timestamp::parse("2026-11-24T09:10:00.120Z"));
     assert_eq!(record(&answers[1]).fields["firstname"], "Bo");
 
     let sent = script.sent().remove(0);

@@ -119,7 +119,7 @@ impl<'i> Scope<'i> {
             ExprKind::Number(n) | ExprKind::Percent(n) => n.normalize().to_string(),
             ExprKind::Flag(yes) => quoted(if *yes { "yes" } else { "no" }),
             ExprKind::Date(date) => date.to_string(),
-            ExprKind::Moment(at) => format!("{at:?}"),
+            ExprKind::Timestamp(at) => format!("{at:?}"),
             ExprKind::Duration(length) => format!("{length:?}"),
             ExprKind::Empty => EMPTY.to_owned(),
             ExprKind::List(items) => {
@@ -157,7 +157,7 @@ impl<'i> Scope<'i> {
             | ExprKind::Percent(_)
             | ExprKind::Flag(_)
             | ExprKind::Date(_)
-            | ExprKind::Moment(_)
+            | ExprKind::Timestamp(_)
             | ExprKind::Empty => true,
             _ => false,
         }
@@ -274,7 +274,7 @@ impl<'i> Scope<'i> {
             | ExprKind::Percent(_)
             | ExprKind::Flag(_)
             | ExprKind::Date(_)
-            | ExprKind::Moment(_)
+            | ExprKind::Timestamp(_)
             | ExprKind::Duration(_)
             | ExprKind::Empty => {}
         }

@@ -113,7 +113,7 @@ impl World<'_> {
                     .as_ref()
                     .map(|(name, header)| (name.value.clone(), header.as_ref().map(|h| h.value.clone()))),
                 dedupe_by,
-                dedupe_for: events.dedupe.as_ref().map_or(value::Span::hours(24), |(_, span)| span.value),
+                dedupe_for: events.dedupe.as_ref().map_or(value::Duration::hours(24), |(_, span)| span.value),
                 routes,
             },
         );

@@ -140,7 +140,7 @@ impl World<'_> {
             ExprKind::Date(date) => {
                 Typed::of(Expr::Literal(Value::Date(days_of(*date))), Kind::Value(Type::Date), span)
             }
-            ExprKind::Moment(at) => Typed::of(Expr::Literal(Value::Time(*at)), Kind::Value(Type::Time), span),
+            ExprKind::Timestamp(at) => Typed::of(Expr::Literal(Value::Time(*at)), Kind::Value(Type::Time), span),
             ExprKind::Duration(length) => Typed::of(Expr::Literal(Value::Integer(length.0)), Kind::Duration, span),
             ExprKind::Empty => Typed::of(Expr::Literal(Value::Empty), Kind::Empty, span),
             ExprKind::List(items) => {

@@ -16,7 +16,7 @@ pub(super) struct Load {
     /// The system that is written.
     target: String,
     source: EntityName,
-    every: value::Span,
+    every: value::Duration,
     /// Records that one run may write.
     each: u64,
     /// `each` is the lock's `records`, not the batch.
@@ -26,30 +26,30 @@ pub(super) struct Load {
 
 impl Load {
     /// How many records in a window.
-    fn within(&self, every: value::Span, window: value::Span) -> u64 {
+    fn within(&self, every: value::Duration, window: value::Duration) -> u64 {
         runs(every, window).saturating_mul(self.each)
     }
 }
 
 /// Intervals to suggest.
-const INTERVALS: [value::Span; 14] = [
-    value::Span::minutes(1),
-    value::Span::minutes(2),
-    value::Span::minutes(5),
-    value::Span::minutes(10),
-    value::Span::minutes(15),
-    value::Span::minutes(30),
-    value::Span::hours(1),
-    value::Span::hours(2),
-    value::Span::hours(3),
-    value::Span::hours(4),
-    value::Span::hours(6),
-    value::Span::hours(12),
-    value::Span::days(1),
-    value::Span::days(7),
+const INTERVALS: [value::Duration; 14] = [
+    value::Duration::minutes(1),
+    value::Duration::minutes(2),
+    value::Duration::minutes(5),
+    value::Duration::minutes(10),
+    value::Duration::minutes(15),
+    value::Duration::minutes(30),
+    value::Duration::hours(1),
+    value::Duration::hours(2),
+    value::Duration::hours(3),
+    value::Duration::hours(4),
+    value::Duration::hours(6),
+    value::Duration::hours(12),
+    value::Duration::days(1),
+    value::Duration::days(7),
 ];
 
-fn runs(every: value::Span, window: value::Span) -> u64 {
+fn runs(every: value::Duration, window: value::Duration) -> u64 {
     u64::try_from((window.0 / every.0.max(1)).max(1)).unwrap_or(1)
 }
 
@@ -76,7 +76,7 @@ impl World<'_> {
                 Run::Every(*every, batch(b))
             }
             ast::Run::DailyAt { minute, zone, batch: b } => {
-                self.load(sync, run.span, value::Span::days(1), b.as_ref().map(|b| b.value));
+                self.load(sync, run.span, value::Duration::days(1), b.as_ref().map(|b| b.value));
                 let Some(zone) = zone else {
                     let clock = format!("{:02}:{:02}", minute / 60, minute % 60);
                     let problem =
@@ -99,7 +99,7 @@ impl World<'_> {
         }
     }
 
-    fn load(&mut self, sync: &ast::Sync, span: Span, every: value::Span, batch: Option<u64>) {
+    fn load(&mut self, sync: &ast::Sync, span: Span, every: value::Duration, batch: Option<u64>) {
         let left = EntityName::new(&sync.left.system.value, &sync.left.name.value);
         let right = EntityName::new(&sync.right.system.value, &sync.right.name.value);
         let mut ways = vec![(&left, &right)];
@@ -154,7 +154,7 @@ impl World<'_> {
             format!("{} records each", most.each)
         };
         let window =
-            if limit.per == value::Span::hours(1) { "an hour".to_owned() } else { format!("in {}", limit.per) };
+            if limit.per == value::Duration::hours(1) { "an hour".to_owned() } else { format!("in {}", limit.per) };
         let count = runs(most.every, limit.per);
         let runs = if count == 1 { "1 run".to_owned() } else { format!("{count} runs") };
         let place = self

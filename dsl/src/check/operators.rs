@@ -12,7 +12,7 @@ use crate::program::{Arithmetic, Compare, Expr, Transform};
 use crate::schema::{EntityName, Type};
 use crate::source::Span;
 use crate::transforms;
-use crate::value::{Moment, Value};
+use crate::value::{Timestamp, Value};
 
 impl World<'_> {
     pub(super) fn transformed(
@@ -328,7 +328,7 @@ fn turned(op: Compare) -> Compare {
 /// A day that is written out, as the time at which it begins in UTC.
 fn at_midnight(expr: &mut Expr) -> bool {
     let Expr::Literal(Value::Date(days)) = expr else { return false };
-    *expr = Expr::Literal(Value::Time(Moment(i64::from(*days) * 86_400_000)));
+    *expr = Expr::Literal(Value::Time(Timestamp(i64::from(*days) * 86_400_000)));
     true
 }
 

@@ -213,7 +213,7 @@ impl World<'_> {
                 variable: wait.named.as_ref().map(|n| n.value.clone()),
                 field,
                 equals,
-                up_to: wait.up_to.as_ref().map_or(value::Span::days(7), |span| span.value),
+                up_to: wait.up_to.as_ref().map_or(value::Duration::days(7), |span| span.value),
                 timed_out,
             };
         }
@@ -277,7 +277,7 @@ impl World<'_> {
 fn retry(written: &ast::Retry) -> Retry {
     Retry {
         times: written.times,
-        first: written.first.unwrap_or(value::Span::seconds(1)),
-        at_most: written.at_most.unwrap_or(value::Span::minutes(15)),
+        first: written.first.unwrap_or(value::Duration::seconds(1)),
+        at_most: written.at_most.unwrap_or(value::Duration::minutes(15)),
     }
 }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use rust_decimal::Decimal;
 
-use crate::value::{Moment, Value};
+use crate::value::{Timestamp, Value};
 
 /// A value, borrowed where it can be.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -23,7 +23,7 @@ pub(super) enum Cell<'a> {
     Decimal(Decimal),
     Flag(bool),
     Date(i32),
-    Time(Moment),
+    Time(Timestamp),
     /// A list or a structured value.
     Other(Value),
 }

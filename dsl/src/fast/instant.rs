@@ -1,14 +1,14 @@
 //! Instants in the one form that nearly all of them have, `2026-03-02T09:00:00.120Z`, without a calendar library.
 //!
-//! Always true: what is read here means the same to [`Moment::parse`], and is printed as `Moment` prints it; every
+//! Always true: what is read here means the same to [`Timestamp::parse`], and is printed as `Timestamp` prints it; every
 //! other form is left to it.
 
 use wide::u8x16;
 
-use crate::value::Moment;
+use crate::value::Timestamp;
 
 /// A time in UTC with whole seconds or up to three digits behind them; `None` says nothing of the text.
-pub(super) fn parse(text: &str) -> Option<Moment> {
+pub(super) fn parse(text: &str) -> Option<Timestamp> {
     let bytes = text.as_bytes();
     let digits = |from: usize, to: usize| {
         bytes[from..to]
@@ -38,7 +38,7 @@ pub(super) fn parse(text: &str) -> Option<Moment> {
         return None;
     }
     let seconds = (days(year, month, day) * 24 + hour) * 3_600 + minute * 60 + second;
-    Some(Moment(seconds * 1_000 + fraction))
+    Some(Timestamp(seconds * 1_000 + fraction))
 }
 
 /// Does a time stand here as it is printed? All bytes are looked at together, then the few that say more.
@@ -77,8 +77,8 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
-/// Appends the time as `Moment` prints it; false where the year has not four digits.
-pub(super) fn print(time: Moment, out: &mut Vec<u8>) -> bool {
+/// Appends the time as `Timestamp` prints it; false where the year has not four digits.
+pub(super) fn print(time: Timestamp, out: &mut Vec<u8>) -> bool {
     let (days, of_day) = (time.0.div_euclid(86_400_000), time.0.rem_euclid(86_400_000));
     // The inverse of `days`, step by step.
     let shifted = days + 719_468;
@@ -120,10 +120,10 @@ mod tests {
         #[test]
         fn a_time_is_printed_and_read_as_the_calendar_does(ms in -70_000_000_000_000_i64..260_000_000_000_000) {
             let mut out = Vec::new();
-            let shown = Moment(ms).to_string();
-            if print(Moment(ms), &mut out) {
+            let shown = Timestamp(ms).to_string();
+            if print(Timestamp(ms), &mut out) {
                 prop_assert_eq!(std::str::from_utf8(&out), Ok(shown.as_str()));
-                prop_assert_eq!(parse(&shown), Some(Moment(ms)));
+                prop_assert_eq!(parse(&shown), Some(Timestamp(ms)));
                 prop_assert!(is_printed(&shown), "{}", shown);
             } else {
                 prop_assert!(!(0..=253_000_000_000_000).contains(&ms), "{}", shown);
@@ -135,7 +135,7 @@ mod tests {
             text in "[0-2][0-9]{3}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{0,4})?Z?",
         ) {
             if let Some(time) = parse(&text) {
-                prop_assert_eq!(Moment::parse(&text), Some(time), "{}", text);
+                prop_assert_eq!(Timestamp::parse(&text), Some(time), "{}", text);
             }
         }
 
@@ -162,7 +162,7 @@ mod tests {
         for text in
             ["2024-02-29T23:59:59Z", "2000-02-29T00:00:00.5Z", "1969-12-31T23:59:59.999Z", "0001-01-01T00:00:00Z"]
         {
-            assert_eq!(parse(text), Moment::parse(text), "{text}");
+            assert_eq!(parse(text), Timestamp::parse(text), "{text}");
             assert!(parse(text).is_some(), "{text}");
         }
         for text in ["2023-02-29T00:00:00Z", "1900-02-29T00:00:00Z", "2026-04-31T00:00:00Z", "2026-03-02T09:00:60Z"] {

@@ -123,7 +123,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    pub(super) fn duration(&mut self, pair: &Pair<'_>) -> Spanned<value::Span> {
+    pub(super) fn duration(&mut self, pair: &Pair<'_>) -> Spanned<value::Duration> {
         let text = pair.as_str();
         let digits: String = text.chars().filter(char::is_ascii_digit).collect();
         let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '_' || c.is_whitespace());
@@ -135,7 +135,7 @@ impl<'a> Builder<'a> {
             _ => 604_800_000,
         };
         let amount: i64 = digits.parse().unwrap_or(i64::MAX);
-        Spanned::new(value::Span(amount.saturating_mul(size)), self.span(pair))
+        Spanned::new(value::Duration(amount.saturating_mul(size)), self.span(pair))
     }
 
     pub(super) fn int(&self, pair: &Pair<'_>) -> Spanned<u64> {

@@ -7,7 +7,7 @@ use super::limits::MAX_EXPRESSION;
 use crate::ast::{BinaryOp, Expr, ExprKind, OnEmpty, Outcome, TextPart, Transform, TransformName};
 use crate::diagnostic::Problem;
 use crate::source::{Span, Spanned};
-use crate::value::Moment;
+use crate::value::Timestamp;
 
 impl Builder<'_> {
     pub(super) fn expr(&mut self, pair: Pair<'_>) -> Expr {
@@ -113,7 +113,7 @@ impl Builder<'_> {
                     }
                 }
                 let days = date.map_or(0, crate::value::days_of);
-                ExprKind::Moment(Moment(i64::from(days) * 86_400_000 + i64::from(minute) * 60_000))
+                ExprKind::Timestamp(Timestamp(i64::from(days) * 86_400_000 + i64::from(minute) * 60_000))
             }
             Rule::date => self.date(&inner).map_or(ExprKind::Empty, ExprKind::Date),
             Rule::percent => {

@@ -141,7 +141,10 @@ impl Builder<'_> {
         } else if day {
             Run::DailyAt { minute, zone, batch }
         } else {
-            Run::Every { every: every.unwrap_or(if hour { value::Span::hours(1) } else { value::Span(0) }), batch }
+            Run::Every {
+                every: every.unwrap_or(if hour { value::Duration::hours(1) } else { value::Duration(0) }),
+                batch,
+            }
         }
     }
 

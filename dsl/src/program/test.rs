@@ -54,7 +54,7 @@ pub enum Line {
         values: Vec<Held>,
     },
     /// Time goes by.
-    Pass(value::Span),
+    Pass(value::Duration),
     /// A sync runs over all records; its index.
     SyncRuns(usize),
     /// A person changes a field.

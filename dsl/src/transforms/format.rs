@@ -2,7 +2,7 @@
 
 use super::{Builtin, Class};
 use crate::schema::Type;
-use crate::value::{Moment, Value};
+use crate::value::{Timestamp, Value};
 
 pub(super) const BUILTIN: Builtin = Builtin {
     name: "format",
@@ -19,7 +19,7 @@ pub(super) const BUILTIN: Builtin = Builtin {
         let Some(Value::Text(pattern)) = args.first() else { return Err("no form is given".to_owned()) };
         let moment = match value {
             Value::Time(time) => *time,
-            Value::Date(days) => Moment(i64::from(*days) * 86_400_000),
+            Value::Date(days) => Timestamp(i64::from(*days) * 86_400_000),
             _ => return Err("it is no time".to_owned()),
         };
         let time = moment.timestamp().ok_or("it is outside the calendar")?.to_zoned(jiff::tz::TimeZone::UTC);

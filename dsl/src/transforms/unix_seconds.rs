@@ -2,7 +2,7 @@
 
 use super::{Builtin, Class, no_arguments};
 use crate::schema::Type;
-use crate::value::{Moment, Value};
+use crate::value::{Timestamp, Value};
 
 pub(super) const BUILTIN: Builtin = Builtin {
     name: "unix_seconds",
@@ -18,7 +18,7 @@ pub(super) const BUILTIN: Builtin = Builtin {
         _ => Err("it is no time".to_owned()),
     },
     invert: Some(|value| match value {
-        Value::Integer(seconds) => Ok(Value::Time(Moment(seconds.saturating_mul(1_000)))),
+        Value::Integer(seconds) => Ok(Value::Time(Timestamp(seconds.saturating_mul(1_000)))),
         _ => Err("it is no whole number".to_owned()),
     }),
 };

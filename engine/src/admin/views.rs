@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Inner;
@@ -113,7 +113,7 @@ pub struct CacheView {
 
 /// What the loop shows of itself.
 pub(super) struct Seen {
-    time: Moment,
+    time: Timestamp,
     rules: RulesView,
     ledger: LedgerView,
     sources: BTreeMap<String, String>,
@@ -230,7 +230,7 @@ fn warnings(seen: &Seen, versions: &BTreeMap<String, String>, cache_up: bool) ->
 
 /// A warning from 180 days before HubSpot ends an API version. Date versions are supported for 18 months; `v3` ends
 /// in September 2027.
-fn sunset(system: &str, version: &str, now: Moment) -> Option<String> {
+fn sunset(system: &str, version: &str, now: Timestamp) -> Option<String> {
     let end = match version.split_once('-') {
         Some((year, month)) => {
             let first = jiff::civil::Date::new(year.parse().ok()?, month.parse().ok()?, 1).ok()?;
@@ -298,7 +298,7 @@ mod tests {
     #[test]
     fn an_inbox_that_cannot_be_counted_is_not_healthy() {
         let seen = |inbox| Seen {
-            time: Moment(0),
+            time: Timestamp(0),
             rules: RulesView { hash: String::new(), syncs: 0, reactions: 0, workflows: 0, older: 0, refused: None },
             ledger: LedgerView { last: 0, durable: 0, full: false },
             sources: BTreeMap::new(),
@@ -316,7 +316,7 @@ mod tests {
 
     #[test]
     fn a_version_is_warned_of_180_days_before_its_end() {
-        let day = |text: &str| Moment::parse(text).expect("a time");
+        let day = |text: &str| Timestamp::parse(text).expect("a time");
         assert_eq!(sunset("crm", "2026-09", day("2027-09-01T00:00:00Z")), None);
         let warned = sunset("crm", "2026-09", day("2027-09-04T00:00:00Z")).expect("it ends on 1 March 2028");
         assert!(warned.contains("2028-03-01"), "{warned}");

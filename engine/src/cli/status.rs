@@ -61,7 +61,7 @@ fn text(status: &Json) -> String {
         line("source", format!("{name}: {}", word(state)));
     }
     for limit in status["limits"].as_array().into_iter().flatten() {
-        let span = dsl::value::Span(limit["per_ms"].as_i64().unwrap_or_default());
+        let span = dsl::value::Duration(limit["per_ms"].as_i64().unwrap_or_default());
         line(
             "limit",
             format!(

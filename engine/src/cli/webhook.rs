@@ -6,7 +6,7 @@ use connectors::hubspot::signature;
 use connectors::secret::Secret;
 use connectors::webhook::Verify;
 use connectors::webhook::hmac::Hmac256;
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use serde_json::json;
 
 use super::Output;
@@ -75,7 +75,7 @@ pub(super) fn run(command: &Command) -> u8 {
         Ok(body) => body,
         Err(error) => return cannot(format!("cannot read {}: {error}", arguments.body.display())),
     };
-    let now = arguments.now.map_or_else(wall, Moment);
+    let now = arguments.now.map_or_else(wall, Timestamp);
     let app = "x-app-signature";
     let verdict = if headers.contains_key(app) {
         Hmac256 { header: app.to_owned(), secret }.verify(&headers, &body, now)

@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
 
 fn event_line(event: &Json) -> String {
     let word = |name: &str| event[name].as_str().unwrap_or_default();
-    let at = dsl::value::Moment(event["at"].as_i64().unwrap_or_default());
+    let at = dsl::value::Timestamp(event["at"].as_i64().unwrap_or_default());
     let ids: Vec<&str> = [word("left"), word("right")].into_iter().filter(|id| !id.is_empty()).collect();
     let field = event["field"].as_str().map_or_else(String::new, |field| format!(".{field}"));
     let value = match (event["displaced"].as_str(), event["value"].as_str()) {

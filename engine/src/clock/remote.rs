@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use connectors::http::Transport;
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 
 use super::{Clock, Now, wall};
 
@@ -43,7 +43,7 @@ pub struct Remote {
     url: String,
     transport: Arc<dyn Transport>,
     seen: Arc<AtomicI64>,
-    began: (Instant, Moment),
+    began: (Instant, Timestamp),
 }
 
 impl Remote {
@@ -63,7 +63,7 @@ impl Remote {
         Ok(clock)
     }
 
-    async fn read(&self) -> Result<Moment, Error> {
+    async fn read(&self) -> Result<Timestamp, Error> {
         let wrong = |reason: String| Error::NoTime { url: self.url.clone(), reason };
         let request = http::Request::get(&self.url).body(Bytes::new()).map_err(|error| wrong(error.to_string()))?;
         let response = self.transport.send(request).await.map_err(|error| wrong(error.to_string()))?;
@@ -91,7 +91,7 @@ impl Remote {
 impl Clock for Remote {
     fn now(&self) -> Now {
         let since = i64::try_from(self.began.0.elapsed().as_millis()).unwrap_or(i64::MAX);
-        Now { at: Moment(self.seen.load(Ordering::Acquire)), pace: Moment(self.began.1.0.saturating_add(since)) }
+        Now { at: Timestamp(self.seen.load(Ordering::Acquire)), pace: Timestamp(self.began.1.0.saturating_add(since)) }
     }
 
     fn trust(&self) -> Option<Duration> {
@@ -106,10 +106,10 @@ pub fn is_loopback(host: &str) -> bool {
     bare == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-fn moment(text: &str) -> Option<Moment> {
+fn moment(text: &str) -> Option<Timestamp> {
     let json: serde_json::Value = serde_json::from_str(text.trim()).ok()?;
     let value = json.get("now").or_else(|| json.get("now_ms")).unwrap_or(&json);
-    value.as_i64().map(Moment).or_else(|| value.as_str().and_then(Moment::parse))
+    value.as_i64().map(Timestamp).or_else(|| value.as_str().and_then(Timestamp::parse))
 }
 
 #[cfg(test)]
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_time_is_read_in_every_form_it_is_told() {
-        let expected = Some(Moment(1_764_000_000_000));
+        let expected = Some(Timestamp(1_764_000_000_000));
         assert_eq!(moment("1764000000000"), expected);
         assert_eq!(moment("{\"now\": 1764000000000}"), expected);
         assert_eq!(moment("{\"now\": \"2025-11-24T16:00:00Z\"}"), expected);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use dsl::value::Span;
+use dsl::value::Duration;
 use serde_json::Value as Json;
 
 use super::raw::problem;
@@ -28,7 +28,7 @@ pub struct Config {
     pub kafka: Option<Kafka>,
     /// Redis, where there is one.
     pub redis: Option<Redis>,
-    /// Knobs.
+    /// Settings.
     pub runtime: Runtime,
 }
 
@@ -96,7 +96,7 @@ pub struct Kafka {
     /// Where records were lost before they were read: leave the partition alone instead of going on.
     pub park_gone: bool,
     /// How long a broker may hold a fetch open.
-    pub fetch_wait: Span,
+    pub fetch_wait: Duration,
     /// How it is reached.
     pub security: Security,
 }
@@ -136,19 +136,19 @@ pub enum Redis {
     Secret(SecretAt),
 }
 
-/// Knobs; all have defaults.
+/// Settings; all have defaults.
 #[derive(Debug, Clone, Copy)]
 pub struct Runtime {
     /// How long to finish what is under way when stopped.
-    pub grace: Span,
+    pub grace: Duration,
     /// Most deliveries that wait for their pace.
     pub inbox: u64,
     /// How long history is kept.
-    pub retention: Span,
+    pub retention: Duration,
     /// Changes closer than this count as simultaneous.
-    pub clock_skew: Span,
+    pub clock_skew: Duration,
     /// How long a real-time change waits for company in its batch.
-    pub hold: Span,
+    pub hold: Duration,
 }
 
 const CONNECTORS: [&str; 3] = ["hubspot", "rest", "http"];
@@ -215,7 +215,7 @@ impl Check<'_> {
         parsed
     }
 
-    fn span(&mut self, path: &[&str], default: Span) -> Span {
+    fn span(&mut self, path: &[&str], default: Duration) -> Duration {
         let Some(text) = self.text(path) else { return default };
         let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
         let unit = text[digits.len()..].trim();
@@ -241,7 +241,7 @@ impl Check<'_> {
                 self.say(path, format!("`{name}` must be a whole number and a unit"), "no length of time", UNITS);
                 default
             },
-            Span,
+            Duration,
         )
     }
 
@@ -288,11 +288,11 @@ impl Check<'_> {
         let kafka = self.get(&["kafka"]).is_some().then(|| self.kafka());
         let redis = self.get(&["redis"]).is_some().then(|| self.redis()).flatten();
         let runtime = Runtime {
-            grace: self.span(&["runtime", "grace"], Span::seconds(20)),
+            grace: self.span(&["runtime", "grace"], Duration::seconds(20)),
             inbox: self.number(&["runtime", "inbox"], "100000").unwrap_or(100_000),
-            retention: self.span(&["runtime", "retention"], Span::days(30)),
-            clock_skew: self.span(&["runtime", "clock_skew"], Span::seconds(2)),
-            hold: self.span(&["runtime", "hold"], Span(300)),
+            retention: self.span(&["runtime", "retention"], Duration::days(30)),
+            clock_skew: self.span(&["runtime", "clock_skew"], Duration::seconds(2)),
+            hold: self.span(&["runtime", "hold"], Duration(300)),
         };
         Config {
             rules: self.path(&["rules"]).unwrap_or_else(|| self.folder.to_path_buf()),
@@ -446,7 +446,7 @@ impl Check<'_> {
             brokers,
             group: self.text(&["kafka", "group"]).unwrap_or_else(|| "engine".to_owned()),
             park_gone,
-            fetch_wait: self.span(&["kafka", "fetch_wait"], Span(500)),
+            fetch_wait: self.span(&["kafka", "fetch_wait"], Duration(500)),
             security: self.security(),
         }
     }

@@ -11,7 +11,7 @@ use dsl::ast::Priority;
 use dsl::eval::{Fault, eval};
 use dsl::program::{Action, ActionKind, Assign, Expr, LinkValue, Outcome, Program};
 use dsl::schema::{Delivery, EntityName};
-use dsl::value::{Span, Value};
+use dsl::value::{Duration, Value};
 
 use super::context::{Context, Task};
 use super::observe::{How, observe};
@@ -266,7 +266,7 @@ fn effect(
     if let (LaneKind::Update { entity }, Some(record)) = (&lane.kind, &record) {
         touch(cx, id, run, &EntityName::new(&lane.system, entity), record);
     }
-    let deadline = cx.now.plus(Span(50));
+    let deadline = cx.now.plus(Duration(50));
     let work = cx.queue(super::rows::Owner::Run(id), lane.clone(), deadline, Priority::High);
     run.pending = Some(Effect {
         lane,
@@ -410,7 +410,7 @@ pub(super) fn answered(cx: &mut Context<'_>, id: RunId, effect: &str, answer: &A
             if run.attempts > 5 {
                 return runs::failed(cx, id, run, &script, &format!("{} refuses: {reason}", effect.lane.system));
             }
-            run.fresh = cx.now.plus(Span(1));
+            run.fresh = cx.now.plus(Duration(1));
             if let (Some(existing), Some(entity)) = (existing, &entity) {
                 run.state = RunState::Reading;
                 cx.put(key(id), &run);
@@ -427,15 +427,15 @@ pub(super) fn answered(cx: &mut Context<'_>, id: RunId, effect: &str, answer: &A
                     Priority::High,
                 );
             }
-            again(cx, id, run, Span(500), "it exists already")?;
+            again(cx, id, run, Duration(500), "it exists already")?;
         }
         Answer::Refused { reason, .. } => {
             runs::failed(cx, id, run, &script, &format!("{} refuses: {reason}", effect.lane.system))?;
         }
-        Answer::RateLimited { .. } => requeue(cx, id, run, effect, Span(0))?,
-        Answer::Split => requeue(cx, id, run, Effect { alone: true, ..effect }, Span(0))?,
+        Answer::RateLimited { .. } => requeue(cx, id, run, effect, Duration(0))?,
+        Answer::Split => requeue(cx, id, run, Effect { alone: true, ..effect }, Duration(0))?,
         Answer::Retry { after, cause } => {
-            let pause = after.map(|d| Span(i64::try_from(d.as_millis()).unwrap_or(i64::MAX)));
+            let pause = after.map(|d| Duration(i64::try_from(d.as_millis()).unwrap_or(i64::MAX)));
             retry(cx, id, run, &script, effect, pause, cause)?;
         }
         Answer::Unknown { cause } => match class {
@@ -510,16 +510,16 @@ fn retry(
     mut run: RunRow,
     script: &Script,
     effect: Effect,
-    pause: Option<Span>,
+    pause: Option<Duration>,
     cause: &str,
 ) -> Result<(), Error> {
     run.attempts = run.attempts.saturating_add(1);
     let policy = runs::retry_of(&run, script);
-    let first = policy.map_or(Span::seconds(1), |p| p.first);
-    let at_most = policy.map_or(Span::minutes(15), |p| p.at_most);
+    let first = policy.map_or(Duration::seconds(1), |p| p.first);
+    let at_most = policy.map_or(Duration::minutes(15), |p| p.at_most);
     let exhausted = match policy {
         Some(policy) => run.attempts > policy.times,
-        None => run.first_try.is_some_and(|at| cx.now.since(at) >= Span::hours(24)),
+        None => run.first_try.is_some_and(|at| cx.now.since(at) >= Duration::hours(24)),
     };
     if exhausted {
         run.pending = Some(effect);
@@ -532,9 +532,9 @@ fn retry(
     requeue(cx, id, run, effect, pause)
 }
 
-fn requeue(cx: &mut Context<'_>, id: RunId, mut run: RunRow, mut effect: Effect, pause: Span) -> Result<(), Error> {
+fn requeue(cx: &mut Context<'_>, id: RunId, mut run: RunRow, mut effect: Effect, pause: Duration) -> Result<(), Error> {
     run.token += 1;
-    let deadline = cx.now.plus(Span(pause.0.max(50)));
+    let deadline = cx.now.plus(Duration(pause.0.max(50)));
     if pause.0 > 0 {
         // The work stands in the lane from its time on, not before: a lane opens for whatever it holds.
         effect.work = None;
@@ -555,7 +555,7 @@ fn requeue(cx: &mut Context<'_>, id: RunId, mut run: RunRow, mut effect: Effect,
 /// The pause of a retry is over: the same effect goes out again.
 pub(super) fn resend(cx: &mut Context<'_>, id: RunId, mut run: RunRow) -> Result<(), Error> {
     let Some(mut effect) = run.pending.take() else { return Ok(()) };
-    let deadline = cx.now.plus(Span(50));
+    let deadline = cx.now.plus(Duration(50));
     effect.work = Some(cx.queue(super::rows::Owner::Run(id), effect.lane.clone(), deadline, Priority::High));
     run.pending = Some(effect);
     run.wait_until = None;
@@ -565,7 +565,7 @@ pub(super) fn resend(cx: &mut Context<'_>, id: RunId, mut run: RunRow) -> Result
 }
 
 /// Decides the action again after a pause.
-fn again(cx: &mut Context<'_>, id: RunId, mut run: RunRow, pause: Span, cause: &str) -> Result<(), Error> {
+fn again(cx: &mut Context<'_>, id: RunId, mut run: RunRow, pause: Duration, cause: &str) -> Result<(), Error> {
     run.token += 1;
     run.pending = None;
     run.state = RunState::Sleeping;

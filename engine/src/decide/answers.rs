@@ -3,7 +3,7 @@
 use connectors::port::{Answer, Observed, Request};
 use dsl::ast::Priority;
 use dsl::schema::EntityName;
-use dsl::value::Span;
+use dsl::value::Duration;
 
 use super::context::Context;
 use super::observe::{How, observe};
@@ -92,35 +92,35 @@ fn read(cx: &mut Context<'_>, entity: &EntityName, by: &str, value: &str, answer
             // goes on once it is mended.
             unread(cx, entity, by, value, reason)?;
             row.attempts += 1;
-            return later(cx, entity, by, value, row, Span::minutes(5));
+            return later(cx, entity, by, value, row, Duration::minutes(5));
         }
         Answer::Retry { after, cause } => {
             row.attempts += 1;
             let pause = after
-                .map(|d| Span(i64::try_from(d.as_millis()).unwrap_or(i64::MAX)))
-                .unwrap_or_else(|| backoff(row.attempts.into(), Span(200), Span::minutes(1), value));
+                .map(|d| Duration(i64::try_from(d.as_millis()).unwrap_or(i64::MAX)))
+                .unwrap_or_else(|| backoff(row.attempts.into(), Duration(200), Duration::minutes(1), value));
             if row.attempts >= PATIENCE {
                 unread(cx, entity, by, value, cause)?;
             }
             return later(cx, entity, by, value, row, pause);
         }
-        Answer::RateLimited { .. } => return later(cx, entity, by, value, row, Span(0)),
+        Answer::RateLimited { .. } => return later(cx, entity, by, value, row, Duration(0)),
         Answer::Split if !row.alone => {
             row.alone = true;
-            return later(cx, entity, by, value, row, Span(0));
+            return later(cx, entity, by, value, row, Duration(0));
         }
         Answer::Split => {
             // Refused though it went alone: it is the one that is not accepted.
             unread(cx, entity, by, value, "the system refuses the request and does not say why")?;
             row.attempts += 1;
-            return later(cx, entity, by, value, row, Span::minutes(5));
+            return later(cx, entity, by, value, row, Duration::minutes(5));
         }
         Answer::Unknown { cause } => {
             row.attempts += 1;
             if row.attempts >= PATIENCE {
                 unread(cx, entity, by, value, cause)?;
             }
-            let pause = backoff(row.attempts.into(), Span(200), Span::minutes(1), value);
+            let pause = backoff(row.attempts.into(), Duration(200), Duration::minutes(1), value);
             return later(cx, entity, by, value, row, pause);
         }
         // Made unknown before.
@@ -133,7 +133,7 @@ fn read(cx: &mut Context<'_>, entity: &EntityName, by: &str, value: &str, answer
         row.again = false;
         row.alone = false;
         row.attempts = 0;
-        reads::queue_read(cx, entity, by, value, &mut row, Span(40), Priority::High);
+        reads::queue_read(cx, entity, by, value, &mut row, Duration(40), Priority::High);
         cx.put(key, &row);
     } else {
         cx.delete(key);
@@ -189,9 +189,9 @@ fn later(
     by: &str,
     value: &str,
     mut row: ReadRow,
-    pause: Span,
+    pause: Duration,
 ) -> Result<(), Error> {
-    reads::queue_read(cx, entity, by, value, &mut row, Span(pause.0.max(40)), Priority::High);
+    reads::queue_read(cx, entity, by, value, &mut row, Duration(pause.0.max(40)), Priority::High);
     cx.put(reads::read_key(entity, by, value), &row);
     Ok(())
 }
@@ -213,7 +213,7 @@ fn page(cx: &mut Context<'_>, name: &str, answer: &Answer) -> Result<(), Error> 
             }
             row.cursor.clone_from(next);
             if next.is_some() {
-                reads::queue_page(cx, name, &row, Span(0));
+                reads::queue_page(cx, name, &row, Duration(0));
                 cx.put(key, &row);
             } else {
                 row.done = Some(cx.now);
@@ -231,21 +231,21 @@ fn page(cx: &mut Context<'_>, name: &str, answer: &Answer) -> Result<(), Error> 
         other => {
             // The cursor does not move past a page that failed.
             let pause = match other {
-                Answer::RateLimited { .. } => Span(0),
+                Answer::RateLimited { .. } => Duration(0),
                 Answer::Retry { after, cause } => {
                     row.attempts += 1;
                     if row.attempts >= PATIENCE {
                         unlisted(cx, name, &row, cause)?;
                     }
-                    let usual = backoff(row.attempts.into(), Span::seconds(1), Span::minutes(5), name);
-                    after.map_or(usual, |d| Span(i64::try_from(d.as_millis()).unwrap_or(i64::MAX)))
+                    let usual = backoff(row.attempts.into(), Duration::seconds(1), Duration::minutes(5), name);
+                    after.map_or(usual, |d| Duration(i64::try_from(d.as_millis()).unwrap_or(i64::MAX)))
                 }
                 Answer::Unknown { cause } => {
                     row.attempts += 1;
                     if row.attempts >= PATIENCE {
                         unlisted(cx, name, &row, cause)?;
                     }
-                    backoff(row.attempts.into(), Span::seconds(1), Span::minutes(5), name)
+                    backoff(row.attempts.into(), Duration::seconds(1), Duration::minutes(5), name)
                 }
                 refused => {
                     // Asking the same again cannot help; a cursor may be what is refused, so it begins anew.
@@ -257,7 +257,7 @@ fn page(cx: &mut Context<'_>, name: &str, answer: &Answer) -> Result<(), Error> 
                     row.attempts += 1;
                     row.cursor = None;
                     row.count = 0;
-                    Span::minutes(5)
+                    Duration::minutes(5)
                 }
             };
             reads::queue_page(cx, name, &row, pause);
@@ -296,9 +296,9 @@ fn unlisted(cx: &mut Context<'_>, name: &str, row: &ListingRow, why: &str) -> Re
 mod tests {
     use connectors::port::{Answer, Body, Message, Observed, Refusal};
     use dsl::schema::Change;
-    use dsl::value::Moment;
+    use dsl::value::Timestamp;
 
-    use crate::decide::{Command, Input, Knobs, Lane, Programs, Source, decide, views};
+    use crate::decide::{Command, Input, Lane, Programs, Settings, Source, decide, views};
     use crate::ids::CallId;
     use crate::ledger::{Ledger, Memory};
 
@@ -306,19 +306,19 @@ mod tests {
     struct Reading {
         ledger: Memory,
         programs: Programs,
-        now: Moment,
+        now: Timestamp,
     }
 
     impl Reading {
         fn new() -> Self {
-            let now = Moment(1_772_442_000_000);
+            let now = Timestamp(1_772_442_000_000);
             Self { ledger: Memory::default(), programs: Programs::new(crate::rules::shipped()), now }
         }
 
         fn take(&mut self, input: &Input) -> Vec<Command> {
-            self.now = self.now.plus(dsl::value::Span::minutes(10));
+            self.now = self.now.plus(dsl::value::Duration::minutes(10));
             let outcome =
-                decide(&self.ledger, &self.programs, &Knobs::default(), input, self.now).expect("it is decided");
+                decide(&self.ledger, &self.programs, &Settings::default(), input, self.now).expect("it is decided");
             self.ledger.append(outcome.round).expect("there is room");
             outcome.commands
         }

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use dsl::ast::Priority;
 use dsl::program::Program;
 use dsl::schema::EntityName;
-use dsl::value::{Moment, Value};
+use dsl::value::{Timestamp, Value};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::rows::{Key, Kind, Meta, Owner, Planned, RecordRow, TimerRow, WorkRow};
-use super::{Command, Event, Guard, Knobs, Lane, Outcome, Programs, Reached, Wrote};
+use super::{Command, Event, Guard, Lane, Outcome, Programs, Reached, Settings, Wrote};
 use crate::ids::{LinkId, RunId};
 use crate::ledger::{Error, Rows};
 
@@ -43,7 +43,7 @@ pub(super) struct Transition {
     pub(super) entity: EntityName,
     pub(super) id: String,
     pub(super) kind: TransitionKind,
-    pub(super) at: Moment,
+    pub(super) at: Timestamp,
 }
 
 /// A value that somebody gave a field, and that a write of ours covered before it was seen.
@@ -53,7 +53,7 @@ pub(super) struct Covered {
     pub(super) id: String,
     pub(super) field: String,
     pub(super) value: Value,
-    pub(super) at: Moment,
+    pub(super) at: Timestamp,
     /// What was known when the write was planned.
     pub(super) known: Planned,
 }
@@ -73,15 +73,15 @@ fn record_key(entity: &EntityName, id: &str) -> Vec<u8> {
 pub(super) struct Context<'a> {
     rows: &'a dyn Rows,
     pub(super) programs: &'a Programs,
-    pub(super) knobs: &'a Knobs,
+    pub(super) knobs: &'a Settings,
     pub(super) guard: &'a Guard,
-    pub(super) now: Moment,
+    pub(super) now: Timestamp,
     changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     /// Records that were asked for, as `changes` and `rows` have them: one merge reads a record for every line.
     known: RefCell<BTreeMap<EntityName, BTreeMap<String, Option<Arc<RecordRow>>>>>,
     records: Vec<Vec<u8>>,
     commands: Vec<Command>,
-    work: BTreeMap<Lane, (Moment, Priority)>,
+    work: BTreeMap<Lane, (Timestamp, Priority)>,
     meta: Option<Meta>,
     agenda: VecDeque<Task>,
     listed: BTreeSet<Task>,
@@ -100,9 +100,9 @@ impl<'a> Context<'a> {
     pub(super) fn new(
         rows: &'a dyn Rows,
         programs: &'a Programs,
-        knobs: &'a Knobs,
+        knobs: &'a Settings,
         guard: &'a Guard,
-        now: Moment,
+        now: Timestamp,
     ) -> Self {
         Self {
             rows,
@@ -250,7 +250,7 @@ impl<'a> Context<'a> {
     }
 
     /// Queues work; gives the key of its row, by which it can be withdrawn.
-    pub(super) fn queue(&mut self, owner: Owner, lane: Lane, deadline: Moment, priority: Priority) -> Vec<u8> {
+    pub(super) fn queue(&mut self, owner: Owner, lane: Lane, deadline: Timestamp, priority: Priority) -> Vec<u8> {
         let key = Key::new(Kind::Work).encoded(&lane).moment(deadline).encoded(&owner).bytes();
         self.put(key.clone(), &WorkRow { owner, lane: lane.clone(), deadline, priority });
         self.announce(lane, deadline, priority);
@@ -258,13 +258,13 @@ impl<'a> Context<'a> {
     }
 
     /// Tells the gate that a lane has work.
-    pub(super) fn announce(&mut self, lane: Lane, deadline: Moment, priority: Priority) {
+    pub(super) fn announce(&mut self, lane: Lane, deadline: Timestamp, priority: Priority) {
         let entry = self.work.entry(lane).or_insert((deadline, priority));
         entry.0 = entry.0.min(deadline);
         entry.1 = entry.1.min(priority);
     }
 
-    pub(super) fn arm(&mut self, at: Moment, timer: &TimerRow) -> Result<(), Error> {
+    pub(super) fn arm(&mut self, at: Timestamp, timer: &TimerRow) -> Result<(), Error> {
         let number = self.next()?;
         self.put(Key::new(Kind::Timer).moment(at).number(number).bytes(), timer);
         Ok(())

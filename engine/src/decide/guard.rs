@@ -164,7 +164,7 @@ mod tests {
     use std::cell::RefCell;
 
     use connectors::port::{Body, Message};
-    use dsl::value::{Moment, Span};
+    use dsl::value::{Duration, Timestamp};
     use serde_json::json;
 
     use super::Instance;
@@ -211,14 +211,14 @@ mod tests {
     }
 
     fn world() -> World {
-        World::new(crate::rules::shipped(), Moment(1_772_442_000_000)).expect("the engine starts")
+        World::new(crate::rules::shipped(), Timestamp(1_772_442_000_000)).expect("the engine starts")
     }
 
     fn sign_up(world: &mut World, email: &str) -> String {
         let values = json!({"email": email, "firstName": "A", "lastName": "B", "lifetimeValue": "0"});
         let now = world.now();
         let id = world.app.lock().expect("a sound twin").create("User", values, now).expect("taken");
-        world.pass(Span::seconds(5)).expect("the engine goes on");
+        world.pass(Duration::seconds(5)).expect("the engine goes on");
         id
     }
 
@@ -247,7 +247,7 @@ mod tests {
         breaks_at(move |instance| *instance == Instance::Link(LinkId(number)));
         set_phone(&mut world, &ada, "111");
         set_phone(&mut world, &eve, "222");
-        world.pass(Span::seconds(30)).expect("the engine goes on");
+        world.pass(Duration::seconds(30)).expect("the engine goes on");
         assert_eq!(phone(&world, "eve@example.com").as_deref(), Some("222"));
         assert_eq!(phone(&world, "ada@example.com"), None);
         let causes_now = causes(&world);
@@ -260,7 +260,7 @@ mod tests {
         mended();
         let command = OperatorCommand::RetryLink { link: number };
         world.input(&Input::Operator { who: "test".to_owned(), command }).expect("taken");
-        world.pass(Span::seconds(30)).expect("the engine goes on");
+        world.pass(Duration::seconds(30)).expect("the engine goes on");
         assert_eq!(phone(&world, "ada@example.com").as_deref(), Some("111"));
         assert_eq!(causes(&world), Vec::<String>::new());
     }
@@ -275,15 +275,15 @@ mod tests {
         set_phone(&mut world, &ada, "111");
         set_phone(&mut world, &eve, "222");
         // Both writes are on their way in one request when the defect shows.
-        world.pass(Span(290)).expect("the engine goes on");
+        world.pass(Duration(290)).expect("the engine goes on");
         breaks_at(move |instance| *instance == Instance::Link(LinkId(number)));
-        world.pass(Span::seconds(30)).expect("the engine goes on");
+        world.pass(Duration::seconds(30)).expect("the engine goes on");
         mended();
         assert_eq!(phone(&world, "eve@example.com").as_deref(), Some("222"));
         assert!(causes(&world).iter().any(|cause| cause.contains("broke off")));
         let command = OperatorCommand::RetryLink { link: number };
         world.input(&Input::Operator { who: "test".to_owned(), command }).expect("taken");
-        world.pass(Span::seconds(30)).expect("the engine goes on");
+        world.pass(Duration::seconds(30)).expect("the engine goes on");
         assert_eq!(phone(&world, "ada@example.com").as_deref(), Some("111"));
         assert_eq!(causes(&world), Vec::<String>::new());
     }
@@ -298,7 +298,7 @@ mod tests {
         let values = json!({"user": {"id": user}, "plan": "pro", "price": "49.00", "status": "pending",
             "startDate": "2026-03-02T09:00:00.000Z"});
         world.app.lock().expect("a sound twin").create("Subscription", values, now).expect("taken");
-        world.pass(Span::seconds(30)).expect("the engine goes on");
+        world.pass(Duration::seconds(30)).expect("the engine goes on");
         assert_eq!(world.crm.lock().expect("a sound twin").records("Deal").count(), 0);
         let incidents = views::incidents(world.rows()).expect("readable");
         let [incident] = incidents.as_slice() else { panic!("one incident, not {incidents:?}") };
@@ -307,7 +307,7 @@ mod tests {
         let run = incident.subject.trim_start_matches("run r").parse().expect("the run's number");
         let command = OperatorCommand::RetryRun { run };
         world.input(&Input::Operator { who: "test".to_owned(), command }).expect("taken");
-        world.pass(Span::seconds(60)).expect("the engine goes on");
+        world.pass(Duration::seconds(60)).expect("the engine goes on");
         assert_eq!(causes(&world), Vec::<String>::new());
         assert_eq!(world.crm.lock().expect("a sound twin").records("Deal").count(), 1);
     }
@@ -316,7 +316,7 @@ mod tests {
     fn paced() -> World {
         let program =
             crate::rules::shipped_with("webhooks 50 requests per 10 seconds", "webhooks 1 requests per 1 second");
-        World::new(program, Moment(1_772_442_000_000)).expect("the engine starts")
+        World::new(program, Timestamp(1_772_442_000_000)).expect("the engine starts")
     }
 
     fn deliver(world: &mut World, marks: &[&str]) {
@@ -344,7 +344,7 @@ mod tests {
         deliver(&mut world, &["2", "3", "4"]);
         deliver(&mut world, &["5"]);
         breaks_at(|instance| matches!(instance, Instance::Message(1.., 1)));
-        world.pass(Span::seconds(5)).expect("the engine goes on");
+        world.pass(Duration::seconds(5)).expect("the engine goes on");
         mended();
         assert_eq!(decided(&world), 4);
         let incidents = views::incidents(world.rows()).expect("readable");
@@ -361,7 +361,7 @@ mod tests {
         breaks_at(|instance| *instance == Instance::Message(0, 1));
         deliver(&mut world, &["1", "2", "3"]);
         mended();
-        world.pass(Span(1)).expect("the engine goes on");
+        world.pass(Duration(1)).expect("the engine goes on");
         assert_eq!((decided(&world), causes(&world).len()), (2, 1));
     }
 
@@ -373,7 +373,7 @@ mod tests {
         breaks_at(move |instance| matches!(instance, Instance::Record(_, record) if *record == id));
         set_phone(&mut world, &ada, "111");
         set_phone(&mut world, &eve, "222");
-        world.pass(Span::seconds(30)).expect("the engine goes on");
+        world.pass(Duration::seconds(30)).expect("the engine goes on");
         mended();
         assert_eq!(phone(&world, "eve@example.com").as_deref(), Some("222"));
         assert!(causes(&world).iter().all(|cause| cause.contains("broke off")), "{:?}", causes(&world));
@@ -387,16 +387,16 @@ mod tests {
             deliver(&mut world, &[mark]);
         }
         breaks_at(|instance| matches!(instance, Instance::Timer(_)));
-        world.pass(Span::minutes(30)).expect("the engine goes on");
+        world.pass(Duration::minutes(30)).expect("the engine goes on");
         assert_eq!(decided(&world), 1);
         let found = views::incidents(world.rows()).expect("readable");
         assert!(found.iter().any(|incident| incident.subject.contains("Pace")), "{found:?}");
         mended();
         // The queue is looked at again, and so are schedules at their next hour.
-        world.pass(Span::minutes(2)).expect("the engine goes on");
+        world.pass(Duration::minutes(2)).expect("the engine goes on");
         assert_eq!(decided(&world), 3);
         let before = world.log.iter().filter(|event| event.action == "schedule").count();
-        world.pass(Span::days(1)).expect("the engine goes on");
+        world.pass(Duration::days(1)).expect("the engine goes on");
         assert!(world.log.iter().filter(|event| event.action == "schedule").count() > before);
     }
 
@@ -411,11 +411,11 @@ mod tests {
             tries.set(tries.get() + 1);
             tries.get() <= 4
         });
-        world.pass(Span::minutes(5)).expect("the engine goes on");
+        world.pass(Duration::minutes(5)).expect("the engine goes on");
         whole();
         assert!(causes(&world).iter().any(|cause| cause.contains("broke off")), "{:?}", causes(&world));
         deliver(&mut world, &["3"]);
-        world.pass(Span::minutes(5)).expect("the engine goes on");
+        world.pass(Duration::minutes(5)).expect("the engine goes on");
         assert_eq!(decided(&world), 3);
     }
 
@@ -432,14 +432,14 @@ mod tests {
         assert!(!subjects(&world).is_empty());
         // The next start finds the work where it was left.
         world.restart().expect("the engine starts");
-        world.pass(Span::minutes(1)).expect("the engine goes on");
+        world.pass(Duration::minutes(1)).expect("the engine goes on");
         assert!(world.crm.lock().expect("a sound twin").find("Contact", "email", "ada@example.com").is_some());
         unguarded_input(|input| matches!(input, Input::Answers { .. }));
         sign_up(&mut world, "eve@example.com");
         whole();
         assert!(subjects(&world).iter().any(|subject| subject.starts_with("call ")), "{:?}", subjects(&world));
         world.restart().expect("the engine starts");
-        world.pass(Span::minutes(5)).expect("the engine goes on");
+        world.pass(Duration::minutes(5)).expect("the engine goes on");
         let crm = world.crm.lock().expect("a sound twin");
         assert_eq!(crm.records("Contact").count(), 2);
     }

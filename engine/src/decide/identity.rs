@@ -11,7 +11,7 @@ use std::sync::Arc;
 use dsl::eval::eval;
 use dsl::program::{MappingKind, Program, Side, Sync};
 use dsl::schema::EntityName;
-use dsl::value::{Moment, Span, Value};
+use dsl::value::{Duration, Timestamp, Value};
 
 use super::context::{Context, Task};
 use super::reads::{self, Need};
@@ -22,7 +22,7 @@ use crate::ids::LinkId;
 use crate::ledger::Error;
 
 /// How long a link or run may wait for a partner or key before people are shown it.
-pub(super) const OVERDUE: Span = Span::minutes(15);
+pub(super) const OVERDUE: Duration = Duration::minutes(15);
 
 pub(super) fn link_key(id: LinkId) -> Vec<u8> {
     Key::new(Kind::Link).number(id.0).bytes()
@@ -169,7 +169,7 @@ pub(super) fn variables(rule: &Sync, link: &LinkRow) -> BTreeMap<String, Var> {
 pub(super) fn takes_part(cx: &Context<'_>, rule: &Rule, link: &LinkRow) -> Result<bool, Stop> {
     let Some(only) = &rule.only else { return Ok(true) };
     let vars = variables(rule, link);
-    let scope = Variables { cx, program: &rule.program, vars: &vars, fresh: Moment(i64::MIN), cacheable: false };
+    let scope = Variables { cx, program: &rule.program, vars: &vars, fresh: Timestamp(i64::MIN), cacheable: false };
     Ok(eval(&rule.program, only, &scope)? == Value::Flag(true))
 }
 
@@ -238,7 +238,7 @@ fn look(cx: &mut Context<'_>, id: LinkId, link: &mut LinkRow, rule: &Rule) -> Re
         let value = {
             let vars = variables(rule, link);
             let scope =
-                Variables { cx, program: &rule.program, vars: &vars, fresh: Moment(i64::MIN), cacheable: false };
+                Variables { cx, program: &rule.program, vars: &vars, fresh: Timestamp(i64::MIN), cacheable: false };
             let name = if side == Side::Left { "left" } else { "right" };
             dsl::eval::Scope::field(&scope, name, &[], mine)?
         };

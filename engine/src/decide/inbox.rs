@@ -8,7 +8,7 @@
 use connectors::port::Message;
 use dsl::ast::Priority;
 use dsl::program::Route;
-use dsl::value::{Moment, Span};
+use dsl::value::{Duration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::context::{Context, after, decode};
@@ -47,7 +47,7 @@ pub(super) fn started(cx: &mut Context<'_>) -> Result<(), Error> {
 /// The pace of a system may have room: stored deliveries are decided, high priority first.
 pub(super) fn due(cx: &mut Context<'_>, system: &str) -> Result<(), Error> {
     let armed = armed_key(system);
-    if cx.get::<Moment>(&armed)?.is_some_and(|at| at > cx.now) {
+    if cx.get::<Timestamp>(&armed)?.is_some_and(|at| at > cx.now) {
         // A later timer took the place of this one.
         return Ok(());
     }
@@ -68,7 +68,7 @@ pub(super) fn due(cx: &mut Context<'_>, system: &str) -> Result<(), Error> {
 
 /// The queue is looked at again a minute from now.
 pub(super) fn later(cx: &mut Context<'_>, system: &str) -> Result<(), Error> {
-    arm(cx, system, cx.now.plus(Span::minutes(1)))
+    arm(cx, system, cx.now.plus(Duration::minutes(1)))
 }
 
 fn read(key: &[u8], bytes: &[u8]) -> Result<Vec<Message>, Error> {
@@ -94,12 +94,12 @@ fn waits(cx: &Context<'_>, system: &str) -> Result<bool, Error> {
     Ok(!cx.scan(&prefix(system), 1)?.is_empty())
 }
 
-fn recent(cx: &Context<'_>, system: &str) -> Result<Option<(Vec<Moment>, u64, Span)>, Error> {
+fn recent(cx: &Context<'_>, system: &str) -> Result<Option<(Vec<Timestamp>, u64, Duration)>, Error> {
     let program = cx.program();
     let Some(limit) = program.systems.get(system).and_then(|s| s.limits.get("webhooks").copied()) else {
         return Ok(None);
     };
-    let mut started: Vec<Moment> = cx.get(&pace_key(system))?.unwrap_or_default();
+    let mut started: Vec<Timestamp> = cx.get(&pace_key(system))?.unwrap_or_default();
     started.retain(|at| cx.now.since(*at).0 < limit.per.0);
     Ok(Some((started, limit.amount, limit.per)))
 }
@@ -145,7 +145,7 @@ fn rearm(cx: &mut Context<'_>, system: &str) -> Result<(), Error> {
     arm(cx, system, at)
 }
 
-fn arm(cx: &mut Context<'_>, system: &str, at: Moment) -> Result<(), Error> {
+fn arm(cx: &mut Context<'_>, system: &str, at: Timestamp) -> Result<(), Error> {
     cx.put(armed_key(system), &at);
     cx.arm(at, &TimerRow::Pace(system.to_owned()))
 }
@@ -153,7 +153,7 @@ fn arm(cx: &mut Context<'_>, system: &str, at: Moment) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use connectors::port::{Body, Message};
-    use dsl::value::{Moment, Span};
+    use dsl::value::{Duration, Timestamp};
 
     use super::*;
     use crate::decide::{Input, waiting_deliveries};
@@ -164,7 +164,7 @@ mod tests {
     fn world() -> World {
         let program =
             crate::rules::shipped_with("webhooks 50 requests per 10 seconds", "webhooks 1 requests per 1 second");
-        World::new(program, Moment(1_772_442_000_000)).expect("the engine starts")
+        World::new(program, Timestamp(1_772_442_000_000)).expect("the engine starts")
     }
 
     fn deliver(world: &mut World, system: &str, mark: &str) {
@@ -184,7 +184,7 @@ mod tests {
         waiting_deliveries(world.rows()).expect("readable")
     }
 
-    fn pass(world: &mut World, span: Span) {
+    fn pass(world: &mut World, span: Duration) {
         world.pass(span).expect("the engine goes on");
     }
 
@@ -197,13 +197,13 @@ mod tests {
             }
         }
         assert_eq!(waiting(&world), 2);
-        pass(&mut world, Span::seconds(5));
+        pass(&mut world, Duration::seconds(5));
         assert_eq!((decided(&world, "crm"), decided(&world, "app"), waiting(&world)), (2, 2, 0));
         // And nothing is left behind that would hold back what comes later.
         for mark in ["5", "6", "7"] {
             deliver(&mut world, "app", mark);
         }
-        pass(&mut world, Span::seconds(5));
+        pass(&mut world, Duration::seconds(5));
         assert_eq!((decided(&world, "app"), waiting(&world)), (5, 0));
     }
 
@@ -214,7 +214,7 @@ mod tests {
             deliver(&mut world, "crm", mark);
         }
         deliver(&mut world, "app", "5");
-        pass(&mut world, Span(1));
+        pass(&mut world, Duration(1));
         assert_eq!((decided(&world, "crm"), decided(&world, "app")), (1, 1));
     }
 
@@ -233,7 +233,7 @@ mod tests {
         assert_eq!(round.changes.len(), 2);
         world.ledger().append(round).expect("taken");
         world.restart().expect("the engine starts");
-        pass(&mut world, Span::seconds(5));
+        pass(&mut world, Duration::seconds(5));
         assert_eq!((decided(&world, "app"), waiting(&world)), (2, 0));
     }
 
@@ -246,13 +246,13 @@ mod tests {
         for _ in 0..5 {
             world.restart().expect("the engine starts");
         }
-        pass(&mut world, Span::seconds(2));
+        pass(&mut world, Duration::seconds(2));
         let left = world.rows().scan(&[Kind::Timer as u8], &after(&[Kind::Timer as u8]), usize::MAX).expect("rows");
         let paces = left
             .iter()
             .filter(|(key, bytes)| matches!(decode::<TimerRow>(key, bytes).expect("a timer"), TimerRow::Pace(_)));
         assert_eq!(paces.count(), 1);
-        pass(&mut world, Span::seconds(5));
+        pass(&mut world, Duration::seconds(5));
         assert_eq!(decided(&world, "crm"), 5);
     }
 }

@@ -1,6 +1,6 @@
 //! What needs a person: parked records and stopped runs, grouped by cause.
 
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 
 use super::context::{Context, hash};
 use super::rows::{IncidentRow, Key, Kind, LinkRow};
@@ -115,7 +115,7 @@ pub(super) fn row(
     cause: String,
     advice: &str,
     parked: bool,
-    since: Moment,
+    since: Timestamp,
 ) -> IncidentRow {
     let fingerprint = fingerprint(rule, &place, &cause);
     IncidentRow { subject, fingerprint, cause, entity, id, place, since, parked, advice: advice.to_owned() }

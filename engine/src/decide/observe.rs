@@ -11,7 +11,7 @@ use connectors::port::{Observed, Wire};
 use dsl::decode::decode;
 use dsl::program::{Program, Side, Trigger};
 use dsl::schema::{Change, ChangedAt, EntityName};
-use dsl::value::{Moment, Value};
+use dsl::value::{Timestamp, Value};
 
 use super::context::{Context, Covered, Task, Transition, TransitionKind};
 use super::rows::{Key, Kind, Life, Planned, RecordRow, Seen, SeenLink, SeenValue, value_key};
@@ -47,7 +47,7 @@ impl Context<'_> {
     }
 
     /// When a point read last found no record with this value, unless one has been seen since.
-    pub(super) fn absent(&self, entity: &EntityName, field: &str, value: &str) -> Result<Option<Moment>, Error> {
+    pub(super) fn absent(&self, entity: &EntityName, field: &str, value: &str) -> Result<Option<Timestamp>, Error> {
         self.get(&Key::new(Kind::Absent).entity(entity).text(field).text(value).bytes())
     }
 }
@@ -67,7 +67,7 @@ pub(super) fn observe(
     entity: &EntityName,
     seen: &Observed,
     how: How,
-    at: Moment,
+    at: Timestamp,
 ) -> Result<bool, Error> {
     let program = cx.program();
     let Some(lock) = program.entity(entity) else { return Ok(false) };
@@ -76,7 +76,7 @@ pub(super) fn observe(
     let known = before.is_some();
     let mut row = before.as_deref().cloned().unwrap_or_default();
     let version = match &lock.changed_at {
-        ChangedAt::Field(name) => seen.fields.get(name).and_then(Wire::as_str).and_then(Moment::parse),
+        ChangedAt::Field(name) => seen.fields.get(name).and_then(Wire::as_str).and_then(Timestamp::parse),
         _ => None,
     }
     .or(seen.changed_at)
@@ -257,7 +257,7 @@ pub(super) fn covered(
     id: &str,
     field: &str,
     value: Value,
-    at: Moment,
+    at: Timestamp,
     known: &Planned,
     stands: &SeenValue,
 ) -> Option<Covered> {
@@ -341,7 +341,7 @@ pub(super) fn deleted(
     cx: &mut Context<'_>,
     entity: &EntityName,
     id: &str,
-    at: Moment,
+    at: Timestamp,
     erased: bool,
 ) -> Result<(), Error> {
     let mut row = cx.record(entity, id)?.map(Arc::unwrap_or_clone).unwrap_or_default();
@@ -375,7 +375,7 @@ pub(super) fn merged(
     entity: &EntityName,
     into: &str,
     gone: &str,
-    at: Moment,
+    at: Timestamp,
 ) -> Result<(), Error> {
     if into == gone {
         return Ok(());

@@ -167,16 +167,16 @@ pub fn parked(rows: &dyn Rows, name: &str) -> Result<Option<Parked>, Error> {
 #[cfg(test)]
 mod tests {
     use connectors::port::{Body, Message};
-    use dsl::value::{Moment, Span};
+    use dsl::value::{Duration, Timestamp};
 
     use super::*;
-    use crate::decide::{Input, Knobs, OperatorCommand, offsets, views};
+    use crate::decide::{Input, OperatorCommand, Settings, offsets, views};
     use crate::rehearse::World;
 
     fn world() -> World {
         let program = crate::rules::shipped();
-        let knobs = Knobs { retention: Span::days(1), ..Knobs::default() };
-        World::with(program, Moment(1_772_442_000_000), knobs).expect("the engine starts")
+        let knobs = Settings { retention: Duration::days(1), ..Settings::default() };
+        World::with(program, Timestamp(1_772_442_000_000), knobs).expect("the engine starts")
     }
 
     fn record(offset: i64) -> Source {
@@ -198,7 +198,7 @@ mod tests {
 
     fn operate(world: &mut World, command: OperatorCommand) -> String {
         world.input(&Input::Operator { who: "ada".to_owned(), command }).expect("taken");
-        world.pass(Span(1)).expect("the engine goes on");
+        world.pass(Duration(1)).expect("the engine goes on");
         world.log.iter().rfind(|event| event.action == "operator").expect("it is told").detail.clone()
     }
 
@@ -221,7 +221,7 @@ mod tests {
         world
             .input(&Input::Delivery { system: "crm".to_owned(), messages, spoilt, source: Source::Webhook })
             .expect("taken");
-        world.pass(Span(1)).expect("the engine goes on");
+        world.pass(Duration(1)).expect("the engine goes on");
         assert_eq!(world.log.iter().filter(|event| event.action == "foreign").count(), 2);
         let [incident] = incidents(&world).try_into().expect("one incident");
         assert!(incident.parked && incident.cause.contains("event 1"), "{incident:?}");
@@ -243,7 +243,7 @@ mod tests {
         let next = Input::Delivery { system: "app".to_owned(), messages, spoilt: Vec::new(), source: record(8) };
         world.input(&next).expect("taken");
         world.input(&unreadable(9)).expect("taken");
-        world.pass(Span(1)).expect("the engine goes on");
+        world.pass(Duration(1)).expect("the engine goes on");
         assert_eq!(world.log.iter().filter(|event| event.action == "foreign").count(), 1);
         let found = incidents(&world);
         let places: Vec<&str> = found.iter().map(|incident| incident.place.as_str()).collect();
@@ -281,9 +281,9 @@ mod tests {
         let (system, spoilt) = ("crm".to_owned(), vec![bad("a", "1")]);
         world.input(&Input::Delivery { system, messages: Vec::new(), spoilt, source: Source::Webhook }).expect("taken");
         let name = name(&incidents(&world)[0]);
-        world.pass(Span::hours(20)).expect("the engine goes on");
+        world.pass(Duration::hours(20)).expect("the engine goes on");
         assert!(parked(world.rows(), &name).expect("readable").is_some());
-        world.pass(Span::hours(12)).expect("the engine goes on");
+        world.pass(Duration::hours(12)).expect("the engine goes on");
         assert!(parked(world.rows(), &name).expect("readable").is_none());
         assert_eq!(incidents(&world), []);
         let told = world.log.iter().find(|event| event.action == "expired").expect("a line");

@@ -108,14 +108,14 @@ fn event(cx: &Context<'_>, rule: &str, topic: &str, partition: i32, action: &str
 #[cfg(test)]
 mod tests {
     use connectors::port::{Body, Message};
-    use dsl::value::Moment;
+    use dsl::value::Timestamp;
 
     use super::known_cluster;
     use crate::decide::{Input, Source, offsets, views};
     use crate::rehearse::World;
 
     fn world() -> World {
-        World::new(crate::rules::shipped(), Moment(1_772_442_000_000)).expect("the engine starts")
+        World::new(crate::rules::shipped(), Timestamp(1_772_442_000_000)).expect("the engine starts")
     }
 
     /// A record that leaves a line in the history, by which it is seen that it was decided.
@@ -130,7 +130,7 @@ mod tests {
     }
 
     fn decided(world: &mut World) -> usize {
-        world.pass(dsl::value::Span(1)).expect("the engine goes on");
+        world.pass(dsl::value::Duration(1)).expect("the engine goes on");
         world.log.iter().filter(|event| event.action == "foreign").count()
     }
 

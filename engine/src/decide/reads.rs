@@ -5,7 +5,7 @@
 
 use dsl::ast::Priority;
 use dsl::schema::EntityName;
-use dsl::value::{Moment, Span, Value};
+use dsl::value::{Duration, Timestamp, Value};
 
 use super::context::{Context, Task};
 use super::rows::{Key, Kind, LinkState, ListingRow, Owner, ReadRow, Waiter};
@@ -16,9 +16,9 @@ use crate::ledger::Error;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Need {
     /// A record, by id or by a unique field, as it is at `not_before` or later.
-    Record { entity: EntityName, by: String, value: String, not_before: Moment, cacheable: bool },
+    Record { entity: EntityName, by: String, value: String, not_before: Timestamp, cacheable: bool },
     /// All records of an entity, no older than `not_before`.
-    Listing { entity: EntityName, not_before: Moment },
+    Listing { entity: EntityName, not_before: Timestamp },
     /// The partner of a record under a sync.
     Partner { sync: String, side: dsl::program::Side, id: String },
 }
@@ -77,7 +77,7 @@ fn ask(
     if row.flight.is_some() {
         row.again = true;
     } else if fresh || row.work.is_none() {
-        queue_read(cx, entity, by, value, &mut row, Span(40), priority);
+        queue_read(cx, entity, by, value, &mut row, Duration(40), priority);
     }
     cx.put(key, &row);
     Ok(())
@@ -89,7 +89,7 @@ pub(super) fn queue_read(
     by: &str,
     value: &str,
     row: &mut ReadRow,
-    hold: Span,
+    hold: Duration,
     priority: Priority,
 ) {
     let lane = Lane {
@@ -120,7 +120,7 @@ fn list(cx: &mut Context<'_>, entity: &EntityName, waiter: Waiter) -> Result<(),
                 count: 0,
                 attempts: 0,
             };
-            queue_page(cx, &name, &row, Span(0));
+            queue_page(cx, &name, &row, Duration(0));
             row
         }
     };
@@ -129,7 +129,7 @@ fn list(cx: &mut Context<'_>, entity: &EntityName, waiter: Waiter) -> Result<(),
     Ok(())
 }
 
-pub(super) fn queue_page(cx: &mut Context<'_>, name: &str, row: &ListingRow, hold: Span) {
+pub(super) fn queue_page(cx: &mut Context<'_>, name: &str, row: &ListingRow, hold: Duration) {
     let lane = Lane {
         system: row.entity.system.clone(),
         bulk: false,
@@ -181,7 +181,7 @@ pub(super) fn find(
     entity: &EntityName,
     field: &str,
     value: &Value,
-    not_before: Moment,
+    not_before: Timestamp,
 ) -> Result<Result<Vec<String>, Need>, Error> {
     let program = cx.program();
     let value = super::identity::normal(&program, entity, field, value);

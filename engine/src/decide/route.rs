@@ -10,7 +10,7 @@ use connectors::port::{Body, Message, Spoilt};
 use dsl::decode::decode_field;
 use dsl::program::{Door, Program, Route, Run};
 use dsl::schema::{Change, EntityName};
-use dsl::value::{Moment, Value};
+use dsl::value::{Timestamp, Value};
 
 use super::context::Context;
 use super::identity::{self, Rule};
@@ -101,7 +101,7 @@ struct After {
     /// Syncs of the records that it speaks of.
     touched: BTreeMap<(EntityName, String), Vec<usize>>,
     /// Workflows that it starts, each for a record as of a time.
-    starts: Vec<(usize, EntityName, String, Moment)>,
+    starts: Vec<(usize, EntityName, String, Timestamp)>,
 }
 
 /// Makes of one message what the rules say.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use dsl::ast::Priority;
 use dsl::program::{Place, Side};
 use dsl::schema::EntityName;
-use dsl::value::{Moment, Value};
+use dsl::value::{Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
 use super::Lane;
@@ -24,7 +24,7 @@ pub(crate) enum Kind {
     Record = 2,
     /// Empty row by system, entity, field, value, id: which records hold a value of a key.
     Index = 3,
-    /// [`Moment`] by system, entity, field, value: a point read found no such record then.
+    /// [`Timestamp`] by system, entity, field, value: a point read found no such record then.
     Absent = 4,
     /// Empty row by target system, entity, id, source system, entity, id: who links to a record.
     Backlink = 5,
@@ -82,7 +82,7 @@ pub(crate) enum Kind {
     Time = 31,
     /// When old rows are next looked through, one row; and where the look at runs stopped, one row.
     Sweep = 32,
-    /// [`Moment`] by system: the timer for stored deliveries that counts.
+    /// [`Timestamp`] by system: the timer for stored deliveries that counts.
     Armed = 33,
     /// Id of the Kafka cluster that the offsets are of, one row.
     Cluster = 34,
@@ -120,7 +120,7 @@ impl Key {
     }
 
     /// A moment, in time order.
-    pub(crate) fn moment(self, moment: Moment) -> Self {
+    pub(crate) fn moment(self, moment: Timestamp) -> Self {
         Self(self.0.moment(moment))
     }
 
@@ -176,9 +176,9 @@ pub(crate) struct RecordRow {
     pub(crate) links: BTreeMap<String, SeenLink>,
     pub(crate) life: Life,
     /// Every used field and link was observed, as of this time.
-    pub(crate) complete_at: Option<Moment>,
+    pub(crate) complete_at: Option<Timestamp>,
     /// Time of the newest observation.
-    pub(crate) latest: Moment,
+    pub(crate) latest: Timestamp,
     /// `is created` has fired, or never will.
     pub(crate) created: bool,
     /// Values that `when … changes` already knows, by field.
@@ -192,7 +192,7 @@ pub(crate) struct RecordRow {
 pub(crate) enum Life {
     #[default]
     Live,
-    Deleted(Moment),
+    Deleted(Timestamp),
     Merged(String),
     Erased,
 }
@@ -202,11 +202,11 @@ pub(crate) enum Life {
 pub(crate) struct Seen {
     pub(crate) value: SeenValue,
     /// Version: time as of which this value held.
-    pub(crate) at: Moment,
+    pub(crate) at: Timestamp,
     /// Time carried by the first observation that showed this value.
-    pub(crate) changed: Moment,
+    pub(crate) changed: Timestamp,
     /// Time of the observation before that; the change lies between the two.
-    pub(crate) before: Option<Moment>,
+    pub(crate) before: Option<Timestamp>,
     /// The value is a write of ours, and what was known when it was planned.
     pub(crate) wrote: Option<Planned>,
 }
@@ -216,7 +216,7 @@ pub(crate) struct Seen {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Planned {
     /// The version of the value that was known; none where there was none.
-    pub(crate) at: Option<Moment>,
+    pub(crate) at: Option<Timestamp>,
     /// That value.
     pub(crate) value: Value,
     /// The base of the line then, in its canonical domain.
@@ -231,7 +231,7 @@ pub(crate) struct Restore {
     /// The value, in the mapping's canonical domain.
     pub(crate) value: Value,
     /// When somebody gave it.
-    pub(crate) at: Moment,
+    pub(crate) at: Timestamp,
     /// For a line under `review`: the base that was, so that a person is asked once both values stand again.
     pub(crate) base: Option<Option<Value>>,
 }
@@ -248,9 +248,9 @@ pub(crate) enum SeenValue {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SeenLink {
     pub(crate) id: Option<String>,
-    pub(crate) at: Moment,
-    pub(crate) changed: Moment,
-    pub(crate) before: Option<Moment>,
+    pub(crate) at: Timestamp,
+    pub(crate) changed: Timestamp,
+    pub(crate) before: Option<Timestamp>,
 }
 
 /// Two records that are the same thing.
@@ -276,11 +276,11 @@ pub(crate) struct LinkRow {
     /// The scheduled run or backfill that touched it last; its writes count as bulk.
     pub(crate) bulk: bool,
     /// Since when it is in this state.
-    pub(crate) since: Moment,
+    pub(crate) since: Timestamp,
     /// Tries of the write that is refused for the moment.
     pub(crate) attempts: u32,
     /// No write before this time.
-    pub(crate) not_before: Option<Moment>,
+    pub(crate) not_before: Option<Timestamp>,
     /// The last request it was part of was refused as a whole: it goes alone.
     pub(crate) alone: bool,
     /// Values to be put back, by the mapping's text.
@@ -351,7 +351,7 @@ pub(crate) enum Owner {
 pub(crate) struct WorkRow {
     pub(crate) owner: Owner,
     pub(crate) lane: Lane,
-    pub(crate) deadline: Moment,
+    pub(crate) deadline: Timestamp,
     pub(crate) priority: Priority,
 }
 
@@ -359,7 +359,7 @@ pub(crate) struct WorkRow {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CallRow {
     pub(crate) lane: Lane,
-    pub(crate) sent: Moment,
+    pub(crate) sent: Timestamp,
     /// [`connectors::port::Request`] as JSON.
     pub(crate) request: Vec<u8>,
     pub(crate) items: Vec<CallItem>,
@@ -440,14 +440,14 @@ pub(crate) enum Waiter {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ListingRow {
     pub(crate) entity: EntityName,
-    pub(crate) since: Option<Moment>,
+    pub(crate) since: Option<Timestamp>,
     pub(crate) cursor: Option<String>,
     pub(crate) waiters: BTreeSet<Waiter>,
     /// The sync whose run it is; `None` for a key index or a lookup.
     pub(crate) sync: Option<String>,
-    pub(crate) started: Moment,
+    pub(crate) started: Timestamp,
     /// When the last page came; `None` while it goes on.
-    pub(crate) done: Option<Moment>,
+    pub(crate) done: Option<Timestamp>,
     pub(crate) bulk: bool,
     pub(crate) count: u64,
     pub(crate) attempts: u32,
@@ -456,8 +456,8 @@ pub(crate) struct ListingRow {
 /// When a scheduled sync runs.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ScheduleRow {
-    pub(crate) next: Moment,
-    pub(crate) last_good: Option<Moment>,
+    pub(crate) next: Timestamp,
+    pub(crate) last_good: Option<Timestamp>,
     pub(crate) running: bool,
     /// The run that goes on is over all records; those of the other side come next.
     pub(crate) other_side: bool,
@@ -473,8 +473,8 @@ pub(crate) struct RunRow {
     pub(crate) vars: BTreeMap<String, Var>,
     pub(crate) state: RunState,
     /// Time of what woke it last: it reads nothing older.
-    pub(crate) fresh: Moment,
-    pub(crate) started: Moment,
+    pub(crate) fresh: Timestamp,
+    pub(crate) started: Timestamp,
     /// The step it is in.
     pub(crate) step: Option<usize>,
     pub(crate) completed: Vec<usize>,
@@ -484,7 +484,7 @@ pub(crate) struct RunRow {
     pub(crate) failing: bool,
     /// Tries of the action at `pc`.
     pub(crate) attempts: u64,
-    pub(crate) first_try: Option<Moment>,
+    pub(crate) first_try: Option<Timestamp>,
     /// Numbers the effects: part of their keys.
     pub(crate) effects: u64,
     pub(crate) pending: Option<Effect>,
@@ -496,15 +496,15 @@ pub(crate) struct RunRow {
     pub(crate) only_one: Option<String>,
     pub(crate) awaits: BTreeSet<Vec<u8>>,
     pub(crate) watches: BTreeSet<Vec<u8>>,
-    pub(crate) wait_until: Option<Moment>,
+    pub(crate) wait_until: Option<Timestamp>,
     pub(crate) failure: Option<(String, String)>,
     /// Needs that were read for the decision at hand, so that a missing record ends in a fact, not a loop.
-    pub(crate) asked: BTreeMap<String, Moment>,
+    pub(crate) asked: BTreeMap<String, Timestamp>,
 }
 
 impl RunRow {
     /// A run that has not begun yet, woken by something of the time `at`.
-    pub(crate) fn new(program: &str, what: RunOf, vars: BTreeMap<String, Var>, at: Moment) -> Self {
+    pub(crate) fn new(program: &str, what: RunOf, vars: BTreeMap<String, Var>, at: Timestamp) -> Self {
         Self {
             program: program.to_owned(),
             what,
@@ -614,7 +614,7 @@ pub(crate) struct IncidentRow {
     pub(crate) entity: String,
     pub(crate) id: String,
     pub(crate) place: String,
-    pub(crate) since: Moment,
+    pub(crate) since: Timestamp,
     /// `parked` (a record waits, or a run for one) or `stopped` (a run waits for a person).
     pub(crate) parked: bool,
     pub(crate) advice: String,

@@ -11,7 +11,7 @@ use dsl::ast::{Priority, SecondStart};
 use dsl::eval::eval;
 use dsl::program::{Code, Expr, Op, Program, Retry, Trigger};
 use dsl::schema::EntityName;
-use dsl::value::{Moment, Span, Value};
+use dsl::value::{Duration, Timestamp, Value};
 
 use super::context::{Context, Task, Transition, TransitionKind};
 use super::reads::{self, Need};
@@ -129,7 +129,7 @@ fn begin(
     program: &Arc<Program>,
     what: RunOf,
     vars: BTreeMap<String, Var>,
-    at: Moment,
+    at: Timestamp,
 ) -> Result<RunId, Error> {
     let id = RunId(cx.next()?);
     let run = RunRow::new(&program.hash, what, vars, at);
@@ -145,13 +145,13 @@ pub(super) fn start(
     index: usize,
     entity: &EntityName,
     record: &str,
-    at: Moment,
+    at: Timestamp,
 ) -> Result<Result<Option<RunId>, Stop>, Error> {
     let workflow = &program.workflows[index];
     let vars = BTreeMap::from([(workflow.variable.clone(), Var::Record(entity.clone(), record.to_owned()))]);
     let mut slot = None;
     if let Some((expr, second)) = &workflow.only_one {
-        let scope = Variables { cx, program, vars: &vars, fresh: Moment(i64::MIN), cacheable: false };
+        let scope = Variables { cx, program, vars: &vars, fresh: Timestamp(i64::MIN), cacheable: false };
         let value = match eval(program, expr, &scope) {
             Ok(value) => value,
             Err(halt) => return Ok(Err(Stop::from(halt))),
@@ -196,7 +196,7 @@ pub(super) fn start(
     // before the wait is reached counts.
     for (pc, op) in workflow.code.ops.iter().enumerate() {
         let Op::WaitFor { what, field, equals, .. } = op else { continue };
-        let scope = Variables { cx, program, vars: &vars, fresh: Moment(i64::MIN), cacheable: false };
+        let scope = Variables { cx, program, vars: &vars, fresh: Timestamp(i64::MIN), cacheable: false };
         if uses_only(equals, &workflow.variable)
             && let Ok(value) = eval(program, equals, &scope)
         {
@@ -398,7 +398,7 @@ fn step(cx: &mut Context<'_>, id: RunId, run: &mut RunRow, script: &Script) -> R
         Op::WaitUntil(expr) => {
             let until = match action::value(cx, run, &program, expr, false)? {
                 Value::Time(time) => time,
-                Value::Date(days) => Moment(i64::from(days) * 86_400_000),
+                Value::Date(days) => Timestamp(i64::from(days) * 86_400_000),
                 _ => cx.now,
             };
             return sleep(cx, id, run, until);
@@ -419,7 +419,7 @@ fn step(cx: &mut Context<'_>, id: RunId, run: &mut RunRow, script: &Script) -> R
             run.wait_until = Some(until);
             run.state = RunState::Awaiting;
             // D includes its last instant.
-            cx.arm(until.plus(Span(1)), &TimerRow::Run(id, run.token))?;
+            cx.arm(until.plus(Duration(1)), &TimerRow::Run(id, run.token))?;
             cx.put(key(id), run);
             return Ok(false);
         }
@@ -478,7 +478,7 @@ pub(super) fn reset_tries(run: &mut RunRow) {
     run.asked.clear();
 }
 
-fn sleep(cx: &mut Context<'_>, id: RunId, run: &mut RunRow, until: Moment) -> Result<bool, Stop> {
+fn sleep(cx: &mut Context<'_>, id: RunId, run: &mut RunRow, until: Timestamp) -> Result<bool, Stop> {
     run.token += 1;
     run.wait_until = Some(until);
     run.state = RunState::Sleeping;
@@ -662,7 +662,7 @@ pub(super) fn retry_of(run: &RunRow, script: &Script) -> Option<Retry> {
 }
 
 /// The longest that an action of the step which the run is in may take, retries included.
-pub(super) fn timeout_of(cx: &Context<'_>, run: &RunRow) -> Option<Span> {
+pub(super) fn timeout_of(cx: &Context<'_>, run: &RunRow) -> Option<Duration> {
     let script = Script::of(cx, run)?;
     let step = run.stack.last().map_or(run.step, |frame| frame.step)?;
     script.code().steps[step].timeout
@@ -691,7 +691,7 @@ pub(super) fn record_changed(cx: &mut Context<'_>, entity: &EntityName, id: &str
         let RunOf::Workflow(index) = run.what else { continue };
         let Some(cancel) = &script.program.workflows[index].cancel else { continue };
         let scope =
-            Variables { cx, program: &script.program, vars: &run.vars, fresh: Moment(i64::MIN), cacheable: false };
+            Variables { cx, program: &script.program, vars: &run.vars, fresh: Timestamp(i64::MIN), cacheable: false };
         if !run.failing && matches!(eval(&script.program, cancel, &scope), Ok(Value::Flag(true))) {
             end(cx, run_id, &mut run, RunState::Cancelled, "its `cancel when` holds")?;
         }
@@ -718,7 +718,7 @@ pub(super) fn happened(
     field: &str,
     value: &Value,
     var: Var,
-    at: Moment,
+    at: Timestamp,
 ) -> Result<(), Error> {
     let prefix = Key::new(Kind::Await).entity(what).text(field).text(&value_key(value)).bytes();
     for (row, bytes) in cx.scan(&prefix, usize::MAX)? {

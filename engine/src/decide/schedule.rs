@@ -2,7 +2,7 @@
 
 use dsl::program::{Run, Side, Sync};
 use dsl::schema::EntityName;
-use dsl::value::{Moment, Span};
+use dsl::value::{Duration, Timestamp};
 
 use super::Event;
 use super::context::Context;
@@ -16,7 +16,7 @@ fn key(sync: &str) -> Vec<u8> {
 }
 
 /// A run looks this far behind the start of the last one.
-const OVERLAP: Span = Span::minutes(1);
+const OVERLAP: Duration = Duration::minutes(1);
 
 /// Sets the schedules of the active program; what is set already stays.
 pub(super) fn started(cx: &mut Context<'_>) -> Result<(), Error> {
@@ -40,10 +40,10 @@ pub(super) fn started(cx: &mut Context<'_>) -> Result<(), Error> {
 
 /// The first run after `now`. A time of day that a clock change skips runs at the next valid minute, a doubled
 /// one once (jiff's "compatible" rule).
-pub(super) fn next_run(sync: &Sync, now: Moment) -> Moment {
+pub(super) fn next_run(sync: &Sync, now: Timestamp) -> Timestamp {
     match &sync.run {
         Run::OnChange => now,
-        Run::Every(span, _) => now.plus(Span(span.0.max(1_000))),
+        Run::Every(span, _) => now.plus(Duration(span.0.max(1_000))),
         Run::DailyAt { minute, zone, .. } => {
             let zone = jiff::tz::TimeZone::get(zone).unwrap_or(jiff::tz::TimeZone::UTC);
             let today = now.timestamp().unwrap_or_default().to_zoned(zone.clone()).date();
@@ -51,13 +51,13 @@ pub(super) fn next_run(sync: &Sync, now: Moment) -> Moment {
             for ahead in 0..3 {
                 let Ok(day) = today.checked_add(jiff::Span::new().days(ahead)) else { break };
                 if let Ok(at) = day.to_datetime(time).to_zoned(zone.clone()) {
-                    let at = Moment(at.timestamp().as_millisecond());
+                    let at = Timestamp(at.timestamp().as_millisecond());
                     if at > now {
                         return at;
                     }
                 }
             }
-            now.plus(Span::days(1))
+            now.plus(Duration::days(1))
         }
     }
 }
@@ -110,7 +110,7 @@ pub(super) fn run_now(cx: &mut Context<'_>, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-fn list(cx: &mut Context<'_>, rule: &Rule, side: Side, since: Option<Moment>) {
+fn list(cx: &mut Context<'_>, rule: &Rule, side: Side, since: Option<Timestamp>) {
     let listing = ListingRow {
         entity: rule.entity(side).clone(),
         since,
@@ -124,7 +124,7 @@ fn list(cx: &mut Context<'_>, rule: &Rule, side: Side, since: Option<Moment>) {
         attempts: 0,
     };
     let listing_name = format!("run {}", rule.name);
-    queue_page(cx, &listing_name, &listing, Span(0));
+    queue_page(cx, &listing_name, &listing, Duration(0));
     cx.put(listing_key(&listing_name), &listing);
     let line = event(
         cx,
@@ -157,7 +157,7 @@ pub(super) fn listed(cx: &mut Context<'_>, name: &str, entity: &EntityName, id: 
 }
 
 /// The last page of a run came.
-pub(super) fn finished(cx: &mut Context<'_>, name: &str, began: Moment, count: u64) -> Result<(), Error> {
+pub(super) fn finished(cx: &mut Context<'_>, name: &str, began: Timestamp, count: u64) -> Result<(), Error> {
     let Some(rule) = rule_named(cx, name) else { return Ok(()) };
     let mut row: ScheduleRow = cx.get(&key(name))?.unwrap_or_default();
     let line = event(cx, &rule, format!("run read {count} records"));

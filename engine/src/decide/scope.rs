@@ -8,7 +8,7 @@ use std::sync::Arc;
 use dsl::eval::{Fault, Halt, Scope};
 use dsl::program::Program;
 use dsl::schema::{EntityName, Lookup};
-use dsl::value::{Moment, Value};
+use dsl::value::{Timestamp, Value};
 
 use super::context::Context;
 use super::reads::{Need, index_name, listing_key};
@@ -44,7 +44,7 @@ pub(super) struct Variables<'c, 'a> {
     pub(super) program: &'c Program,
     pub(super) vars: &'c BTreeMap<String, Var>,
     /// What is read must have been observed at or after this time.
-    pub(super) fresh: Moment,
+    pub(super) fresh: Timestamp,
     /// Texts and lookups only: the cache may answer.
     pub(super) cacheable: bool,
 }
@@ -177,7 +177,7 @@ impl Scope for Variables<'_, '_> {
     fn record(&self, variable: &str, links: &[String]) -> Result<Value, Halt<Stop>> {
         let members = match self.reach(variable, links).map_err(Halt::Need)? {
             Place::Record(entity, id) => {
-                let lenient = Variables { fresh: Moment(i64::MIN), ..Variables { ..*self } };
+                let lenient = Variables { fresh: Timestamp(i64::MIN), ..Variables { ..*self } };
                 let Some((id, row)) = lenient.row(&entity, &id).map_err(Halt::Need)? else {
                     return Ok(Value::Empty);
                 };
@@ -215,7 +215,7 @@ impl Variables<'_, '_> {
             return Ok(Value::Empty);
         }
         let entity = EntityName::new(system, &lookup.entity);
-        let age = self.program.systems.get(system).and_then(|s| s.cache).unwrap_or(dsl::value::Span::hours(1));
+        let age = self.program.systems.get(system).and_then(|s| s.cache).unwrap_or(dsl::value::Duration::hours(1));
         let oldest = self.cx.now.minus(age);
         let listing: Option<ListingRow> = self.cx.get(&listing_key(&index_name(&entity)))?;
         let held = listing.and_then(|row| row.done).is_some_and(|at| at >= oldest);

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use connectors::port::Observed;
 use dsl::program::Side;
 use dsl::schema::EntityName;
-use dsl::value::{Moment, Value};
+use dsl::value::{Timestamp, Value};
 
 use super::context::Context;
 use super::identity::{self, Rule};
 use super::observe::{How, observe};
 use super::rows::{Key, Kind, LinkRow, LinkState, SeenValue, value_key};
-use super::{Knobs, Outcome, Programs, sync};
+use super::{Outcome, Programs, Settings, sync};
 use crate::ids::LinkId;
 use crate::ledger::{Error, Rows};
 
@@ -27,7 +27,7 @@ pub struct Known {
     /// All of it.
     pub observed: Observed,
     /// When that was so, where the system does not say.
-    pub at: Moment,
+    pub at: Timestamp,
 }
 
 /// Two known records that are the same thing.
@@ -48,10 +48,10 @@ pub struct Pair {
 pub fn seed(
     rows: &dyn Rows,
     programs: &Programs,
-    knobs: &Knobs,
+    knobs: &Settings,
     known: &[Known],
     pairs: &[Pair],
-    now: Moment,
+    now: Timestamp,
 ) -> Result<Outcome, Error> {
     let guard = super::Guard::default();
     let mut cx = Context::new(rows, programs, knobs, &guard, now);

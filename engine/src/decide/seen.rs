@@ -5,7 +5,7 @@
 //! 4 KiB, so that remembering one costs the same however many come (RUNTIME law 13). A row that is full stays as it
 //! is, and further marks go to the row that is named by one more of their bytes.
 
-use dsl::value::{Moment, Span};
+use dsl::value::{Duration, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::context::Context;
@@ -17,12 +17,12 @@ const MARK: usize = 16;
 const FULL: usize = 255;
 
 /// Has a message with this mark come before? Remembers it either way.
-pub(super) fn before(cx: &mut Context<'_>, system: &str, mark: &str, keep: Span) -> Result<bool, Error> {
+pub(super) fn before(cx: &mut Context<'_>, system: &str, mark: &str, keep: Duration) -> Result<bool, Error> {
     let digest = Sha256::digest(format!("{system} {mark}").as_bytes());
     remember(cx, system, digest[..MARK].try_into().expect("a SHA-256 has 32 bytes"), keep)
 }
 
-fn remember(cx: &mut Context<'_>, system: &str, mark: [u8; MARK], keep: Span) -> Result<bool, Error> {
+fn remember(cx: &mut Context<'_>, system: &str, mark: [u8; MARK], keep: Duration) -> Result<bool, Error> {
     // Whole hours, rounded up: a repetition is known for at least as long as the rules say.
     let hours = u64::try_from(keep.0.saturating_add(3_599_999) / 3_600_000).unwrap_or_default();
     let now = hour(cx.now);
@@ -41,7 +41,7 @@ fn remember(cx: &mut Context<'_>, system: &str, mark: [u8; MARK], keep: Span) ->
     }
 }
 
-fn hour(at: Moment) -> u64 {
+fn hour(at: Timestamp) -> u64 {
     at.0.div_euclid(3_600_000) as u64
 }
 
@@ -76,7 +76,7 @@ mod tests {
     use connectors::port::{Body, Message};
 
     use super::*;
-    use crate::decide::{Command, Guard, Input, Knobs, Programs, Source, decide};
+    use crate::decide::{Command, Guard, Input, Programs, Settings, Source, decide};
     use crate::ledger::{Ledger, Memory, Rows};
 
     /// The shipped rules with another line about repetitions, and a ledger.
@@ -92,21 +92,21 @@ mod tests {
         }
 
         /// True where the message is known.
-        fn repeated(&mut self, at: Moment) -> bool {
+        fn repeated(&mut self, at: Timestamp) -> bool {
             let (name, dedupe) = ("no.such".to_owned(), "1".to_owned());
             let messages = vec![Message { name, at, dedupe, own: false, body: Body::Foreign }];
             let (system, source) = ("crm".to_owned(), Source::Webhook);
             let input = Input::Delivery { system, messages, spoilt: Vec::new(), source };
-            let outcome = decide(&self.ledger, &self.programs, &Knobs::default(), &input, at).expect("decided");
+            let outcome = decide(&self.ledger, &self.programs, &Settings::default(), &input, at).expect("decided");
             self.ledger.append(outcome.round).expect("there is room");
             outcome.commands.iter().any(|command| matches!(command, Command::Log(line) if line.action == "duplicate"))
         }
     }
 
-    fn check(dedupe: &str, known: Span, new: Span) {
+    fn check(dedupe: &str, known: Duration, new: Duration) {
         for (wait, repeated) in [(known, true), (new, false)] {
             let mut engine = Remembering::new(dedupe);
-            let first = Moment(1_772_445_599_000);
+            let first = Timestamp(1_772_445_599_000);
             assert!(!engine.repeated(first));
             assert_eq!(engine.repeated(first.plus(wait)), repeated, "{dedupe}, {wait:?}");
         }
@@ -114,15 +114,15 @@ mod tests {
 
     #[test]
     fn a_repetition_is_known_for_as_long_as_the_rules_say() {
-        check("dedupe for 24 hours", Span::hours(24), Span::hours(26));
-        check("dedupe for 90 minutes", Span::minutes(90), Span::minutes(180));
-        check("dedupe for 10 days", Span::days(10), Span::hours(10 * 24 + 2));
+        check("dedupe for 24 hours", Duration::hours(24), Duration::hours(26));
+        check("dedupe for 90 minutes", Duration::minutes(90), Duration::minutes(180));
+        check("dedupe for 10 days", Duration::days(10), Duration::hours(10 * 24 + 2));
     }
 
     #[test]
     fn marks_stand_in_rows_of_a_bounded_size_however_many_come_in_an_hour() {
         let mut engine = Remembering::new("dedupe for 24 hours");
-        let now = Moment(1_772_445_599_000);
+        let now = Timestamp(1_772_445_599_000);
         // All of one bucket, most of them of one bucket within it.
         let mark = |number: u16| {
             let [high, low] = number.to_be_bytes();
@@ -130,12 +130,12 @@ mod tests {
             mark[..4].copy_from_slice(&[7, u8::from(number.is_multiple_of(10)), high, low]);
             mark
         };
-        let knobs = Knobs::default();
+        let knobs = Settings::default();
         let mut take = |numbers: std::ops::Range<u16>| {
             let guard = Guard::default();
             let mut cx = Context::new(&engine.ledger, &engine.programs, &knobs, &guard, now);
             let known =
-                numbers.filter(|number| remember(&mut cx, "crm", mark(*number), Span::hours(24)).expect("rows"));
+                numbers.filter(|number| remember(&mut cx, "crm", mark(*number), Duration::hours(24)).expect("rows"));
             let known = known.count();
             let round = cx.finish().round;
             engine.ledger.append(round).expect("there is room");

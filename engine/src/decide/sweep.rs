@@ -4,7 +4,7 @@
 //! Always true: one sweep is armed, whatever was started how often; each looks at a bounded number of rows and comes
 //! back soon where more is left.
 
-use dsl::value::{Moment, Span};
+use dsl::value::{Duration, Timestamp};
 
 use super::context::{Context, after, decode};
 use super::parked;
@@ -14,9 +14,9 @@ use crate::ledger::Error;
 /// Rows looked at in one sweep, of each kind.
 const MOST: usize = 1_000;
 /// Between two sweeps.
-const EVERY: Span = Span::hours(6);
+const EVERY: Duration = Duration::hours(6);
 /// Until the next one, where more is left.
-const SOON: Span = Span::seconds(1);
+const SOON: Duration = Duration::seconds(1);
 
 pub(super) fn started(cx: &mut Context<'_>) -> Result<(), Error> {
     if cx.raw(&Key::new(Kind::Sweep).bytes())?.is_none() {
@@ -30,7 +30,7 @@ pub(super) fn later(cx: &mut Context<'_>) -> Result<(), Error> {
     arm(cx, EVERY)
 }
 
-fn arm(cx: &mut Context<'_>, after: Span) -> Result<(), Error> {
+fn arm(cx: &mut Context<'_>, after: Duration) -> Result<(), Error> {
     let at = cx.now.plus(after);
     cx.put(Key::new(Kind::Sweep).bytes(), &at);
     cx.arm(at, &TimerRow::Sweep)
@@ -43,8 +43,9 @@ pub(super) fn due(cx: &mut Context<'_>) -> Result<(), Error> {
 
 /// Marks of messages are kept by the hour, for as long as any door promises to know a repetition.
 fn marks(cx: &mut Context<'_>) -> Result<bool, Error> {
-    let longest = cx.program().doors.values().map(|door| door.dedupe_for).max().unwrap_or(Span::days(1));
-    let oldest = cx.now.minus(Span(longest.0 + Span::hours(2).0)).0.div_euclid(Span::hours(1).0).max(0) as u64;
+    let longest = cx.program().doors.values().map(|door| door.dedupe_for).max().unwrap_or(Duration::days(1));
+    let oldest =
+        cx.now.minus(Duration(longest.0 + Duration::hours(2).0)).0.div_euclid(Duration::hours(1).0).max(0) as u64;
     let found = cx.scan(&[Kind::Seen as u8], MOST)?;
     let mut removed = 0;
     for (key, _) in &found {
@@ -66,7 +67,7 @@ fn stopped_at() -> Vec<u8> {
 /// Runs stand in the order in which they began. Each sweep goes on where the last one stopped, so that old runs that
 /// are not over do not keep those behind them.
 fn runs(cx: &mut Context<'_>) -> Result<bool, Error> {
-    let oldest: Moment = cx.now.minus(cx.knobs.retention);
+    let oldest: Timestamp = cx.now.minus(cx.knobs.retention);
     let prefix = [Kind::Run as u8];
     let from: Vec<u8> = cx.get(&stopped_at())?.unwrap_or_else(|| prefix.to_vec());
     let found = cx.range(&from, &after(&prefix), MOST)?;
@@ -99,7 +100,7 @@ fn runs(cx: &mut Context<'_>) -> Result<bool, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decide::{Knobs, views};
+    use crate::decide::{Settings, views};
     use crate::rehearse::World;
 
     fn count(world: &World, kind: Kind) -> usize {
@@ -110,8 +111,8 @@ mod tests {
     #[test]
     fn what_is_over_is_kept_for_its_time_and_then_removed() {
         let program = crate::rules::shipped();
-        let knobs = Knobs { retention: Span::days(3), ..Knobs::default() };
-        let mut world = World::with(program, Moment(1_772_442_000_000), knobs).expect("the engine starts");
+        let knobs = Settings { retention: Duration::days(3), ..Settings::default() };
+        let mut world = World::with(program, Timestamp(1_772_442_000_000), knobs).expect("the engine starts");
         let now = world.now();
         let deal = {
             let mut crm = world.crm.lock().expect("a sound twin");
@@ -121,27 +122,27 @@ mod tests {
             crm.link("Deal", deal, "Contact", contact, now);
             deal
         };
-        world.pass(Span::minutes(1)).expect("the engine goes on");
+        world.pass(Duration::minutes(1)).expect("the engine goes on");
         let now = world.now();
         world.crm.lock().expect("a sound twin").edit("Deal", deal, &[("dealstage", "closedlost")], now).expect("taken");
-        world.pass(Span::minutes(1)).expect("the engine goes on");
+        world.pass(Duration::minutes(1)).expect("the engine goes on");
         let states = |world: &World| {
             let runs = views::runs(world.rows(), world.programs()).expect("readable");
             runs.into_iter().map(|run| run.state).collect::<Vec<_>>()
         };
         assert_eq!(states(&world), ["finished"]);
         assert!(count(&world, Kind::Seen) > 0);
-        world.pass(Span::days(2)).expect("the engine goes on");
+        world.pass(Duration::days(2)).expect("the engine goes on");
         assert_eq!(states(&world), ["finished"]);
         assert_eq!(count(&world, Kind::Seen), 0, "24 hours are promised");
-        world.pass(Span::days(2)).expect("the engine goes on");
+        world.pass(Duration::days(2)).expect("the engine goes on");
         assert_eq!(states(&world), Vec::<String>::new());
     }
 
     #[test]
     fn old_runs_that_are_not_over_do_not_keep_those_behind_them() {
         let program = crate::rules::shipped();
-        let begun = Moment(1_772_442_000_000);
+        let begun = Timestamp(1_772_442_000_000);
         let what = crate::decide::rows::RunOf::When(0);
         let run = |state| RunRow { state, ..RunRow::new(&program.hash, what.clone(), Default::default(), begun) };
         let mut round = crate::ledger::Round::default();
@@ -153,11 +154,11 @@ mod tests {
         let mut ledger = crate::ledger::Memory::default();
         crate::ledger::Ledger::append(&mut ledger, round).expect("there is room");
         let programs = crate::decide::Programs::new(program);
-        let knobs = Knobs { retention: Span::days(3), ..Knobs::default() };
+        let knobs = Settings { retention: Duration::days(3), ..Settings::default() };
         let guard = crate::decide::Guard::default();
         let mut sweeps = 0;
         loop {
-            let now = begun.plus(Span::days(4));
+            let now = begun.plus(Duration::days(4));
             let mut cx = Context::new(&ledger, &programs, &knobs, &guard, now);
             let more = runs(&mut cx).expect("readable");
             let round = cx.finish().round;

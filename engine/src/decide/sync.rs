@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use dsl::ast::Priority;
 use dsl::program::Side;
 use dsl::schema::EntityName;
-use dsl::value::Span;
+use dsl::value::Duration;
 
 use super::context::Context;
 use super::identity::{self, Rule};
@@ -155,11 +155,11 @@ fn went_through(link: &mut LinkRow) {
 }
 
 /// How long a write may wait for company: real-time work a moment, scheduled work longer.
-fn hold(cx: &Context<'_>, rule: &Rule, bulk: bool) -> Span {
+fn hold(cx: &Context<'_>, rule: &Rule, bulk: bool) -> Duration {
     match (bulk, rule.priority) {
         (true, _) => cx.knobs.hold_bulk,
         (false, Priority::High) => cx.knobs.hold,
-        (false, _) => Span(cx.knobs.hold.0 * 3 / 2),
+        (false, _) => Duration(cx.knobs.hold.0 * 3 / 2),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use connectors::port::Answer;
 use dsl::program::Limit;
-use dsl::value::{Moment, Span};
+use dsl::value::{Duration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::window::Window;
@@ -32,8 +32,8 @@ pub struct Usage {
 /// What was spent, as it is kept over a restart.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Saved {
-    windows: BTreeMap<String, (Vec<(Moment, u64)>, u64)>,
-    until: Option<Moment>,
+    windows: BTreeMap<String, (Vec<(Timestamp, u64)>, u64)>,
+    until: Option<Timestamp>,
 }
 
 /// The budget of one system.
@@ -43,7 +43,7 @@ pub(super) struct Budget {
     bulk: Option<Window>,
     under_way: BTreeSet<CallId>,
     /// It said that it is asked too fast, or not to be asked: not before this.
-    until: Option<Moment>,
+    until: Option<Timestamp>,
     /// How often in a row it said so.
     refused: u32,
 }
@@ -63,12 +63,18 @@ impl Budget {
         self.under_way.len()
     }
 
-    pub(super) fn paused(&self, now: Moment) -> Option<Moment> {
+    pub(super) fn paused(&self, now: Timestamp) -> Option<Timestamp> {
         self.until.filter(|until| *until > now)
     }
 
     /// How many inputs may go out now; otherwise when to ask again, `None` where only an answer makes room.
-    pub(super) fn room(&self, reach: Reach, bulk: bool, high: bool, now: Moment) -> Result<usize, Option<Moment>> {
+    pub(super) fn room(
+        &self,
+        reach: Reach,
+        bulk: bool,
+        high: bool,
+        now: Timestamp,
+    ) -> Result<usize, Option<Timestamp>> {
         if let Some(until) = self.paused(now) {
             return Err(Some(until));
         }
@@ -97,13 +103,13 @@ impl Budget {
         }
     }
 
-    pub(super) fn answered(&mut self, call: CallId, answers: &[Answer], now: Moment) {
+    pub(super) fn answered(&mut self, call: CallId, answers: &[Answer], now: Timestamp) {
         self.under_way.remove(&call);
         for window in self.api.iter_mut().chain(&mut self.bulk) {
             window.answered(call, now);
         }
-        let window = self.api.as_ref().map_or(Span::seconds(10), |window| window.limit().per);
-        let mut until: Option<Moment> = None;
+        let window = self.api.as_ref().map_or(Duration::seconds(10), |window| window.limit().per);
+        let mut until: Option<Timestamp> = None;
         let mut too_fast = false;
         for answer in answers {
             let span = match answer {
@@ -115,7 +121,7 @@ impl Budget {
                     too_fast = true;
                     // Whoever is refused again and again comes back more rarely, but at least every hour.
                     let span = pause(policy.as_deref(), window);
-                    Span(span.0.saturating_mul(1 << self.refused.min(6)).min(Span::hours(1).0))
+                    Duration(span.0.saturating_mul(1 << self.refused.min(6)).min(Duration::hours(1).0))
                 }
                 Answer::Retry { after: Some(after), .. } => millis(*after),
                 _ => continue,
@@ -149,7 +155,7 @@ impl Budget {
         api.into_iter().chain(bulk)
     }
 
-    pub(super) fn restore(&mut self, saved: &Saved, now: Moment) {
+    pub(super) fn restore(&mut self, saved: &Saved, now: Timestamp) {
         for (name, slot) in [("api", &mut self.api), ("bulk", &mut self.bulk)] {
             if let (Some(window), Some((settled, under_way))) = (slot, saved.windows.get(name)) {
                 window.restore(settled, *under_way, now);
@@ -158,7 +164,7 @@ impl Budget {
         self.until = self.until.max(saved.until);
     }
 
-    pub(super) fn usage(&self, system: &str, now: Moment) -> Vec<Usage> {
+    pub(super) fn usage(&self, system: &str, now: Timestamp) -> Vec<Usage> {
         self.named()
             .map(|(name, window)| Usage {
                 system: system.to_owned(),
@@ -171,6 +177,6 @@ impl Budget {
     }
 }
 
-fn millis(after: std::time::Duration) -> Span {
-    Span(i64::try_from(after.as_millis()).unwrap_or(i64::MAX))
+fn millis(after: std::time::Duration) -> Duration {
+    Duration(i64::try_from(after.as_millis()).unwrap_or(i64::MAX))
 }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use dsl::program::Limit;
-use dsl::value::{Moment, Span};
+use dsl::value::{Duration, Timestamp};
 
 use crate::ids::CallId;
 
@@ -16,7 +16,7 @@ pub struct Window {
     limit: Limit,
     under_way: BTreeMap<CallId, u64>,
     /// Answer times and amounts, oldest first.
-    settled: VecDeque<(Moment, u64)>,
+    settled: VecDeque<(Timestamp, u64)>,
 }
 
 impl Window {
@@ -39,12 +39,12 @@ impl Window {
 
     /// What counts at `now`.
     #[must_use]
-    pub fn used(&self, now: Moment) -> u64 {
+    pub fn used(&self, now: Timestamp) -> u64 {
         let settled: u64 = self.settled.iter().filter(|(at, _)| self.counts(*at, now)).map(|(_, n)| n).sum();
         settled + self.under_way.values().sum::<u64>()
     }
 
-    fn counts(&self, at: Moment, now: Moment) -> bool {
+    fn counts(&self, at: Timestamp, now: Timestamp) -> bool {
         now.since(at) <= self.limit.per
     }
 
@@ -53,7 +53,7 @@ impl Window {
     ///
     /// # Errors
     /// When it does not fit now.
-    pub fn fits(&self, amount: u64, ceiling: u64, now: Moment) -> Result<(), Option<Moment>> {
+    pub fn fits(&self, amount: u64, ceiling: u64, now: Timestamp) -> Result<(), Option<Timestamp>> {
         let allowed = ceiling.saturating_sub(amount.min(ceiling));
         let mut used = self.used(now);
         if used <= allowed {
@@ -62,7 +62,7 @@ impl Window {
         for (at, spent) in self.settled.iter().filter(|(at, _)| self.counts(*at, now)) {
             used -= spent;
             if used <= allowed {
-                return Err(Some(at.plus(self.limit.per).plus(Span(1))));
+                return Err(Some(at.plus(self.limit.per).plus(Duration(1))));
             }
         }
         Err(None)
@@ -76,7 +76,7 @@ impl Window {
     }
 
     /// It was answered at `now`.
-    pub fn answered(&mut self, call: CallId, now: Moment) {
+    pub fn answered(&mut self, call: CallId, now: Timestamp) {
         if let Some(amount) = self.under_way.remove(&call) {
             self.settle(now, amount);
         }
@@ -90,7 +90,7 @@ impl Window {
         self.under_way.remove(&call);
     }
 
-    fn settle(&mut self, at: Moment, amount: u64) {
+    fn settle(&mut self, at: Timestamp, amount: u64) {
         match self.settled.back_mut() {
             // Clocks that step back must not shorten a window.
             Some((last, sum)) if *last >= at => *sum += amount,
@@ -101,10 +101,10 @@ impl Window {
     /// All that may still count: settled times and amounts, and what is under way. Settled entries closer together
     /// than a hundredth of the window are one entry, at the later time.
     #[must_use]
-    pub fn save(&self) -> (Vec<(Moment, u64)>, u64) {
-        let grain = Span(self.limit.per.0 / 100);
-        let mut settled: Vec<(Moment, u64)> = Vec::new();
-        let mut first = Moment(i64::MIN);
+    pub fn save(&self) -> (Vec<(Timestamp, u64)>, u64) {
+        let grain = Duration(self.limit.per.0 / 100);
+        let mut settled: Vec<(Timestamp, u64)> = Vec::new();
+        let mut first = Timestamp(i64::MIN);
         for (at, amount) in &self.settled {
             match settled.last_mut() {
                 Some(last) if at.since(first) < grain => *last = (*at, last.1 + amount),
@@ -118,7 +118,7 @@ impl Window {
     }
 
     /// Takes back what was saved; what was under way counts as answered at `now`.
-    pub fn restore(&mut self, settled: &[(Moment, u64)], under_way: u64, now: Moment) {
+    pub fn restore(&mut self, settled: &[(Timestamp, u64)], under_way: u64, now: Timestamp) {
         for (at, amount) in settled {
             self.settle(*at, *amount);
         }

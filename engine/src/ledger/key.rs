@@ -9,7 +9,7 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 
 use super::Error;
 
@@ -76,7 +76,7 @@ impl Key {
 
     /// Adds a moment, earlier ones first, also before 1970; 8 bytes.
     #[must_use]
-    pub fn moment(self, moment: Moment) -> Self {
+    pub fn moment(self, moment: Timestamp) -> Self {
         self.number(moment.0 as u64 ^ SIGN)
     }
 
@@ -224,8 +224,8 @@ impl<'a> Parts<'a> {
     ///
     /// # Errors
     /// [`Error::Row`] where fewer than 8 bytes are left.
-    pub fn moment(&mut self) -> Result<Moment, Error> {
-        Ok(Moment((self.number()? ^ SIGN) as i64))
+    pub fn moment(&mut self) -> Result<Timestamp, Error> {
+        Ok(Timestamp((self.number()? ^ SIGN) as i64))
     }
 
     /// The next part, added by [`Key::byte`].
@@ -266,7 +266,7 @@ mod tests {
     }
 
     fn key(parts: &(String, u64, i64, String)) -> Key {
-        Key::new(7).text(&parts.0).number(parts.1).moment(Moment(parts.2)).text(&parts.3)
+        Key::new(7).text(&parts.0).number(parts.1).moment(Timestamp(parts.2)).text(&parts.3)
     }
 
     proptest! {

@@ -11,7 +11,7 @@ use dsl::diagnostic::Problem;
 use dsl::program::test::{Expectation, Held, Test};
 use dsl::program::{MappingKind, Side, Workflow};
 use dsl::schema::{EntityName, Type};
-use dsl::source::Span as Stretch;
+use dsl::source::Span;
 use dsl::value::Value;
 
 use super::lines::{self, Named};
@@ -29,13 +29,13 @@ pub(super) struct Expected {
 
 /// A value that is not as expected.
 struct Wrong {
-    span: Stretch,
+    span: Span,
     was: String,
     /// The field or link that was looked at.
     field: Option<(Record, String)>,
 }
 
-pub(super) fn check(run: &mut Run<'_>, expectation: &Expectation, span: Stretch) -> Result<Expected, String> {
+pub(super) fn check(run: &mut Run<'_>, expectation: &Expectation, span: Span) -> Result<Expected, String> {
     match expectation {
         Expectation::Record { count, entity, values } => records(run, *count, entity, values, span),
         Expectation::Parked { entity, values } => parked(run, entity, values, span),
@@ -45,7 +45,7 @@ pub(super) fn check(run: &mut Run<'_>, expectation: &Expectation, span: Stretch)
     }
 }
 
-fn failed(run: &Run<'_>, labels: Vec<(Stretch, String)>, named: Named) -> Expected {
+fn failed(run: &Run<'_>, labels: Vec<(Span, String)>, named: Named) -> Expected {
     let message = format!("test \"{}\" failed", run.test.title);
     let mut labels = labels.into_iter();
     let (span, text) = labels.next().unwrap_or((run.test.span, "here".to_owned()));
@@ -60,7 +60,7 @@ fn records(
     count: RecordCount,
     entity: &EntityName,
     values: &[Held],
-    span: Stretch,
+    span: Span,
 ) -> Result<Expected, String> {
     let mut matching = Vec::new();
     let mut nearest: Option<(String, Vec<Wrong>)> = None;
@@ -249,7 +249,7 @@ fn looked_at(run: &Run<'_>, record: &Record, values: &[Held]) -> Result<BTreeSet
     Ok(found)
 }
 
-fn parked(run: &mut Run<'_>, entity: &EntityName, values: &[Held], span: Stretch) -> Result<Expected, String> {
+fn parked(run: &mut Run<'_>, entity: &EntityName, values: &[Held], span: Span) -> Result<Expected, String> {
     let incidents = views::incidents(run.world.rows()).map_err(|error| error.to_string())?;
     let links = views::links(run.world.rows()).map_err(|error| error.to_string())?;
     let mut found = Vec::new();
@@ -311,7 +311,7 @@ fn sent(
     operation: &str,
     values: &[Held],
     times: Option<u64>,
-    span: Stretch,
+    span: Span,
 ) -> Result<Expected, String> {
     let params = run.program.systems.get(system).and_then(|system| system.lock.operations.get(operation));
     let params = params.map(|operation| &operation.params);
@@ -352,7 +352,7 @@ fn sent(
     Ok(expected)
 }
 
-fn workflow(run: &Run<'_>, index: usize, state: WorkflowState, span: Stretch) -> Result<Expected, String> {
+fn workflow(run: &Run<'_>, index: usize, state: WorkflowState, span: Span) -> Result<Expected, String> {
     let name = &run.program.workflows[index].name;
     let runs = run.runs()?;
     let runs: Vec<_> = runs.iter().filter(|run| run.rule == *name).collect();
@@ -392,7 +392,7 @@ fn stands(workflow: &Workflow, run: &views::Run) -> Named {
     named
 }
 
-fn step_state(run: &Run<'_>, index: usize, step: usize, state: StepState, span: Stretch) -> Result<Expected, String> {
+fn step_state(run: &Run<'_>, index: usize, step: usize, state: StepState, span: Span) -> Result<Expected, String> {
     let workflow = &run.program.workflows[index];
     let name = &workflow.code.steps[step].name;
     let runs = run.runs()?;

@@ -12,7 +12,7 @@ use dsl::eval::{canonical, written};
 use dsl::program::test::Held;
 use dsl::program::{Direction, Mapping, MappingKind, Program, Side, Sync};
 use dsl::schema::{EntityName, Field, Type};
-use dsl::value::{Moment, Span, Value};
+use dsl::value::{Duration, Timestamp, Value};
 use futures_util::FutureExt;
 use serde_json::{Map, Value as Json};
 
@@ -22,30 +22,30 @@ use super::world::World;
 use crate::decide::{Known, Pair};
 
 /// How long ago given records were made.
-const LONG_AGO: Span = Span::days(1);
+const LONG_AGO: Duration = Duration::days(1);
 
 /// A record that was placed.
 struct Placed {
     record: Record,
     /// Fields and links with a value of the test's own; what an engine of long ago would have seen.
     given: BTreeSet<String>,
-    at: Moment,
+    at: Timestamp,
     /// What a person changed since, and when.
-    change: Option<(Content, Moment)>,
+    change: Option<(Content, Timestamp)>,
     known: bool,
 }
 
 /// The records of a test.
 pub(super) struct Stage {
     pub(super) vars: BTreeMap<String, Record>,
-    start: Moment,
+    start: Timestamp,
     placed: Vec<Placed>,
     pairs: BTreeSet<(usize, String, String)>,
     made_up: u32,
 }
 
 impl Stage {
-    pub(super) fn new(start: Moment) -> Self {
+    pub(super) fn new(start: Timestamp) -> Self {
         Self { vars: BTreeMap::new(), start, placed: Vec::new(), pairs: BTreeSet::new(), made_up: 0 }
     }
 
@@ -55,7 +55,7 @@ impl Stage {
         world: &World,
         variable: Option<&String>,
         entity: &EntityName,
-        changed: Option<Moment>,
+        changed: Option<Timestamp>,
         values: &[Held],
     ) -> Result<(), String> {
         let (id, content) = self.content(world, entity, values)?;
@@ -73,7 +73,7 @@ impl Stage {
             }
         };
         // What is known of a record that changed is no older than it must be.
-        let at = changed.map_or(self.start.minus(LONG_AGO), |at| at.minus(Span::seconds(1)));
+        let at = changed.map_or(self.start.minus(LONG_AGO), |at| at.minus(Duration::seconds(1)));
         let record = self.place(world, entity, id.as_deref(), &before, at)?;
         if let Some(placed) = self.placed.last_mut() {
             placed.change = change;
@@ -90,7 +90,7 @@ impl Stage {
         entity: &EntityName,
         id: Option<&str>,
         content: &Content,
-        at: Moment,
+        at: Timestamp,
     ) -> Result<Record, String> {
         let program = &world.programs().active;
         let (Some(twin), Some(system)) = (world.twins.get(&entity.system), program.systems.get(&entity.system)) else {
@@ -223,7 +223,7 @@ impl Stage {
         for (sync, left, right) in &pairs {
             self.agree(world, &program, &program.syncs[*sync], left, right, true)?;
         }
-        let new: Vec<(Record, Moment)> =
+        let new: Vec<(Record, Timestamp)> =
             self.placed.iter().filter(|p| !p.known).map(|p| (p.record.clone(), p.at)).collect();
         // What is given is known, whatever is wrong with its system from now on.
         let held: Vec<_> =
@@ -419,7 +419,7 @@ impl Stage {
 fn tell_engine(
     world: &mut World,
     program: &Program,
-    records: &[(Record, Moment)],
+    records: &[(Record, Timestamp)],
     pairs: &[(usize, Record, Record)],
 ) -> Result<(), String> {
     let mut known = Vec::new();

@@ -14,18 +14,18 @@ use dsl::diagnostic::Problem;
 use dsl::program::Program;
 use dsl::program::test::{Held, Line, Target, Test};
 use dsl::schema::{About, Change, EntityName};
-use dsl::source::Span as Stretch;
-use dsl::value::{Moment, Span, Value};
+use dsl::source::Span;
+use dsl::value::{Duration, Timestamp, Value};
 
 use super::expect::{self, Expected};
 use super::given::Stage;
 use super::twins::Content;
 use super::view::{Record, View, evaluate};
 use super::world::{StepFault, World};
-use crate::decide::{Input, Knobs, OperatorCommand, Reached, asleep, views};
+use crate::decide::{Input, OperatorCommand, Reached, Settings, asleep, views};
 
 /// How long requests may wait for their turn while nothing else happens.
-const REST: Span = Span::seconds(5);
+const REST: Duration = Duration::seconds(5);
 
 /// What became of a test.
 #[derive(Debug, Clone, Default)]
@@ -133,7 +133,7 @@ fn said(panic: &(dyn std::any::Any + Send)) -> &str {
 }
 
 /// A test that cannot go on.
-fn broken(test: &Test, span: Stretch, why: &str) -> Report {
+fn broken(test: &Test, span: Span, why: &str) -> Report {
     let problem = Problem::new("T0001", format!("test \"{}\" cannot go on", test.title), span, why);
     Report { failures: vec![Failure { problem, writers: Vec::new() }], ..Report::default() }
 }
@@ -169,7 +169,13 @@ impl<'a> Run<'a> {
         let zone = zone.unwrap_or_else(|| "UTC".to_owned());
         let midnight = date.in_tz(&zone).map_err(|error| error.to_string())?;
         let start = moment(&midnight, minute)?;
-        let knobs = Knobs { hold: Span(0), hold_bulk: Span(0), run_at_start: false, trace: true, ..Knobs::default() };
+        let knobs = Settings {
+            hold: Duration(0),
+            hold_bulk: Duration(0),
+            run_at_start: false,
+            trace: true,
+            ..Settings::default()
+        };
         let world = World::with(Arc::clone(program), start, knobs).map_err(|error| error.to_string())?;
         Ok(Self {
             program,
@@ -183,7 +189,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn line(&mut self, line: &Line, span: Stretch) -> Result<Option<Expected>, String> {
+    fn line(&mut self, line: &Line, span: Span) -> Result<Option<Expected>, String> {
         match line {
             Line::Time { .. } => return Ok(None),
             Line::Given { variable, entity, changed_at, values } => {
@@ -204,7 +210,7 @@ impl<'a> Run<'a> {
             Line::Fault { target, status, extent } => self.fault(target, *status, *extent),
             Line::Pass(span) => {
                 // A wait that includes its last instant is over right after it.
-                self.world.pass(Span(span.0 + 1)).map_err(|error| error.to_string())?;
+                self.world.pass(Duration(span.0 + 1)).map_err(|error| error.to_string())?;
                 self.rest()?;
             }
             Line::SyncRuns(sync) => {
@@ -231,7 +237,7 @@ impl<'a> Run<'a> {
     }
 
     fn fault(&mut self, target: &Target, status: Option<u16>, extent: FaultExtent) {
-        let until = |span: Span| self.world.now().plus(span);
+        let until = |span: Duration| self.world.now().plus(span);
         match (target, extent) {
             (Target::Step(workflow, step), FaultExtent::Times(n)) => {
                 self.world.fail_step(*workflow, *step, StepFault::Times(n));
@@ -374,11 +380,11 @@ impl<'a> Run<'a> {
     }
 }
 
-fn moment(midnight: &jiff::Zoned, minute: u32) -> Result<Moment, String> {
+fn moment(midnight: &jiff::Zoned, minute: u32) -> Result<Timestamp, String> {
     let time = i8::try_from(minute / 60).and_then(|hour| Ok((hour, i8::try_from(minute % 60)?)));
     let (hour, minute) = time.map_err(|error| error.to_string())?;
     let at = midnight.with().hour(hour).minute(minute).build().map_err(|error| error.to_string())?;
-    Ok(Moment(at.timestamp().as_millisecond()))
+    Ok(Timestamp(at.timestamp().as_millisecond()))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use connectors::port::Connector;
 use connectors::rest::Rest;
 use connectors::secret::Secret;
 use dsl::schema::{About, Change, Lock};
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use sandbox::app::{App, Faults, InProcess};
 use sandbox::hubspot::HubSpot;
 use sandbox::mail::Mail;
@@ -46,7 +46,7 @@ impl Twin {
     /// The twin for a lock, and the connector that asks it.
     pub(super) fn of(
         lock: &Lock,
-        now: impl Fn() -> Moment + Clone + Send + Sync + 'static,
+        now: impl Fn() -> Timestamp + Clone + Send + Sync + 'static,
     ) -> (Self, Arc<dyn Connector>) {
         if lock.connector == "hubspot" {
             let settings = sandbox::hubspot::Settings {
@@ -144,7 +144,7 @@ impl Twin {
         entity: &str,
         id: Option<&str>,
         content: &Content,
-        at: Moment,
+        at: Timestamp,
     ) -> Result<String, String> {
         match self {
             Self::HubSpot(twin) if entity == "Owner" => {
@@ -194,7 +194,13 @@ impl Twin {
     }
 
     /// A person makes a record.
-    pub(super) fn create(&self, lock: &Lock, entity: &str, content: &Content, now: Moment) -> Result<String, String> {
+    pub(super) fn create(
+        &self,
+        lock: &Lock,
+        entity: &str,
+        content: &Content,
+        now: Timestamp,
+    ) -> Result<String, String> {
         match self {
             Self::HubSpot(twin) => {
                 let values = texts(&content.values);
@@ -219,7 +225,7 @@ impl Twin {
         entity: &str,
         id: &str,
         content: &Content,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<(), String> {
         match self {
             Self::HubSpot(twin) => {
@@ -239,7 +245,7 @@ impl Twin {
         }
     }
 
-    fn link(&self, lock: &Lock, entity: &str, id: &str, content: &Content, now: Moment) -> Result<(), String> {
+    fn link(&self, lock: &Lock, entity: &str, id: &str, content: &Content, now: Timestamp) -> Result<(), String> {
         let Self::HubSpot(twin) = self else { return Ok(()) };
         for (link, target) in &content.links {
             let to = lock.entities.get(entity).and_then(|shape| shape.links.get(link)).map(|link| link.to.as_str());
@@ -251,7 +257,7 @@ impl Twin {
     }
 
     /// A person deletes a record.
-    pub(super) fn delete(&self, entity: &str, id: &str, now: Moment) -> Result<(), String> {
+    pub(super) fn delete(&self, entity: &str, id: &str, now: Timestamp) -> Result<(), String> {
         match self {
             Self::HubSpot(twin) => {
                 hold(twin).archive(entity, number(id)?, now);
@@ -279,7 +285,7 @@ impl Twin {
         lock: &Lock,
         event: &str,
         data: &BTreeMap<String, Json>,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<(), String> {
         let named = message_of(lock, &About::Event(event.to_owned()));
         match (self, named) {
@@ -300,7 +306,7 @@ impl Twin {
         entity: &str,
         id: &str,
         change: Change,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<(), String> {
         let Self::App(twin) = self else { return Ok(()) };
         let about = About::Record { entity: entity.to_owned(), change };
@@ -312,7 +318,7 @@ impl Twin {
     }
 
     /// Sends the message that a record which was placed has been made.
-    pub(super) fn tell_made(&self, lock: &Lock, entity: &str, id: &str, now: Moment) -> Result<(), String> {
+    pub(super) fn tell_made(&self, lock: &Lock, entity: &str, id: &str, now: Timestamp) -> Result<(), String> {
         match self {
             Self::HubSpot(twin) => {
                 hold(twin).tell_placed(entity, number(id)?, now);
@@ -359,7 +365,7 @@ impl Twin {
     }
 
     /// Every call before `until` is answered with `status`.
-    pub(super) fn answers(&self, status: u16, until: Moment) {
+    pub(super) fn answers(&self, status: u16, until: Timestamp) {
         match self {
             Self::HubSpot(twin) => hold(twin).faults().answers(status, until),
             Self::App(twin) => hold(twin).faults().answers(status, until),

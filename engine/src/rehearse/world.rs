@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use connectors::port::{Answer, Connector, Delivery, Request, Verb, Wire};
 use dsl::program::{Place, Program};
 use dsl::schema::Lock;
-use dsl::value::{Moment, Span};
+use dsl::value::{Duration, Timestamp};
 use futures_util::FutureExt;
 use sandbox::app::App;
 use sandbox::hubspot::HubSpot;
@@ -17,7 +17,7 @@ use sandbox::mail::Mail;
 
 use super::shared::Shared;
 use super::twins::Twin;
-use crate::decide::{Event, Input, Knobs, Programs, Reached, Source, Wrote, next_timer, views};
+use crate::decide::{Event, Input, Programs, Reached, Settings, Source, Wrote, next_timer, views};
 use crate::ids::CallId;
 use crate::ledger::{Ledger, Rows};
 use crate::shell::{Core, Error, Release};
@@ -38,7 +38,7 @@ pub struct World {
     /// Operations that were carried out, each once whatever was repeated, in order.
     pub calls: Vec<Called>,
     pub(super) twins: BTreeMap<String, Twin>,
-    knobs: Knobs,
+    knobs: Settings,
     core: Core,
     ledger: Shared,
     connectors: BTreeMap<String, Arc<dyn Connector>>,
@@ -70,7 +70,7 @@ pub struct Called {
     /// Its parameters, as the system was given them.
     pub values: BTreeMap<String, Wire>,
     /// When.
-    pub at: Moment,
+    pub at: Timestamp,
     /// The line of the rules that it was sent for.
     pub place: Option<Place>,
     /// The idempotency key; a call without effect of its own repeats one.
@@ -81,7 +81,7 @@ pub struct Called {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum StepFault {
     Times(u64),
-    Until(Moment),
+    Until(Timestamp),
 }
 
 impl World {
@@ -89,19 +89,19 @@ impl World {
     ///
     /// # Errors
     /// Where the engine cannot start.
-    pub fn new(program: Arc<Program>, start: Moment) -> Result<Self, Error> {
-        Self::with(program, start, Knobs::default())
+    pub fn new(program: Arc<Program>, start: Timestamp) -> Result<Self, Error> {
+        Self::with(program, start, Settings::default())
     }
 
     /// A world with empty twins at `start` and other knobs than the usual ones.
     ///
     /// # Errors
     /// Where the engine cannot start.
-    pub fn with(program: Arc<Program>, start: Moment, knobs: Knobs) -> Result<Self, Error> {
+    pub fn with(program: Arc<Program>, start: Timestamp, knobs: Settings) -> Result<Self, Error> {
         let clock = Arc::new(AtomicI64::new(start.0));
         let now = {
             let clock = Arc::clone(&clock);
-            move || Moment(clock.load(Ordering::Relaxed))
+            move || Timestamp(clock.load(Ordering::Relaxed))
         };
         let mut twins = BTreeMap::new();
         let mut connectors: BTreeMap<String, Arc<dyn Connector>> = BTreeMap::new();
@@ -155,8 +155,8 @@ impl World {
 
     /// The time.
     #[must_use]
-    pub fn now(&self) -> Moment {
-        Moment(self.clock.load(Ordering::Relaxed))
+    pub fn now(&self) -> Timestamp {
+        Timestamp(self.clock.load(Ordering::Relaxed))
     }
 
     /// The rows, for views.
@@ -171,13 +171,13 @@ impl World {
         &self.programs
     }
 
-    /// The parts of the rules that were reached, where [`Knobs::trace`] is set.
+    /// The parts of the rules that were reached, where [`Settings::trace`] is set.
     #[must_use]
     pub fn reached(&self) -> &BTreeSet<Reached> {
         self.core.reached()
     }
 
-    /// What systems took, in order, where [`Knobs::trace`] is set.
+    /// What systems took, in order, where [`Settings::trace`] is set.
     #[must_use]
     pub fn wrote(&self) -> &[Wrote] {
         self.core.wrote()
@@ -199,7 +199,7 @@ impl World {
     }
 
     /// Moves the clock on without anything happening; never back.
-    pub(crate) fn set_clock(&mut self, at: Moment) {
+    pub(crate) fn set_clock(&mut self, at: Timestamp) {
         self.clock.fetch_max(at.0, Ordering::Relaxed);
     }
 
@@ -256,7 +256,7 @@ impl World {
     ///
     /// # Errors
     /// Where the engine fails.
-    pub fn come_to_rest(&mut self, limit: Span) -> Result<(), Error> {
+    pub fn come_to_rest(&mut self, limit: Duration) -> Result<(), Error> {
         let end = self.now().plus(limit);
         loop {
             self.settle()?;
@@ -264,7 +264,7 @@ impl World {
             let timer = next_timer(&self.ledger)?;
             match next {
                 Some(at) if at <= end && timer != Some(at) => {
-                    let to = if at <= self.now() { self.now().plus(Span(1)) } else { at };
+                    let to = if at <= self.now() { self.now().plus(Duration(1)) } else { at };
                     self.set_clock(to);
                 }
                 _ => return Ok(()),
@@ -287,7 +287,7 @@ impl World {
     ///
     /// # Errors
     /// Where the engine fails.
-    pub fn pass(&mut self, span: Span) -> Result<(), Error> {
+    pub fn pass(&mut self, span: Duration) -> Result<(), Error> {
         let end = self.now().plus(span);
         loop {
             self.settle()?;
@@ -308,7 +308,7 @@ impl World {
         }
     }
 
-    fn next_due(&mut self) -> Result<Option<Moment>, Error> {
+    fn next_due(&mut self) -> Result<Option<Timestamp>, Error> {
         let now = self.now();
         let engine = self.core.turn(now)?;
         let heard = self.twins.iter().filter(|(system, _)| !self.held_back.contains(*system));

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use dsl::diagnostic::{Problem, Severity, concise};
 use dsl::program::Program;
 use dsl::source::SourceFile;
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 
 use super::{Texts, read};
 use crate::decide::rows::{Key, Kind};
@@ -199,7 +199,7 @@ pub fn keep(set: &Set, rows: &dyn Rows) -> Result<Vec<(Vec<u8>, Option<Vec<u8>>)
 
 /// The line of history for an activation.
 #[must_use]
-pub fn activated(set: &Set, at: Moment) -> Event {
+pub fn activated(set: &Set, at: Timestamp) -> Event {
     let program = &set.program;
     Event {
         at,

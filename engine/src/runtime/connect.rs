@@ -244,7 +244,7 @@ pub fn cache(config: &Config) -> Result<Arc<dyn Cache>, Error> {
 
 /// A length of time for the machine's clock.
 #[must_use]
-pub fn duration(span: dsl::value::Span) -> Duration {
+pub fn duration(span: dsl::value::Duration) -> Duration {
     Duration::from_millis(u64::try_from(span.0).unwrap_or(0))
 }
 

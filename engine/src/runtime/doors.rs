@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use connectors::webhook::Verify;
 use connectors::webhook::door::Door;
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use http::HeaderMap;
 
 use crate::config::Config;
@@ -52,7 +52,7 @@ struct Current {
 }
 
 impl Verify for Current {
-    fn verify(&self, headers: &HeaderMap, body: &[u8], now: Moment) -> Result<(), String> {
+    fn verify(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<(), String> {
         let verifiers = self.doors.0.read().unwrap_or_else(PoisonError::into_inner);
         let verify = verifiers.get(&self.system).map(Arc::clone);
         drop(verifiers);

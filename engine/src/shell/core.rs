@@ -12,13 +12,13 @@ use std::sync::Arc;
 use connectors::port::{Answer, Connector, Input as Inputs, LinkChange, Request, Verb, Wire};
 use dsl::program::Program;
 use dsl::schema::EntityName;
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 
 use crate::clock::Now;
 use crate::decide::rows::{Key, Kind};
 use crate::decide::{
-    self, Aside, Command, Event, Guard, Input, Knobs, Known, Lane, LaneKind, OperatorCommand, Outcome, Pair, Programs,
-    Reached, Wrote,
+    self, Aside, Command, Event, Guard, Input, Known, Lane, LaneKind, OperatorCommand, Outcome, Pair, Programs,
+    Reached, Settings, Wrote,
 };
 use crate::gate::{Gate, Poll, Reach, Reaches};
 use crate::ids::CallId;
@@ -102,15 +102,15 @@ pub struct Counts {
 pub struct Core {
     ledger: Box<dyn Ledger>,
     programs: Programs,
-    knobs: Knobs,
+    knobs: Settings,
     gate: Gate,
     flights: BTreeMap<String, usize>,
     connectors: Arc<Connectors>,
-    at: Moment,
-    stored_at: Moment,
+    at: Timestamp,
+    stored_at: Timestamp,
     last: Seq,
     waiting: VecDeque<(Seq, Release)>,
-    timer: Option<Moment>,
+    timer: Option<Timestamp>,
     counts: Counts,
     reached: BTreeSet<Reached>,
     wrote: Vec<Wrote>,
@@ -132,7 +132,7 @@ impl Core {
         ledger: Box<dyn Ledger>,
         programs: Programs,
         connectors: Connectors,
-        knobs: Knobs,
+        knobs: Settings,
         now: impl Into<Now>,
     ) -> Result<Self, Error> {
         let now = now.into();
@@ -151,8 +151,8 @@ impl Core {
         }
         let time_key = Key::new(Kind::Time).bytes();
         let before = match rows.get(&time_key)? {
-            Some(bytes) => read::<Moment>(&time_key, &bytes)?,
-            None => Moment(i64::MIN),
+            Some(bytes) => read::<Timestamp>(&time_key, &bytes)?,
+            None => Timestamp(i64::MIN),
         };
         let unanswered = decide::unanswered(rows)?;
         let timer = decide::next_timer(rows)?;
@@ -356,7 +356,7 @@ impl Core {
     ///
     /// # Errors
     /// As [`Core::input`]; what was due stays due.
-    pub fn turn(&mut self, now: impl Into<Now>) -> Result<Option<Moment>, Error> {
+    pub fn turn(&mut self, now: impl Into<Now>) -> Result<Option<Timestamp>, Error> {
         let now = now.into();
         while self.step(now)? {}
         let (at, pace) = self.next(now);
@@ -378,7 +378,7 @@ impl Core {
     }
 
     /// When to call [`Core::step`] next: on the engine's clock, and on that of paces. Call it when `step` said no.
-    pub fn next(&mut self, now: Now) -> (Option<Moment>, Option<Moment>) {
+    pub fn next(&mut self, now: Now) -> (Option<Timestamp>, Option<Timestamp>) {
         match self.gate.poll(Now { at: self.at.max(now.at), pace: now.pace }) {
             Poll::Open { lane, priority, .. } => {
                 self.gate.work(lane, self.at, priority);
@@ -445,13 +445,13 @@ impl Core {
         self.append(outcome.round)
     }
 
-    /// The parts of the rules that were reached so far, where [`Knobs::trace`] is set.
+    /// The parts of the rules that were reached so far, where [`Settings::trace`] is set.
     #[must_use]
     pub fn reached(&self) -> &BTreeSet<Reached> {
         &self.reached
     }
 
-    /// What systems took so far, in order, where [`Knobs::trace`] is set.
+    /// What systems took so far, in order, where [`Settings::trace`] is set.
     #[must_use]
     pub fn wrote(&self) -> &[Wrote] {
         &self.wrote
@@ -503,7 +503,7 @@ impl Core {
 
     /// The engine's time.
     #[must_use]
-    pub fn at(&self) -> Moment {
+    pub fn at(&self) -> Timestamp {
         self.at
     }
 
@@ -648,14 +648,14 @@ mod tests {
         // The new set has a schedule more: its start writes rows too.
         let (old, new) = (set("activities.rules"), set(""));
         let ledger = Shared::default();
-        let now = |at: i64| Now { at: Moment(at), pace: Moment(at) };
+        let now = |at: i64| Now { at: Timestamp(at), pace: Timestamp(at) };
         let programs = |set: &stored::Set| Programs::new(Arc::clone(&set.program));
         let mut core =
-            Core::start(Box::new(ledger.clone()), programs(&old), Connectors::new(), Knobs::default(), now(1_000))
+            Core::start(Box::new(ledger.clone()), programs(&old), Connectors::new(), Settings::default(), now(1_000))
                 .expect("it starts");
         let activate = |core: &mut Core, at: i64| {
             let kept = stored::keep(&new, core.rows()).expect("readable");
-            let event = stored::activated(&new, Moment(at));
+            let event = stored::activated(&new, Timestamp(at));
             core.activate(programs(&new), Connectors::new(), kept, event, now(at))
         };
 

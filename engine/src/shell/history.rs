@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     fn event(subject: String) -> Event {
-        Event { at: dsl::value::Moment(0), action: "update".to_owned(), subject, ..Event::default() }
+        Event { at: dsl::value::Timestamp(0), action: "update".to_owned(), subject, ..Event::default() }
     }
 
     #[test]

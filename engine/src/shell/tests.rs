@@ -6,13 +6,13 @@ use std::sync::Mutex;
 use bytes::Bytes;
 use connectors::cache::memory::MemoryCache;
 use connectors::port::{Body, Message};
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::sync::oneshot::{Receiver as Answered, channel};
 
 use super::*;
 use crate::clock::Manual;
-use crate::decide::{Knobs, Programs};
+use crate::decide::{Programs, Settings};
 use crate::ledger::{Error as LedgerError, Ledger, Memory, Round, Rows};
 use crate::runtime::tasks::Tasks;
 
@@ -61,9 +61,9 @@ impl Door {
         let program =
             crate::rules::shipped_with("webhooks 50 requests per 10 seconds", "webhooks 1 requests per 1 second");
         let ledger = Held::default();
-        let now = Moment(1_772_442_000_000);
+        let now = Timestamp(1_772_442_000_000);
         let programs = Programs::new(Arc::clone(&program));
-        let core = Core::start(Box::new(ledger.clone()), programs, Connectors::new(), Knobs::default(), now);
+        let core = Core::start(Box::new(ledger.clone()), programs, Connectors::new(), Settings::default(), now);
         let (handle, wakes) = handle();
         let reads = Reads::new(Arc::new(MemoryCache::new(1 << 10)), "1");
         let caller = Caller::new(Tasks::new(), handle, Connectors::new(), reads, &program);
@@ -77,7 +77,7 @@ impl Door {
 
     fn read(mark: &str) -> Delivery {
         let (name, dedupe) = ("no.such".to_owned(), mark.to_owned());
-        let messages = vec![Message { name, at: Moment(0), dedupe, own: false, body: Body::Foreign }];
+        let messages = vec![Message { name, at: Timestamp(0), dedupe, own: false, body: Body::Foreign }];
         Delivery { messages, spoilt: Vec::new() }
     }
 
@@ -146,7 +146,7 @@ async fn a_full_inbox_is_429_for_its_sender_and_takes_again_when_it_is_not() {
     assert_eq!(held.try_recv(), Ok(Verdict::Durable));
     assert_eq!(refused.try_recv(), Ok(Verdict::Full(RETRY_AFTER)));
     // A second later the one that waited is decided, and there is room for another.
-    let later = Moment(1_772_442_002_000);
+    let later = Timestamp(1_772_442_002_000);
     while door.looping.core.step(crate::clock::Now::same(later)).expect("it goes on") {}
     let mut taken = door.deliver("3");
     door.durable();

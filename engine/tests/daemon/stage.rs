@@ -9,7 +9,6 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use connectors::http::{Transport, TransportError};
 use dsl::schema::read_lock;
-use dsl::value::Span;
 use engine::clock::wall;
 use engine::config::Config;
 use engine::runtime::{Engine, Error, Running};
@@ -157,7 +156,7 @@ runtime: {{ hold: 20ms }}
     /// Brings what the CRM has to say to the engine's door; gives the statuses.
     pub(crate) async fn deliver(&self, webhooks: SocketAddr) -> Vec<u16> {
         // A little later: the twin gathers what happens within a moment.
-        let due = self.crm.lock().expect("a sound twin").due(wall().plus(Span::seconds(1)));
+        let due = self.crm.lock().expect("a sound twin").due(wall().plus(dsl::value::Duration::seconds(1)));
         let client = reqwest::Client::new();
         let mut statuses = Vec::new();
         for delivery in due {

@@ -5,7 +5,7 @@
 //! Always true: one input's refusal does not touch the others; the key of an input of a create or an update is
 //! also its idempotency key; a batch whose shape is wrong is refused as a whole and has no effect.
 
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
@@ -43,7 +43,7 @@ struct Input {
 }
 
 impl App {
-    pub(super) fn batch(&mut self, entity: &str, plural: &str, body: Json, now: Moment) -> Result<Reply, Refused> {
+    pub(super) fn batch(&mut self, entity: &str, plural: &str, body: Json, now: Timestamp) -> Result<Reply, Refused> {
         let batch: Batch = serde_json::from_value(body)
             .map_err(|error| Refused::request(format!("the batch cannot be read: {error}")))?;
         let verb = match batch.operation {
@@ -84,7 +84,7 @@ impl App {
         Ok((200, json!({ "results": results })))
     }
 
-    fn input(&mut self, entity: &str, verb: Verb, by: &str, input: Input, now: Moment) -> Result<Reply, Refused> {
+    fn input(&mut self, entity: &str, verb: Verb, by: &str, input: Input, now: Timestamp) -> Result<Reply, Refused> {
         let id = input.id.unwrap_or(Json::Null);
         let values = Json::Object(input.values);
         match verb {

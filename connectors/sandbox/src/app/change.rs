@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use dsl::schema::{Change, ChangedAt, Entity, Type};
-use dsl::value::{Moment, Span};
+use dsl::value::{Duration, Timestamp};
 use serde_json::{Map, Value as Json, json};
 
 use super::table::Record;
@@ -82,7 +82,7 @@ impl App {
     ///
     /// # Errors
     /// Where a request with these values would be refused.
-    pub fn create(&mut self, entity: &str, values: Json, now: Moment) -> Result<String, Refused> {
+    pub fn create(&mut self, entity: &str, values: Json, now: Timestamp) -> Result<String, Refused> {
         let shape = self.shape(entity)?;
         let values = object(values)?;
         for needed in &shape.create_needs {
@@ -122,7 +122,7 @@ impl App {
     /// # Errors
     /// Where the entity has no such field or link, a value is of another type, a link leads nowhere, or a unique
     /// value or the id is taken.
-    pub fn place(&mut self, entity: &str, id: Option<&str>, values: Json, at: Moment) -> Result<String, Refused> {
+    pub fn place(&mut self, entity: &str, id: Option<&str>, values: Json, at: Timestamp) -> Result<String, Refused> {
         let mut shape = Entity::clone(&*self.shape(entity)?);
         shape.fields.values_mut().for_each(|field| field.read_only = false);
         let given = object(values)?.into_iter().filter(|(_, value)| !value::is_empty(value));
@@ -180,7 +180,7 @@ impl App {
     ///
     /// # Errors
     /// Where a request with these values would be refused.
-    pub fn edit(&mut self, entity: &str, id: &str, values: Json, now: Moment) -> Result<(), Refused> {
+    pub fn edit(&mut self, entity: &str, id: &str, values: Json, now: Timestamp) -> Result<(), Refused> {
         let shape = self.shape(entity)?;
         let row = self.table(entity).get(id).ok_or(Refused::Missing)?;
         let (before, changed) = (row.record.clone(), row.changed);
@@ -194,7 +194,7 @@ impl App {
             return Ok(());
         }
         self.free(entity, &shape, &given, Some(id))?;
-        let at = now.max(changed.plus(Span(1)));
+        let at = now.max(changed.plus(Duration(1)));
         let mut record = before;
         record.extend(given);
         bump(&shape, &mut record, at);
@@ -209,11 +209,11 @@ impl App {
     ///
     /// # Errors
     /// Where there is no such record.
-    pub fn delete(&mut self, entity: &str, id: &str, now: Moment) -> Result<(), Refused> {
+    pub fn delete(&mut self, entity: &str, id: &str, now: Timestamp) -> Result<(), Refused> {
         let shape = self.shape(entity)?;
         let row = self.table(entity).remove(&shape, id).ok_or(Refused::Missing)?;
         self.calls.deleted += 1;
-        self.tell_record(entity, Change::Deleted, id, &row.record, now.max(row.changed.plus(Span(1))));
+        self.tell_record(entity, Change::Deleted, id, &row.record, now.max(row.changed.plus(Duration(1))));
         for (from, link, holder) in self.links_to(entity, id) {
             let mut values = Map::new();
             values.insert(link, Json::Null);
@@ -236,7 +236,7 @@ impl App {
 
     /// A new subscription becomes its user's: the record that a new one links to links back where it has one
     /// link to this kind of record.
-    fn link_back(&mut self, entity: &str, shape: &Entity, id: &str, record: &Record, now: Moment) {
+    fn link_back(&mut self, entity: &str, shape: &Entity, id: &str, record: &Record, now: Timestamp) {
         for (to, target, back) in self.links_back(entity, shape, record) {
             self.edit(&to, &target, json!({ back: { "id": id } }), now)
                 .expect("the target was looked up when the link was accepted");
@@ -326,14 +326,14 @@ fn object(values: Json) -> Result<Record, Refused> {
 }
 
 /// Sets what the app itself writes into a new record.
-fn stamp(shape: &Entity, record: &mut Record, now: Moment) {
+fn stamp(shape: &Entity, record: &mut Record, now: Timestamp) {
     if shape.fields.contains_key("createdAt") {
         record.insert("createdAt".to_owned(), Json::from(now.to_string()));
     }
     bump(shape, record, now);
 }
 
-fn bump(shape: &Entity, record: &mut Record, at: Moment) {
+fn bump(shape: &Entity, record: &mut Record, at: Timestamp) {
     if let ChangedAt::Field(name) = &shape.changed_at {
         record.insert(name.clone(), Json::from(at.to_string()));
     }

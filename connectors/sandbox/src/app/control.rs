@@ -14,7 +14,7 @@
 //! `{entity}` is the lock's name or the path: `SupportTicket` or `support-tickets`.
 
 use bytes::Bytes;
-use dsl::value::{Moment, Span};
+use dsl::value::{Duration, Timestamp};
 use http::{Method, Request, Response};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
@@ -24,18 +24,18 @@ use super::route::{Reply, json_body};
 use super::{App, DropWhen, Faults, Refused, answer, names};
 
 impl Model for App {
-    fn handle(&mut self, request: &Request<Bytes>, now: Moment) -> Response<Bytes> {
+    fn handle(&mut self, request: &Request<Bytes>, now: Timestamp) -> Response<Bytes> {
         Self::handle(self, request, now)
     }
 
-    fn control(&mut self, request: &Request<Bytes>, now: Moment) -> Response<Bytes> {
+    fn control(&mut self, request: &Request<Bytes>, now: Timestamp) -> Response<Bytes> {
         let path: Vec<&str> = request.uri().path().split('/').filter(|part| !part.is_empty()).skip(1).collect();
         reply(self.operator(request, &path, now))
     }
 }
 
 impl App {
-    fn operator(&mut self, request: &Request<Bytes>, path: &[&str], now: Moment) -> Option<Result<Reply, Refused>> {
+    fn operator(&mut self, request: &Request<Bytes>, path: &[&str], now: Timestamp) -> Option<Result<Reply, Refused>> {
         let post = request.method() == Method::POST;
         let get = request.method() == Method::GET;
         Some(match path {
@@ -111,7 +111,7 @@ pub(crate) struct Answers {
 pub(crate) fn change_faults(
     faults: &mut Faults,
     request: &Request<Bytes>,
-    now: Moment,
+    now: Timestamp,
 ) -> Option<Result<Reply, Refused>> {
     match *request.method() {
         Method::POST => Some(json_body(request).and_then(|body| {
@@ -133,7 +133,7 @@ pub(crate) fn set_faults(
     fail_next: Option<FailNext>,
     drop_next: Option<DropNext>,
     answers: Option<Answers>,
-    now: Moment,
+    now: Timestamp,
 ) {
     if let Some(FailNext { n, status }) = fail_next {
         faults.fail_next(n, status);
@@ -142,7 +142,7 @@ pub(crate) fn set_faults(
         faults.drop_next(n, when);
     }
     if let Some(Answers { status, seconds }) = answers {
-        faults.answers(status, now.plus(Span::seconds(i64::from(seconds))));
+        faults.answers(status, now.plus(Duration::seconds(i64::from(seconds))));
     }
 }
 

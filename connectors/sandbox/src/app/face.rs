@@ -15,7 +15,7 @@ use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::serve::{IncomingStream, Listener};
 use bytes::Bytes;
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use tokio::io::{self, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -25,10 +25,10 @@ use super::DROP_HEADER;
 /// A twin: a model that answers requests.
 pub trait Model: Send + 'static {
     /// Answers a request that arrives at `now`.
-    fn handle(&mut self, request: &http::Request<Bytes>, now: Moment) -> http::Response<Bytes>;
+    fn handle(&mut self, request: &http::Request<Bytes>, now: Timestamp) -> http::Response<Bytes>;
 
     /// Answers a request of the operator, whose path starts with `/_twin/`.
-    fn control(&mut self, request: &http::Request<Bytes>, now: Moment) -> http::Response<Bytes>;
+    fn control(&mut self, request: &http::Request<Bytes>, now: Timestamp) -> http::Response<Bytes>;
 }
 
 /// The model behind a mutex that several faces share.
@@ -40,7 +40,7 @@ pub(crate) fn locked<M>(model: &Mutex<M>) -> MutexGuard<'_, M> {
 }
 
 /// The time, from wherever the caller takes it.
-pub type Now = Arc<dyn Fn() -> Moment + Send + Sync>;
+pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// The largest body that is read: a batch of 100 generous records.
 const LARGEST_BODY: usize = 8 << 20;

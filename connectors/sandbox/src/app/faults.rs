@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 
 /// Name of the response header that asks the face of a twin to break the connection instead of answering.
 pub const DROP_HEADER: &str = "x-twin-drop";
@@ -32,7 +32,7 @@ pub(crate) enum Fault {
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
     next: VecDeque<Fault>,
-    until: Option<(u16, Moment)>,
+    until: Option<(u16, Timestamp)>,
 }
 
 impl Faults {
@@ -47,7 +47,7 @@ impl Faults {
     }
 
     /// Every request before `until` is answered with `status` and has no effect.
-    pub fn answers(&mut self, status: u16, until: Moment) {
+    pub fn answers(&mut self, status: u16, until: Timestamp) {
         self.until = Some((status, until));
     }
 
@@ -57,7 +57,7 @@ impl Faults {
     }
 
     /// The fault that the request of this moment meets.
-    pub(crate) fn take(&mut self, now: Moment) -> Option<Fault> {
+    pub(crate) fn take(&mut self, now: Timestamp) -> Option<Fault> {
         match self.until {
             Some((status, until)) if now < until => return Some(Fault::Status(status)),
             Some(_) => self.until = None,

@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use dsl::schema::{About, Change};
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use serde_json::{Value as Json, json};
 
 use super::table::Record;
@@ -53,7 +53,7 @@ impl App {
     ///
     /// # Errors
     /// Where there is no such user, or the lock has no message about a login.
-    pub fn login(&mut self, user: &str, now: Moment) -> Result<(), Refused> {
+    pub fn login(&mut self, user: &str, now: Timestamp) -> Result<(), Refused> {
         const EVENT: &str = "Login";
         let record = self.record("User", user).ok_or(Refused::Missing)?;
         let messages = self.lock.deliveries.iter().flat_map(|deliveries| &deliveries.messages);
@@ -72,12 +72,12 @@ impl App {
     }
 
     /// Sends a message that the lock names, with these data, as if something in the app had caused it.
-    pub fn send(&mut self, message: &str, key: &str, data: &Json, now: Moment) {
+    pub fn send(&mut self, message: &str, key: &str, data: &Json, now: Timestamp) {
         self.tell(message, key, data, now);
     }
 
     /// Tells of a change, where the lock has a message for it.
-    pub(super) fn tell_record(&mut self, entity: &str, change: Change, id: &str, record: &Record, at: Moment) {
+    pub(super) fn tell_record(&mut self, entity: &str, change: Change, id: &str, record: &Record, at: Timestamp) {
         let about = About::Record { entity: entity.to_owned(), change };
         let messages = self.lock.deliveries.iter().flat_map(|deliveries| &deliveries.messages);
         let Some(name) = messages.into_iter().find(|(_, message)| message.about == about).map(|(name, _)| name.clone())
@@ -88,7 +88,7 @@ impl App {
         self.tell(&name, id, &data, at);
     }
 
-    fn tell(&mut self, name: &str, key: &str, data: &Json, at: Moment) {
+    fn tell(&mut self, name: &str, key: &str, data: &Json, at: Timestamp) {
         self.events += 1;
         let id = format!("evt-{:x}-{}", self.settings.seed, self.events);
         let envelope = json!({ "id": id, "type": name, "occurredAt": at.to_string(), "data": data });

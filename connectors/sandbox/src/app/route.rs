@@ -6,7 +6,7 @@
 //! response again and has no further effect. Only what had an effect is remembered under its key.
 
 use bytes::Bytes;
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use http::{Method, Request, Response};
 use serde_json::{Map, Value as Json, json};
 
@@ -21,7 +21,7 @@ pub(super) type Reply = (u16, Json);
 
 impl App {
     /// Answers a request that arrives at `now`.
-    pub fn handle(&mut self, request: &Request<Bytes>, now: Moment) -> Response<Bytes> {
+    pub fn handle(&mut self, request: &Request<Bytes>, now: Timestamp) -> Response<Bytes> {
         self.calls.requests += 1;
         let fault = self.faults.take(now);
         if fault.is_some() {
@@ -39,7 +39,7 @@ impl App {
         afterwards(fault, response)
     }
 
-    fn answer(&mut self, request: &Request<Bytes>, now: Moment) -> Response<Bytes> {
+    fn answer(&mut self, request: &Request<Bytes>, now: Timestamp) -> Response<Bytes> {
         let path: Vec<&str> = request.uri().path().split('/').filter(|part| !part.is_empty()).collect();
         if path == ["schema"] && request.method() == Method::GET {
             self.count_route("GET /schema");
@@ -61,7 +61,7 @@ impl App {
         }
     }
 
-    fn route(&mut self, request: &Request<Bytes>, path: &[&str], now: Moment) -> Result<Reply, Failure> {
+    fn route(&mut self, request: &Request<Bytes>, path: &[&str], now: Timestamp) -> Result<Reply, Failure> {
         let (plural, rest) = path.split_first().ok_or(Failure::NoPath)?;
         let entity = self.lock.entities.keys().find(|entity| names::plural(entity) == *plural);
         let entity = entity.cloned().ok_or(Failure::NoPath)?;
@@ -103,13 +103,13 @@ impl App {
         }
     }
 
-    pub(super) fn make(&mut self, entity: &str, values: Json, now: Moment) -> Result<Reply, Refused> {
+    pub(super) fn make(&mut self, entity: &str, values: Json, now: Timestamp) -> Result<Reply, Refused> {
         let id = self.create(entity, values, now)?;
         let record = self.record(entity, &id).expect("it was just made").clone();
         Ok((201, Json::Object(record)))
     }
 
-    pub(super) fn alter(&mut self, entity: &str, id: &str, values: Json, now: Moment) -> Result<Reply, Refused> {
+    pub(super) fn alter(&mut self, entity: &str, id: &str, values: Json, now: Timestamp) -> Result<Reply, Refused> {
         self.edit(entity, id, values, now)?;
         let record = self.record(entity, id).expect("it was just changed").clone();
         Ok((200, Json::Object(record)))
@@ -147,11 +147,11 @@ impl App {
             let records: Vec<&Record> = found.and_then(|id| self.record(entity, &id)).into_iter().collect();
             return Ok((200, json!({ "records": records })));
         }
-        let (mut since, mut limit, mut after) = (Moment(i64::MIN), LARGEST, None);
+        let (mut since, mut limit, mut after) = (Timestamp(i64::MIN), LARGEST, None);
         for (name, value) in query {
             match name.as_str() {
                 "updatedSince" => {
-                    since = Moment::parse(value).ok_or_else(|| {
+                    since = Timestamp::parse(value).ok_or_else(|| {
                         Refused::request("`updatedSince` must be a time such as 2026-03-02T09:00:00Z")
                     })?;
                 }
@@ -195,7 +195,7 @@ impl App {
         id: &str,
         verb: &str,
         key: Option<String>,
-        now: Moment,
+        now: Timestamp,
     ) -> Result<Reply, Failure> {
         let named = |name: &&String| names::verb(name, entity).as_deref() == Some(verb);
         let name = self.lock.operations.keys().find(named).cloned().ok_or(Failure::NoPath)?;
@@ -287,7 +287,7 @@ fn query(request: &Request<Bytes>) -> Result<Vec<(String, String)>, Refused> {
 }
 
 /// Reads a cursor: the last record's change time in milliseconds, `_`, its id.
-fn cursor(text: &str) -> Option<(Moment, String)> {
+fn cursor(text: &str) -> Option<(Timestamp, String)> {
     let (changed, id) = text.split_once('_')?;
-    Some((Moment(changed.parse().ok()?), id.to_owned()))
+    Some((Timestamp(changed.parse().ok()?), id.to_owned()))
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use dsl::schema::Entity;
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use serde_json::{Map, Value as Json};
 
 use super::value::is_empty;
@@ -19,13 +19,13 @@ pub type Record = Map<String, Json>;
 pub(super) struct Table {
     rows: BTreeMap<String, Row>,
     unique: BTreeMap<(String, String), String>,
-    order: BTreeSet<(Moment, String)>,
+    order: BTreeSet<(Timestamp, String)>,
 }
 
 #[derive(Debug)]
 pub(super) struct Row {
     /// Time of the last change: strictly later at every change.
-    pub(super) changed: Moment,
+    pub(super) changed: Timestamp,
     pub(super) record: Record,
 }
 
@@ -49,7 +49,7 @@ impl Table {
     }
 
     /// Puts a record in place of the one that stood there.
-    pub(super) fn put(&mut self, entity: &Entity, id: &str, changed: Moment, record: Record) {
+    pub(super) fn put(&mut self, entity: &Entity, id: &str, changed: Timestamp, record: Record) {
         self.remove(entity, id);
         for key in unique_keys(entity, &record) {
             self.unique.insert(key, id.to_owned());
@@ -70,9 +70,9 @@ impl Table {
     /// Records changed at or after `since` and placed after `after`, oldest change first.
     pub(super) fn page(
         &self,
-        since: Moment,
-        after: Option<(Moment, String)>,
-    ) -> impl Iterator<Item = (Moment, &Record)> {
+        since: Timestamp,
+        after: Option<(Timestamp, String)>,
+    ) -> impl Iterator<Item = (Timestamp, &Record)> {
         let start = match after {
             Some(last) if last.0 >= since => Bound::Excluded(last),
             _ => Bound::Included((since, String::new())),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use connectors::http::{Transport, TransportError};
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 
 use super::face::{Model, Now, locked};
 use super::{App, DROP_HEADER};
@@ -18,7 +18,7 @@ pub struct InProcess<M = App> {
 
 impl<M> InProcess<M> {
     /// Requests go to `model`; `clock` says when.
-    pub fn new(model: Arc<Mutex<M>>, clock: impl Fn() -> Moment + Send + Sync + 'static) -> Self {
+    pub fn new(model: Arc<Mutex<M>>, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Self { model, clock: Arc::new(clock) }
     }
 }

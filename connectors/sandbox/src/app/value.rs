@@ -8,7 +8,7 @@
 use std::str::FromStr;
 
 use dsl::schema::{Field, Type};
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use rust_decimal::Decimal;
 use serde_json::{Map, Value as Json};
 
@@ -35,7 +35,7 @@ fn typed(ty: &Type, options: &[String], value: &Json) -> Result<Json, String> {
         Type::Number | Type::Money | Type::Percent => decimal(value).map(|number| Json::from(number.to_string())),
         Type::Flag => value.as_bool().map(Json::from),
         Type::Date => value.as_str().filter(|text| is_date(text)).map(Json::from),
-        Type::Time => value.as_str().and_then(Moment::parse).map(|time| Json::from(time.to_string())),
+        Type::Time => value.as_str().and_then(Timestamp::parse).map(|time| Json::from(time.to_string())),
         Type::Enum => {
             let word = value.as_str().filter(|word| options.iter().any(|option| option == word));
             return word.map(Json::from).ok_or_else(|| format!("must be one of {}, not {value}", options.join(", ")));
@@ -74,7 +74,7 @@ fn decimal(value: &Json) -> Option<Decimal> {
 
 fn is_date(text: &str) -> bool {
     // A moment at the day's start is readable exactly where the day exists.
-    text.len() == 10 && Moment::parse(&format!("{text}T00:00:00Z")).is_some()
+    text.len() == 10 && Timestamp::parse(&format!("{text}T00:00:00Z")).is_some()
 }
 
 /// True where two kept values say the same: `"49.00"` and `"49"` are one amount.
@@ -89,7 +89,7 @@ pub(super) fn same(field: &Field, left: &Json, right: &Json) -> bool {
 }
 
 /// What a new record holds in a field that nobody gave.
-pub(super) fn initial(field: &Field, now: Moment) -> Json {
+pub(super) fn initial(field: &Field, now: Timestamp) -> Json {
     if field.optional {
         return Json::Null;
     }

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use dsl::value::{Moment, Span};
+use dsl::value::{Duration, Timestamp};
 use hmac::{Hmac, Mac};
 use serde_json::Value as Json;
 use sha2::Sha256;
@@ -20,8 +20,8 @@ pub const SIGNATURE_HEADER: &str = "X-App-Signature";
 
 /// How many envelopes one delivery carries at most.
 const LARGEST: usize = 50;
-const FIRST_RETRY: Span = Span::seconds(1);
-const LAST_RETRY: Span = Span::seconds(60);
+const FIRST_RETRY: Duration = Duration::seconds(1);
+const LAST_RETRY: Duration = Duration::seconds(60);
 
 /// One delivery to post.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +58,7 @@ struct Head {
 
 #[derive(Debug, Clone, Copy)]
 enum State {
-    Due(Moment),
+    Due(Timestamp),
     InFlight,
 }
 
@@ -75,7 +75,7 @@ impl Queue {
 
 impl App {
     /// The delivery to post now, signed with `now`; in flight until [`App::delivered`] says what became of it.
-    pub fn due(&mut self, now: Moment) -> Option<Delivery> {
+    pub fn due(&mut self, now: Timestamp) -> Option<Delivery> {
         let target = self.settings.webhook.as_ref()?;
         let queue = &mut self.webhook;
         if queue.head.is_none() && !queue.waiting.is_empty() {
@@ -102,13 +102,13 @@ impl App {
     }
 
     /// Says what became of a delivery: the status that answered it, or `None` where nothing did.
-    pub fn delivered(&mut self, id: u64, status: Option<u16>, now: Moment) {
+    pub fn delivered(&mut self, id: u64, status: Option<u16>, now: Timestamp) {
         let Some(head) = self.webhook.head.as_mut().filter(|head| head.id == id) else { return };
         if status.is_some_and(|status| (200..300).contains(&status)) {
             self.webhook.head = None;
         } else {
             // 1 s, 2 s, 4 s, …, 60 s.
-            let wait = Span(FIRST_RETRY.0 << (head.attempt.saturating_sub(1)).min(6));
+            let wait = Duration(FIRST_RETRY.0 << (head.attempt.saturating_sub(1)).min(6));
             head.state = State::Due(now.plus(wait.min(LAST_RETRY)));
         }
         self.changes.send_modify(|count| *count += 1);
@@ -117,12 +117,12 @@ impl App {
     /// When [`App::due`] next has something to say without a further change, the past where it has now; `None`
     /// where nothing waits, or where a delivery is in flight.
     #[must_use]
-    pub fn next_due(&self) -> Option<Moment> {
+    pub fn next_due(&self) -> Option<Timestamp> {
         match self.webhook.head.as_ref().map(|head| head.state) {
             Some(State::Due(at)) => Some(at),
             Some(State::InFlight) => None,
             None if self.webhook.waiting.is_empty() => None,
-            None => Some(Moment::default()),
+            None => Some(Timestamp::default()),
         }
     }
 
@@ -135,7 +135,7 @@ impl App {
 
 /// The value of [`SIGNATURE_HEADER`]: `t=<ms>,v1=<hex HMAC-SHA256 of "<ms>.<body>">`.
 #[must_use]
-pub fn sign(secret: &[u8], at: Moment, body: &[u8]) -> String {
+pub fn sign(secret: &[u8], at: Timestamp, body: &[u8]) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes a key of any length");
     mac.update(format!("{}.", at.0).as_bytes());
     mac.update(body);

@@ -3,7 +3,7 @@
 //! Records are shown and changed as a person would; faults and delays are set. Nothing here is of HubSpot's.
 
 use bytes::Bytes;
-use dsl::value::{Moment, Span};
+use dsl::value::{Duration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
@@ -26,7 +26,7 @@ struct Wanted {
 }
 
 impl HubSpot {
-    pub(super) fn operate(&mut self, request: &http::Request<Bytes>, now: Moment) -> http::Response<Bytes> {
+    pub(super) fn operate(&mut self, request: &http::Request<Bytes>, now: Timestamp) -> http::Response<Bytes> {
         let path = request.uri().path().trim_start_matches("/_twin/").to_owned();
         let body = match serde_json::from_slice(request.body()) {
             Ok(body) => body,
@@ -85,7 +85,7 @@ impl HubSpot {
         }
     }
 
-    fn misbehave(&mut self, body: &Json, now: Moment) -> Result<(), String> {
+    fn misbehave(&mut self, body: &Json, now: Timestamp) -> Result<(), String> {
         let wanted = Wanted::deserialize(body).map_err(|error| error.to_string())?;
         set_faults(&mut self.faults, wanted.fail_next, wanted.drop_next, wanted.answers, now);
         if let Some(n) = wanted.race_next {
@@ -98,7 +98,7 @@ impl HubSpot {
             self.collide_event_ids(different);
         }
         if let Some(delay) = wanted.index_delay_ms {
-            self.delay_index(Span(delay));
+            self.delay_index(Duration(delay));
         }
         if let Some(calls) = wanted.daily_limit {
             self.daily_limit(calls);

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use dsl::value::{Moment, Span};
+use dsl::value::{Duration, Timestamp};
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use serde_json::{Value as Json, json};
 
@@ -16,23 +16,23 @@ use super::reply::{Answer, error};
 use crate::app::{Fault, afterwards, instead};
 
 /// The window of the general limit.
-const WINDOW: Span = Span(10_000);
+const WINDOW: Duration = Duration(10_000);
 /// The window of search, and how many searches go into it.
-const SEARCHES: (Span, usize) = (Span(1_000), 5);
+const SEARCHES: (Duration, usize) = (Duration(1_000), 5);
 const DAY: i64 = 86_400_000;
 
 /// What was asked lately.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
-    calls: VecDeque<Moment>,
-    searches: VecDeque<Moment>,
+    calls: VecDeque<Timestamp>,
+    searches: VecDeque<Timestamp>,
     /// The day since 1970, and calls in it.
     day: (i64, u64),
 }
 
 impl Pace {
-    fn at(&mut self, now: Moment) {
-        let older = |at: &Moment, window: Span| now.since(*at) >= window;
+    fn at(&mut self, now: Timestamp) {
+        let older = |at: &Timestamp, window: Duration| now.since(*at) >= window;
         while self.calls.front().is_some_and(|at| older(at, WINDOW)) {
             self.calls.pop_front();
         }
@@ -53,7 +53,7 @@ impl HubSpot {
     }
 
     /// Token, pace and faults, then the route.
-    pub(super) fn answer(&mut self, request: &http::Request<Bytes>, now: Moment) -> http::Response<Bytes> {
+    pub(super) fn answer(&mut self, request: &http::Request<Bytes>, now: Timestamp) -> http::Response<Bytes> {
         self.calls.total += 1;
         self.pace.at(now);
         let search = request.uri().path().ends_with("/search");

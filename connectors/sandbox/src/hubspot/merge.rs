@@ -3,7 +3,7 @@
 //! Always true: the values are those of the primary record, filled up from the other; no address is lost: the other
 //! contact's address becomes an additional one; an old id leads to the record that lives, however often it is merged.
 
-use dsl::value::Span;
+use dsl::value::Duration;
 use serde_json::{Value as Json, json};
 
 use super::record::{Record, Version, Wanted};
@@ -50,7 +50,7 @@ impl HubSpot {
         records.remove(&other);
         self.next_id += 1;
         let id = self.next_id;
-        let at = write.now.max(main.updated.max(gone.updated).plus(Span(1)));
+        let at = write.now.max(main.updated.max(gone.updated).plus(Duration(1)));
         let mut record = Record { id, updated: at, created: main.created.min(gone.created), merged, ..main };
         record.indexed.clear();
         for (name, versions) in gone.history {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use dsl::value::{Moment, Span};
+use dsl::value::{Duration, Timestamp};
 use serde_json::{Map, Value as Json, json};
 
 use super::properties::{created_property, modified_property};
@@ -18,9 +18,9 @@ pub struct Record {
     /// Values as text; empty ones are not held.
     pub properties: BTreeMap<String, String>,
     /// When it was made.
-    pub created: Moment,
+    pub created: Timestamp,
     /// When it was changed last; later than every change before.
-    pub updated: Moment,
+    pub updated: Timestamp,
     /// It is in the recycle bin.
     pub archived: bool,
     /// Ids of the records that it was merged from.
@@ -36,14 +36,14 @@ pub struct Record {
 #[derive(Debug, Clone)]
 pub(super) struct Version {
     pub(super) value: String,
-    pub(super) at: Moment,
+    pub(super) at: Timestamp,
     pub(super) by: By,
 }
 
 /// A state of a record as search has it from some time after `at`.
 #[derive(Debug, Clone)]
 pub(super) struct Indexed {
-    pub(super) at: Moment,
+    pub(super) at: Timestamp,
     pub(super) state: State,
 }
 
@@ -51,7 +51,7 @@ pub(super) struct Indexed {
 #[derive(Debug, Clone)]
 pub(super) struct State {
     pub(super) properties: BTreeMap<String, String>,
-    pub(super) updated: Moment,
+    pub(super) updated: Timestamp,
 }
 
 /// Which properties an answer shows.
@@ -66,7 +66,7 @@ pub(super) enum Wanted<'a> {
 }
 
 impl Record {
-    pub(super) fn new(id: u64, properties: BTreeMap<String, String>, by: By, at: Moment) -> Self {
+    pub(super) fn new(id: u64, properties: BTreeMap<String, String>, by: By, at: Timestamp) -> Self {
         let version = |value: &String| vec![Version { value: value.clone(), at, by }];
         let history = properties.iter().map(|(name, value)| (name.clone(), version(value))).collect();
         Self {
@@ -83,7 +83,7 @@ impl Record {
     }
 
     /// Sets a value; an empty one is removed.
-    pub(super) fn set(&mut self, name: &str, value: &str, by: By, at: Moment) {
+    pub(super) fn set(&mut self, name: &str, value: &str, by: By, at: Timestamp) {
         if value.is_empty() {
             self.properties.remove(name);
         } else {
@@ -93,8 +93,8 @@ impl Record {
     }
 
     /// The time of a change that happens now: later than every change before.
-    pub(super) fn touch(&mut self, now: Moment) -> Moment {
-        self.updated = now.max(self.updated.plus(Span(1)));
+    pub(super) fn touch(&mut self, now: Timestamp) -> Timestamp {
+        self.updated = now.max(self.updated.plus(Duration(1)));
         self.updated
     }
 
@@ -131,7 +131,7 @@ impl HubSpot {
         kind: &str,
         record: &Record,
         properties: &BTreeMap<String, String>,
-        updated: Moment,
+        updated: Timestamp,
         wanted: Wanted<'_>,
     ) -> Json {
         let value = |name: &str| self.value_of(kind, record, properties, updated, name);
@@ -167,7 +167,7 @@ impl HubSpot {
         kind: &str,
         record: &Record,
         properties: &BTreeMap<String, String>,
-        updated: Moment,
+        updated: Timestamp,
         name: &str,
     ) -> Option<String> {
         match name {

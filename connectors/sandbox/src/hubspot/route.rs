@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use serde_json::{Value as Json, json};
 
 use super::reply::{Answer, error, no_route};
@@ -14,7 +14,7 @@ use super::{By, HubSpot};
 const STRICT_FROM: &str = "2026-09";
 
 impl HubSpot {
-    pub(super) fn route(&mut self, request: &http::Request<Bytes>, now: Moment) -> Answer {
+    pub(super) fn route(&mut self, request: &http::Request<Bytes>, now: Timestamp) -> Answer {
         let path = request.uri().path().to_owned();
         let segments: Vec<&str> = path.split('/').filter(|s| !s.is_empty()).collect();
         let body: Json = if request.body().is_empty() {

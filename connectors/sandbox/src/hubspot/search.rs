@@ -7,7 +7,7 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use dsl::value::{Moment, Span};
+use dsl::value::{Duration, Timestamp};
 use rust_decimal::Decimal;
 use serde_json::{Value as Json, json};
 
@@ -28,18 +28,18 @@ const FILTERS: [usize; 3] = [5, 6, 18];
 
 impl HubSpot {
     /// From now on, search sees a write only after `delay`; reads by id see it at once.
-    pub fn delay_index(&mut self, delay: Span) {
+    pub fn delay_index(&mut self, delay: Duration) {
         self.index_delay = delay;
         for record in self.records.values_mut().flat_map(BTreeMap::values_mut) {
             record.indexed.clear();
             if delay.0 > 0 {
                 let state = record.state();
-                record.indexed.push(Indexed { at: Moment(i64::MIN / 2), state });
+                record.indexed.push(Indexed { at: Timestamp(i64::MIN / 2), state });
             }
         }
     }
 
-    pub(super) fn search(&mut self, kind: &str, body: &Json, now: Moment) -> Answer {
+    pub(super) fn search(&mut self, kind: &str, body: &Json, now: Timestamp) -> Answer {
         self.calls.reads += 1;
         let invalid = |message: String| error(400, "VALIDATION_ERROR", &message);
         if body.to_string().chars().count() > BODY {
@@ -118,7 +118,7 @@ impl HubSpot {
     }
 
     /// The state of a record that the index holds.
-    fn indexed(&self, record: &Record, now: Moment) -> Option<State> {
+    fn indexed(&self, record: &Record, now: Timestamp) -> Option<State> {
         if self.index_delay.0 == 0 {
             return Some(record.state());
         }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use serde_json::{Value as Json, json};
 
 use super::properties::{Definition, Kind};
@@ -173,9 +173,9 @@ fn number(value: &str) -> Result<String, Problem> {
 }
 
 /// ISO 8601 or epoch milliseconds; a day alone is its midnight.
-pub(super) fn instant(value: &str) -> Option<Moment> {
-    let day = || Moment::parse(&format!("{value}T00:00:00Z"));
-    value.parse::<i64>().map(Moment).ok().or_else(|| Moment::parse(value)).or_else(day)
+pub(super) fn instant(value: &str) -> Option<Timestamp> {
+    let day = || Timestamp::parse(&format!("{value}T00:00:00Z"));
+    value.parse::<i64>().map(Timestamp).ok().or_else(|| Timestamp::parse(value)).or_else(day)
 }
 
 /// A day, or the milliseconds of exactly its midnight in UTC.

@@ -6,14 +6,14 @@ use bytes::Bytes;
 use connectors::hubspot::signature::{sign_v1, sign_v3};
 use connectors::secret::Secret;
 use dsl::schema::Type;
-use dsl::value::{Moment, Span};
+use dsl::value::{Duration, Timestamp};
 use serde_json::{Value as Json, json};
 
 use super::write::Write;
 use super::{By, HubSpot};
 
 /// How long events gather before they are sent.
-const GATHER: Span = Span(30);
+const GATHER: Duration = Duration(30);
 /// Requests in flight at once.
 const IN_FLIGHT: usize = 10;
 /// Retries of a delivery that was not taken.
@@ -32,14 +32,14 @@ pub struct Delivery {
 struct Parcel {
     events: Vec<Json>,
     attempt: u32,
-    at: Moment,
+    at: Timestamp,
     flying: bool,
 }
 
 /// Events that were not delivered yet.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    waiting: Vec<(Moment, Json)>,
+    waiting: Vec<(Timestamp, Json)>,
     parcels: BTreeMap<u64, Parcel>,
     last: u64,
     events: u64,
@@ -61,7 +61,14 @@ impl Outbox {
 }
 
 impl HubSpot {
-    pub(super) fn report_made(&mut self, kind: &str, id: u64, values: &BTreeMap<String, String>, by: By, now: Moment) {
+    pub(super) fn report_made(
+        &mut self,
+        kind: &str,
+        id: u64,
+        values: &BTreeMap<String, String>,
+        by: By,
+        now: Timestamp,
+    ) {
         self.event(kind, "creation", by, now, now, json!({"objectId": id, "changeFlag": "CREATED"}));
         for (name, value) in values {
             self.property(kind, id, name, value, by, now, now);
@@ -75,8 +82,8 @@ impl HubSpot {
         id: u64,
         values: &BTreeMap<String, String>,
         by: By,
-        at: Moment,
-        now: Moment,
+        at: Timestamp,
+        now: Timestamp,
     ) {
         for (name, value) in values {
             self.property(kind, id, name, value, by, at, now);
@@ -85,12 +92,12 @@ impl HubSpot {
     }
 
     /// A deletion or a privacy deletion.
-    pub(super) fn report_gone(&mut self, kind: &str, id: u64, what: &str, by: By, at: Moment, now: Moment) {
+    pub(super) fn report_gone(&mut self, kind: &str, id: u64, what: &str, by: By, at: Timestamp, now: Timestamp) {
         self.event(kind, what, by, at, now, json!({"objectId": id, "changeFlag": "DELETED"}));
         self.tick();
     }
 
-    pub(super) fn report_restored(&mut self, kind: &str, id: u64, at: Moment, now: Moment) {
+    pub(super) fn report_restored(&mut self, kind: &str, id: u64, at: Timestamp, now: Timestamp) {
         self.event(kind, "restore", By::Restore, at, now, json!({"objectId": id, "changeFlag": "CREATED"}));
         self.tick();
     }
@@ -102,7 +109,7 @@ impl HubSpot {
         id: u64,
         members: Json,
         moved: &BTreeMap<String, String>,
-        at: Moment,
+        at: Timestamp,
         write: Write,
     ) {
         self.event(kind, "merge", write.by, at, write.now, members);
@@ -132,11 +139,11 @@ impl HubSpot {
         self.tick();
     }
 
-    fn property(&mut self, kind: &str, id: u64, name: &str, value: &str, by: By, at: Moment, now: Moment) {
+    fn property(&mut self, kind: &str, id: u64, name: &str, value: &str, by: By, at: Timestamp, now: Timestamp) {
         let field = self.entity_name(kind).and_then(|n| self.lock.entities.get(n)).and_then(|e| e.fields.get(name));
         let Some(field) = field else { return };
         // Times come as epoch milliseconds in webhooks, as ISO text over REST.
-        let value = match Moment::parse(value) {
+        let value = match Timestamp::parse(value) {
             Some(time) if field.ty == Type::Time => time.0.to_string(),
             _ => value.to_owned(),
         };
@@ -150,7 +157,7 @@ impl HubSpot {
         );
     }
 
-    fn event(&mut self, kind: &str, what: &str, by: By, at: Moment, now: Moment, members: Json) {
+    fn event(&mut self, kind: &str, what: &str, by: By, at: Timestamp, now: Timestamp, members: Json) {
         let Some(entity) = self.entity_name(kind).map(str::to_lowercase) else { return };
         let name = format!("{entity}.{what}");
         let subscribed = self.lock.deliveries.as_ref().and_then(|d| d.messages.get(&name));
@@ -199,7 +206,7 @@ impl HubSpot {
 
     /// Sends what was held back in the worst order: each event in a delivery of its own, the latest first, one
     /// after the other, and all of it so many times.
-    pub fn deliver_backwards(&mut self, times: u32, now: Moment) {
+    pub fn deliver_backwards(&mut self, times: u32, now: Timestamp) {
         self.outbox.held = false;
         self.outbox.in_turn = true;
         let events: Vec<Json> =
@@ -226,7 +233,7 @@ impl HubSpot {
     }
 
     /// Deliveries to send now.
-    pub fn due(&mut self, now: Moment) -> Vec<Delivery> {
+    pub fn due(&mut self, now: Timestamp) -> Vec<Delivery> {
         let Some(url) = self.settings.webhook_url.clone() else { return Vec::new() };
         if !self.outbox.held && self.outbox.waiting.first().is_some_and(|(at, _)| now >= at.plus(GATHER)) {
             let mut events: Vec<Json> =
@@ -279,7 +286,7 @@ impl HubSpot {
     }
 
     /// What became of a delivery; `None` where no answer came.
-    pub fn delivered(&mut self, id: u64, status: Option<u16>, now: Moment) {
+    pub fn delivered(&mut self, id: u64, status: Option<u16>, now: Timestamp) {
         let Some(parcel) = self.outbox.parcels.get_mut(&id) else { return };
         parcel.flying = false;
         if status.is_some_and(|s| (200..300).contains(&s)) || parcel.attempt >= RETRIES {
@@ -288,14 +295,14 @@ impl HubSpot {
         } else {
             parcel.attempt += 1;
             // A shortened clock: HubSpot spreads ten retries over a day.
-            parcel.at = now.plus(Span(250 << parcel.attempt.min(5)));
+            parcel.at = now.plus(Duration(250 << parcel.attempt.min(5)));
         }
         self.tick();
     }
 
     /// When something is to be sent next.
     #[must_use]
-    pub fn next_due(&self) -> Option<Moment> {
+    pub fn next_due(&self) -> Option<Timestamp> {
         let gathered = self.outbox.waiting.first().filter(|_| !self.outbox.held).map(|(at, _)| at.plus(GATHER));
         let flying = self.outbox.parcels.values().filter(|p| p.flying).count();
         let at_once = self.outbox.at_once();

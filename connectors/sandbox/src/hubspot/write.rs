@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 use serde_json::{Value as Json, json};
 
 use super::properties::LIFECYCLE;
@@ -17,14 +17,14 @@ use super::{By, HubSpot};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Write {
     pub(super) by: By,
-    pub(super) now: Moment,
+    pub(super) now: Timestamp,
     /// The account's own rules hold (CONTRACT 3.6).
     pub(super) strict: bool,
 }
 
 impl Write {
     /// A person in the browser.
-    pub(super) fn person(now: Moment) -> Self {
+    pub(super) fn person(now: Timestamp) -> Self {
         Self { by: By::Person, now, strict: false }
     }
 }
@@ -229,7 +229,7 @@ impl HubSpot {
     }
 
     /// Lets search know of a record's state, after its delay.
-    pub(super) fn index(&mut self, kind: &str, id: u64, now: Moment) {
+    pub(super) fn index(&mut self, kind: &str, id: u64, now: Timestamp) {
         let delay = self.index_delay;
         let Some(record) = self.records.get_mut(kind).and_then(|records| records.get_mut(&id)) else { return };
         if delay.0 == 0 {

@@ -8,14 +8,14 @@ use connectors::port::{Answer, Body, Connector, Input, LinkChange, Refusal, Requ
 use connectors::rest::Rest;
 use connectors::secret::Secret;
 use dsl::schema::Change;
-use dsl::value::{Moment, Span};
+use dsl::value::{Duration, Timestamp};
 use sandbox::app::{App, DropWhen, InProcess, Settings};
 use sandbox::mail::Mail;
 use serde_json::{Value as Json, json};
 
 use super::{TOKEN, World, lock};
 
-fn adapter() -> (Rest, Arc<Mutex<App>>, Moment) {
+fn adapter() -> (Rest, Arc<Mutex<App>>, Timestamp) {
     let World { app, now } = World::new();
     let app = Arc::new(Mutex::new(app));
     let transport = Arc::new(InProcess::new(Arc::clone(&app), move || now));
@@ -55,7 +55,7 @@ async fn the_adapter_makes_reads_changes_and_deletes_records_of_the_twin() {
     assert_eq!((deal.links["user"].as_deref(), &deal.fields["amount"]), (Some("user-1"), &json!("49.00")));
 
     let changed = one(&rest, verb("update", "User"), input("k3", Some("user-1"), &json!({ "phone": "1" }))).await;
-    assert!(matches!(changed, Answer::Record(changed) if changed.changed_at == Some(now.plus(Span(1)))));
+    assert!(matches!(changed, Answer::Record(changed) if changed.changed_at == Some(now.plus(Duration(1)))));
     let read = one(&rest, verb("email", "User"), input("k4", Some("ada@example.com"), &json!({}))).await;
     assert!(matches!(read, Answer::Record(read) if read.fields["phone"] == "1"));
 
@@ -177,7 +177,7 @@ async fn the_shipped_settings_call_every_operation_of_the_mail_lock() {
     let declared = lock::read(include_str!("../../../../rules/schemas/mail.lock")).operations;
     assert_eq!(operations.keys().collect::<Vec<_>>(), declared.keys().collect::<Vec<_>>());
     let mail = Arc::new(Mutex::new(Mail::new(Some(TOKEN.into()))));
-    let transport = Arc::new(InProcess::new(Arc::clone(&mail), || Moment(1)));
+    let transport = Arc::new(InProcess::new(Arc::clone(&mail), || Timestamp(1)));
     let adapter = Operations::new("http://mail.test", Some(Secret::new(TOKEN)), roles, operations, transport);
     let about = json!({ "id": "7" });
     let calls = [

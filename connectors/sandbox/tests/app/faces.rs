@@ -108,7 +108,7 @@ async fn webhook_deliveries_arrive_signed_and_are_repeated_when_refused() {
     let stop = CancellationToken::new();
     let start = std::time::Instant::now();
     let begin = World::new().now;
-    let running: Now = Arc::new(move || begin.plus(dsl::value::Span(start.elapsed().as_millis() as i64)));
+    let running: Now = Arc::new(move || begin.plus(dsl::value::Duration(start.elapsed().as_millis() as i64)));
     let sender = tokio::spawn(sender::deliver(Arc::clone(&app), running, stop.clone()));
     app.lock().unwrap().create("User", json!({ "email": "ada@example.com" }), begin).unwrap();
 
@@ -118,7 +118,7 @@ async fn webhook_deliveries_arrive_signed_and_are_repeated_when_refused() {
         assert_eq!(first, refused);
         let signature = headers[SIGNATURE_HEADER].to_str().unwrap();
         let at = signature.strip_prefix("t=").unwrap().split(',').next().unwrap().parse().unwrap();
-        assert_eq!(signature, sign(b"s3cret", dsl::value::Moment(at), &body));
+        assert_eq!(signature, sign(b"s3cret", dsl::value::Timestamp(at), &body));
         bodies.push(body);
     }
     assert_eq!(bodies[0], bodies[1]);

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use connectors::http::{Transport, TransportError};
-use dsl::value::Span;
+use dsl::value::Duration;
 use sandbox::app::{DropWhen, InProcess};
 use serde_json::json;
 
@@ -23,12 +23,12 @@ fn failures_are_used_up_in_order_and_have_no_effect() {
 #[test]
 fn an_answer_holds_until_its_time() {
     let mut world = World::new();
-    world.app.answers(503, world.now.plus(Span::seconds(10)));
+    world.app.answers(503, world.now.plus(Duration::seconds(10)));
     for _ in 0..3 {
         let response = world.send("GET", "/users", None, &json!(null));
         assert_eq!((response.status().as_u16(), response.headers()["retry-after"].to_str().unwrap()), (503, "1"));
     }
-    world.now = world.now.plus(Span::seconds(10));
+    world.now = world.now.plus(Duration::seconds(10));
     assert_eq!(world.get("/users").0, 200);
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dsl::value::Span;
+use dsl::value::Duration;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
@@ -67,7 +67,7 @@ fn carry_out(world: &mut World, deed: &Deed) {
         Deed::DeleteUser { user } => world.app.delete("User", &format!("user-{user}"), now),
         Deed::DeleteDeal { deal } => world.app.delete("Deal", &format!("deal-{deal}"), now),
         Deed::Pass { ms } => {
-            world.now = now.plus(Span(i64::from(*ms)));
+            world.now = now.plus(Duration(i64::from(*ms)));
             Ok(())
         }
     };

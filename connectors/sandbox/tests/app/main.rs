@@ -16,7 +16,7 @@ mod shape;
 mod webhooks;
 
 use bytes::Bytes;
-use dsl::value::{Moment, Span};
+use dsl::value::{Duration, Timestamp};
 use http::{Request, Response};
 use sandbox::app::{App, Settings};
 use serde_json::{Value as Json, json};
@@ -26,7 +26,7 @@ const TOKEN: &str = "app-token";
 /// An app and the time of its next request.
 struct World {
     app: App,
-    now: Moment,
+    now: Timestamp,
 }
 
 impl World {
@@ -35,13 +35,13 @@ impl World {
     }
 
     fn with(settings: Settings) -> Self {
-        let now = Moment::parse("2026-03-02T09:00:00.000Z").unwrap();
+        let now = Timestamp::parse("2026-03-02T09:00:00.000Z").unwrap();
         Self { app: App::new(settings, lock::shipped()), now }
     }
 
     /// A second later.
-    fn later(&mut self) -> Moment {
-        self.now = self.now.plus(Span::seconds(1));
+    fn later(&mut self) -> Timestamp {
+        self.now = self.now.plus(Duration::seconds(1));
         self.now
     }
 

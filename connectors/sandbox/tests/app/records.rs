@@ -122,7 +122,7 @@ fn the_change_time_rises_by_a_millisecond_even_when_the_clock_stands_still_or_go
     let mut times = Vec::new();
     for (step, phone) in ["1", "2", "3"].into_iter().enumerate() {
         if step == 2 {
-            world.now = world.now.minus(dsl::value::Span::hours(1));
+            world.now = world.now.minus(dsl::value::Duration::hours(1));
         }
         let (_, record) = world.call("PATCH", &format!("/users/{id}"), json!({ "phone": phone }));
         times.push(record["updatedAt"].as_str().unwrap().to_owned());

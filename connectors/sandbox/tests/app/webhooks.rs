@@ -3,7 +3,7 @@
 use connectors::secret::Secret;
 use connectors::webhook::Verify;
 use connectors::webhook::hmac::Hmac256;
-use dsl::value::Span;
+use dsl::value::Duration;
 use sandbox::app::{SIGNATURE_HEADER, Settings, WebhookTarget, sign};
 use serde_json::{Value as Json, json};
 
@@ -29,7 +29,7 @@ fn a_delivery_is_signed_over_its_time_and_body() {
     assert_eq!(envelopes(&delivery.body)[0]["type"], "user.created");
     // Computed with `openssl dgst -sha256 -hmac`.
     assert_eq!(
-        sign(b"key", dsl::value::Moment(1), b"[]"),
+        sign(b"key", dsl::value::Timestamp(1), b"[]"),
         "t=1,v1=74844a5a51cfee4367dd6f6d7903d46a076eb27921483686e5a7cac98f726d1c"
     );
 }
@@ -76,9 +76,9 @@ fn a_delivery_is_repeated_with_the_same_body_and_a_fresh_signature_until_it_is_t
     let waits = [1, 2, 4, 8];
     for (answer, wait) in answers.into_iter().zip(waits) {
         world.app.delivered(first.id, answer, world.now);
-        let due = world.now.plus(Span::seconds(wait));
+        let due = world.now.plus(Duration::seconds(wait));
         assert_eq!(world.app.next_due(), Some(due));
-        assert_eq!(world.app.due(due.minus(Span(1))), None);
+        assert_eq!(world.app.due(due.minus(Duration(1))), None);
         world.now = due;
         let again = world.app.due(due).unwrap();
         assert_eq!((again.id, &again.body), (first.id, &first.body));

@@ -7,7 +7,6 @@ use std::time::Duration;
 use connectors::hubspot::{HubSpot as Connector, Settings};
 use connectors::port::{Answer, Connector as _, Input, Observed, Refusal, Request, Verb};
 use connectors::secret::Secret;
-use dsl::value::Span;
 use sandbox::app::InProcess;
 use sandbox::hubspot::HubSpot;
 use serde_json::{Value as Json, json};
@@ -153,7 +152,7 @@ async fn the_kinds_of_429_and_of_waiting_are_told_apart() {
         entity: "Contact".into(),
         fields: Vec::new(),
         links: Vec::new(),
-        since: Some(dsl::value::Moment(0)),
+        since: Some(dsl::value::Timestamp(0)),
     };
     for _ in 0..5 {
         assert!(matches!(between.ask(list(), &[(None, Json::Null)]).await[0], Answer::Page { .. }));
@@ -183,10 +182,10 @@ async fn an_archived_and_an_erased_contact_are_missing() {
 #[tokio::test]
 async fn what_changed_lately_is_listed_once_the_index_has_it() {
     let mut world = World::new();
-    world.twin.delay_index(Span::seconds(5));
+    world.twin.delay_index(dsl::value::Duration::seconds(5));
     let since = world.now;
     world.contact(&json!({"email": "ada@example.com"}));
-    world.later(Span::seconds(5));
+    world.later(dsl::value::Duration::seconds(5));
     world.contact(&json!({"email": "grace@example.com"}));
     let between = Between::new(world, "2026-09");
     let verb =

@@ -1,6 +1,6 @@
 //! The token, the pace, and what every answer carries.
 
-use dsl::value::Span;
+use dsl::value::Duration;
 use http::Response;
 use sandbox::app::face::Model;
 use serde_json::{Value as Json, json};
@@ -46,7 +46,7 @@ fn the_hundred_and_first_call_in_ten_seconds_is_told_the_policy_and_no_time() {
     assert_eq!((&body["errorType"], &body["policyName"]), (&json!("RATE_LIMIT"), &json!("TEN_SECONDLY_ROLLING")));
     assert_eq!(header(&response, "retry-after"), None);
     assert_eq!(world.twin.calls().limited, 1);
-    world.later(Span::seconds(10));
+    world.later(Duration::seconds(10));
     assert_eq!(world.get(CONTACTS).0, 200);
 }
 
@@ -56,11 +56,11 @@ fn the_daily_limit_has_its_own_policy_and_ends_at_midnight() {
     world.twin.daily_limit(2);
     assert_eq!(header(&world.send("GET", CONTACTS, &Json::Null), "x-hubspot-ratelimit-daily-remaining"), Some("1"));
     world.get(CONTACTS);
-    world.later(Span::hours(1));
+    world.later(Duration::hours(1));
     let (status, body) = world.get(CONTACTS);
     assert_eq!((status, body["policyName"].as_str()), (429, Some("DAILY")));
     assert_eq!(body["message"], "You have reached your daily limit.");
-    world.later(Span::hours(14));
+    world.later(Duration::hours(14));
     assert_eq!(world.get(CONTACTS).0, 200);
 }
 
@@ -78,7 +78,7 @@ fn search_has_a_budget_of_its_own_and_another_body() {
     assert_eq!((&body["message"], &body["policyName"]), (&json!("You have reached your secondly limit."), &Json::Null));
     let reading = world.send("GET", CONTACTS, &Json::Null);
     assert_eq!(header(&reading, "x-hubspot-ratelimit-remaining"), Some("99"), "searches do not count here");
-    world.later(Span::seconds(1));
+    world.later(Duration::seconds(1));
     assert_eq!(world.post(&path, &json!({})).0, 200);
 }
 

@@ -1,6 +1,6 @@
 //! Archive and restore, merges, privacy deletion, and the history of values.
 
-use dsl::value::Span;
+use dsl::value::Duration;
 use serde_json::{Value as Json, json};
 
 use super::{COMPANIES, CONTACTS, World};
@@ -167,7 +167,7 @@ fn a_privacy_deletion_leaves_nothing_and_an_unknown_address_is_blocked() {
 fn the_history_of_a_property_says_when_and_by_whom_newest_first() {
     let mut world = World::new();
     let ada = world.contact(&json!({"firstname": "Ada"}));
-    world.later(Span::seconds(60));
+    world.later(Duration::seconds(60));
     world.twin.edit("Contact", ada.parse().unwrap(), &[("firstname", "Augusta")], world.now).unwrap();
     let by_one = world.get(&format!("{CONTACTS}/{ada}?propertiesWithHistory=firstname,nothing")).1;
     let batch = json!({"properties": [], "propertiesWithHistory": ["firstname"], "inputs": [{"id": ada}]});

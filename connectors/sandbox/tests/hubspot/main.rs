@@ -13,7 +13,7 @@ mod values;
 mod webhooks;
 
 use bytes::Bytes;
-use dsl::value::{Moment, Span};
+use dsl::value::{Duration, Timestamp};
 use http::{Request, Response};
 use sandbox::app::face::Model;
 use sandbox::hubspot::{HubSpot, Settings};
@@ -27,7 +27,7 @@ const COMPANIES: &str = "/crm/objects/2026-09/companies";
 /// An account and the time of its next request.
 struct World {
     twin: HubSpot,
-    now: Moment,
+    now: Timestamp,
 }
 
 impl World {
@@ -41,12 +41,12 @@ impl World {
             limit: 100,
             seed: 7,
         };
-        let now = Moment::parse("2026-03-02T09:00:00.000Z").unwrap();
+        let now = Timestamp::parse("2026-03-02T09:00:00.000Z").unwrap();
         Self { twin: HubSpot::new(settings, shipped()), now }
     }
 
     /// The time after `span`.
-    fn later(&mut self, span: Span) -> Moment {
+    fn later(&mut self, span: Duration) -> Timestamp {
         self.now = self.now.plus(span);
         self.now
     }

@@ -1,6 +1,6 @@
 //! Search: filters, sorts, pages, and an index that lags.
 
-use dsl::value::Span;
+use dsl::value::Duration;
 use serde_json::{Value as Json, json};
 
 use super::{CONTACTS, World};
@@ -11,7 +11,7 @@ fn filter(property: &str, operator: &str, value: &str) -> Json {
 
 /// First names that a search finds, in its order.
 fn found(world: &mut World, body: &Json) -> Vec<String> {
-    world.later(Span::seconds(1));
+    world.later(Duration::seconds(1));
     let mut body = body.clone();
     body["properties"] = json!(["firstname"]);
     let (status, answer) = world.post(&format!("{CONTACTS}/search"), &body);
@@ -24,7 +24,7 @@ fn people(world: &mut World) {
     for (name, score, company) in [("Ada", "9", "Analytical Engines"), ("Grace", "10", "Navy"), ("Mary", "", "")] {
         let email = format!("{name}@example.com");
         world.contact(&json!({"firstname": name, "email": email, "health_score": score, "company": company}));
-        world.later(Span::seconds(1));
+        world.later(Duration::seconds(1));
     }
 }
 
@@ -96,17 +96,17 @@ fn a_linked_record_is_found_by_its_association() {
 #[test]
 fn a_write_is_searched_after_the_delay_and_read_at_once() {
     let mut world = World::new();
-    world.twin.delay_index(Span::seconds(5));
+    world.twin.delay_index(Duration::seconds(5));
     let ada = world.contact(&json!({"firstname": "Ada"}));
     assert_eq!(world.get(&format!("{CONTACTS}/{ada}")).0, 200);
     assert!(found(&mut world, &json!({})).is_empty());
-    world.later(Span::seconds(4));
+    world.later(Duration::seconds(4));
     assert_eq!(found(&mut world, &json!({})), ["Ada"]);
     let change = json!({"properties": {"firstname": "Augusta"}});
     assert_eq!(world.call("PATCH", &format!("{CONTACTS}/{ada}"), &change).0, 200);
     assert_eq!(world.get(&format!("{CONTACTS}/{ada}")).1["properties"]["firstname"], "Augusta");
     assert_eq!(found(&mut world, &json!({})), ["Ada"], "the index still has the old state");
-    world.later(Span::seconds(5));
+    world.later(Duration::seconds(5));
     assert_eq!(found(&mut world, &json!({})), ["Augusta"]);
     world.call("DELETE", &format!("{CONTACTS}/{ada}"), &Json::Null);
     assert!(found(&mut world, &json!({})).is_empty(), "archived records never appear");
@@ -120,7 +120,7 @@ fn pages_hold_two_hundred_and_end_at_ten_thousand() {
         world.twin.place("Contact", None, values, world.now).unwrap();
     }
     let search = |world: &mut World, limit: u64, after: u64| {
-        world.later(Span::seconds(1));
+        world.later(Duration::seconds(1));
         world.post(&format!("{CONTACTS}/search"), &json!({"limit": limit, "after": after.to_string()}))
     };
     let (status, body) = search(&mut world, 200, 0);
@@ -139,7 +139,7 @@ fn a_search_that_asks_too_much_is_refused() {
     let one = filter("firstname", "EQ", "a");
     let groups = |groups: usize, filters: usize| json!({"filterGroups": vec![json!({"filters": vec![one.clone(); filters]}); groups]});
     for (body, status) in [(groups(5, 3), 200), (groups(6, 1), 400), (groups(1, 7), 400), (groups(4, 5), 400)] {
-        world.later(Span::seconds(1));
+        world.later(Duration::seconds(1));
         assert_eq!(world.post(&format!("{CONTACTS}/search"), &body).0, status, "{body}");
     }
     assert_eq!(world.post(&format!("{CONTACTS}/search"), &json!({"query": "a".repeat(3_000)})).0, 400);

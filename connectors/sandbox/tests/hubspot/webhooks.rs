@@ -2,7 +2,7 @@
 
 use connectors::hubspot::signature::{sign_v1, sign_v3};
 use connectors::secret::Secret;
-use dsl::value::Span;
+use dsl::value::Duration;
 use sandbox::hubspot::Delivery;
 use serde_json::{Value as Json, json};
 
@@ -16,7 +16,7 @@ fn events_of(delivery: &Delivery) -> Vec<Json> {
 fn taken(world: &mut World) -> Vec<Json> {
     let mut events = Vec::new();
     loop {
-        let now = world.later(Span::seconds(1));
+        let now = world.later(Duration::seconds(1));
         let due = world.twin.due(now);
         if due.is_empty() {
             return events;
@@ -74,7 +74,7 @@ fn deliveries_hold_at_most_a_hundred_events_in_no_order() {
     for n in 0..60 {
         world.contact(&json!({"firstname": format!("{n}"), "email": format!("{n}@example.com")}));
     }
-    let now = world.later(Span::seconds(1));
+    let now = world.later(Duration::seconds(1));
     let due = world.twin.due(now);
     let sizes: Vec<usize> = due.iter().map(|delivery| events_of(delivery).len()).collect();
     assert_eq!(sizes, [100, 100, 40]);
@@ -86,7 +86,7 @@ fn deliveries_hold_at_most_a_hundred_events_in_no_order() {
 fn a_delivery_is_signed_both_ways() {
     let mut world = World::new();
     world.contact(&json!({"firstname": "Ada"}));
-    let now = world.later(Span::seconds(1));
+    let now = world.later(Duration::seconds(1));
     let delivery = world.twin.due(now).remove(0);
     let header = |name: &str| delivery.request.headers()[name].to_str().unwrap().to_owned();
     let (secret, body) = (Secret::new("client-secret"), delivery.request.body());
@@ -104,7 +104,7 @@ fn a_delivery_that_is_not_taken_comes_again_ten_times_with_a_new_signature() {
     let mut attempts = Vec::new();
     let mut signatures = Vec::new();
     for outcome in [Some(500), None, Some(400)].into_iter().cycle().take(20) {
-        let now = world.later(Span::seconds(60));
+        let now = world.later(Duration::seconds(60));
         let Some(delivery) = world.twin.due(now).pop() else { break };
         attempts.push(events_of(&delivery)[0]["attemptNumber"].as_u64().unwrap());
         signatures.push(delivery.request.headers()["x-hubspot-signature-v3"].clone());
@@ -121,7 +121,7 @@ fn ten_deliveries_at_most_are_under_way() {
     let mut world = World::new();
     world.twin.repeat_deliveries(14);
     world.contact(&json!({"firstname": "Ada"}));
-    let now = world.later(Span::seconds(1));
+    let now = world.later(Duration::seconds(1));
     let first = world.twin.due(now);
     assert_eq!((first.len(), world.twin.due(now).len()), (10, 0));
     for delivery in first {
@@ -137,10 +137,10 @@ fn what_was_held_back_comes_one_by_one_the_latest_first_and_again() {
     taken(&mut world);
     world.twin.hold_deliveries();
     for phone in ["1", "2"] {
-        let now = world.later(Span::seconds(1));
+        let now = world.later(Duration::seconds(1));
         world.twin.edit("Contact", id, &[("phone", phone)], now).unwrap();
     }
-    let now = world.later(Span::seconds(60));
+    let now = world.later(Duration::seconds(60));
     assert!(world.twin.due(now).is_empty() && world.twin.next_due().is_none(), "they are held");
     world.twin.deliver_backwards(2, now);
     let mut told = Vec::new();

@@ -5,10 +5,10 @@
 //! between them.
 
 use std::sync::{Arc, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use connectors::port::{Answer, Input, Request, Verb};
-use dsl::value::{Moment, Span};
+use dsl::value::{Duration, Timestamp};
 use futures_util::FutureExt;
 use sandbox::app::App;
 use sandbox::hubspot::HubSpot;
@@ -25,9 +25,9 @@ pub(super) const JOB: Job =
 const CONTACTS: u32 = 200;
 
 /// When it begins: a Monday morning.
-const START: Moment = Moment(1_772_442_000_000);
+const START: Timestamp = Timestamp(1_772_442_000_000);
 
-fn run(time: Duration) -> Result<Report, String> {
+fn run(time: std::time::Duration) -> Result<Report, String> {
     let mut bench = Bench::new()?;
     let (mut engine, mut floor) = (Vec::new(), Vec::new());
     let begin = Instant::now();
@@ -94,10 +94,10 @@ impl Bench {
     }
 
     /// With new phones in the app: how long until they are in HubSpot and nothing is left to do?
-    fn round(&mut self, round: u32) -> Result<Duration, String> {
+    fn round(&mut self, round: u32) -> Result<std::time::Duration, String> {
         self.change_phones(round)?;
         let start = Instant::now();
-        self.world.come_to_rest(Span::seconds(1)).map_err(|error| error.to_string())?;
+        self.world.come_to_rest(Duration::seconds(1)).map_err(|error| error.to_string())?;
         let took = start.elapsed();
         let last = self.crm().find("Contact", "email", "person7@example.com").cloned();
         let held = last.and_then(|contact| contact.properties.get("phone").cloned());
@@ -110,7 +110,7 @@ impl Bench {
     }
 
     /// The same, by hand: messages are read, requests made, echoes read.
-    fn exchanges(&mut self, round: u32) -> Result<Duration, String> {
+    fn exchanges(&mut self, round: u32) -> Result<std::time::Duration, String> {
         self.change_phones(round)?;
         let connector = |name: &str| self.world.connector(name).ok_or_else(|| format!("there is no system {name}"));
         let (app, crm) = (connector("app")?, connector("crm")?);
@@ -153,7 +153,7 @@ impl Bench {
 
     /// Until nothing happens any more, and every limit has room again.
     fn rest(&mut self) -> Result<(), String> {
-        self.world.pass(Span::seconds(20)).map_err(|error| error.to_string())
+        self.world.pass(Duration::seconds(20)).map_err(|error| error.to_string())
     }
 
     fn app(&self) -> MutexGuard<'_, App> {

@@ -11,7 +11,7 @@ use std::path::Path;
 use dsl::decode::decode;
 use dsl::program::{ActionKind, Op, Side};
 use dsl::schema::EntityName;
-use dsl::value::{Moment, Value};
+use dsl::value::{Timestamp, Value};
 use serde_json::Value as Json;
 
 use super::Failed;
@@ -204,7 +204,7 @@ impl Stage {
 /// What was sent and called beyond what the story asked for, in plain words. A notice to a colleague carries no key:
 /// it may come again where the engine was killed between the two.
 pub(super) fn doubled_effects(stage: &Stage) -> Vec<String> {
-    let mut happened: BTreeMap<Effect, Vec<Moment>> = BTreeMap::new();
+    let mut happened: BTreeMap<Effect, Vec<Timestamp>> = BTreeMap::new();
     for sent in stage.mail().sent() {
         let word = |name: &str| sent.body[name].as_str().unwrap_or_default().to_owned();
         let what = if sent.path == "/notify" { word("role") } else { word("template") };
@@ -216,7 +216,7 @@ pub(super) fn doubled_effects(stage: &Stage) -> Vec<String> {
     let mut doubled = Vec::new();
     for (effect, times) in happened {
         let asked = stage.effects.get(&effect).copied().unwrap_or(0);
-        let killed_between = |pair: &&[Moment]| stage.kills.iter().any(|kill| pair[0] <= *kill && *kill <= pair[1]);
+        let killed_between = |pair: &&[Timestamp]| stage.kills.iter().any(|kill| pair[0] <= *kill && *kill <= pair[1]);
         let allowed = if effect.0 == "/notify" { times.windows(2).filter(killed_between).count() } else { 0 };
         for _ in asked + allowed..times.len() {
             let (path, what, to) = &effect;

@@ -6,12 +6,12 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use axum::routing::get;
 use dsl::program::Program;
 use dsl::schema::Lock;
-use dsl::value::{Moment, Span};
+use dsl::value::{Duration, Timestamp};
 use sandbox::app::{App, face, publisher};
 use sandbox::hubspot::{HubSpot, deliver};
 use sandbox::kafka::{Cluster, mock_cluster};
@@ -38,7 +38,7 @@ pub(super) struct Stage {
     /// What the story asked for, and how often.
     pub(super) effects: BTreeMap<Effect, usize>,
     /// When the engine was killed, by the twins' clock.
-    pub(super) kills: Vec<Moment>,
+    pub(super) kills: Vec<Timestamp>,
     crm: Arc<Mutex<HubSpot>>,
     app: Arc<Mutex<App>>,
     mail: Arc<Mutex<Mail>>,
@@ -74,7 +74,7 @@ impl Stage {
         let ahead = Arc::new(AtomicI64::new(0));
         let now: face::Now = {
             let ahead = Arc::clone(&ahead);
-            Arc::new(move || Moment(wall() + ahead.load(Ordering::Relaxed)))
+            Arc::new(move || Timestamp(wall() + ahead.load(Ordering::Relaxed)))
         };
         let stop = CancellationToken::new();
 
@@ -196,7 +196,7 @@ impl Stage {
     pub(super) async fn quiet(&self, seconds: u64) -> Result<bool, Failed> {
         let began = Instant::now();
         let mut times = 0;
-        while began.elapsed() < Duration::from_secs(seconds) {
+        while began.elapsed() < std::time::Duration::from_secs(seconds) {
             let status = self.daemon.ask("/api/v1/status").await?;
             let idle = status["lanes"].as_array().is_some_and(Vec::is_empty)
                 && status["under_way"] == 0
@@ -208,7 +208,7 @@ impl Stage {
             if times == 4 {
                 return Ok(true);
             }
-            tokio::time::sleep(Duration::from_millis(40)).await;
+            tokio::time::sleep(std::time::Duration::from_millis(40)).await;
         }
         Ok(false)
     }
@@ -225,12 +225,12 @@ impl Stage {
         locked(&self.mail)
     }
 
-    pub(super) fn now(&self) -> Moment {
-        Moment(wall() + self.ahead.load(Ordering::Relaxed))
+    pub(super) fn now(&self) -> Timestamp {
+        Timestamp(wall() + self.ahead.load(Ordering::Relaxed))
     }
 
     /// Lets the twins' clock jump.
-    pub(super) fn jump(&self, span: Span) {
+    pub(super) fn jump(&self, span: Duration) {
         self.ahead.fetch_add(span.0, Ordering::Relaxed);
     }
 
@@ -245,11 +245,11 @@ impl Stage {
     /// Waits until something holds; false where it does not within `seconds`.
     pub(super) async fn until(&self, seconds: u64, holds: impl Fn(&Self) -> bool) -> bool {
         let began = Instant::now();
-        while began.elapsed() < Duration::from_secs(seconds) {
+        while began.elapsed() < std::time::Duration::from_secs(seconds) {
             if holds(self) {
                 return true;
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
         false
     }

@@ -10,7 +10,7 @@ use connectors::port::{Answer, Observed, Refusal};
 use dsl::eval::canonical;
 use dsl::program::{Place, Side};
 use dsl::schema::EntityName;
-use dsl::value::Span;
+use dsl::value::Duration;
 
 use super::write::{OWN_KEY, own_key};
 use super::{PATIENCE, UNSTABLE, archive, open_incident, park};
@@ -169,8 +169,8 @@ fn lines(rule: &Rule, entity: &EntityName, id: &str, made: bool, writes: &[Writt
     record.into_iter().chain(writes.iter().map(line)).collect()
 }
 
-pub(super) fn span(wait: std::time::Duration) -> Span {
-    Span(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))
+pub(super) fn span(wait: std::time::Duration) -> Duration {
+    Duration(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// A try did not succeed: the next one waits, as long as its system asks or longer than the one before, and in time
@@ -181,12 +181,12 @@ pub(super) fn tried(
     link: &mut LinkRow,
     rule: &Rule,
     entity: &EntityName,
-    after: Option<Span>,
+    after: Option<Duration>,
     cause: &str,
-) -> Result<Span, Error> {
+) -> Result<Duration, Error> {
     link.attempts = link.attempts.saturating_add(1);
     let pause = after.unwrap_or_else(|| {
-        crate::decide::backoff(link.attempts.into(), Span::seconds(1), Span::minutes(15), &id.to_string())
+        crate::decide::backoff(link.attempts.into(), Duration::seconds(1), Duration::minutes(15), &id.to_string())
     });
     wait(cx, id, link, pause)?;
     if link.attempts >= PATIENCE {
@@ -197,7 +197,7 @@ pub(super) fn tried(
 }
 
 /// Nothing is sent for the link for so long.
-fn wait(cx: &mut Context<'_>, id: LinkId, link: &mut LinkRow, pause: Span) -> Result<(), Error> {
+fn wait(cx: &mut Context<'_>, id: LinkId, link: &mut LinkRow, pause: Duration) -> Result<(), Error> {
     let at = cx.now.plus(pause);
     link.not_before = Some(at);
     cx.arm(at, &TimerRow::Link(id))
@@ -349,7 +349,7 @@ pub(super) fn adopt(
         None => {
             // It exists, but the system does not say where: the key finds it.
             link.state = LinkState::Looking;
-            link.since = cx.now.plus(Span(1));
+            link.since = cx.now.plus(Duration(1));
             link.attempts += 1;
             if link.attempts > 5 {
                 return park(cx, id, link, rule, format!("{} refuses: {reason}", entity.system));
@@ -393,7 +393,7 @@ pub(super) fn in_doubt(
                 need(OWN_KEY, format!("{}-{id}", cx.ledger()?), cx.now)
             } else {
                 // A unique key finds it; what was read before the doubt does not count.
-                link.since = cx.now.plus(Span(1));
+                link.since = cx.now.plus(Duration(1));
                 None
             }
         }

@@ -6,7 +6,7 @@
 use connectors::port::Answer;
 use dsl::ast::Priority;
 use dsl::program::Side;
-use dsl::value::Span;
+use dsl::value::Duration;
 
 use super::answer::{span, tried};
 use super::{park, went_through};
@@ -41,8 +41,8 @@ pub(super) fn answered(
             park(cx, id, &mut link, rule, why)?;
             None
         }
-        Answer::RateLimited { after, .. } => Some(after.map_or(Span(0), span)),
-        Answer::Split => Some(Span(0)),
+        Answer::RateLimited { after, .. } => Some(after.map_or(Duration(0), span)),
+        Answer::Split => Some(Duration(0)),
         Answer::Retry { after, cause } => Some(tried(cx, id, &mut link, rule, entity, after.map(span), cause)?),
         Answer::Unknown { cause } => Some(tried(cx, id, &mut link, rule, entity, None, cause)?),
         other => {
@@ -54,7 +54,7 @@ pub(super) fn answered(
         // It lives again, or a person looks.
         cx.task(Task::Link(id));
     } else if let Some(pause) = pause {
-        let at = cx.now.plus(Span(pause.0.max(50)));
+        let at = cx.now.plus(Duration(pause.0.max(50)));
         link.queued[slot(side)] = Some(cx.queue(Owner::Link(id, side), lane.clone(), at, Priority::High));
     }
     identity::store(cx, id, &link);

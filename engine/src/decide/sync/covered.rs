@@ -7,7 +7,7 @@
 
 use dsl::eval::canonical;
 use dsl::program::{Direction, Mapping, MappingKind, Policy, Side};
-use dsl::value::Moment;
+use dsl::value::Timestamp;
 
 use super::held::{Got, side_value};
 use crate::decide::Event;
@@ -80,7 +80,7 @@ fn writes(mapping: &Mapping, side: Side, field: &str) -> bool {
 
 /// Would the edit of `side` have won, had it been seen in time? What it meets is the other side's change, which is
 /// what was written over it.
-fn wins(cx: &Context<'_>, link: &LinkRow, rule: &Rule, mapping: &Mapping, side: Side, at: Moment) -> bool {
+fn wins(cx: &Context<'_>, link: &LinkRow, rule: &Rule, mapping: &Mapping, side: Side, at: Timestamp) -> bool {
     match mapping.policy {
         Policy::Wins(winner) => winner == side,
         // Put back, so that both values stand when a person chooses.

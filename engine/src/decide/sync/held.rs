@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use dsl::eval::{Fault, canonical, eval};
 use dsl::program::{Direction, Mapping, MappingKind, Outcome, Side};
 use dsl::schema::EntityName;
-use dsl::value::{Moment, Value};
+use dsl::value::{Timestamp, Value};
 
 use crate::decide::context::Context;
 use crate::decide::identity::{self, Rule};
@@ -20,8 +20,8 @@ use crate::ledger::Error;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Held {
     pub(super) value: Value,
-    pub(super) changed: Option<Moment>,
-    pub(super) before: Option<Moment>,
+    pub(super) changed: Option<Timestamp>,
+    pub(super) before: Option<Timestamp>,
 }
 
 pub(super) enum Got {
@@ -95,7 +95,7 @@ pub(super) fn side_value(
         MappingKind::Computed { source, .. } if is_source => {
             let vars = identity::variables(rule, link);
             let scope =
-                Variables { cx, program: &rule.program, vars: &vars, fresh: Moment(i64::MIN), cacheable: false };
+                Variables { cx, program: &rule.program, vars: &vars, fresh: Timestamp(i64::MIN), cacheable: false };
             let value = eval(&rule.program, source, &scope)?;
             Held {
                 value: canonical(&rule.program, rule, mapping, side, &value).map_err(Stop::Fault)?,
@@ -181,7 +181,7 @@ pub(super) fn unknown(entity: &EntityName, id: &str) -> Stop {
         entity: entity.clone(),
         by: "id".to_owned(),
         value: id.to_owned(),
-        not_before: Moment(i64::MIN),
+        not_before: Timestamp(i64::MIN),
         cacheable: false,
     })
 }

@@ -61,7 +61,7 @@ impl Scene {
 
 fn written_over(user: &str, displaced: &str) -> Event {
     Event {
-        at: Moment(0),
+        at: Timestamp(0),
         action: "conflict".to_owned(),
         rule: "Contacts".to_owned(),
         place: "contacts.rules:14".to_owned(),
@@ -112,7 +112,7 @@ async fn a_value_that_is_nowhere_is_lost_unless_history_names_it() {
     assert_eq!(scene.lost(&[]), [""; 0]);
     // Somebody in HubSpot replaces what had arrived.
     scene.0.edit_in_crm("Contact", contact, &[("phone", "3")]).unwrap();
-    scene.0.app().edit("User", &user, json!({"phone": "3"}), Moment(i64::MAX / 2)).unwrap();
+    scene.0.app().edit("User", &user, json!({"phone": "3"}), Timestamp(i64::MAX / 2)).unwrap();
     assert_eq!(scene.lost(&[]), [""; 0]);
 }
 

@@ -1,6 +1,6 @@
 //! What goes out by the clock.
 
-use dsl::value::Span;
+use dsl::value::Duration;
 use serde_json::json;
 
 use super::{Cast, PATIENCE, begin, end};
@@ -27,7 +27,7 @@ pub(super) async fn tell(stage: &mut Stage, report: &mut Report, cast: &Cast) ->
     }
     let companies = |s: &Stage| s.crm().records("Company").count();
     let early = companies(stage);
-    stage.jump(Span::hours(1));
+    stage.jump(Duration::hours(1));
     let ok = stage.until(PATIENCE, |s| companies(s) == COMPANIES).await;
     let count = companies(stage);
     end(
@@ -50,7 +50,7 @@ pub(super) async fn tell(stage: &mut Stage, report: &mut Report, cast: &Cast) ->
         let values = json!({"user": {"id": user}, "kind": kind, "at": at, "details": {"report": "sleep"}});
         stage.make_in_app("Activity", values)?;
     }
-    stage.jump(Span::hours(24));
+    stage.jump(Duration::hours(24));
     let notes = |s: &Stage| {
         let crm = s.crm();
         let body = |note: &sandbox::hubspot::Record| note.properties.get("hs_note_body").cloned().unwrap_or_default();
