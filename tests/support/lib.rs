@@ -1,4 +1,4 @@
-//! What the scenarios share: the shipped rules as a program, and a world of twins around the engine.
+//! What the scenarios share: the shipped rules as a program, and a simulation of twins around the engine.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +8,7 @@ use connectors::port::{Answer, Request};
 use dsl::program::Program;
 use dsl::value::{Duration, Timestamp};
 use engine::decide::views;
-use engine::rehearse::World;
+use engine::rehearse::Simulation;
 use sandbox::app::App;
 use sandbox::hubspot::HubSpot;
 use sandbox::mail::Mail;
@@ -30,7 +30,7 @@ pub fn shipped() -> Arc<Program> {
 /// # Panics
 /// Where the file has no such text, or the rules do not hold then.
 #[must_use]
-pub fn with(file: &str, from: &str, to: &str) -> World {
+pub fn with(file: &str, from: &str, to: &str) -> Simulation {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
     let mut texts = engine::rules::read(&folder).expect("the shipped rules can be read");
     let text = match texts.locks.get_mut(file) {
@@ -40,62 +40,62 @@ pub fn with(file: &str, from: &str, to: &str) -> World {
     assert!(text.contains(from), "{file} has {from:?}");
     *text = text.replacen(from, to, 1);
     let compiled = texts.compile(None);
-    World::new(Arc::new(compiled.program.expect("the rules are sound")), START).expect("the engine starts")
+    Simulation::new(Arc::new(compiled.program.expect("the rules are sound")), START).expect("the engine starts")
 }
 
-/// A world with the shipped rules.
+/// A simulation with the shipped rules.
 #[must_use]
-pub fn world() -> World {
-    World::new(shipped(), START).expect("the engine starts")
+pub fn simulation() -> Simulation {
+    Simulation::new(shipped(), START).expect("the engine starts")
 }
 
 /// The twins, for a moment.
-pub fn crm(world: &World) -> MutexGuard<'_, HubSpot> {
-    world.crm.lock().expect("a sound twin")
+pub fn crm(simulation: &Simulation) -> MutexGuard<'_, HubSpot> {
+    simulation.crm.lock().expect("a sound twin")
 }
 
 /// The app.
-pub fn app(world: &World) -> MutexGuard<'_, App> {
-    world.app.lock().expect("a sound twin")
+pub fn app(simulation: &Simulation) -> MutexGuard<'_, App> {
+    simulation.app.lock().expect("a sound twin")
 }
 
 /// The mail service.
-pub fn mail(world: &World) -> MutexGuard<'_, Mail> {
-    world.mail.lock().expect("a sound twin")
+pub fn mail(simulation: &Simulation) -> MutexGuard<'_, Mail> {
+    simulation.mail.lock().expect("a sound twin")
 }
 
 /// A property of the contact with this address.
 #[must_use]
-pub fn contact(world: &World, email: &str, property: &str) -> Option<String> {
-    crm(world).find("Contact", "email", email)?.properties.get(property).cloned()
+pub fn contact(simulation: &Simulation, email: &str, property: &str) -> Option<String> {
+    crm(simulation).find("Contact", "email", email)?.properties.get(property).cloned()
 }
 
 /// A field of the user with this address.
 #[must_use]
-pub fn user(world: &World, email: &str, field: &str) -> Value {
-    app(world).find("User", "email", email).map_or(Value::Null, |record| json!(record)[field].clone())
+pub fn user(simulation: &Simulation, email: &str, field: &str) -> Value {
+    app(simulation).find("User", "email", email).map_or(Value::Null, |record| json!(record)[field].clone())
 }
 
 /// A new user of the app.
-pub fn sign_up(world: &World, values: Value) -> String {
-    let now = world.now();
-    app(world).create("User", values, now).expect("the app takes it")
+pub fn sign_up(simulation: &Simulation, values: Value) -> String {
+    let now = simulation.now();
+    app(simulation).create("User", values, now).expect("the app takes it")
 }
 
 /// A user with a contact, a subscription and its deal; gives the ids of the user and of the subscription.
 ///
 /// # Panics
 /// Where a twin refuses one of them.
-pub fn customer(world: &mut World) -> (String, String) {
-    crm(world).owner("101", "emea-sales@example.com");
-    crm(world).owner("102", "sales-desk@example.com");
+pub fn customer(simulation: &mut Simulation) -> (String, String) {
+    crm(simulation).owner("101", "emea-sales@example.com");
+    crm(simulation).owner("102", "sales-desk@example.com");
     let values = json!({"email": "ada@example.com", "firstName": "Ada", "lastName": "Lovelace", "region": "emea", "lifetimeValue": "0"});
-    let user = sign_up(world, values);
-    pass(world, Duration::seconds(2));
-    let now = world.now();
+    let user = sign_up(simulation, values);
+    pass(simulation, Duration::seconds(2));
+    let now = simulation.now();
     let values = json!({"user": {"id": user}, "plan": "pro", "price": "49.00", "status": "pending", "startDate": "2026-03-02T09:00:00.000Z"});
-    let subscription = app(world).create("Subscription", values, now).expect("taken");
-    pass(world, Duration::seconds(20));
+    let subscription = app(simulation).create("Subscription", values, now).expect("taken");
+    pass(simulation, Duration::seconds(20));
     (user, subscription)
 }
 
@@ -103,11 +103,11 @@ pub fn customer(world: &mut World) -> (String, String) {
 ///
 /// # Panics
 /// Where there is no deal.
-pub fn move_deal(world: &mut World, stage: &str) -> u64 {
-    let now = world.now();
-    let id = crm(world).records("Deal").next().expect("a deal").id;
-    crm(world).edit("Deal", id, &[("dealstage", stage)], now).expect("taken");
-    pass(world, Duration::seconds(30));
+pub fn move_deal(simulation: &mut Simulation, stage: &str) -> u64 {
+    let now = simulation.now();
+    let id = crm(simulation).records("Deal").next().expect("a deal").id;
+    crm(simulation).edit("Deal", id, &[("dealstage", stage)], now).expect("taken");
+    pass(simulation, Duration::seconds(30));
     id
 }
 
@@ -116,22 +116,22 @@ pub fn move_deal(world: &mut World, stage: &str) -> u64 {
 /// # Panics
 /// Where the rows cannot be read.
 #[must_use]
-pub fn trouble(world: &World) -> Vec<String> {
-    let incidents = views::incidents(world.rows()).expect("readable");
+pub fn trouble(simulation: &Simulation) -> Vec<String> {
+    let incidents = views::incidents(simulation.rows()).expect("readable");
     incidents.into_iter().map(|i| format!("{} {} {}: {}", i.subject, i.entity, i.id, i.cause)).collect()
 }
 
 /// Answers `what` to every request to `system` that `wanted` picks, where it says something to the n-th of them, the
 /// first being 0; otherwise the twin answers. Gives the count of those requests.
 pub fn instead(
-    world: &mut World,
+    simulation: &mut Simulation,
     system: &'static str,
     wanted: impl Fn(&Request) -> bool + 'static,
     what: impl Fn(u64) -> Option<Answer> + 'static,
 ) -> Arc<AtomicU64> {
     let count = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&count);
-    world.answer_instead(Some(Box::new(move |asked: &str, request: &Request| {
+    simulation.answer_instead(Some(Box::new(move |asked: &str, request: &Request| {
         if asked != system || !wanted(request) {
             return None;
         }
@@ -142,7 +142,7 @@ pub fn instead(
 }
 
 /// Time goes by. Whatever is not finished then has something that will wake it.
-pub fn pass(world: &mut World, span: Duration) {
-    world.pass(span).expect("the engine goes on");
-    assert_eq!(engine::decide::asleep(world.rows()).expect("readable"), Vec::<String>::new());
+pub fn pass(simulation: &mut Simulation, span: Duration) {
+    simulation.pass(span).expect("the engine goes on");
+    assert_eq!(engine::decide::asleep(simulation.rows()).expect("readable"), Vec::<String>::new());
 }

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use connectors::port::{Answer, Input, Refusal, Request, Verb};
 use dsl::value::Duration;
 use engine::decide::views;
-use engine::rehearse::World;
-use scenarios::{app, crm, customer, mail, move_deal, pass, sign_up, with, world};
+use engine::rehearse::Simulation;
+use scenarios::{app, crm, customer, mail, move_deal, pass, sign_up, simulation, with};
 use serde_json::{Map, Value, json};
 
 /// Records by system, entity and id; the names that people know them by.
@@ -22,12 +22,12 @@ fn text(record: &Value, name: &str) -> String {
     record[name].as_str().map_or_else(|| record[name].to_string(), str::to_owned)
 }
 
-fn names(world: &World) -> Names {
+fn names(simulation: &Simulation) -> Names {
     let mut names = Names::new();
     let mut add = |system: &str, entity: &str, id: String, name: String| {
         names.insert((system.to_owned(), entity.to_owned(), id), name);
     };
-    let app = app(world);
+    let app = app(simulation);
     let email = |user: &Value| {
         let id = user["id"].as_str().unwrap_or_default();
         app.record("User", id).map_or_else(|| "nobody".to_owned(), |user| text(&json!(user), "email"))
@@ -46,7 +46,7 @@ fn names(world: &World) -> Names {
             add("app", entity, text(&record, "id"), name);
         }
     }
-    let crm = crm(world);
+    let crm = crm(simulation);
     for entity in CRM {
         for record in crm.records(entity) {
             let name = ["email", "dealname", "subject", "hs_note_body", "name"];
@@ -63,15 +63,15 @@ fn named(names: &Names, system: &str, entity: &str, id: &str) -> String {
 }
 
 /// What people would see: every record, with names in place of ids and without times that differ from run to run.
-fn state(world: &World) -> BTreeMap<String, Value> {
-    let names = names(world);
+fn state(simulation: &Simulation) -> BTreeMap<String, Value> {
+    let names = names(simulation);
     let mut state = BTreeMap::new();
     let mut put = |name: String, mut all: Vec<String>| {
         all.sort();
         state.insert(name, json!(all));
     };
     for entity in CRM {
-        let twin = crm(world);
+        let twin = crm(simulation);
         let shown = twin.records(entity).map(|record| {
             let mut held: Map<String, Value> =
                 record.properties.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
@@ -104,7 +104,7 @@ fn state(world: &World) -> BTreeMap<String, Value> {
         put(format!("crm.{entity}"), shown.collect());
     }
     for entity in APP {
-        let twin = app(world);
+        let twin = app(simulation);
         let shown = twin.records(entity).map(|record| {
             let mut held = json!(record).as_object().cloned().unwrap_or_default();
             for volatile in ["id", "updatedAt", "createdAt"] {
@@ -130,8 +130,8 @@ fn state(world: &World) -> BTreeMap<String, Value> {
         });
         put(format!("app.{entity}"), shown.collect());
     }
-    let pairs = views::links(world.rows()).expect("readable").into_iter().map(|link| {
-        let sides = world.programs().active.syncs.iter().find(|sync| sync.name == link.sync).expect("its sync");
+    let pairs = views::links(simulation.rows()).expect("readable").into_iter().map(|link| {
+        let sides = simulation.programs().active.syncs.iter().find(|sync| sync.name == link.sync).expect("its sync");
         let name = |entity: &dsl::schema::EntityName, id: &Option<String>| {
             id.as_ref().map_or_else(|| "nothing".to_owned(), |id| named(&names, &entity.system, &entity.entity, id))
         };
@@ -139,26 +139,26 @@ fn state(world: &World) -> BTreeMap<String, Value> {
         format!("{}: {left} ~ {right}, {} {}", link.sync, link.state, link.detail)
     });
     put("pairs".to_owned(), pairs.collect());
-    let runs = views::runs(world.rows(), world.programs()).expect("readable").into_iter();
+    let runs = views::runs(simulation.rows(), simulation.programs()).expect("readable").into_iter();
     put(
         "runs".to_owned(),
         runs.map(|run| format!("{} {} {:?} {:?}", run.rule, run.state, run.completed, run.undone)).collect(),
     );
     let mut sent: Vec<String> =
-        mail(world).sent().iter().map(|s| format!("{} {} {}", s.path, s.body["template"], s.body["to"])).collect();
+        mail(simulation).sent().iter().map(|s| format!("{} {} {}", s.path, s.body["template"], s.body["to"])).collect();
     sent.sort();
     // The author of a notice accepts that it may come twice.
     sent.dedup_by(|one, other| one == other && one.starts_with("/notify"));
     put("sent".to_owned(), sent);
     put(
         "incidents".to_owned(),
-        views::incidents(world.rows()).expect("readable").into_iter().map(|i| i.cause).collect(),
+        views::incidents(simulation.rows()).expect("readable").into_iter().map(|i| i.cause).collect(),
     );
     state
 }
 
 /// Tells the story once as it is, and once with a crash before each of its rounds; gives the state it ends in.
-fn crash_everywhere(begin: impl Fn() -> World, story: impl Fn(&mut World)) -> BTreeMap<String, Value> {
+fn crash_everywhere(begin: impl Fn() -> Simulation, story: impl Fn(&mut Simulation)) -> BTreeMap<String, Value> {
     let mut undisturbed = begin();
     let first = undisturbed.counts().0;
     story(&mut undisturbed);
@@ -183,49 +183,49 @@ fn holds(state: &BTreeMap<String, Value>, name: &str, wanted: &str) -> bool {
 
 #[test]
 fn users_edits_a_won_deal_and_a_ticket_survive_a_crash_before_any_round() {
-    let end = crash_everywhere(world, |world| {
-        crm(world).owner("101", "emea-sales@example.com");
+    let end = crash_everywhere(simulation, |simulation| {
+        crm(simulation).owner("101", "emea-sales@example.com");
         for name in ["ada", "grace"] {
             let email = format!("{name}@example.com");
             let values =
                 json!({"email": email, "firstName": name, "lastName": "L", "region": "emea", "lifetimeValue": "1"});
-            sign_up(world, values);
+            sign_up(simulation, values);
         }
-        pass(world, Duration::seconds(3));
-        let now = world.now();
-        let user = json!(app(world).find("User", "email", "ada@example.com").expect("it"))["id"].clone();
+        pass(simulation, Duration::seconds(3));
+        let now = simulation.now();
+        let user = json!(app(simulation).find("User", "email", "ada@example.com").expect("it"))["id"].clone();
         let values = json!({"user": {"id": user}, "plan": "pro", "price": "49", "status": "pending", "startDate": "2026-03-02T09:00:00.000Z"});
-        app(world).create("Subscription", values, now).expect("taken");
-        let grace = crm(world).find("Contact", "email", "grace@example.com").map(|c| c.id);
+        app(simulation).create("Subscription", values, now).expect("taken");
+        let grace = crm(simulation).find("Contact", "email", "grace@example.com").map(|c| c.id);
         if let Some(id) = grace {
-            crm(world).edit("Contact", id, &[("phone", "222")], now).expect("taken");
+            crm(simulation).edit("Contact", id, &[("phone", "222")], now).expect("taken");
         }
-        pass(world, Duration::minutes(2));
-        let now = world.now();
-        let deal = crm(world).records("Deal").next().map(|d| d.id);
+        pass(simulation, Duration::minutes(2));
+        let now = simulation.now();
+        let deal = crm(simulation).records("Deal").next().map(|d| d.id);
         if let Some(deal) = deal {
-            crm(world).edit("Deal", deal, &[("dealstage", "closedwon")], now).expect("taken");
+            crm(simulation).edit("Deal", deal, &[("dealstage", "closedwon")], now).expect("taken");
         }
         let ticket = [("subject", "Strap broke"), ("hs_pipeline", "0"), ("hs_pipeline_stage", "1")];
-        crm(world).create("Ticket", &ticket, now).expect("taken");
-        pass(world, Duration::minutes(20));
+        crm(simulation).create("Ticket", &ticket, now).expect("taken");
+        pass(simulation, Duration::minutes(20));
     });
     assert_eq!(end["sent"], json!(["/email \"welcome\" \"ada@example.com\""]));
     assert!(holds(&end, "pairs", "Contacts: grace@example.com ~ grace@example.com, linked"), "{}", end["pairs"]);
     assert!(holds(&end, "pairs", "Tickets: "), "{}", end["pairs"]);
 }
 
-fn with_customer(mut world: World) -> World {
-    customer(&mut world);
-    world
+fn with_customer(mut simulation: Simulation) -> Simulation {
+    customer(&mut simulation);
+    simulation
 }
 
 #[test]
 fn a_lost_deal_is_cancelled_and_asked_about_once_whatever_round_a_crash_meets() {
-    let begin = || with_customer(world());
-    let end = crash_everywhere(begin, |world| {
-        move_deal(world, "closedlost");
-        pass(world, Duration::minutes(20));
+    let begin = || with_customer(simulation());
+    let end = crash_everywhere(begin, |simulation| {
+        move_deal(simulation, "closedlost");
+        pass(simulation, Duration::minutes(20));
     });
     assert_eq!(end["sent"], json!(["/survey \"closed-lost\" \"ada@example.com\""]));
     assert!(holds(&end, "app.Subscription", "cancelled"), "{}", end["app.Subscription"]);
@@ -235,19 +235,19 @@ fn a_lost_deal_is_cancelled_and_asked_about_once_whatever_round_a_crash_meets() 
 fn notes_and_schedules_survive_a_crash_before_any_round() {
     // The daily run comes within the hour.
     let begin = || with_customer(with("activities.rules", "every day at 02:00", "every day at 10:00"));
-    let end = crash_everywhere(begin, |world| {
-        let now = world.now();
-        let user = json!(app(world).find("User", "email", "ada@example.com").expect("it"))["id"].clone();
-        let contact = crm(world).find("Contact", "email", "ada@example.com").expect("it").id;
+    let end = crash_everywhere(begin, |simulation| {
+        let now = simulation.now();
+        let user = json!(app(simulation).find("User", "email", "ada@example.com").expect("it"))["id"].clone();
+        let contact = crm(simulation).find("Contact", "email", "ada@example.com").expect("it").id;
         let note = [("hs_note_body", "Met at the fair"), ("hs_timestamp", "2026-03-02T09:00:00.000Z")];
-        let note = crm(world).create("Note", &note, now).expect("taken");
-        crm(world).link("Note", note, "Contact", contact, now);
-        app(world).create("Note", json!({"user": {"id": user}, "body": "Called"}), now).expect("taken");
+        let note = crm(simulation).create("Note", &note, now).expect("taken");
+        crm(simulation).link("Note", note, "Contact", contact, now);
+        app(simulation).create("Note", json!({"user": {"id": user}, "body": "Called"}), now).expect("taken");
         let company = json!({"name": "Analytical Engines", "domain": "engines.example.com"});
-        app(world).create("Company", company, now).expect("taken");
+        app(simulation).create("Company", company, now).expect("taken");
         let activity = json!({"user": {"id": user}, "kind": "Feature usage", "at": "2026-03-01T10:00:00.000Z"});
-        app(world).create("Activity", activity, now).expect("taken");
-        pass(world, Duration::minutes(70));
+        app(simulation).create("Activity", activity, now).expect("taken");
+        pass(simulation, Duration::minutes(70));
     });
     for pair in [
         "Notes: Called ~ Called",
@@ -263,22 +263,22 @@ fn notes_and_schedules_survive_a_crash_before_any_round() {
 #[test]
 fn a_wait_that_is_met_and_an_undo_survive_a_crash_before_any_round() {
     let begin = || {
-        let mut world = with_customer(with("onboarding.rules", "wait 3 days", "wait 1 minute"));
-        move_deal(&mut world, "closedwon");
+        let mut simulation = with_customer(with("onboarding.rules", "wait 3 days", "wait 1 minute"));
+        move_deal(&mut simulation, "closedwon");
         // The first week is over, and nobody can be told.
-        world.answer_instead(Some(Box::new(|system: &str, request: &Request| {
+        simulation.answer_instead(Some(Box::new(|system: &str, request: &Request| {
             let about = |input: &Input| input.values.get("text").is_some_and(|t| t.to_string().contains("week"));
             let refused = Answer::Refused { reason: "no such channel".to_owned(), refusal: Refusal::Other };
             let notice = matches!(request.verb, Verb::Operation { .. }) && request.inputs.iter().any(about);
             (system == "mail" && notice).then(|| vec![refused])
         })));
-        world
+        simulation
     };
-    let end = crash_everywhere(begin, |world| {
-        let now = world.now();
-        let user = text(&json!(app(world).find("User", "email", "ada@example.com").expect("it")), "id");
-        app(world).login(&user, now).expect("taken");
-        pass(world, Duration::minutes(10));
+    let end = crash_everywhere(begin, |simulation| {
+        let now = simulation.now();
+        let user = text(&json!(app(simulation).find("User", "email", "ada@example.com").expect("it")), "id");
+        app(simulation).login(&user, now).expect("taken");
+        pass(simulation, Duration::minutes(10));
     });
     assert!(holds(&end, "crm.Note", "first login, pro of ada@example.com"), "{}", end["crm.Note"]);
     let undone = r#"Onboarding failed ["welcome", "account"] ["welcome", "account"]"#;

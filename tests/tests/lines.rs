@@ -2,15 +2,15 @@
 
 use dsl::value::Duration;
 use engine::decide::Event;
-use engine::rehearse::World;
-use scenarios::{app, contact, crm, pass, sign_up, world};
+use engine::rehearse::Simulation;
+use scenarios::{app, contact, crm, pass, sign_up, simulation};
 use serde_json::json;
 
 const EMAIL: &str = "ada@example.com";
 
 /// The lines with this action about pairs of the sync, since the n-th line of the log.
-fn lines<'a>(world: &'a World, action: &str, from: usize) -> Vec<&'a Event> {
-    world.log[from..].iter().filter(|line| line.action == action && line.rule == "Contacts").collect()
+fn lines<'a>(simulation: &'a Simulation, action: &str, from: usize) -> Vec<&'a Event> {
+    simulation.log[from..].iter().filter(|line| line.action == action && line.rule == "Contacts").collect()
 }
 
 fn named(line: &Event) -> (&str, Option<&str>, Option<&str>, &str) {
@@ -19,66 +19,70 @@ fn named(line: &Event) -> (&str, Option<&str>, Option<&str>, &str) {
 
 #[test]
 fn create_update_unchanged_and_parked_tell_entity_both_ids_and_the_rule() {
-    let mut world = world();
+    let mut simulation = simulation();
     let values = json!({"email": EMAIL, "firstName": "Ada", "lastName": "L", "phone": "0", "lifetimeValue": "0"});
-    let user = sign_up(&world, values);
-    pass(&mut world, Duration::seconds(20));
-    let contact = crm(&world).find("Contact", "email", EMAIL).expect("a contact").id.to_string();
+    let user = sign_up(&simulation, values);
+    pass(&mut simulation, Duration::seconds(20));
+    let contact = crm(&simulation).find("Contact", "email", EMAIL).expect("a contact").id.to_string();
     let pair = |entity| (entity, Some(user.as_str()), Some(contact.as_str()), "contacts.rules:1");
-    let created = lines(&world, "create", 0);
+    let created = lines(&simulation, "create", 0);
     assert_eq!(created.iter().map(|line| named(line)).collect::<Vec<_>>(), [pair("crm.Contact")]);
 
-    let mark = world.log.len();
-    let now = world.now();
-    app(&world).edit("User", &user, json!({"phone": "111"}), now).expect("taken");
-    pass(&mut world, Duration::seconds(20));
-    let updated = lines(&world, "update", mark);
+    let mark = simulation.log.len();
+    let now = simulation.now();
+    app(&simulation).edit("User", &user, json!({"phone": "111"}), now).expect("taken");
+    pass(&mut simulation, Duration::seconds(20));
+    let updated = lines(&simulation, "update", mark);
     assert_eq!(updated.iter().map(|line| named(line)).collect::<Vec<_>>(), [pair("crm.Contact")]);
     assert_eq!(updated[0].field.as_deref(), Some("phone"));
 
     // A field that is not moved changes.
-    let mark = world.log.len();
-    let now = world.now();
-    app(&world).edit("User", &user, json!({"region": "apac"}), now).expect("taken");
-    pass(&mut world, Duration::seconds(20));
-    let unchanged = lines(&world, "unchanged", mark);
+    let mark = simulation.log.len();
+    let now = simulation.now();
+    app(&simulation).edit("User", &user, json!({"region": "apac"}), now).expect("taken");
+    pass(&mut simulation, Duration::seconds(20));
+    let unchanged = lines(&simulation, "unchanged", mark);
     assert_eq!(unchanged.iter().map(|line| named(line)).collect::<Vec<_>>(), [pair("app.User")]);
-    assert_eq!(lines(&world, "update", mark).len(), 0);
+    assert_eq!(lines(&simulation, "update", mark).len(), 0);
 
     // The rules want a person to look at a deletion.
-    let mark = world.log.len();
-    let now = world.now();
-    app(&world).delete("User", &user, now).expect("taken");
-    pass(&mut world, Duration::seconds(20));
-    let parked = lines(&world, "parked", mark);
+    let mark = simulation.log.len();
+    let now = simulation.now();
+    app(&simulation).delete("User", &user, now).expect("taken");
+    pass(&mut simulation, Duration::seconds(20));
+    let parked = lines(&simulation, "parked", mark);
     assert_eq!(parked.iter().map(|line| named(line)).collect::<Vec<_>>(), [pair("app.User")]);
 }
 
 #[test]
 fn a_parked_record_of_the_right_side_stands_on_the_right() {
-    let mut world = world();
+    let mut simulation = simulation();
     // Two contacts of one address cannot be: a contact without one waits for its key and is shown after a while.
-    let now = world.now();
-    let id = crm(&world).create("Contact", &[("firstname", "A.")], now).expect("taken").to_string();
-    pass(&mut world, Duration::minutes(20));
-    let parked = lines(&world, "parked", 0);
+    let now = simulation.now();
+    let id = crm(&simulation).create("Contact", &[("firstname", "A.")], now).expect("taken").to_string();
+    pass(&mut simulation, Duration::minutes(20));
+    let parked = lines(&simulation, "parked", 0);
     let found: Vec<_> = parked.iter().map(|line| named(line)).collect();
     assert_eq!(found, [("crm.Contact", None, Some(id.as_str()), "contacts.rules:1")]);
-    assert_eq!(contact(&world, EMAIL, "email"), None);
+    assert_eq!(contact(&simulation, EMAIL, "email"), None);
 }
 
 #[test]
 fn what_a_schedule_reads_and_finds_equal_is_told() {
-    let mut world = world();
-    let now = world.now();
+    let mut simulation = simulation();
+    let now = simulation.now();
     let values = json!({"name": "A", "domain": "a.example.com"});
-    let company = app(&world).create("Company", values, now).expect("taken");
-    pass(&mut world, Duration::minutes(30));
-    let now = world.now();
-    app(&world).edit("Company", &company, json!({"employeeCount": null}), now).ok();
-    pass(&mut world, Duration::hours(2));
+    let company = app(&simulation).create("Company", values, now).expect("taken");
+    pass(&mut simulation, Duration::minutes(30));
+    let now = simulation.now();
+    app(&simulation).edit("Company", &company, json!({"employeeCount": null}), now).ok();
+    pass(&mut simulation, Duration::hours(2));
     let equal: Vec<&Event> =
-        world.log.iter().filter(|line| line.action == "unchanged" && line.rule == "Companies").collect();
-    assert!(!equal.is_empty(), "{:?}", world.log.iter().map(|line| (&line.action, &line.rule)).collect::<Vec<_>>());
+        simulation.log.iter().filter(|line| line.action == "unchanged" && line.rule == "Companies").collect();
+    assert!(
+        !equal.is_empty(),
+        "{:?}",
+        simulation.log.iter().map(|line| (&line.action, &line.rule)).collect::<Vec<_>>()
+    );
     assert!(equal.iter().all(|line| line.left.is_some() && line.right.is_some() && line.entity == "app.Company"));
 }

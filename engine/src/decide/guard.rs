@@ -170,7 +170,7 @@ mod tests {
     use super::Instance;
     use crate::decide::{Input, OperatorCommand, Source, parked, views};
     use crate::ids::LinkId;
-    use crate::rehearse::World;
+    use crate::rehearse::Simulation;
 
     thread_local! {
         static AT: RefCell<Option<Box<dyn Fn(&Instance) -> bool>>> = const { RefCell::new(None) };
@@ -210,11 +210,11 @@ mod tests {
         AT.with(|at| *at.borrow_mut() = None);
     }
 
-    fn world() -> World {
-        World::new(crate::rules::shipped(), Timestamp(1_772_442_000_000)).expect("the engine starts")
+    fn world() -> Simulation {
+        Simulation::new(crate::rules::shipped(), Timestamp(1_772_442_000_000)).expect("the engine starts")
     }
 
-    fn sign_up(world: &mut World, email: &str) -> String {
+    fn sign_up(world: &mut Simulation, email: &str) -> String {
         let values = json!({"email": email, "firstName": "A", "lastName": "B", "lifetimeValue": "0"});
         let now = world.now();
         let id = world.app.lock().expect("a sound twin").create("User", values, now).expect("taken");
@@ -222,18 +222,18 @@ mod tests {
         id
     }
 
-    fn set_phone(world: &mut World, user: &str, phone: &str) {
+    fn set_phone(world: &mut Simulation, user: &str, phone: &str) {
         let now = world.now();
         let values = json!({ "phone": phone });
         world.app.lock().expect("a sound twin").edit("User", user, values, now).expect("taken");
     }
 
-    fn phone(world: &World, email: &str) -> Option<String> {
+    fn phone(world: &Simulation, email: &str) -> Option<String> {
         let crm = world.crm.lock().expect("a sound twin");
         crm.find("Contact", "email", email).and_then(|contact| contact.properties.get("phone").cloned())
     }
 
-    fn causes(world: &World) -> Vec<String> {
+    fn causes(world: &Simulation) -> Vec<String> {
         views::incidents(world.rows()).expect("readable").into_iter().map(|incident| incident.cause).collect()
     }
 
@@ -313,13 +313,13 @@ mod tests {
     }
 
     /// One delivery a second, so that the second one waits.
-    fn paced() -> World {
+    fn paced() -> Simulation {
         let program =
             crate::rules::shipped_with("webhooks 50 requests per 10 seconds", "webhooks 1 requests per 1 second");
-        World::new(program, Timestamp(1_772_442_000_000)).expect("the engine starts")
+        Simulation::new(program, Timestamp(1_772_442_000_000)).expect("the engine starts")
     }
 
-    fn deliver(world: &mut World, marks: &[&str]) {
+    fn deliver(world: &mut Simulation, marks: &[&str]) {
         let now = world.now();
         let message = |mark: &&str| Message {
             name: "no.such".to_owned(),
@@ -333,7 +333,7 @@ mod tests {
         world.input(&Input::Delivery { system, messages, spoilt: Vec::new(), source }).expect("taken");
     }
 
-    fn decided(world: &World) -> usize {
+    fn decided(world: &Simulation) -> usize {
         world.log.iter().filter(|event| event.action == "foreign").count()
     }
 
@@ -425,7 +425,7 @@ mod tests {
         unguarded_input(|input| matches!(input, Input::Open { .. }));
         sign_up(&mut world, "ada@example.com");
         whole();
-        let subjects = |world: &World| -> Vec<String> {
+        let subjects = |world: &Simulation| -> Vec<String> {
             views::incidents(world.rows()).expect("readable").into_iter().map(|incident| incident.subject).collect()
         };
         assert!(subjects(&world).iter().all(|subject| subject.starts_with("lane ")), "{:?}", subjects(&world));

@@ -158,16 +158,16 @@ mod tests {
     use super::*;
     use crate::decide::{Input, waiting_deliveries};
     use crate::ledger::Ledger;
-    use crate::rehearse::World;
+    use crate::rehearse::Simulation;
 
     /// The shipped rules with one delivery a second for both systems.
-    fn world() -> World {
+    fn world() -> Simulation {
         let program =
             crate::rules::shipped_with("webhooks 50 requests per 10 seconds", "webhooks 1 requests per 1 second");
-        World::new(program, Timestamp(1_772_442_000_000)).expect("the engine starts")
+        Simulation::new(program, Timestamp(1_772_442_000_000)).expect("the engine starts")
     }
 
-    fn deliver(world: &mut World, system: &str, mark: &str) {
+    fn deliver(world: &mut Simulation, system: &str, mark: &str) {
         let now = world.now();
         let message =
             Message { name: "no.such".to_owned(), at: now, dedupe: mark.to_owned(), own: false, body: Body::Foreign };
@@ -176,15 +176,15 @@ mod tests {
         world.input(&input).expect("taken");
     }
 
-    fn decided(world: &World, system: &str) -> usize {
+    fn decided(world: &Simulation, system: &str) -> usize {
         world.log.iter().filter(|event| event.action == "foreign" && event.entity == system).count()
     }
 
-    fn waiting(world: &World) -> u64 {
+    fn waiting(world: &Simulation) -> u64 {
         waiting_deliveries(world.rows()).expect("readable")
     }
 
-    fn pass(world: &mut World, span: Duration) {
+    fn pass(world: &mut Simulation, span: Duration) {
         world.pass(span).expect("the engine goes on");
     }
 

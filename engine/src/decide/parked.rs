@@ -171,19 +171,19 @@ mod tests {
 
     use super::*;
     use crate::decide::{Input, OperatorCommand, Settings, offsets, views};
-    use crate::rehearse::World;
+    use crate::rehearse::Simulation;
 
-    fn world() -> World {
+    fn world() -> Simulation {
         let program = crate::rules::shipped();
         let knobs = Settings { retention: Duration::days(1), ..Settings::default() };
-        World::with(program, Timestamp(1_772_442_000_000), knobs).expect("the engine starts")
+        Simulation::with(program, Timestamp(1_772_442_000_000), knobs).expect("the engine starts")
     }
 
     fn record(offset: i64) -> Source {
         Source::Kafka { topic: "biometrics.users".to_owned(), partition: 2, offset }
     }
 
-    fn foreign(world: &World, mark: &str) -> Message {
+    fn foreign(world: &Simulation, mark: &str) -> Message {
         let (name, dedupe) = ("no.such".to_owned(), mark.to_owned());
         Message { name, at: world.now(), dedupe, own: false, body: Body::Foreign }
     }
@@ -192,17 +192,17 @@ mod tests {
         Spoilt { reason: reason.to_owned(), text: text.to_owned() }
     }
 
-    fn incidents(world: &World) -> Vec<views::Incident> {
+    fn incidents(world: &Simulation) -> Vec<views::Incident> {
         views::incidents(world.rows()).expect("readable")
     }
 
-    fn operate(world: &mut World, command: OperatorCommand) -> String {
+    fn operate(world: &mut Simulation, command: OperatorCommand) -> String {
         world.input(&Input::Operator { who: "ada".to_owned(), command }).expect("taken");
         world.pass(Duration(1)).expect("the engine goes on");
         world.log.iter().rfind(|event| event.action == "operator").expect("it is told").detail.clone()
     }
 
-    fn dismiss(world: &mut World, subject: &str) -> String {
+    fn dismiss(world: &mut Simulation, subject: &str) -> String {
         let (subject, reason) = (subject.to_owned(), "it was a test of theirs".to_owned());
         operate(world, OperatorCommand::Dismiss { subject, reason })
     }

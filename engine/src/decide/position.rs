@@ -112,14 +112,14 @@ mod tests {
 
     use super::known_cluster;
     use crate::decide::{Input, Source, offsets, views};
-    use crate::rehearse::World;
+    use crate::rehearse::Simulation;
 
-    fn world() -> World {
-        World::new(crate::rules::shipped(), Timestamp(1_772_442_000_000)).expect("the engine starts")
+    fn world() -> Simulation {
+        Simulation::new(crate::rules::shipped(), Timestamp(1_772_442_000_000)).expect("the engine starts")
     }
 
     /// A record that leaves a line in the history, by which it is seen that it was decided.
-    fn record(world: &mut World, offset: i64, mark: &str) {
+    fn record(world: &mut Simulation, offset: i64, mark: &str) {
         let now = world.now();
         let message =
             Message { name: "no.such".to_owned(), at: now, dedupe: mark.to_owned(), own: false, body: Body::Foreign };
@@ -129,16 +129,16 @@ mod tests {
         world.input(&input).expect("taken");
     }
 
-    fn decided(world: &mut World) -> usize {
+    fn decided(world: &mut Simulation) -> usize {
         world.pass(dsl::value::Duration(1)).expect("the engine goes on");
         world.log.iter().filter(|event| event.action == "foreign").count()
     }
 
-    fn next(world: &World) -> i64 {
+    fn next(world: &Simulation) -> i64 {
         offsets(world.rows()).expect("readable")[&("biometrics.users".to_owned(), 0)]
     }
 
-    fn gone(world: &mut World, next: i64) {
+    fn gone(world: &mut Simulation, next: i64) {
         let (topic, reason) = ("biometrics.users".to_owned(), "it was made anew".to_owned());
         world.input(&Input::Offset { topic, partition: 0, next, reason }).expect("taken");
     }
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn offsets_of_another_cluster_are_forgotten_and_people_are_told() {
         let mut world = world();
-        let meet = |world: &mut World, id: &str| {
+        let meet = |world: &mut Simulation, id: &str| {
             world.input(&Input::Cluster { id: id.to_owned() }).expect("taken");
         };
         meet(&mut world, "one");

@@ -101,9 +101,9 @@ fn runs(cx: &mut Context<'_>) -> Result<bool, Error> {
 mod tests {
     use super::*;
     use crate::decide::{Settings, views};
-    use crate::rehearse::World;
+    use crate::rehearse::Simulation;
 
-    fn count(world: &World, kind: Kind) -> usize {
+    fn count(world: &Simulation, kind: Kind) -> usize {
         let prefix = [kind as u8];
         world.rows().scan(&prefix, &[kind as u8 + 1], usize::MAX).expect("readable").len()
     }
@@ -112,7 +112,7 @@ mod tests {
     fn what_is_over_is_kept_for_its_time_and_then_removed() {
         let program = crate::rules::shipped();
         let knobs = Settings { retention: Duration::days(3), ..Settings::default() };
-        let mut world = World::with(program, Timestamp(1_772_442_000_000), knobs).expect("the engine starts");
+        let mut world = Simulation::with(program, Timestamp(1_772_442_000_000), knobs).expect("the engine starts");
         let now = world.now();
         let deal = {
             let mut crm = world.crm.lock().expect("a sound twin");
@@ -126,7 +126,7 @@ mod tests {
         let now = world.now();
         world.crm.lock().expect("a sound twin").edit("Deal", deal, &[("dealstage", "closedlost")], now).expect("taken");
         world.pass(Duration::minutes(1)).expect("the engine goes on");
-        let states = |world: &World| {
+        let states = |world: &Simulation| {
             let runs = views::runs(world.rows(), world.programs()).expect("readable");
             runs.into_iter().map(|run| run.state).collect::<Vec<_>>()
         };

@@ -15,9 +15,9 @@ use dsl::source::Span;
 use dsl::value::Value;
 
 use super::lines::{self, Named};
+use super::simulation::{Called, Simulation};
 use super::test::{Failure, Run, Writer};
 use super::view::{Record, same};
-use super::world::{Called, World};
 use crate::decide::views;
 
 /// What became of one expectation.
@@ -107,7 +107,7 @@ fn records(
 
 /// Where something waits for a person, that is the likeliest cause.
 fn add_incidents(run: &Run<'_>, expected: &mut Expected) -> Result<(), String> {
-    for incident in views::incidents(run.world.rows()).map_err(|error| error.to_string())? {
+    for incident in views::incidents(run.simulation.rows()).map_err(|error| error.to_string())? {
         for failure in &mut expected.failures {
             let text = format!("{} {} waits for a person: {}", incident.entity, incident.id, incident.cause);
             failure.problem.help.push(text);
@@ -197,7 +197,7 @@ fn shown(value: &Value, percent: bool) -> String {
 
 /// Ids of records of `other` that the engine takes for the same thing as `record`.
 fn partners(run: &Run<'_>, record: &Record, other: &EntityName) -> Result<Vec<String>, String> {
-    let links = views::links(run.world.rows()).map_err(|error| error.to_string())?;
+    let links = views::links(run.simulation.rows()).map_err(|error| error.to_string())?;
     let mut found = Vec::new();
     for sync in &run.program.syncs {
         let left = sync.left == record.0 && sync.right == *other;
@@ -214,7 +214,7 @@ fn partners(run: &Run<'_>, record: &Record, other: &EntityName) -> Result<Vec<St
 
 /// Lines of syncs that wrote what these values look at.
 fn looked_at(run: &Run<'_>, record: &Record, values: &[Held]) -> Result<BTreeSet<(usize, usize)>, String> {
-    let links = views::links(run.world.rows()).map_err(|error| error.to_string())?;
+    let links = views::links(run.simulation.rows()).map_err(|error| error.to_string())?;
     let mut found = BTreeSet::new();
     for (index, sync) in run.program.syncs.iter().enumerate() {
         let sides = [(Side::Left, &sync.left), (Side::Right, &sync.right)];
@@ -250,8 +250,8 @@ fn looked_at(run: &Run<'_>, record: &Record, values: &[Held]) -> Result<BTreeSet
 }
 
 fn parked(run: &mut Run<'_>, entity: &EntityName, values: &[Held], span: Span) -> Result<Expected, String> {
-    let incidents = views::incidents(run.world.rows()).map_err(|error| error.to_string())?;
-    let links = views::links(run.world.rows()).map_err(|error| error.to_string())?;
+    let incidents = views::incidents(run.simulation.rows()).map_err(|error| error.to_string())?;
+    let links = views::links(run.simulation.rows()).map_err(|error| error.to_string())?;
     let mut found = Vec::new();
     for incident in &incidents {
         let mut ids = BTreeSet::new();
@@ -287,8 +287,12 @@ fn parked(run: &mut Run<'_>, entity: &EntityName, values: &[Held], span: Span) -
 }
 
 /// What waits for a person though the test did not expect it.
-pub(super) fn unexpected(world: &World, accepted: &BTreeSet<String>, test: &Test) -> Result<Vec<Failure>, String> {
-    let incidents = views::incidents(world.rows()).map_err(|error| error.to_string())?;
+pub(super) fn unexpected(
+    simulation: &Simulation,
+    accepted: &BTreeSet<String>,
+    test: &Test,
+) -> Result<Vec<Failure>, String> {
+    let incidents = views::incidents(simulation.rows()).map_err(|error| error.to_string())?;
     let left = incidents.into_iter().filter(|incident| !accepted.contains(&incident.subject));
     Ok(left
         .map(|incident| {
@@ -325,7 +329,7 @@ fn sent(
         declared.and_then(|field| decode_field(field, &wire).ok()).unwrap_or_default()
     };
     let all: Vec<&Called> =
-        run.world.calls.iter().filter(|called| called.system == system && called.operation == operation).collect();
+        run.simulation.calls.iter().filter(|called| called.system == system && called.operation == operation).collect();
     let holds = |called: &&Called| wanted.iter().all(|(name, wanted)| same(&value(called, name), wanted));
     let count = all.iter().filter(|called| holds(called)).count() as u64;
     if times.map_or(count > 0, |times| count == times) {

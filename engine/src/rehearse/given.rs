@@ -1,6 +1,6 @@
 //! What a test takes as given: records in the twins, known to the engine as if they had been there for long.
 //!
-//! In: the `given` lines. Out: a world in which they hold and nothing else has happened.
+//! In: the `given` lines. Out: a simulation in which they hold and nothing else has happened.
 //! Always true: records that match are linked, with what they agree on as the base; a field that must not be empty
 //! and is not given takes its partner's value or a made-up one; messages about all this are never delivered.
 
@@ -16,9 +16,9 @@ use dsl::value::{Duration, Timestamp, Value};
 use futures_util::FutureExt;
 use serde_json::{Map, Value as Json};
 
+use super::simulation::Simulation;
 use super::twins::Content;
 use super::view::{Record, View, evaluate, same};
-use super::world::World;
 use crate::decide::{Known, Pair};
 
 /// How long ago given records were made.
@@ -52,14 +52,14 @@ impl Stage {
     /// Takes one `given` record.
     pub(super) fn given(
         &mut self,
-        world: &World,
+        simulation: &Simulation,
         variable: Option<&String>,
         entity: &EntityName,
         changed: Option<Timestamp>,
         values: &[Held],
     ) -> Result<(), String> {
-        let (id, content) = self.content(world, entity, values)?;
-        let program = std::sync::Arc::clone(&world.programs().active);
+        let (id, content) = self.content(simulation, entity, values)?;
+        let program = std::sync::Arc::clone(&simulation.programs().active);
         let (before, change) = match changed {
             None => (content, None),
             Some(at) => {
@@ -74,7 +74,7 @@ impl Stage {
         };
         // What is known of a record that changed is no older than it must be.
         let at = changed.map_or(self.start.minus(LONG_AGO), |at| at.minus(Duration::seconds(1)));
-        let record = self.place(world, entity, id.as_deref(), &before, at)?;
+        let record = self.place(simulation, entity, id.as_deref(), &before, at)?;
         if let Some(placed) = self.placed.last_mut() {
             placed.change = change;
         }
@@ -86,14 +86,15 @@ impl Stage {
 
     fn place(
         &mut self,
-        world: &World,
+        simulation: &Simulation,
         entity: &EntityName,
         id: Option<&str>,
         content: &Content,
         at: Timestamp,
     ) -> Result<Record, String> {
-        let program = &world.programs().active;
-        let (Some(twin), Some(system)) = (world.twins.get(&entity.system), program.systems.get(&entity.system)) else {
+        let program = &simulation.programs().active;
+        let (Some(twin), Some(system)) = (simulation.twins.get(&entity.system), program.systems.get(&entity.system))
+        else {
             return Err(format!("there is no system `{}`", entity.system));
         };
         let id = twin.place(&system.lock, &entity.entity, id, content, at)?;
@@ -107,11 +108,11 @@ impl Stage {
     /// are none.
     pub(super) fn content(
         &mut self,
-        world: &World,
+        simulation: &Simulation,
         entity: &EntityName,
         values: &[Held],
     ) -> Result<(Option<String>, Content), String> {
-        let program = std::sync::Arc::clone(&world.programs().active);
+        let program = std::sync::Arc::clone(&simulation.programs().active);
         let mut content = Content::default();
         let mut id = None;
         let mut over: BTreeMap<String, Vec<Held>> = BTreeMap::new();
@@ -122,11 +123,11 @@ impl Stage {
                     over.entry(link.clone()).or_default().push(held);
                 }
                 Some((link, _)) => {
-                    let target = self.reference(world, &program, held)?;
+                    let target = self.reference(simulation, &program, held)?;
                     content.links.insert(link.clone(), target);
                 }
                 None => {
-                    let view = View { program: &program, twins: &world.twins, vars: &self.vars };
+                    let view = View { program: &program, twins: &simulation.twins, vars: &self.vars };
                     let value = evaluate(&view, &held.value).map_err(|fault| fault.to_string())?;
                     let field = held.field.clone().unwrap_or_default();
                     if field == "id" {
@@ -144,15 +145,15 @@ impl Stage {
         for (link, values) in over {
             let to = program.entity(entity).and_then(|shape| shape.links.get(&link)).map(|link| link.to.clone());
             let to = EntityName::new(&entity.system, to.unwrap_or_default());
-            let target = self.linked(world, &program, &to, &values)?;
+            let target = self.linked(simulation, &program, &to, &values)?;
             content.links.insert(link, Some(target));
         }
         Ok((id, content))
     }
 
     /// The record that a link's value means, in the link's own system.
-    fn reference(&self, world: &World, program: &Program, held: &Held) -> Result<Option<String>, String> {
-        let view = View { program, twins: &world.twins, vars: &self.vars };
+    fn reference(&self, simulation: &Simulation, program: &Program, held: &Held) -> Result<Option<String>, String> {
+        let view = View { program, twins: &simulation.twins, vars: &self.vars };
         let id = match evaluate(&view, &held.value).map_err(|fault| fault.to_string())? {
             Value::Text(id) => id,
             _ => return Ok(None),
@@ -182,12 +183,12 @@ impl Stage {
     /// The record with these values: one that is there, or a new one.
     fn linked(
         &mut self,
-        world: &World,
+        simulation: &Simulation,
         program: &Program,
         entity: &EntityName,
         values: &[Held],
     ) -> Result<String, String> {
-        let view = View { program, twins: &world.twins, vars: &self.vars };
+        let view = View { program, twins: &simulation.twins, vars: &self.vars };
         let holds = |record: &Record| {
             values.iter().all(|held| {
                 let field = held.field.as_deref().unwrap_or_default();
@@ -200,36 +201,36 @@ impl Stage {
         if let Some((_, id)) = there {
             return Ok(id);
         }
-        let (id, content) = self.content(world, entity, values)?;
+        let (id, content) = self.content(simulation, entity, values)?;
         let at = self.start.minus(LONG_AGO);
-        Ok(self.place(world, entity, id.as_deref(), &content, at)?.1)
+        Ok(self.place(simulation, entity, id.as_deref(), &content, at)?.1)
     }
 
     /// Fills what is not given, makes the engine know it all, and lets people make their changes.
-    pub(super) fn begin(&mut self, world: &mut World) -> Result<(), String> {
-        let program = std::sync::Arc::clone(&world.programs().active);
-        let pairs = self.matching(world, &program);
+    pub(super) fn begin(&mut self, simulation: &mut Simulation) -> Result<(), String> {
+        let program = std::sync::Arc::clone(&simulation.programs().active);
+        let pairs = self.matching(simulation, &program);
         for (sync, left, right) in &pairs {
-            self.agree(world, &program, &program.syncs[*sync], left, right, false)?;
+            self.agree(simulation, &program, &program.syncs[*sync], left, right, false)?;
         }
         let mut index = 0;
         while index < self.placed.len() {
             if !self.placed[index].known {
-                self.make_up(world, &program, index)?;
+                self.make_up(simulation, &program, index)?;
             }
             index += 1;
         }
-        let pairs = self.matching(world, &program);
+        let pairs = self.matching(simulation, &program);
         for (sync, left, right) in &pairs {
-            self.agree(world, &program, &program.syncs[*sync], left, right, true)?;
+            self.agree(simulation, &program, &program.syncs[*sync], left, right, true)?;
         }
         let new: Vec<(Record, Timestamp)> =
             self.placed.iter().filter(|p| !p.known).map(|p| (p.record.clone(), p.at)).collect();
         // What is given is known, whatever is wrong with its system from now on.
         let held: Vec<_> =
-            world.twins.values().map(|twin| twin.exchange_faults(sandbox::app::Faults::default())).collect();
-        let told = tell_engine(world, &program, &new, &pairs);
-        for (twin, faults) in world.twins.values().zip(held) {
+            simulation.twins.values().map(|twin| twin.exchange_faults(sandbox::app::Faults::default())).collect();
+        let told = tell_engine(simulation, &program, &new, &pairs);
+        for (twin, faults) in simulation.twins.values().zip(held) {
             twin.exchange_faults(faults);
         }
         told?;
@@ -239,21 +240,21 @@ impl Stage {
             if let Some((content, at)) = placed.change.take() {
                 let (entity, id) = &placed.record;
                 let system = &program.systems[&entity.system];
-                world.twins[&entity.system].edit(&system.lock, &entity.entity, id, &content, at)?;
-                world.set_clock(at);
+                simulation.twins[&entity.system].edit(&system.lock, &entity.entity, id, &content, at)?;
+                simulation.set_clock(at);
                 changed.push((placed.record.clone(), at));
             }
         }
         // The engine has heard of these changes and has done nothing about them yet.
-        tell_engine(world, &program, &changed, &[])?;
+        tell_engine(simulation, &program, &changed, &[])?;
         self.pairs.extend(pairs.into_iter().map(|(sync, left, right)| (sync, left.1, right.1)));
-        world.twins.values().for_each(super::twins::Twin::silence);
+        simulation.twins.values().for_each(super::twins::Twin::silence);
         Ok(())
     }
 
     /// Records that are the same thing under a sync and are no pair yet.
-    fn matching(&self, world: &World, program: &Program) -> Vec<(usize, Record, Record)> {
-        let view = View { program, twins: &world.twins, vars: &self.vars };
+    fn matching(&self, simulation: &Simulation, program: &Program) -> Vec<(usize, Record, Record)> {
+        let view = View { program, twins: &simulation.twins, vars: &self.vars };
         let mut pairs = Vec::new();
         for (index, sync) in program.syncs.iter().enumerate() {
             let of = |entity: &EntityName| {
@@ -276,7 +277,7 @@ impl Stage {
     /// Gives each side what the other one holds, where it was given nothing of its own.
     fn agree(
         &self,
-        world: &World,
+        simulation: &Simulation,
         program: &Program,
         sync: &Sync,
         left: &Record,
@@ -288,7 +289,7 @@ impl Stage {
             placed.is_some_and(|placed| placed.known || placed.given.contains(name))
         };
         let vars = BTreeMap::from([("left".to_owned(), left.clone()), ("right".to_owned(), right.clone())]);
-        let view = View { program, twins: &world.twins, vars: &vars };
+        let view = View { program, twins: &simulation.twins, vars: &vars };
         for mapping in sync.fields.iter().filter(|mapping| !mapping.on_create) {
             let (target, name) = match (&mapping.kind, mapping.direction) {
                 (MappingKind::Field { left: l, right: r, .. }, _) if given(right, r) && !given(left, l) => {
@@ -299,7 +300,7 @@ impl Stage {
                 (MappingKind::Computed { target, .. }, _) => (Side::Right, target.clone()),
                 (MappingKind::Link { .. }, _) => {
                     if links {
-                        self.agree_on_link(world, program, &view, mapping, left, right)?;
+                        self.agree_on_link(simulation, program, &view, mapping, left, right)?;
                     }
                     continue;
                 }
@@ -324,7 +325,7 @@ impl Stage {
             {
                 let wire = encode(program, &record.0, &name, &value);
                 let content = Content { values: BTreeMap::from([(name, wire)]), ..Content::default() };
-                place_content(world, program, record, &content)?;
+                place_content(simulation, program, record, &content)?;
             }
         }
         Ok(())
@@ -332,7 +333,7 @@ impl Stage {
 
     fn agree_on_link(
         &self,
-        world: &World,
+        simulation: &Simulation,
         program: &Program,
         view: &View<'_>,
         mapping: &Mapping,
@@ -356,19 +357,19 @@ impl Stage {
         match partner {
             Some((_, id)) => {
                 let content = Content { links: BTreeMap::from([(name.clone(), Some(id))]), ..Content::default() };
-                place_content(world, program, to, &content)
+                place_content(simulation, program, to, &content)
             }
             None => Ok(()),
         }
     }
 
     /// Gives a record what it must have and was not given.
-    fn make_up(&mut self, world: &World, program: &Program, index: usize) -> Result<(), String> {
+    fn make_up(&mut self, simulation: &Simulation, program: &Program, index: usize) -> Result<(), String> {
         let record = self.placed[index].record.clone();
         let Some(shape) = program.entity(&record.0).cloned() else { return Ok(()) };
         let mut content = Content::default();
         for (name, field) in &shape.fields {
-            let held = View { program, twins: &world.twins, vars: &self.vars }.wire(&record, name);
+            let held = View { program, twins: &simulation.twins, vars: &self.vars }.wire(&record, name);
             let empty = held.is_null() || held.as_str().is_some_and(str::is_empty);
             if empty && !field.optional && name != "id" {
                 let value = self.invented(program, &record.0, name, field);
@@ -376,18 +377,18 @@ impl Stage {
             }
         }
         for (name, link) in shape.links.iter().filter(|(_, link)| !link.optional) {
-            let view = View { program, twins: &world.twins, vars: &self.vars };
+            let view = View { program, twins: &simulation.twins, vars: &self.vars };
             if view.follow(&record, name).is_none() {
                 let to = EntityName::new(&record.0.system, &link.to);
                 let at = self.start.minus(LONG_AGO);
-                let target = self.place(world, &to, None, &Content::default(), at)?;
+                let target = self.place(simulation, &to, None, &Content::default(), at)?;
                 content.links.insert(name.clone(), Some(target.1));
             }
         }
         if content == Content::default() {
             return Ok(());
         }
-        place_content(world, program, &record, &content)
+        place_content(simulation, program, &record, &content)
     }
 
     fn invented(&mut self, program: &Program, entity: &EntityName, name: &str, field: &Field) -> Json {
@@ -417,7 +418,7 @@ impl Stage {
 
 /// Makes the engine know records and pairs.
 fn tell_engine(
-    world: &mut World,
+    simulation: &mut Simulation,
     program: &Program,
     records: &[(Record, Timestamp)],
     pairs: &[(usize, Record, Record)],
@@ -437,7 +438,7 @@ fn tell_engine(
         };
         let input = connectors::port::Input { key: id.clone(), id: Some(id.clone()), ..Default::default() };
         let request = Request { verb, inputs: vec![input] };
-        let connector = world.connector(&entity.system).ok_or("every system has a connector")?;
+        let connector = simulation.connector(&entity.system).ok_or("every system has a connector")?;
         match connector.perform(&request).now_or_never().and_then(|mut answers| answers.pop()) {
             Some(Answer::Record(observed)) => {
                 known.push(Known { entity: entity.clone(), observed, at: *at });
@@ -449,15 +450,20 @@ fn tell_engine(
         .iter()
         .map(|(sync, left, right)| Pair { sync: *sync, left: left.1.clone(), right: right.1.clone() })
         .collect();
-    let now = world.now();
-    world.core().seed(&known, &pairs, now).map_err(|error| error.to_string())?;
-    world.core().flush().map_err(|error| error.to_string())?;
+    let now = simulation.now();
+    simulation.core().seed(&known, &pairs, now).map_err(|error| error.to_string())?;
+    simulation.core().flush().map_err(|error| error.to_string())?;
     Ok(())
 }
 
-fn place_content(world: &World, program: &Program, (entity, id): &Record, content: &Content) -> Result<(), String> {
+fn place_content(
+    simulation: &Simulation,
+    program: &Program,
+    (entity, id): &Record,
+    content: &Content,
+) -> Result<(), String> {
     let system = &program.systems[&entity.system];
-    world.twins[&entity.system].place_content(&system.lock, &entity.entity, id, content)
+    simulation.twins[&entity.system].place_content(&system.lock, &entity.entity, id, content)
 }
 
 /// The fields by which syncs know records of an entity.

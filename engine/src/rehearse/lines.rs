@@ -10,9 +10,9 @@ use std::sync::Arc;
 use dsl::program::{Action, ActionKind, MappingKind, Op, Place, Program, Side};
 use dsl::schema::EntityName;
 
+use super::simulation::Called;
 use super::test::{Run, Writer};
 use super::view::Record;
-use super::world::Called;
 use crate::decide::Wrote;
 
 /// Lines, and what is said of them.
@@ -64,7 +64,7 @@ pub(super) fn wrote(run: &Run<'_>, fields: &[(Record, String)]) -> Named {
     let (mut did, mut told) = (BTreeSet::new(), BTreeSet::new());
     for ((entity, id), field) in fields {
         let of = |wrote: &Wrote| wrote.entity == *entity && wrote.id == *id && wrote.field.as_ref() == Some(field);
-        let last = run.world.wrote().iter().enumerate().rev().find(|(_, wrote)| of(wrote));
+        let last = run.simulation.wrote().iter().enumerate().rev().find(|(_, wrote)| of(wrote));
         let own = run
             .edits
             .iter()
@@ -98,7 +98,7 @@ pub(super) fn made(run: &Run<'_>, entity: &EntityName, ids: &[String]) -> Named 
     }
     let of = |wrote: &&Wrote| wrote.entity == *entity && wrote.field.is_none() && ids.contains(&wrote.id);
     let lines: BTreeSet<Writer> =
-        run.world.wrote().iter().filter(of).map(|wrote| writer(&wrote.place, &wrote.text)).collect();
+        run.simulation.wrote().iter().filter(of).map(|wrote| writer(&wrote.place, &wrote.text)).collect();
     named.did("made", lines);
     named
 }

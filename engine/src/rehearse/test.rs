@@ -1,7 +1,7 @@
 //! One `test` of the rules, from its first line to its last.
 //!
 //! In: a program, the files it came from, a test. Out: a report.
-//! Always true: a test begins in a world of its own, so tests can run in any order and side by side; only what its
+//! Always true: a test begins in a simulation of its own, so tests can run in any order and side by side; only what its
 //! `when` lines start happens, and effects take no time of the test's.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,9 +19,9 @@ use dsl::value::{Duration, Timestamp, Value};
 
 use super::expect::{self, Expected};
 use super::given::Stage;
+use super::simulation::{Simulation, StepFault};
 use super::twins::Content;
 use super::view::{Record, View, evaluate};
-use super::world::{StepFault, World};
 use crate::decide::{Input, OperatorCommand, Reached, Settings, asleep, views};
 
 /// How long requests may wait for their turn while nothing else happens.
@@ -80,18 +80,18 @@ pub fn rehearse(program: &Arc<Program>, test: &Test) -> Report {
         }
     }
     if report.failures.is_empty() {
-        match expect::unexpected(&run.world, &run.accepted, test) {
+        match expect::unexpected(&run.simulation, &run.accepted, test) {
             Ok(failures) => report.failures = failures,
             Err(why) => report.failures.extend(broken(test, test.span, &why).failures),
         }
-        match asleep(run.world.rows()) {
+        match asleep(run.simulation.rows()) {
             Ok(found) => report.failures.extend(found.iter().flat_map(|lacks| {
                 broken(test, test.span, &format!("{lacks}, which is a defect of the engine")).failures
             })),
             Err(error) => report.failures.extend(broken(test, test.span, &error.to_string()).failures),
         }
     }
-    report.reached = run.world.reached().clone();
+    report.reached = run.simulation.reached().clone();
     report
 }
 
@@ -113,7 +113,7 @@ fn side_by_side(tests: &[&Test], threads: usize, one: &(dyn Fn(&Test) -> Report 
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(test) = tests.get(index) else { return };
-                    // Nothing of a world that broke off is used again.
+                    // Nothing of a simulation that broke off is used again.
                     let report = catch_unwind(AssertUnwindSafe(|| one(test))).unwrap_or_else(|panic| {
                         let why = format!("the engine broke off, which is a defect of it: {}", said(&*panic));
                         broken(test, test.span, &why)
@@ -141,7 +141,7 @@ fn broken(test: &Test, span: Span, why: &str) -> Report {
 pub(super) struct Run<'a> {
     pub(super) program: &'a Arc<Program>,
     pub(super) test: &'a Test,
-    pub(super) world: World,
+    pub(super) simulation: Simulation,
     pub(super) stage: Stage,
     midnight: jiff::Zoned,
     begun: bool,
@@ -176,11 +176,11 @@ impl<'a> Run<'a> {
             trace: true,
             ..Settings::default()
         };
-        let world = World::with(Arc::clone(program), start, knobs).map_err(|error| error.to_string())?;
+        let simulation = Simulation::with(Arc::clone(program), start, knobs).map_err(|error| error.to_string())?;
         Ok(Self {
             program,
             test,
-            world,
+            simulation,
             stage: Stage::new(start),
             midnight,
             begun: false,
@@ -194,7 +194,7 @@ impl<'a> Run<'a> {
             Line::Time { .. } => return Ok(None),
             Line::Given { variable, entity, changed_at, values } => {
                 let changed = changed_at.map(|minute| moment(&self.midnight, minute)).transpose()?;
-                self.stage.given(&self.world, variable.as_ref(), entity, changed, values)?;
+                self.stage.given(&self.simulation, variable.as_ref(), entity, changed, values)?;
                 // What is given later is there before the next thing happens.
                 self.begun = false;
                 return Ok(None);
@@ -202,7 +202,7 @@ impl<'a> Run<'a> {
             _ => {}
         }
         if !self.begun && !matches!(line, Line::Fault { .. }) {
-            self.stage.begin(&mut self.world)?;
+            self.stage.begin(&mut self.simulation)?;
             self.begun = true;
         }
         match line {
@@ -210,12 +210,12 @@ impl<'a> Run<'a> {
             Line::Fault { target, status, extent } => self.fault(target, *status, *extent),
             Line::Pass(span) => {
                 // A wait that includes its last instant is over right after it.
-                self.world.pass(Duration(span.0 + 1)).map_err(|error| error.to_string())?;
+                self.simulation.pass(Duration(span.0 + 1)).map_err(|error| error.to_string())?;
                 self.rest()?;
             }
             Line::SyncRuns(sync) => {
                 let command = OperatorCommand::Backfill { sync: self.program.syncs[*sync].name.clone() };
-                self.world
+                self.simulation
                     .input(&Input::Operator { who: "test".to_owned(), command })
                     .map_err(|error| error.to_string())?;
                 self.rest()?;
@@ -223,7 +223,7 @@ impl<'a> Run<'a> {
             Line::Becomes { variable, held } => self.becomes(variable, held)?,
             Line::Happens { what, event: true, values } => self.event(what, values, 1)?,
             Line::Happens { what, event: false, values } => {
-                let (id, content) = self.stage.content(&self.world, what, values)?;
+                let (id, content) = self.stage.content(&self.simulation, what, values)?;
                 self.create(what, id.as_deref(), &content, 1)?;
             }
             Line::Message { system, message, times, values } => self.message(system, message, *times, values)?,
@@ -233,22 +233,22 @@ impl<'a> Run<'a> {
     }
 
     fn rest(&mut self) -> Result<(), String> {
-        self.world.come_to_rest(REST).map_err(|error| error.to_string())
+        self.simulation.come_to_rest(REST).map_err(|error| error.to_string())
     }
 
     fn fault(&mut self, target: &Target, status: Option<u16>, extent: FaultExtent) {
-        let until = |span: Duration| self.world.now().plus(span);
+        let until = |span: Duration| self.simulation.now().plus(span);
         match (target, extent) {
             (Target::Step(workflow, step), FaultExtent::Times(n)) => {
-                self.world.fail_step(*workflow, *step, StepFault::Times(n));
+                self.simulation.fail_step(*workflow, *step, StepFault::Times(n));
             }
             (Target::Step(workflow, step), FaultExtent::For(span)) => {
                 let until = until(span);
-                self.world.fail_step(*workflow, *step, StepFault::Until(until));
+                self.simulation.fail_step(*workflow, *step, StepFault::Until(until));
             }
             (Target::System(system), extent) => {
                 let status = status.unwrap_or(503);
-                let Some(twin) = self.world.twins.get(system) else { return };
+                let Some(twin) = self.simulation.twins.get(system) else { return };
                 match extent {
                     FaultExtent::Times(n) => twin.fail_next(usize::try_from(n).unwrap_or(usize::MAX), status),
                     FaultExtent::For(span) => twin.answers(status, until(span)),
@@ -262,29 +262,29 @@ impl<'a> Run<'a> {
         let record = self.stage.vars.get(variable).ok_or_else(|| format!("`{variable}` is no record"))?;
         let (entity, id) = view.follow_all(record, &held.links).ok_or("this leads to no record")?;
         let value = Held { links: Vec::new(), ..held.clone() };
-        let (_, content) = self.stage.content(&self.world, &entity, &[value])?;
+        let (_, content) = self.stage.content(&self.simulation, &entity, &[value])?;
         self.edit(&(entity, id), &content)?;
         self.rest()
     }
 
     pub(super) fn view(&self) -> View<'_> {
-        View { program: self.program, twins: &self.world.twins, vars: &self.stage.vars }
+        View { program: self.program, twins: &self.simulation.twins, vars: &self.stage.vars }
     }
 
     fn edit(&mut self, (entity, id): &Record, content: &Content) -> Result<(), String> {
-        let now = self.world.now();
-        let after = self.world.wrote().len();
+        let now = self.simulation.now();
+        let after = self.simulation.wrote().len();
         for field in content.values.keys().chain(content.links.keys()) {
             self.edits.push(Edit { record: (entity.clone(), id.clone()), field: field.clone(), after });
         }
         let system = &self.program.systems[&entity.system];
-        self.world.twins[&entity.system].edit(&system.lock, &entity.entity, id, content, now)
+        self.simulation.twins[&entity.system].edit(&system.lock, &entity.entity, id, content, now)
     }
 
     fn create(&mut self, entity: &EntityName, id: Option<&str>, content: &Content, times: u32) -> Result<(), String> {
-        let now = self.world.now();
+        let now = self.simulation.now();
         let system = &self.program.systems[&entity.system];
-        let twin = self.world.twins[&entity.system].clone();
+        let twin = self.simulation.twins[&entity.system].clone();
         match id {
             // With an id of the test's own it is put there, and then told of.
             Some(id) => {
@@ -302,7 +302,7 @@ impl<'a> Run<'a> {
     }
 
     fn event(&mut self, event: &EntityName, values: &[Held], times: u32) -> Result<(), String> {
-        let now = self.world.now();
+        let now = self.simulation.now();
         let lock = &self.program.systems[&event.system].lock;
         let view = self.view();
         let mut data = std::collections::BTreeMap::new();
@@ -316,7 +316,7 @@ impl<'a> Run<'a> {
                 data.entry(name.clone()).or_insert_with(|| now.to_string().into());
             }
         }
-        let twin = self.world.twins[&event.system].clone();
+        let twin = self.simulation.twins[&event.system].clone();
         for _ in 0..times {
             twin.tell(lock, &event.entity, &data, now)?;
         }
@@ -331,10 +331,10 @@ impl<'a> Run<'a> {
             Some(About::Event(event)) => return self.event(&EntityName::new(system, event), values, times),
             None => return Err(format!("{} sends no message `{message}`", lock.product)),
         };
-        let (id, content) = self.stage.content(&self.world, &entity, values)?;
+        let (id, content) = self.stage.content(&self.simulation, &entity, values)?;
         let there = self.meant(&entity, id.as_deref(), &content);
-        let now = self.world.now();
-        let twin = self.world.twins[system].clone();
+        let now = self.simulation.now();
+        let twin = self.simulation.twins[system].clone();
         match (change, there) {
             (Change::Created, None) => return self.create(&entity, id.as_deref(), &content, times),
             (Change::Created, Some(record)) => twin.tell_again(lock, &entity.entity, &record.1, change, now)?,
@@ -372,7 +372,7 @@ impl<'a> Run<'a> {
 
     /// Runs of workflows that are kept.
     pub(super) fn runs(&self) -> Result<Vec<views::Run>, String> {
-        views::runs(self.world.rows(), self.world.programs()).map_err(|error| error.to_string())
+        views::runs(self.simulation.rows(), self.simulation.programs()).map_err(|error| error.to_string())
     }
 
     pub(super) fn evaluate(&self, held: &Held) -> Result<Value, String> {

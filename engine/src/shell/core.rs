@@ -3,7 +3,7 @@
 //! In: inputs with the time at which they came. Out: [`Release`]s, in order, each once what justifies it would
 //! survive a power cut.
 //! Always true: the engine's time never runs backwards, not even over a restart; a refused append leaves no trace
-//! but the refusal. The daemon and the virtual world ([`crate::rehearse`]) drive this same struct.
+//! but the refusal. The daemon and the simulation ([`crate::rehearse`]) drive this same struct.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -15,7 +15,7 @@ use sandbox::hubspot::HubSpot;
 use serde_json::json;
 
 use super::{Job, Report, median, rounded};
-use crate::rehearse::World;
+use crate::rehearse::Simulation;
 use crate::rules::Texts;
 
 pub(super) const JOB: Job =
@@ -51,9 +51,9 @@ fn run(time: std::time::Duration) -> Result<Report, String> {
     Ok(report)
 }
 
-/// A world in which all contacts are in step.
+/// A simulation in which all contacts are in step.
 struct Bench {
-    world: World,
+    simulation: Simulation,
     users: Vec<String>,
     contacts: Vec<String>,
 }
@@ -62,15 +62,15 @@ impl Bench {
     fn new() -> Result<Self, String> {
         let texts = Texts::shipped();
         let program = texts.compile(None).program.ok_or("the shipped rules have an error")?;
-        let world = World::new(Arc::new(program), START).map_err(|error| error.to_string())?;
-        let mut bench = Self { world, users: Vec::new(), contacts: Vec::new() };
+        let simulation = Simulation::new(Arc::new(program), START).map_err(|error| error.to_string())?;
+        let mut bench = Self { simulation, users: Vec::new(), contacts: Vec::new() };
         for number in 0..CONTACTS {
             let user = json!({
                 "email": format!("person{number}@example.com"), "firstName": "Ada", "lastName": format!("Nr {number}"),
                 "phone": phone(number, 0), "company": "Analytical Engines Ltd", "jobTitle": "Head of Research",
                 "lifetimeValue": "4820.50", "healthScore": 87,
             });
-            let now = bench.world.now();
+            let now = bench.simulation.now();
             let user = bench.app().create("User", user, now).map_err(|refused| format!("{refused:?}"))?;
             bench.users.push(user);
         }
@@ -85,7 +85,7 @@ impl Bench {
 
     /// Every customer gets another phone in the app.
     fn change_phones(&self, round: u32) -> Result<(), String> {
-        let (mut app, now) = (self.app(), self.world.now());
+        let (mut app, now) = (self.app(), self.simulation.now());
         for (number, user) in (0..).zip(&self.users) {
             let values = json!({"phone": phone(number, round + 1)});
             app.edit("User", user, values, now).map_err(|refused| format!("{refused:?}"))?;
@@ -97,7 +97,7 @@ impl Bench {
     fn round(&mut self, round: u32) -> Result<std::time::Duration, String> {
         self.change_phones(round)?;
         let start = Instant::now();
-        self.world.come_to_rest(Duration::seconds(1)).map_err(|error| error.to_string())?;
+        self.simulation.come_to_rest(Duration::seconds(1)).map_err(|error| error.to_string())?;
         let took = start.elapsed();
         let last = self.crm().find("Contact", "email", "person7@example.com").cloned();
         let held = last.and_then(|contact| contact.properties.get("phone").cloned());
@@ -112,7 +112,8 @@ impl Bench {
     /// The same, by hand: messages are read, requests made, echoes read.
     fn exchanges(&mut self, round: u32) -> Result<std::time::Duration, String> {
         self.change_phones(round)?;
-        let connector = |name: &str| self.world.connector(name).ok_or_else(|| format!("there is no system {name}"));
+        let connector =
+            |name: &str| self.simulation.connector(name).ok_or_else(|| format!("there is no system {name}"));
         let (app, crm) = (connector("app")?, connector("crm")?);
         let messages = self.app().outgoing();
         let start = Instant::now();
@@ -138,8 +139,8 @@ impl Bench {
             // The twin must not be held while the clock moves on.
             let due = self.crm().next_due();
             let Some(due) = due else { break };
-            self.world.set_clock(due);
-            let now = self.world.now();
+            self.simulation.set_clock(due);
+            let now = self.simulation.now();
             let deliveries = self.crm().due(now);
             for delivery in deliveries {
                 crm.read(delivery.request.body()).map_err(|error| error.to_string())?;
@@ -153,15 +154,15 @@ impl Bench {
 
     /// Until nothing happens any more, and every limit has room again.
     fn rest(&mut self) -> Result<(), String> {
-        self.world.pass(Duration::seconds(20)).map_err(|error| error.to_string())
+        self.simulation.pass(Duration::seconds(20)).map_err(|error| error.to_string())
     }
 
     fn app(&self) -> MutexGuard<'_, App> {
-        self.world.app.lock().expect("a twin that panicked is not used")
+        self.simulation.app.lock().expect("a twin that panicked is not used")
     }
 
     fn crm(&self) -> MutexGuard<'_, HubSpot> {
-        self.world.crm.lock().expect("a twin that panicked is not used")
+        self.simulation.crm.lock().expect("a twin that panicked is not used")
     }
 }
 

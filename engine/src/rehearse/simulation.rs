@@ -26,7 +26,7 @@ use crate::shell::{Core, Error, Release};
 pub type Instead = Box<dyn FnMut(&str, &Request) -> Option<Vec<Answer>>>;
 
 /// The twins and the engine between them.
-pub struct World {
+pub struct Simulation {
     /// HubSpot.
     pub crm: Arc<Mutex<HubSpot>>,
     /// The app.
@@ -84,8 +84,8 @@ pub(super) enum StepFault {
     Until(Timestamp),
 }
 
-impl World {
-    /// A world with empty twins at `start`.
+impl Simulation {
+    /// A simulation with empty twins at `start`.
     ///
     /// # Errors
     /// Where the engine cannot start.
@@ -93,7 +93,7 @@ impl World {
         Self::with(program, start, Settings::default())
     }
 
-    /// A world with empty twins at `start` and other knobs than the usual ones.
+    /// A simulation with empty twins at `start` and other knobs than the usual ones.
     ///
     /// # Errors
     /// Where the engine cannot start.
@@ -332,7 +332,7 @@ impl World {
                 return Ok(());
             }
         }
-        Err(Error::Defect("the world does not come to rest".to_owned()))
+        Err(Error::Defect("the simulation does not come to rest".to_owned()))
     }
 
     /// Makes rounds durable (or crashes) and carries out what they release. True if anything happened.
