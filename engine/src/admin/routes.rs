@@ -184,7 +184,7 @@ async fn why(State(admin): State<Admin>, Query(wanted): Query<Wanted>) -> Respon
                 || event.left.as_deref().is_some_and(named)
                 || event.right.as_deref().is_some_and(named)
         });
-        let message = crate::decide::parked::parked(&inner.reader, &about)?;
+        let message = crate::decide::views::parked(&inner.reader, &about)?;
         Ok(Why { schema: 1, links, runs, incidents, message, history })
     })
     .await;

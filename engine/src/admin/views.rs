@@ -286,7 +286,7 @@ pub(super) struct Why {
     pub(super) runs: Vec<views::Run>,
     pub(super) incidents: Vec<views::Incident>,
     /// The message of this name, where one is kept for people.
-    pub(super) message: Option<decide::parked::Parked>,
+    pub(super) message: Option<decide::views::Parked>,
     /// The last lines of history about it, oldest first.
     pub(super) history: Vec<decide::Event>,
 }

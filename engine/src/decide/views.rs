@@ -1,13 +1,24 @@
 //! Read-only views of the rows, for status pages, commands and tests. Plain structs; nothing is decided here.
 
+pub mod liveness;
+mod parked;
+pub mod start;
+
 use dsl::program::Place;
 use serde::Serialize;
 
-use super::Programs;
-use super::context::{after, decode};
-use super::rows::{CallItem, CallRow, IncidentRow, Key, Kind, LinkRow, LinkState, Owner, RunOf, RunRow, RunState};
+use crate::decide::model::incident::IncidentRow;
+use crate::decide::model::key::run_key;
+use crate::decide::model::key::{Key, Kind};
+use crate::decide::model::link::{LinkRow, LinkState};
+use crate::decide::model::row::{after, decode};
+use crate::decide::model::run::{RunOf, RunRow, RunState};
+use crate::decide::model::settings::Programs;
+use crate::decide::model::work::{CallItem, CallRow, Owner};
 use crate::ids::CallId;
 use crate::ledger::{Error, Rows};
+
+pub use self::parked::{Parked, parked};
 
 /// Something that needs a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -150,11 +161,11 @@ pub fn runs(rows: &dyn Rows, programs: &Programs) -> Result<Vec<Run>, Error> {
         .map(|(number, row)| {
             let program = programs.by_hash.get(&row.program);
             let (rule, code) = match (&row.what, program) {
-                (super::rows::RunOf::Workflow(index), Some(program)) => {
+                (RunOf::Workflow(index), Some(program)) => {
                     let workflow = program.workflows.get(*index);
                     (workflow.map_or_else(String::new, |w| w.name.clone()), workflow.map(|w| &w.code))
                 }
-                (super::rows::RunOf::When(index), Some(program)) => {
+                (RunOf::When(index), Some(program)) => {
                     let when = program.whens.get(*index);
                     (
                         when.map_or_else(String::new, |w| format!("when {} ({})", w.entity, w.place)),
@@ -223,7 +234,7 @@ fn runs_of(rows: &dyn Rows, call: CallId) -> Result<Vec<Option<RunRow>>, Error> 
     let row: CallRow = decode(&key, &bytes)?;
     let run = |item: &CallItem| {
         let Owner::Run(id) = item.owner else { return Ok(None) };
-        let key = super::runs::key(id);
+        let key = run_key(id);
         rows.get(&key)?.map(|bytes| decode(&key, &bytes)).transpose()
     };
     row.items.iter().map(run).collect()

@@ -15,7 +15,7 @@ use dsl::schema::EntityName;
 use dsl::value::Timestamp;
 
 use crate::clock::Now;
-use crate::decide::rows::{Key, Kind};
+use crate::decide::model::key::{Key, Kind};
 use crate::decide::{
     self, Aside, Command, Event, Guard, Input, Known, Lane, LaneKind, OperatorCommand, Outcome, Pair, Programs,
     Reached, Settings, Wrote,

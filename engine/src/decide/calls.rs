@@ -1,0 +1,6 @@
+//! What goes out when a lane opens, and the answers that come back.
+
+pub(crate) mod answers;
+pub(crate) mod listing;
+pub(crate) mod open;
+pub(crate) mod read;

@@ -1,0 +1,217 @@
+//! Fills one request from a lane: the earliest deadlines first, each item as it is now.
+
+use connectors::port::{Input, Request, Verb};
+
+use crate::decide::isolation;
+use crate::decide::links::write;
+use crate::decide::model::instance::Instance;
+use crate::decide::model::key::run_key;
+use crate::decide::model::key::{Key, Kind, listing_key, read_key};
+use crate::decide::model::lane::{Lane, LaneKind};
+use crate::decide::model::link::slot;
+use crate::decide::model::outcome::Command;
+use crate::decide::model::row::decode;
+use crate::decide::model::work::{CallItem, CallRow, ListingRow, Owner, ReadRow, WorkRow};
+use crate::decide::runs::effect;
+use crate::decide::store::transaction::Context;
+use crate::decide::store::{links, records, runs};
+use crate::ids::CallId;
+use crate::ledger::Error;
+
+/// Takes up to `max` items out of a lane and sends them as one request.
+pub(crate) fn open(cx: &mut Context<'_>, lane: &Lane, max: usize) -> Result<(), Error> {
+    let prefix = Key::new(Kind::Work).encoded(lane).bytes();
+    let mut inputs: Vec<Input> = Vec::new();
+    let mut items: Vec<CallItem> = Vec::new();
+    let mut cacheable = true;
+    let mut since = None;
+    let alone = matches!(lane.kind, LaneKind::List { .. });
+    let mut max = if alone { 1 } else { max.max(1) };
+    let mut left = 0usize;
+    let mut rest = None;
+    for (key, bytes) in cx.scan(&prefix, max.saturating_mul(2).saturating_add(1))? {
+        let work: WorkRow = decode(&key, &bytes)?;
+        if inputs.len() >= max || (work.deadline > cx.now && failed_before(cx, &work)?) {
+            left += 1;
+            rest.get_or_insert((work.deadline, work.priority));
+            continue;
+        }
+        if let Some(instance) = Instance::of(&work.owner)
+            && !isolation::enter(cx, &instance)?
+        {
+            cx.delete(key);
+            continue;
+        }
+        // An id may stand only once in a request; the second write waits for the next one.
+        let item = match &work.owner {
+            Owner::Link(id, side) => {
+                let made = write::input(cx, *id, *side, lane)?;
+                made.map(|(input, written)| {
+                    (input, CallItem { owner: work.owner.clone(), written, priority: work.priority })
+                })
+            }
+            Owner::Run(id) => effect::input(cx, *id)?.map(|input| {
+                (input, CallItem { owner: work.owner.clone(), written: Vec::new(), priority: work.priority })
+            }),
+            Owner::Read(entity, by, value) => {
+                let row_key = read_key(entity, by, value);
+                match cx.get::<ReadRow>(&row_key)? {
+                    Some(mut row) => {
+                        row.work = None;
+                        cacheable &= row.cacheable && by == "id";
+                        cx.put(row_key, &row);
+                        let input = Input { key: value.clone(), id: Some(value.clone()), ..Input::default() };
+                        Some((
+                            input,
+                            CallItem { owner: work.owner.clone(), written: Vec::new(), priority: work.priority },
+                        ))
+                    }
+                    None => None,
+                }
+            }
+            Owner::Listing(name) => match cx.get::<ListingRow>(&listing_key(name))? {
+                Some(row) => {
+                    since = row.since;
+                    let input = Input { key: name.clone(), id: row.cursor.clone(), ..Input::default() };
+                    Some((input, CallItem { owner: work.owner.clone(), written: Vec::new(), priority: work.priority }))
+                }
+                None => None,
+            },
+        };
+        cx.guard.leave();
+        let Some((input, item)) = item else {
+            cx.delete(key);
+            continue;
+        };
+        let twice = input.id.is_some() && !alone && inputs.iter().any(|other| other.id == input.id);
+        let solo = goes_alone(cx, &item.owner)?;
+        if twice || (solo && !inputs.is_empty()) {
+            left += 1;
+            rest.get_or_insert((work.deadline, work.priority));
+            restore(cx, &key, &item.owner)?;
+            continue;
+        }
+        cx.delete(key);
+        inputs.push(input);
+        items.push(item);
+        if solo {
+            max = 1;
+        }
+    }
+    if left > 0
+        && let Some((deadline, priority)) = rest
+    {
+        cx.announce(lane.clone(), deadline, priority);
+    }
+    if inputs.is_empty() {
+        return Ok(());
+    }
+    let call = CallId(cx.next()?);
+    for item in &items {
+        match &item.owner {
+            Owner::Link(id, side) => write::sent(cx, *id, *side, call)?,
+            Owner::Read(entity, by, value) => {
+                let key = read_key(entity, by, value);
+                if let Some(mut row) = cx.get::<ReadRow>(&key)? {
+                    row.flight = Some(call);
+                    cx.put(key, &row);
+                }
+            }
+            Owner::Run(_) | Owner::Listing(_) => {}
+        }
+    }
+    let program = cx.program();
+    let used = |entity: &str| {
+        let name = dsl::schema::EntityName::new(&lane.system, entity);
+        let used = program.used.get(&name).cloned().unwrap_or_default();
+        let mut fields: Vec<String> = used.fields.into_iter().collect();
+        if let Some(dsl::schema::ChangedAt::Field(at)) = program.entity(&name).map(|e| &e.changed_at)
+            && !fields.contains(at)
+        {
+            fields.push(at.clone());
+        }
+        // Fields that find records must come back with them.
+        if let Some(lock) = program.entity(&name) {
+            for (field, _) in lock.fields.iter().filter(|(f, _)| records::is_indexed(&program, &name, f)) {
+                if field != "id" && !fields.contains(field) {
+                    fields.push(field.clone());
+                }
+            }
+        }
+        (fields, used.links.into_iter().collect::<Vec<_>>())
+    };
+    let verb = match &lane.kind {
+        LaneKind::Read { entity, by } => {
+            let (fields, links) = used(entity);
+            Verb::Read { entity: entity.clone(), by: by.clone(), fields, links }
+        }
+        LaneKind::Create { entity } => Verb::Create { entity: entity.clone() },
+        LaneKind::Update { entity } => Verb::Update { entity: entity.clone() },
+        LaneKind::Delete { entity } => Verb::Delete { entity: entity.clone() },
+        LaneKind::List { entity } => {
+            let (fields, links) = used(entity);
+            Verb::List { entity: entity.clone(), fields, links, since }
+        }
+        LaneKind::Operation { name } => Verb::Operation { name: name.clone() },
+    };
+    let request = Request { verb, inputs };
+    let row = CallRow {
+        lane: lane.clone(),
+        sent: cx.now,
+        request: serde_json::to_vec(&request).expect("a request is plain data"),
+        items,
+    };
+    cx.put(Key::new(Kind::Call).number(call.0).bytes(), &row);
+    let cacheable = cacheable && matches!(lane.kind, LaneKind::Read { .. });
+    cx.command(Command::Call { call, lane: lane.clone(), request, cacheable });
+    Ok(())
+}
+
+/// What did not succeed before stands in its lane from its time on, not before: it is no company for others.
+fn failed_before(cx: &Context<'_>, work: &WorkRow) -> Result<bool, Error> {
+    Ok(match &work.owner {
+        Owner::Link(id, _) => matches!(work.lane.kind, LaneKind::Delete { .. }) && links::load(cx, *id)?.attempts > 0,
+        Owner::Run(_) => false,
+        Owner::Read(entity, by, value) => {
+            cx.get::<ReadRow>(&read_key(entity, by, value))?.is_some_and(|row| row.attempts > 0)
+        }
+        Owner::Listing(name) => cx.get::<ListingRow>(&listing_key(name))?.is_some_and(|row| row.attempts > 0),
+    })
+}
+
+/// A request that was refused as a whole without a word about its inputs is asked again one by one.
+fn goes_alone(cx: &Context<'_>, owner: &Owner) -> Result<bool, Error> {
+    Ok(match owner {
+        Owner::Link(id, _) => links::load(cx, *id)?.alone,
+        Owner::Run(id) => runs::load(cx, *id)?.pending.is_some_and(|effect| effect.alone),
+        Owner::Read(entity, by, value) => cx.get::<ReadRow>(&read_key(entity, by, value))?.is_some_and(|row| row.alone),
+        Owner::Listing(_) => false,
+    })
+}
+
+/// An item that had to stay: its owner still points at its work row.
+fn restore(cx: &mut Context<'_>, key: &[u8], owner: &Owner) -> Result<(), Error> {
+    match owner {
+        Owner::Link(id, side) => {
+            let mut link = links::load(cx, *id)?;
+            link.queued[slot(*side)] = Some(key.to_vec());
+            links::store(cx, *id, &link);
+        }
+        Owner::Run(id) => {
+            let mut run = runs::load(cx, *id)?;
+            if let Some(effect) = &mut run.pending {
+                effect.work = Some(key.to_vec());
+            }
+            cx.put(run_key(*id), &run);
+        }
+        Owner::Read(entity, by, value) => {
+            let row_key = read_key(entity, by, value);
+            if let Some(mut row) = cx.get::<ReadRow>(&row_key)? {
+                row.work = Some(key.to_vec());
+                cx.put(row_key, &row);
+            }
+        }
+        Owner::Listing(_) => {}
+    }
+    Ok(())
+}

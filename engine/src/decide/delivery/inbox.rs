@@ -1,0 +1,261 @@
+//! Deliveries that wait for the `webhooks` pace of their system.
+//!
+//! In: deliveries for which their system has no room, and the timer that says it may have some. Out: the same
+//! deliveries, decided high priority first.
+//! Always true: a system that has a waiting delivery has a timer that is not later than its room; what one system
+//! waits for holds back no other; what cannot be read or decided is parked, and the rest goes on.
+
+use connectors::port::Message;
+use dsl::ast::Priority;
+use dsl::program::Route;
+use dsl::value::{Duration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::decide::delivery::{parked, route};
+use crate::decide::model::input::Source;
+use crate::decide::model::key::{Key, Kind};
+use crate::decide::model::row::{after, decode};
+use crate::decide::model::work::TimerRow;
+use crate::decide::store::transaction::Context;
+use crate::ledger::Error;
+use crate::ledger::key::Parts;
+
+/// A delivery that waits for the pace of its system.
+#[derive(Debug, Serialize, Deserialize)]
+struct Stored {
+    /// [`Message`]s as JSON.
+    messages: Vec<u8>,
+}
+
+/// Decides the messages of a delivery now, or stores them until their system has room.
+pub(crate) fn deliver(cx: &mut Context<'_>, system: &str, messages: &[Message]) -> Result<(), Error> {
+    if cx.inbox(0)? > 0 && waits(cx, system)? || !room(cx, system)? {
+        return hold(cx, system, messages);
+    }
+    spend(cx, system)?;
+    route::decided(cx, system, &Source::Webhook, 0, messages)
+}
+
+/// The engine has started or rules were activated: limits may be others, so every queue is looked at anew.
+pub(crate) fn started(cx: &mut Context<'_>) -> Result<(), Error> {
+    let mut from = Key::new(Kind::Inbox).bytes();
+    while let Some((key, _)) = cx.range(&from, &after(&[Kind::Inbox as u8]), 1)?.pop() {
+        let system = Parts::new(&key)?.text()?;
+        rearm(cx, &system)?;
+        from = after(&prefix(&system));
+    }
+    Ok(())
+}
+
+/// The pace of a system may have room: stored deliveries are decided, high priority first.
+pub(crate) fn due(cx: &mut Context<'_>, system: &str) -> Result<(), Error> {
+    let armed = armed_key(system);
+    if cx.get::<Timestamp>(&armed)?.is_some_and(|at| at > cx.now) {
+        // A later timer took the place of this one.
+        return Ok(());
+    }
+    cx.delete(armed);
+    while room(cx, system)? {
+        let Some((key, bytes)) = cx.scan(&prefix(system), 1)?.pop() else { return Ok(()) };
+        cx.delete(key.clone());
+        cx.inbox(-1)?;
+        spend(cx, system)?;
+        let number = key.last_chunk().copied().map_or(0, u64::from_be_bytes);
+        match read(&key, &bytes) {
+            Ok(messages) => route::decided(cx, system, &Source::Webhook, number, &messages)?,
+            Err(error) => parked::delivery(cx, system, &Source::Webhook, &error.to_string(), &bytes)?,
+        }
+    }
+    if waits(cx, system)? { rearm(cx, system) } else { Ok(()) }
+}
+
+/// The queue is looked at again a minute from now.
+pub(crate) fn later(cx: &mut Context<'_>, system: &str) -> Result<(), Error> {
+    arm(cx, system, cx.now.plus(Duration::minutes(1)))
+}
+
+fn read(key: &[u8], bytes: &[u8]) -> Result<Vec<Message>, Error> {
+    let stored: Stored = decode(key, bytes)?;
+    serde_json::from_slice(&stored.messages)
+        .map_err(|error| Error::Row { key: String::from_utf8_lossy(key).into_owned(), reason: error.to_string() })
+}
+
+fn prefix(system: &str) -> Vec<u8> {
+    Key::new(Kind::Inbox).text(system).bytes()
+}
+
+fn pace_key(system: &str) -> Vec<u8> {
+    Key::new(Kind::Pace).text(system).bytes()
+}
+
+fn armed_key(system: &str) -> Vec<u8> {
+    Key::new(Kind::Armed).text(system).bytes()
+}
+
+/// Deliveries of this system wait already: a new one goes behind them.
+fn waits(cx: &Context<'_>, system: &str) -> Result<bool, Error> {
+    Ok(!cx.scan(&prefix(system), 1)?.is_empty())
+}
+
+fn recent(cx: &Context<'_>, system: &str) -> Result<Option<(Vec<Timestamp>, u64, Duration)>, Error> {
+    let program = cx.program();
+    let Some(limit) = program.systems.get(system).and_then(|s| s.limits.get("webhooks").copied()) else {
+        return Ok(None);
+    };
+    let mut started: Vec<Timestamp> = cx.get(&pace_key(system))?.unwrap_or_default();
+    started.retain(|at| cx.now.since(*at).0 < limit.per.0);
+    Ok(Some((started, limit.amount, limit.per)))
+}
+
+fn room(cx: &Context<'_>, system: &str) -> Result<bool, Error> {
+    Ok(recent(cx, system)?.is_none_or(|(started, amount, _)| (started.len() as u64) < amount))
+}
+
+fn spend(cx: &mut Context<'_>, system: &str) -> Result<(), Error> {
+    if let Some((mut started, _, _)) = recent(cx, system)? {
+        started.push(cx.now);
+        cx.put(pace_key(system), &started);
+    }
+    Ok(())
+}
+
+fn hold(cx: &mut Context<'_>, system: &str, messages: &[Message]) -> Result<(), Error> {
+    let program = cx.program();
+    let priority = messages
+        .iter()
+        .filter_map(|message| match program.doors.get(system)?.routes.get(&message.name)? {
+            Route::Sync(index) => Some(program.syncs[*index].priority),
+            _ => None,
+        })
+        .min()
+        .unwrap_or(Priority::Medium);
+    let first = !waits(cx, system)?;
+    let number = cx.next()?;
+    let stored = Stored { messages: serde_json::to_vec(messages).expect("messages are plain data") };
+    cx.put(Key::new(Kind::Inbox).text(system).number(priority as u64).number(number).bytes(), &stored);
+    cx.inbox(1)?;
+    if first { rearm(cx, system) } else { Ok(()) }
+}
+
+/// Sets the one timer that counts for this system; an older one finds that it is too early and does nothing.
+fn rearm(cx: &mut Context<'_>, system: &str) -> Result<(), Error> {
+    let at = match recent(cx, system)? {
+        Some((started, amount, per)) if started.len() as u64 >= amount => {
+            started.first().map_or(cx.now, |first| first.plus(per))
+        }
+        _ => cx.now,
+    };
+    arm(cx, system, at)
+}
+
+fn arm(cx: &mut Context<'_>, system: &str, at: Timestamp) -> Result<(), Error> {
+    cx.put(armed_key(system), &at);
+    cx.arm(at, &TimerRow::Pace(system.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use connectors::port::{Body, Message};
+    use dsl::value::{Duration, Timestamp};
+
+    use super::*;
+    use crate::decide::{Input, waiting_deliveries};
+    use crate::ledger::Ledger;
+    use crate::rehearse::Simulation;
+
+    /// The shipped rules with one delivery a second for both systems.
+    fn world() -> Simulation {
+        let program =
+            crate::rules::shipped_with("webhooks 50 requests per 10 seconds", "webhooks 1 requests per 1 second");
+        Simulation::new(program, Timestamp(1_772_442_000_000)).expect("the engine starts")
+    }
+
+    fn deliver(world: &mut Simulation, system: &str, mark: &str) {
+        let now = world.now();
+        let message =
+            Message { name: "no.such".to_owned(), at: now, dedupe: mark.to_owned(), own: false, body: Body::Foreign };
+        let (system, source) = (system.to_owned(), Source::Webhook);
+        let input = Input::Delivery { system, messages: vec![message], spoilt: Vec::new(), source };
+        world.input(&input).expect("taken");
+    }
+
+    fn decided(world: &Simulation, system: &str) -> usize {
+        world.log.iter().filter(|event| event.action == "foreign" && event.entity == system).count()
+    }
+
+    fn waiting(world: &Simulation) -> u64 {
+        waiting_deliveries(world.rows()).expect("readable")
+    }
+
+    fn pass(world: &mut Simulation, span: Duration) {
+        world.pass(span).expect("the engine goes on");
+    }
+
+    #[test]
+    fn two_paced_systems_do_not_hold_each_other_back() {
+        let mut world = world();
+        for (system, marks) in [("crm", ["1", "2"]), ("app", ["3", "4"])] {
+            for mark in marks {
+                deliver(&mut world, system, mark);
+            }
+        }
+        assert_eq!(waiting(&world), 2);
+        pass(&mut world, Duration::seconds(5));
+        assert_eq!((decided(&world, "crm"), decided(&world, "app"), waiting(&world)), (2, 2, 0));
+        // And nothing is left behind that would hold back what comes later.
+        for mark in ["5", "6", "7"] {
+            deliver(&mut world, "app", mark);
+        }
+        pass(&mut world, Duration::seconds(5));
+        assert_eq!((decided(&world, "app"), waiting(&world)), (5, 0));
+    }
+
+    #[test]
+    fn what_waits_in_one_system_costs_another_no_time() {
+        let mut world = world();
+        for mark in ["1", "2", "3", "4"] {
+            deliver(&mut world, "crm", mark);
+        }
+        deliver(&mut world, "app", "5");
+        pass(&mut world, Duration(1));
+        assert_eq!((decided(&world, "crm"), decided(&world, "app")), (1, 1));
+    }
+
+    #[test]
+    fn a_start_arms_what_an_older_engine_left_without_a_timer() {
+        let mut world = world();
+        deliver(&mut world, "app", "1");
+        deliver(&mut world, "app", "2");
+        let timers = world.rows().scan(&[Kind::Timer as u8], &after(&[Kind::Timer as u8]), usize::MAX).expect("rows");
+        let paces = timers
+            .into_iter()
+            .filter(|(key, bytes)| matches!(decode::<TimerRow>(key, bytes).expect("a timer"), TimerRow::Pace(_)));
+        let mut round = crate::ledger::Round::default();
+        round.changes.extend(paces.map(|(key, _)| (key, None)));
+        round.changes.push((armed_key("app"), None));
+        assert_eq!(round.changes.len(), 2);
+        world.ledger().append(round).expect("taken");
+        world.restart().expect("the engine starts");
+        pass(&mut world, Duration::seconds(5));
+        assert_eq!((decided(&world, "app"), waiting(&world)), (2, 0));
+    }
+
+    #[test]
+    fn starting_again_does_not_multiply_timers() {
+        let mut world = world();
+        for mark in ["1", "2", "3", "4", "5"] {
+            deliver(&mut world, "crm", mark);
+        }
+        for _ in 0..5 {
+            world.restart().expect("the engine starts");
+        }
+        pass(&mut world, Duration::seconds(2));
+        let left = world.rows().scan(&[Kind::Timer as u8], &after(&[Kind::Timer as u8]), usize::MAX).expect("rows");
+        let paces = left
+            .iter()
+            .filter(|(key, bytes)| matches!(decode::<TimerRow>(key, bytes).expect("a timer"), TimerRow::Pace(_)));
+        assert_eq!(paces.count(), 1);
+        pass(&mut world, Duration::seconds(5));
+        assert_eq!(decided(&world, "crm"), 5);
+    }
+}

@@ -1,0 +1,57 @@
+//! Takes a link one step further, from whatever is known now (SYNC-MODEL.md section 8).
+
+use dsl::program::Side;
+
+use crate::decide::links::{matching, merge, own_key};
+use crate::decide::model::key::link_key;
+use crate::decide::model::link::{LinkRow, LinkState};
+use crate::decide::model::need::Stop;
+use crate::decide::model::record::Life;
+use crate::decide::model::work::Waiter;
+use crate::decide::store::transaction::Context;
+use crate::decide::store::{links, reads};
+use crate::ids::LinkId;
+use crate::ledger::Error;
+
+/// Takes a link one step further; called whenever something about it changed.
+pub(crate) fn advance(cx: &mut Context<'_>, id: LinkId) -> Result<(), Error> {
+    let Some(mut link) = cx.get::<LinkRow>(&link_key(id))? else { return Ok(()) };
+    let Some(rule) = links::rule(cx, &link) else { return Ok(()) };
+    if link.flight.iter().any(Option::is_some) || link.state == LinkState::Gone {
+        return Ok(());
+    }
+    for side in [Side::Left, Side::Right] {
+        if let Some(record) = link.id(side)
+            && let Some(row) = cx.record(rule.entity(side), record)?
+            && !matches!(row.life, Life::Live)
+        {
+            // Existence has decided already; fields are not moved for what is gone.
+            return Ok(());
+        }
+    }
+    if link.left.is_some() && link.right.is_some() {
+        return merge::merge(cx, id, link, &rule);
+    }
+    if link.not_before.is_some_and(|at| at > cx.now) || own_key::is_read_back(cx, id, &link, &rule)? {
+        return Ok(());
+    }
+    match matching::look(cx, id, &mut link, &rule) {
+        Ok(()) => {
+            // `look` may have joined this link to another one and removed it.
+            if cx.raw(&link_key(id))?.is_some() {
+                links::store(cx, id, &link);
+            }
+            Ok(())
+        }
+        Err(Stop::Need(need)) => {
+            links::store(cx, id, &link);
+            reads::need(cx, &need, Waiter::Link(id), rule.priority)
+        }
+        Err(Stop::Fault(fault)) => {
+            links::park(cx, id, &mut link, &rule, fault.to_string())?;
+            links::store(cx, id, &link);
+            Ok(())
+        }
+        Err(Stop::Ledger(error)) => Err(error),
+    }
+}

@@ -1,0 +1,21 @@
+//! Something that needs a person.
+
+use dsl::value::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Something that needs a person.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct IncidentRow {
+    /// `run` or `link` and its number.
+    pub(crate) subject: String,
+    /// Groups incidents of one cause: rule, kind, shape.
+    pub(crate) fingerprint: String,
+    pub(crate) cause: String,
+    pub(crate) entity: String,
+    pub(crate) id: String,
+    pub(crate) place: String,
+    pub(crate) since: Timestamp,
+    /// `parked` (a record waits, or a run for one) or `stopped` (a run waits for a person).
+    pub(crate) parked: bool,
+    pub(crate) advice: String,
+}

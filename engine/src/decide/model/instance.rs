@@ -1,0 +1,87 @@
+//! What decisions are about, one at a time, and which of it broke.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use dsl::schema::EntityName;
+
+use crate::decide::model::work::Owner;
+use crate::ids::{LinkId, RunId};
+
+/// Something that decisions are about, one at a time.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Instance {
+    /// A pair of records.
+    Link(LinkId),
+    /// A run of a `when` or a workflow.
+    Run(RunId),
+    /// A read of a record: entity, field it is found by, value.
+    Read(EntityName, String, String),
+    /// What follows from what is known of a record: reactions, pairs and starts.
+    Record(EntityName, String),
+    /// A message: the number of its stored delivery, or 0 for the one at hand, and its place in it.
+    Message(u64, usize),
+    /// A timer that is about no pair and no run, by its key.
+    Timer(Vec<u8>),
+}
+
+impl Instance {
+    pub(crate) fn of(owner: &Owner) -> Option<Self> {
+        match owner {
+            Owner::Link(id, _) => Some(Self::Link(*id)),
+            Owner::Run(id) => Some(Self::Run(*id)),
+            Owner::Read(entity, by, value) => Some(Self::Read(entity.clone(), by.clone(), value.clone())),
+            Owner::Listing(_) => None,
+        }
+    }
+}
+
+/// Which instance is being decided, and which ones broke.
+#[derive(Debug, Default)]
+pub struct Guard {
+    /// Innermost last: a timer leads to messages.
+    at: RefCell<Vec<Instance>>,
+    /// One timer at a time.
+    alone: bool,
+    broken: BTreeMap<Instance, String>,
+}
+
+impl Guard {
+    /// The instance that is being decided; after a panic, the one it was about.
+    #[must_use]
+    pub fn at(&self) -> Option<Instance> {
+        self.at.borrow().last().cloned()
+    }
+
+    /// One that lets only one timer be carried out at a time, to find the one at fault.
+    #[must_use]
+    pub fn alone() -> Self {
+        Self { alone: true, ..Self::default() }
+    }
+
+    pub(crate) fn is_alone(&self) -> bool {
+        self.alone
+    }
+
+    /// The next try stops this instance. False where it has been stopped already: leaving it out did not help.
+    pub fn broke(&mut self, instance: Instance, why: String) -> bool {
+        self.broken.insert(instance, why).is_none()
+    }
+
+    /// Begins to decide about an instance; gives why it broke before, where it did.
+    pub(crate) fn begin(&self, instance: &Instance) -> Option<String> {
+        let why = self.broken.get(instance).cloned();
+        if why.is_none() {
+            self.at.borrow_mut().push(instance.clone());
+        }
+        why
+    }
+
+    pub(crate) fn leave(&self) {
+        self.at.borrow_mut().pop();
+    }
+
+    pub(crate) fn clear(&self) {
+        self.at.borrow_mut().clear();
+    }
+}

@@ -1,0 +1,32 @@
+//! Queues of work: one kind of request to one system.
+
+use serde::{Deserialize, Serialize};
+
+/// A queue of work of one kind for one system; one request of a lane takes many of its items.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Lane {
+    /// The system.
+    pub system: String,
+    /// The `bulk` limit applies: work of scheduled syncs and backfills.
+    pub bulk: bool,
+    /// What is asked.
+    pub kind: LaneKind,
+}
+
+/// What a lane asks of its system.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are the entity's name in the lock, the key read by, the operation")]
+pub enum LaneKind {
+    /// Read records by `id` or a unique field.
+    Read { entity: String, by: String },
+    /// Make records.
+    Create { entity: String },
+    /// Change records.
+    Update { entity: String },
+    /// Delete records.
+    Delete { entity: String },
+    /// List records, a page at a time.
+    List { entity: String },
+    /// Call an operation.
+    Operation { name: String },
+}

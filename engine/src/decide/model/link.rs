@@ -1,0 +1,121 @@
+//! Two records that a sync holds for the same thing: the link's row and its life.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dsl::program::Side;
+use dsl::value::{Timestamp, Value};
+use serde::{Deserialize, Serialize};
+
+use crate::decide::model::record::Planned;
+use crate::ids::CallId;
+
+/// Two records that are the same thing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct LinkRow {
+    /// Name of the sync.
+    pub(crate) sync: String,
+    pub(crate) left: Option<String>,
+    pub(crate) right: Option<String>,
+    pub(crate) state: LinkState,
+    /// Last value both sides had, by the mapping's text, in the mapping's canonical domain.
+    pub(crate) base: BTreeMap<String, Value>,
+    /// Fields that wait for a person, by the mapping's text, with the reason.
+    pub(crate) parked: BTreeMap<String, String>,
+    /// How often a write of a field came back as something else.
+    pub(crate) unstable: BTreeMap<String, u8>,
+    /// Calls in flight that write the left and the right record.
+    pub(crate) flight: [Option<CallId>; 2],
+    /// Keys of work rows for the left and the right record.
+    pub(crate) queued: [Option<Vec<u8>>; 2],
+    /// Claims this link holds.
+    pub(crate) claims: BTreeSet<Vec<u8>>,
+    /// The scheduled run or backfill that touched it last; its writes count as bulk.
+    pub(crate) bulk: bool,
+    /// Since when it is in this state.
+    pub(crate) since: Timestamp,
+    /// Tries of the write that is refused for the moment.
+    pub(crate) attempts: u32,
+    /// No write before this time.
+    pub(crate) not_before: Option<Timestamp>,
+    /// The last request it was part of was refused as a whole: it goes alone.
+    pub(crate) alone: bool,
+    /// Values to be put back, by the mapping's text.
+    pub(crate) restores: BTreeMap<String, Restore>,
+    /// Record ids this link made, so that a create is never repeated blindly.
+    pub(crate) creates: u32,
+}
+
+/// Where a link stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum LinkState {
+    /// One side is known; the other is looked for.
+    Looking,
+    /// No value of its match key is there yet.
+    WaitingForKey,
+    /// The other side is being made.
+    Creating(Side),
+    /// The other side's record is not there, and this sync does not make it.
+    Alone,
+    /// `only where` does not hold, or a line says `else skip`.
+    LeftOut,
+    /// Both sides are known.
+    Linked,
+    /// A person must look.
+    Parked(String),
+    /// One side was deleted; nothing is moved any more.
+    Gone,
+}
+
+impl LinkRow {
+    pub(crate) fn id(&self, side: Side) -> Option<&String> {
+        match side {
+            Side::Left => self.left.as_ref(),
+            Side::Right => self.right.as_ref(),
+        }
+    }
+
+    pub(crate) fn set_id(&mut self, side: Side, id: Option<String>) {
+        match side {
+            Side::Left => self.left = id,
+            Side::Right => self.right = id,
+        }
+    }
+}
+
+/// A value that a write of ours covered and that has to be put back: it cannot be found in any row any more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Restore {
+    /// Where.
+    pub(crate) side: Side,
+    /// The value, in the mapping's canonical domain.
+    pub(crate) value: Value,
+    /// When somebody gave it.
+    pub(crate) at: Timestamp,
+    /// For a line under `review`: the base that was, so that a person is asked once both values stand again.
+    pub(crate) base: Option<Option<Value>>,
+}
+
+/// One field or link that a call writes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Written {
+    /// The mapping's text.
+    pub(crate) mapping: String,
+    /// The value in the mapping's canonical domain.
+    pub(crate) canonical: Value,
+    /// The field that is written, and its value there.
+    pub(crate) field: String,
+    pub(crate) value: Value,
+    /// `field` is a link.
+    pub(crate) link: bool,
+    /// What was known of the field.
+    pub(crate) known: Planned,
+    /// It puts a covered value back, so it moves no base.
+    pub(crate) restore: bool,
+}
+
+pub(crate) fn slot(side: Side) -> usize {
+    match side {
+        Side::Left => 0,
+        Side::Right => 1,
+    }
+}

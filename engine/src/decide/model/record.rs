@@ -1,0 +1,77 @@
+//! What is known of the records of the systems: values with their versions.
+
+use std::collections::BTreeMap;
+
+use dsl::value::{Timestamp, Value};
+use serde::{Deserialize, Serialize};
+
+/// What is known of a record of one system.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RecordRow {
+    pub(crate) fields: BTreeMap<String, Seen>,
+    pub(crate) links: BTreeMap<String, SeenLink>,
+    pub(crate) life: Life,
+    /// Every used field and link was observed, as of this time.
+    pub(crate) complete_at: Option<Timestamp>,
+    /// Time of the newest observation.
+    pub(crate) latest: Timestamp,
+    /// `is created` has fired, or never will.
+    pub(crate) created: bool,
+    /// Values that `when … changes` already knows, by field.
+    pub(crate) told: BTreeMap<String, Value>,
+    /// Writes of ours of which nobody knows whether they happened, by field: should the value be seen, it is ours.
+    pub(crate) doubtful: BTreeMap<String, (Value, Planned)>,
+}
+
+/// The life of a record.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Life {
+    #[default]
+    Live,
+    Deleted(Timestamp),
+    Merged(String),
+    Erased,
+}
+
+/// One observed field.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Seen {
+    pub(crate) value: SeenValue,
+    /// Version: time as of which this value held.
+    pub(crate) at: Timestamp,
+    /// Time carried by the first observation that showed this value.
+    pub(crate) changed: Timestamp,
+    /// Time of the observation before that; the change lies between the two.
+    pub(crate) before: Option<Timestamp>,
+    /// The value is a write of ours, and what was known when it was planned.
+    pub(crate) wrote: Option<Planned>,
+}
+
+/// What was known of a field when a write of it was planned: an outside change between that and the write has been
+/// written over unseen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Planned {
+    /// The version of the value that was known; none where there was none.
+    pub(crate) at: Option<Timestamp>,
+    /// That value.
+    pub(crate) value: Value,
+    /// The base of the line then, in its canonical domain.
+    pub(crate) base: Option<Value>,
+}
+
+/// A value, or why there is none.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum SeenValue {
+    Is(Value),
+    /// What arrived and why it cannot be understood.
+    Bad(String, String),
+}
+
+/// One observed link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SeenLink {
+    pub(crate) id: Option<String>,
+    pub(crate) at: Timestamp,
+    pub(crate) changed: Timestamp,
+    pub(crate) before: Option<Timestamp>,
+}

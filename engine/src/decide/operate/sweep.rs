@@ -1,0 +1,179 @@
+//! What is kept for a time only: marks of messages that came, runs of workflows that are over, and messages that nobody
+//! could read.
+//!
+//! Always true: one sweep is armed, whatever was started how often; each looks at a bounded number of rows and comes
+//! back soon where more is left.
+
+use dsl::value::{Duration, Timestamp};
+
+use crate::decide::delivery::parked;
+use crate::decide::model::key::{Key, Kind};
+use crate::decide::model::row::{after, decode};
+use crate::decide::model::run::{RunRow, RunState};
+use crate::decide::model::work::TimerRow;
+use crate::decide::store::transaction::Context;
+use crate::ledger::Error;
+
+/// Rows looked at in one sweep, of each kind.
+const MOST: usize = 1_000;
+
+/// Between two sweeps.
+const EVERY: Duration = Duration::hours(6);
+
+/// Until the next one, where more is left.
+const SOON: Duration = Duration::seconds(1);
+
+pub(crate) fn started(cx: &mut Context<'_>) -> Result<(), Error> {
+    if cx.raw(&Key::new(Kind::Sweep).bytes())?.is_none() {
+        arm(cx, EVERY)?;
+    }
+    Ok(())
+}
+
+/// A sweep broke off: the next one comes at its usual time.
+pub(crate) fn later(cx: &mut Context<'_>) -> Result<(), Error> {
+    arm(cx, EVERY)
+}
+
+fn arm(cx: &mut Context<'_>, after: Duration) -> Result<(), Error> {
+    let at = cx.now.plus(after);
+    cx.put(Key::new(Kind::Sweep).bytes(), &at);
+    cx.arm(at, &TimerRow::Sweep)
+}
+
+pub(crate) fn due(cx: &mut Context<'_>) -> Result<(), Error> {
+    let more = marks(cx)? | runs(cx)? | parked::expire(cx)?;
+    arm(cx, if more { SOON } else { EVERY })
+}
+
+/// Marks of messages are kept by the hour, for as long as any door promises to know a repetition.
+fn marks(cx: &mut Context<'_>) -> Result<bool, Error> {
+    let longest = cx.program().doors.values().map(|door| door.dedupe_for).max().unwrap_or(Duration::days(1));
+    let oldest =
+        cx.now.minus(Duration(longest.0 + Duration::hours(2).0)).0.div_euclid(Duration::hours(1).0).max(0) as u64;
+    let found = cx.scan(&[Kind::Seen as u8], MOST)?;
+    let mut removed = 0;
+    for (key, _) in &found {
+        let hour = key.get(1..9).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
+        if hour >= oldest {
+            break;
+        }
+        cx.delete(key.clone());
+        removed += 1;
+    }
+    Ok(removed == MOST)
+}
+
+/// Where the look at runs stopped, one row: the key to go on at.
+fn stopped_at() -> Vec<u8> {
+    Key::new(Kind::Sweep).text("runs").bytes()
+}
+
+/// Runs stand in the order in which they began. Each sweep goes on where the last one stopped, so that old runs that
+/// are not over do not keep those behind them.
+fn runs(cx: &mut Context<'_>) -> Result<bool, Error> {
+    let oldest: Timestamp = cx.now.minus(cx.knobs.retention);
+    let prefix = [Kind::Run as u8];
+    let from: Vec<u8> = cx.get(&stopped_at())?.unwrap_or_else(|| prefix.to_vec());
+    let found = cx.range(&from, &after(&prefix), MOST)?;
+    let whole = found.len() == MOST;
+    let last = found.last().map(|(key, _)| key.clone());
+    for (key, bytes) in found {
+        let run: RunRow = decode(&key, &bytes)?;
+        // What began later than this cannot be old enough.
+        if run.started > oldest {
+            cx.delete(stopped_at());
+            return Ok(false);
+        }
+        let over = matches!(run.state, RunState::Finished | RunState::Failed | RunState::Cancelled);
+        if over && run.fresh <= oldest {
+            cx.delete(key);
+        }
+    }
+    match last {
+        Some(last) if whole => {
+            cx.put(stopped_at(), &after(&last));
+            Ok(true)
+        }
+        _ => {
+            cx.delete(stopped_at());
+            Ok(false)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::{Settings, views};
+    use crate::rehearse::Simulation;
+
+    fn count(world: &Simulation, kind: Kind) -> usize {
+        let prefix = [kind as u8];
+        world.rows().scan(&prefix, &[kind as u8 + 1], usize::MAX).expect("readable").len()
+    }
+
+    #[test]
+    fn what_is_over_is_kept_for_its_time_and_then_removed() {
+        let program = crate::rules::shipped();
+        let knobs = Settings { retention: Duration::days(3), ..Settings::default() };
+        let mut world = Simulation::with(program, Timestamp(1_772_442_000_000), knobs).expect("the engine starts");
+        let now = world.now();
+        let deal = {
+            let mut crm = world.crm.lock().expect("a sound twin");
+            let contact = crm.create("Contact", &[("email", "ada@example.com")], now).expect("taken");
+            let deal = crm.create("Deal", &[("dealname", "Ada"), ("dealstage", "decisionmakerboughtin")], now);
+            let deal = deal.expect("taken");
+            crm.link("Deal", deal, "Contact", contact, now);
+            deal
+        };
+        world.pass(Duration::minutes(1)).expect("the engine goes on");
+        let now = world.now();
+        world.crm.lock().expect("a sound twin").edit("Deal", deal, &[("dealstage", "closedlost")], now).expect("taken");
+        world.pass(Duration::minutes(1)).expect("the engine goes on");
+        let states = |world: &Simulation| {
+            let runs = views::runs(world.rows(), world.programs()).expect("readable");
+            runs.into_iter().map(|run| run.state).collect::<Vec<_>>()
+        };
+        assert_eq!(states(&world), ["finished"]);
+        assert!(count(&world, Kind::Seen) > 0);
+        world.pass(Duration::days(2)).expect("the engine goes on");
+        assert_eq!(states(&world), ["finished"]);
+        assert_eq!(count(&world, Kind::Seen), 0, "24 hours are promised");
+        world.pass(Duration::days(2)).expect("the engine goes on");
+        assert_eq!(states(&world), Vec::<String>::new());
+    }
+
+    #[test]
+    fn old_runs_that_are_not_over_do_not_keep_those_behind_them() {
+        let program = crate::rules::shipped();
+        let begun = Timestamp(1_772_442_000_000);
+        let what = crate::decide::model::run::RunOf::When(0);
+        let run = |state| RunRow { state, ..RunRow::new(&program.hash, what.clone(), Default::default(), begun) };
+        let mut round = crate::ledger::Round::default();
+        for number in 0..2_500u64 {
+            let state = if number < 2_400 { RunState::Stopped("a person".to_owned()) } else { RunState::Finished };
+            let row = postcard::to_stdvec(&run(state)).expect("plain data");
+            round.changes.push((Key::new(Kind::Run).number(number).bytes(), Some(row)));
+        }
+        let mut ledger = crate::ledger::Memory::default();
+        crate::ledger::Ledger::append(&mut ledger, round).expect("there is room");
+        let programs = crate::decide::Programs::new(program);
+        let knobs = Settings { retention: Duration::days(3), ..Settings::default() };
+        let guard = crate::decide::Guard::default();
+        let mut sweeps = 0;
+        loop {
+            let now = begun.plus(Duration::days(4));
+            let mut cx = Context::new(&ledger, &programs, &knobs, &guard, now);
+            let more = runs(&mut cx).expect("readable");
+            let round = cx.finish().round;
+            crate::ledger::Ledger::append(&mut ledger, round).expect("there is room");
+            sweeps += 1;
+            if !more {
+                break;
+            }
+        }
+        let left = crate::ledger::Rows::scan(&ledger, &[Kind::Run as u8], &[Kind::Run as u8 + 1], usize::MAX);
+        assert_eq!((left.expect("readable").len(), sweeps), (2_400, 3));
+    }
+}

@@ -1,0 +1,3 @@
+//! What is known of records.
+
+pub(crate) mod observe;

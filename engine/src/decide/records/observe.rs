@@ -1,0 +1,321 @@
+//! What is known of records: observations join by version, whatever their order (SYNC-MODEL.md section 2).
+//!
+//! In: what a message, a read or an answer says of a record. Out: the record's row, the indexes that hang on
+//! it, the links and runs that must look again, and the transitions that `when` may react to.
+//! Always true: an older version never replaces a newer one; what was not observed is not touched.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use connectors::port::{Observed, Wire};
+use dsl::decode::decode;
+use dsl::program::Trigger;
+use dsl::schema::{Change, ChangedAt, EntityName};
+use dsl::value::{Timestamp, Value};
+
+use crate::decide::links::existence;
+use crate::decide::model::key::{Key, Kind};
+use crate::decide::model::outcome::Command;
+use crate::decide::model::record::{Life, Planned, RecordRow, Seen, SeenLink, SeenValue};
+use crate::decide::model::row;
+use crate::decide::model::task::{Covered, Task, Transition, TransitionKind};
+use crate::decide::runs::wake;
+use crate::decide::store::transaction::Context;
+use crate::decide::store::{reads, records};
+use crate::ledger::Error;
+
+/// How something was learned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum How {
+    /// A message of the system.
+    Message(Change),
+    /// We asked, and the answer is the truth of that moment.
+    Read,
+    /// The answer to our own change.
+    Changed,
+    /// The answer to our own create.
+    Made,
+}
+
+/// Takes what is said of a record. `at` is the time of the message or, for an answer, the input's time.
+/// Gives true if anything that is known changed.
+pub(crate) fn observe(
+    cx: &mut Context<'_>,
+    entity: &EntityName,
+    seen: &Observed,
+    how: How,
+    at: Timestamp,
+) -> Result<bool, Error> {
+    let program = cx.program();
+    let Some(lock) = program.entity(entity) else { return Ok(false) };
+    let used = program.used.get(entity).cloned().unwrap_or_default();
+    let before = cx.record(entity, &seen.id)?;
+    let known = before.is_some();
+    let mut row = before.as_deref().cloned().unwrap_or_default();
+    let version = match &lock.changed_at {
+        ChangedAt::Field(name) => seen.fields.get(name).and_then(Wire::as_str).and_then(Timestamp::parse),
+        _ => None,
+    }
+    .or(seen.changed_at)
+    .unwrap_or(at);
+    let mut changed = !known;
+    let mut tie = false;
+
+    // A read is the truth of its moment, so it also settles ties; a message must be newer.
+    let trusted = !matches!(how, How::Message(_));
+    let previous = known.then_some(row.latest);
+    let mut late = Vec::new();
+    let mut moved: BTreeMap<String, (Option<Value>, Value)> = BTreeMap::new();
+    for (name, wire) in &seen.fields {
+        if name == "id" || !(used.fields.contains(name) || records::is_indexed(&program, entity, name)) {
+            continue;
+        }
+        let value = match decode(&program, entity, name, wire) {
+            Ok(value) => SeenValue::Is(value),
+            Err(fault) => {
+                SeenValue::Bad(wire.as_str().map_or_else(|| wire.to_string(), str::to_owned), fault.to_string())
+            }
+        };
+        let old = row.fields.get(name);
+        match old {
+            Some(old) if version < old.at => {
+                if let (Some(known), SeenValue::Is(value)) = (&old.wrote, value) {
+                    late.extend(covered(entity, &seen.id, name, value, version, known, &old.value));
+                }
+                continue;
+            }
+            Some(old) if version == old.at && !trusted => {
+                tie |= old.value != value;
+                continue;
+            }
+            _ => {}
+        }
+        let same = old.is_some_and(|old| old.value == value);
+        if !same {
+            changed = true;
+            records::reindex(cx, &program, entity, &seen.id, name, old.map(|o| &o.value), &value);
+            if let SeenValue::Is(new) = &value {
+                let old = old.and_then(|o| match &o.value {
+                    SeenValue::Is(value) => Some(value.clone()),
+                    SeenValue::Bad(..) => None,
+                });
+                moved.insert(name.clone(), (old, new.clone()));
+            }
+        }
+        let (since, earlier) = match old {
+            Some(old) if same => (old.changed, old.before),
+            _ => (version, previous),
+        };
+        let mut wrote = old.filter(|_| same).and_then(|old| old.wrote.clone());
+        if let Some((ours, planned)) = row.doubtful.get(name)
+            && SeenValue::Is(ours.clone()) == value
+        {
+            wrote = Some(planned.clone());
+            row.doubtful.remove(name);
+        }
+        row.fields.insert(name.clone(), Seen { value, at: version, changed: since, before: earlier, wrote });
+    }
+    for (name, target) in &seen.links {
+        if !used.links.contains(name) {
+            continue;
+        }
+        let old = row.links.get(name);
+        match old {
+            Some(old) if version < old.at => continue,
+            Some(old) if version == old.at && !trusted => {
+                tie |= old.id != *target;
+                continue;
+            }
+            _ => {}
+        }
+        let same = old.is_some_and(|old| old.id == *target);
+        if !same {
+            changed = true;
+            let to = EntityName::new(&entity.system, lock.links.get(name).map_or_else(String::new, |l| l.to.clone()));
+            if let Some(old) = old.and_then(|o| o.id.as_deref()) {
+                let still = row.links.iter().any(|(other, link)| other != name && link.id.as_deref() == Some(old));
+                if !still {
+                    cx.delete(records::backlink(&to, old, entity, &seen.id));
+                }
+            }
+            if let Some(new) = target {
+                cx.put(records::backlink(&to, new, entity, &seen.id), &(entity.clone(), seen.id.clone()));
+            }
+        }
+        let (since, earlier) = match old {
+            Some(old) if same => (old.changed, old.before),
+            _ => (version, previous),
+        };
+        row.links.insert(name.clone(), SeenLink { id: target.clone(), at: version, changed: since, before: earlier });
+    }
+    if seen.complete {
+        // A read is complete as of the time it was asked; a message as of its own.
+        let as_of = if trusted { version.max(at) } else { version };
+        row.complete_at = Some(row.complete_at.map_or(as_of, |old| old.max(as_of)));
+    }
+    row.latest = row.latest.max(version);
+    if !matches!(how, How::Message(_)) && matches!(row.life, Life::Deleted(_)) && how == How::Read {
+        row.life = Life::Live;
+        changed = true;
+    }
+
+    if matches!(how, How::Message(_)) {
+        cx.covered.extend(late);
+    }
+
+    // Transitions.
+    let created = matches!(how, How::Message(Change::Created)) || how == How::Made;
+    if created && !row.created {
+        row.created = true;
+        if matches!(row.life, Life::Live) {
+            cx.transitions.push_back(Transition {
+                entity: entity.clone(),
+                id: seen.id.clone(),
+                kind: TransitionKind::Created,
+                at: if trusted { at } else { version },
+            });
+        }
+    }
+    for when in &program.whens {
+        let Trigger::Changes(field) = &when.trigger else { continue };
+        if when.entity != *entity {
+            continue;
+        }
+        let Some(Seen { value: SeenValue::Is(now), .. }) = row.fields.get(field) else { continue };
+        let now = now.clone();
+        let mentioned = seen.fields.contains_key(field);
+        let old = match row.told.get(field) {
+            Some(told) if *told == now => continue,
+            Some(told) => told.clone(),
+            None => match moved.get(field) {
+                // Planned by a read before, and now another value.
+                Some((Some(old), _)) => old.clone(),
+                // First seen: only a message that is about this field, or about the making, says that it changed.
+                _ if created || (matches!(how, How::Message(_)) && mentioned && !seen.complete) => Value::Empty,
+                _ if matches!(how, How::Message(_)) || how == How::Changed => {
+                    row.told.insert(field.clone(), now);
+                    continue;
+                }
+                _ => continue,
+            },
+        };
+        let kind = TransitionKind::Changes { field: field.clone(), old, new: now };
+        let transition =
+            Transition { entity: entity.clone(), id: seen.id.clone(), kind, at: if trusted { at } else { version } };
+        if !cx.transitions.contains(&transition) {
+            cx.transitions.push_back(transition);
+        }
+    }
+
+    if before.as_deref() != Some(&row) {
+        cx.learn(entity, &seen.id, Arc::new(row));
+    }
+    if !known {
+        records::forget_absence(cx, entity, "id", &seen.id);
+    }
+    if changed {
+        cx.command(Command::Invalidate {
+            system: entity.system.clone(),
+            entity: entity.entity.clone(),
+            id: seen.id.clone(),
+        });
+        look_again(cx, entity, &seen.id)?;
+    }
+    if tie {
+        reads::refresh(cx, entity, &seen.id)?;
+    }
+    Ok(changed)
+}
+
+/// The outside change that an older observation shows, where it lies between what was known when the value that
+/// stands was planned and that value itself: nobody has looked at it yet.
+pub(crate) fn covered(
+    entity: &EntityName,
+    id: &str,
+    field: &str,
+    value: Value,
+    at: Timestamp,
+    known: &Planned,
+    stands: &SeenValue,
+) -> Option<Covered> {
+    let unseen =
+        known.at.is_none_or(|seen| at > seen) && value != known.value && SeenValue::Is(value.clone()) != *stands;
+    unseen.then(|| Covered {
+        entity: entity.clone(),
+        id: id.to_owned(),
+        field: field.to_owned(),
+        value,
+        at,
+        known: known.clone(),
+    })
+}
+
+/// Sets everything that hangs on a record to look again: its links, the links of records that link to it.
+pub(crate) fn look_again(cx: &mut Context<'_>, entity: &EntityName, id: &str) -> Result<(), Error> {
+    for link in records::links_of(cx, entity, id)? {
+        cx.task(Task::Link(link));
+    }
+    let prefix = Key::new(Kind::Backlink).entity(entity).text(id).bytes();
+    for (key, bytes) in cx.scan(&prefix, usize::MAX)? {
+        let (from, source): (EntityName, String) = row::decode(&key, &bytes)?;
+        for link in records::links_of(cx, &from, &source)? {
+            cx.task(Task::Link(link));
+        }
+    }
+    wake::record_changed(cx, entity, id)
+}
+
+/// A record is gone.
+pub(crate) fn deleted(
+    cx: &mut Context<'_>,
+    entity: &EntityName,
+    id: &str,
+    at: Timestamp,
+    erased: bool,
+) -> Result<(), Error> {
+    let mut row = cx.record(entity, id)?.map(Arc::unwrap_or_clone).unwrap_or_default();
+    if row.latest > at || matches!(row.life, Life::Erased) || (matches!(row.life, Life::Deleted(_)) && !erased) {
+        return Ok(());
+    }
+    records::unindex(cx, entity, id, &row);
+    row.latest = at;
+    if erased {
+        row = RecordRow { life: Life::Erased, latest: at, ..RecordRow::default() };
+    } else {
+        row.life = Life::Deleted(at);
+    }
+    cx.learn(entity, id, Arc::new(row));
+    cx.command(Command::Invalidate { system: entity.system.clone(), entity: entity.entity.clone(), id: id.to_owned() });
+    cx.transitions.push_back(Transition {
+        entity: entity.clone(),
+        id: id.to_owned(),
+        kind: TransitionKind::Deleted,
+        at,
+    });
+    for link in records::links_of(cx, entity, id)? {
+        existence::side_deleted(cx, link, entity, erased)?;
+    }
+    wake::record_changed(cx, entity, id)
+}
+
+/// A record lives under another id now.
+pub(crate) fn merged(
+    cx: &mut Context<'_>,
+    entity: &EntityName,
+    into: &str,
+    gone: &str,
+    at: Timestamp,
+) -> Result<(), Error> {
+    if into == gone {
+        return Ok(());
+    }
+    let mut row = cx.record(entity, gone)?.map(Arc::unwrap_or_clone).unwrap_or_default();
+    records::unindex(cx, entity, gone, &row);
+    row.life = Life::Merged(into.to_owned());
+    row.latest = row.latest.max(at);
+    cx.learn(entity, gone, Arc::new(row));
+    for (index, side) in cx.program().syncs_of(entity) {
+        existence::side_merged(cx, index, side, into, gone)?;
+    }
+    reads::refresh(cx, entity, into)
+}

@@ -1,0 +1,132 @@
+//! Records as rows, and the indexes that hang on them: values of keys, who links to whom, what is known to be absent.
+
+use std::collections::BTreeSet;
+
+use dsl::program::{MappingKind, Program, Side};
+use dsl::schema::EntityName;
+use dsl::value::{Timestamp, Value};
+
+use crate::decide::model::key::{Key, Kind, link_of, value_key};
+use crate::decide::model::record::{Life, RecordRow, SeenValue};
+use crate::decide::model::row::decode;
+use crate::decide::store::transaction::Context;
+use crate::ledger::Error;
+
+impl Context<'_> {
+    /// Ids of records that hold a value in an indexed field.
+    pub(crate) fn indexed(&self, entity: &EntityName, field: &str, value: &Value) -> Result<Vec<String>, Error> {
+        if field == "id" {
+            let id = value.to_string();
+            return Ok(match self.record(entity, &id)? {
+                Some(row) if matches!(row.life, Life::Live) => vec![id],
+                _ => Vec::new(),
+            });
+        }
+        let prefix = Key::new(Kind::Index).entity(entity).text(field).text(&value_key(value)).bytes();
+        let found = self.scan(&prefix, 3)?;
+        found.into_iter().map(|(key, bytes)| decode(&key, &bytes)).collect()
+    }
+
+    /// When a point read last found no record with this value, unless one has been seen since.
+    pub(crate) fn absent(&self, entity: &EntityName, field: &str, value: &str) -> Result<Option<Timestamp>, Error> {
+        self.get(&Key::new(Kind::Absent).entity(entity).text(field).text(value).bytes())
+    }
+}
+
+/// Fields whose values are indexed: unique ones, and the match keys of syncs.
+pub(crate) fn is_indexed(program: &Program, entity: &EntityName, field: &str) -> bool {
+    program.field(entity, field).is_some_and(|f| f.unique)
+        || program.syncs.iter().any(|sync| {
+            sync.keys.iter().any(|(l, r)| (sync.left == *entity && l == field) || (sync.right == *entity && r == field))
+        })
+}
+
+/// Links that hold a record.
+pub(crate) fn links_of(cx: &Context<'_>, entity: &EntityName, id: &str) -> Result<BTreeSet<crate::ids::LinkId>, Error> {
+    let program = cx.program();
+    let mut found = BTreeSet::new();
+    for (index, side) in program.syncs_of(entity) {
+        if let Some(link) = cx.get(&link_of(&program.syncs[index].name, side, id))? {
+            found.insert(link);
+        }
+    }
+    Ok(found)
+}
+
+/// The side of a sync that an entity stands on.
+pub(crate) fn side_of(sync: &dsl::program::Sync, entity: &EntityName) -> Option<Side> {
+    if sync.left == *entity {
+        Some(Side::Left)
+    } else if sync.right == *entity {
+        Some(Side::Right)
+    } else {
+        None
+    }
+}
+
+/// The value of a match key in the domain in which keys are compared.
+pub(crate) fn normal(program: &Program, entity: &EntityName, field: &str, value: &Value) -> Value {
+    for rule in &program.syncs {
+        for (left, right) in &rule.keys {
+            let side = if rule.left == *entity && left == field {
+                Side::Left
+            } else if rule.right == *entity && right == field {
+                Side::Right
+            } else {
+                continue;
+            };
+            let mapping = rule.fields.iter().find(|mapping| {
+                matches!(&mapping.kind, MappingKind::Field { left: l, right: r, .. } if l == left && r == right)
+            });
+            if let Some(mapping) = mapping
+                && let Ok(value) = dsl::eval::canonical(program, rule, mapping, side, value)
+            {
+                return value;
+            }
+        }
+    }
+    value.clone()
+}
+
+pub(crate) fn backlink(to: &EntityName, target: &str, from: &EntityName, source: &str) -> Vec<u8> {
+    Key::new(Kind::Backlink).entity(to).text(target).entity(from).text(source).bytes()
+}
+
+pub(crate) fn forget_absence(cx: &mut Context<'_>, entity: &EntityName, field: &str, value: &str) {
+    cx.delete(Key::new(Kind::Absent).entity(entity).text(field).text(value).bytes());
+}
+
+pub(crate) fn reindex(
+    cx: &mut Context<'_>,
+    program: &Program,
+    entity: &EntityName,
+    id: &str,
+    field: &str,
+    old: Option<&SeenValue>,
+    new: &SeenValue,
+) {
+    if !is_indexed(program, entity, field) {
+        return;
+    }
+    let key = |value: &Value| Key::new(Kind::Index).entity(entity).text(field).text(&value_key(value)).text(id).bytes();
+    let normal = |value: &Value| normal(program, entity, field, value);
+    if let Some(SeenValue::Is(old)) = old
+        && !old.is_empty()
+    {
+        cx.delete(key(&normal(old)));
+    }
+    if let SeenValue::Is(new) = new
+        && !new.is_empty()
+    {
+        let new = normal(new);
+        cx.put(key(&new), &id.to_owned());
+        forget_absence(cx, entity, field, &new.to_string());
+    }
+}
+
+pub(crate) fn unindex(cx: &mut Context<'_>, entity: &EntityName, id: &str, row: &RecordRow) {
+    let program = cx.program();
+    for (field, seen) in &row.fields {
+        reindex(cx, &program, entity, id, field, Some(&seen.value), &SeenValue::Is(Value::Empty));
+    }
+}

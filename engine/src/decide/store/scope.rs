@@ -1,0 +1,216 @@
+//! Answers the questions of expressions from the rows.
+//!
+//! Always true: what is not known, or not as of the time that is asked for, is a [`Need`], never an empty value.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use dsl::eval::{Fault, Halt, Scope};
+use dsl::program::Program;
+use dsl::schema::{EntityName, Lookup};
+use dsl::value::{Timestamp, Value};
+
+use crate::decide::model::key::{index_name, listing_key};
+use crate::decide::model::need::{Need, Stop};
+use crate::decide::model::record::{Life, RecordRow, SeenValue};
+use crate::decide::model::run::Var;
+use crate::decide::model::trace::Reached;
+use crate::decide::model::work::ListingRow;
+use crate::decide::store::transaction::Context;
+
+/// Variables and how fresh their records must be.
+pub(crate) struct Variables<'c, 'a> {
+    pub(crate) cx: &'c Context<'a>,
+    pub(crate) program: &'c Program,
+    pub(crate) vars: &'c BTreeMap<String, Var>,
+    /// What is read must have been observed at or after this time.
+    pub(crate) fresh: Timestamp,
+    /// Texts and lookups only: the cache may answer.
+    pub(crate) cacheable: bool,
+}
+
+enum Place {
+    Record(EntityName, String),
+    Members(BTreeMap<String, Value>),
+    Plain(Value),
+    Nothing,
+}
+
+impl Variables<'_, '_> {
+    fn need(&self, entity: &EntityName, id: &str) -> Stop {
+        Stop::Need(Need::Record {
+            entity: entity.clone(),
+            by: "id".to_owned(),
+            value: id.to_owned(),
+            not_before: self.fresh,
+            cacheable: self.cacheable,
+        })
+    }
+
+    /// The row of a record, or `None` where it is known not to exist (any more).
+    fn row(&self, entity: &EntityName, id: &str) -> Result<Option<(String, Arc<RecordRow>)>, Stop> {
+        let mut id = id.to_owned();
+        for _ in 0..8 {
+            match self.cx.record(entity, &id)? {
+                Some(row) => match &row.life {
+                    Life::Merged(into) => id.clone_from(into),
+                    Life::Live => return Ok(Some((id, row))),
+                    Life::Deleted(_) | Life::Erased => return Ok(None),
+                },
+                None => {
+                    return match self.cx.absent(entity, "id", &id)? {
+                        Some(at) if at >= self.fresh => Ok(None),
+                        _ => Err(self.need(entity, &id)),
+                    };
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn reach(&self, variable: &str, links: &[String]) -> Result<Place, Stop> {
+        let mut place = match self.vars.get(variable) {
+            Some(Var::Record(entity, id)) => Place::Record(entity.clone(), id.clone()),
+            Some(Var::Members(members)) => Place::Members(members.clone()),
+            Some(Var::Plain(value)) => Place::Plain(value.clone()),
+            Some(Var::Nothing) | None => Place::Nothing,
+        };
+        for link in links {
+            place = match place {
+                Place::Record(entity, id) => match self.follow(&entity, &id, link)? {
+                    Some((to, target)) => Place::Record(to, target),
+                    None => Place::Nothing,
+                },
+                Place::Members(members) => match members.get(link) {
+                    Some(value) => Place::Plain(value.clone()),
+                    None => Place::Nothing,
+                },
+                _ => Place::Nothing,
+            };
+        }
+        Ok(place)
+    }
+
+    fn follow(&self, entity: &EntityName, id: &str, link: &str) -> Result<Option<(EntityName, String)>, Stop> {
+        let Some((id, row)) = self.row(entity, id)? else { return Ok(None) };
+        let complete = row.complete_at.is_some_and(|at| at >= self.fresh);
+        let to = self
+            .program
+            .entity(entity)
+            .and_then(|e| e.links.get(link))
+            .map(|l| EntityName::new(&entity.system, &l.to))
+            .unwrap_or_else(|| entity.clone());
+        match row.links.get(link) {
+            Some(seen) if complete || seen.at >= self.fresh => Ok(seen.id.clone().map(|target| (to, target))),
+            None if complete => Ok(None),
+            _ => Err(self.need(entity, &id)),
+        }
+    }
+
+    fn value(&self, place: Place, field: &str) -> Result<Value, Stop> {
+        let (entity, id) = match place {
+            Place::Record(entity, id) => (entity, id),
+            Place::Members(members) => return Ok(members.get(field).cloned().unwrap_or_default()),
+            Place::Plain(Value::Record(members)) if !field.is_empty() => {
+                return Ok(members.get(field).cloned().unwrap_or_default());
+            }
+            Place::Plain(value) => return Ok(value),
+            Place::Nothing => return Ok(Value::Empty),
+        };
+        let Some((id, row)) = self.row(&entity, &id)? else { return Ok(Value::Empty) };
+        if field == "id" {
+            return Ok(Value::Text(id));
+        }
+        let complete = row.complete_at.is_some_and(|at| at >= self.fresh);
+        match row.fields.get(field) {
+            Some(seen) if complete || seen.at >= self.fresh => match &seen.value {
+                SeenValue::Is(value) => Ok(value.clone()),
+                SeenValue::Bad(found, why) => Err(Stop::Fault(bad(&entity, field, found, why))),
+            },
+            None if complete => Ok(Value::Empty),
+            _ => Err(self.need(&entity, &id)),
+        }
+    }
+}
+
+impl Variables<'_, '_> {
+    /// Lookups read the whole (small) entity once and again when what is held is older than the cache time.
+    fn look_up(&self, system: &str, lookup: &Lookup, value: &Value) -> Result<Value, Stop> {
+        if value.is_empty() {
+            return Ok(Value::Empty);
+        }
+        let entity = EntityName::new(system, &lookup.entity);
+        let age = self.program.systems.get(system).and_then(|s| s.cache).unwrap_or(dsl::value::Duration::hours(1));
+        let oldest = self.cx.now.minus(age);
+        let listing: Option<ListingRow> = self.cx.get(&listing_key(&index_name(&entity)))?;
+        let held = listing.and_then(|row| row.done).is_some_and(|at| at >= oldest);
+        if !held {
+            return Err(Stop::Need(Need::Listing { entity, not_before: oldest }));
+        }
+        let found = self.cx.indexed(&entity, &lookup.from, value)?;
+        let Some(id) = found.first() else { return Ok(Value::Empty) };
+        if lookup.to == "id" {
+            return Ok(Value::Text(id.clone()));
+        }
+        let row = self.cx.record(&entity, id)?.unwrap_or_default();
+        Ok(match row.fields.get(&lookup.to).map(|seen| &seen.value) {
+            Some(SeenValue::Is(value)) => value.clone(),
+            _ => Value::Empty,
+        })
+    }
+}
+
+/// The fault of a value that could not be decoded.
+pub(crate) fn bad(entity: &EntityName, field: &str, found: &str, why: &str) -> Fault {
+    Fault::Transform { transform: format!("as {entity}.{field}"), value: found.to_owned(), reason: why.to_owned() }
+}
+
+impl Scope for Variables<'_, '_> {
+    type Need = Stop;
+
+    fn field(&self, variable: &str, links: &[String], field: &str) -> Result<Value, Halt<Stop>> {
+        let place = self.reach(variable, links).map_err(Halt::Need)?;
+        self.value(place, field).map_err(Halt::Need)
+    }
+
+    fn reference(&self, variable: &str, links: &[String]) -> Result<Value, Halt<Stop>> {
+        Ok(match self.reach(variable, links).map_err(Halt::Need)? {
+            Place::Record(_, id) => Value::Text(id),
+            Place::Plain(value) => value,
+            _ => Value::Empty,
+        })
+    }
+
+    fn record(&self, variable: &str, links: &[String]) -> Result<Value, Halt<Stop>> {
+        let members = match self.reach(variable, links).map_err(Halt::Need)? {
+            Place::Record(entity, id) => {
+                let lenient = Variables { fresh: Timestamp(i64::MIN), ..Variables { ..*self } };
+                let Some((id, row)) = lenient.row(&entity, &id).map_err(Halt::Need)? else {
+                    return Ok(Value::Empty);
+                };
+                let mut members: BTreeMap<String, Value> = row
+                    .fields
+                    .iter()
+                    .filter_map(|(name, seen)| match &seen.value {
+                        SeenValue::Is(value) if !value.is_empty() => Some((name.clone(), value.clone())),
+                        _ => None,
+                    })
+                    .collect();
+                members.insert("id".to_owned(), Value::Text(id));
+                members
+            }
+            Place::Members(members) => members,
+            Place::Plain(value) => return Ok(value),
+            Place::Nothing => return Ok(Value::Empty),
+        };
+        Ok(Value::Record(members))
+    }
+
+    fn lookup(&self, system: &str, lookup: &Lookup, value: &Value) -> Result<Value, Halt<Stop>> {
+        self.look_up(system, lookup, value).map_err(Halt::Need)
+    }
+
+    fn row_read(&self, table: usize, key: &Value) {
+        self.cx.reached(|| Reached::Row(table, key.clone()));
+    }
+}

@@ -1,0 +1,276 @@
+//! The transaction of one decision: rows as they will be, and what is to be done.
+//!
+//! Always true: nothing leaves before the decision is whole; an error leaves the ledger untouched.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use dsl::ast::Priority;
+use dsl::program::Program;
+use dsl::schema::EntityName;
+use dsl::value::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::decide::model::event::Event;
+use crate::decide::model::instance::Guard;
+use crate::decide::model::key::{Key, Kind, hash, record_key};
+use crate::decide::model::lane::Lane;
+use crate::decide::model::meta::Meta;
+use crate::decide::model::outcome::{Command, Outcome};
+use crate::decide::model::record::RecordRow;
+use crate::decide::model::row::after;
+use crate::decide::model::row::decode;
+use crate::decide::model::settings::{Programs, Settings};
+use crate::decide::model::task::{Covered, Task, Transition};
+use crate::decide::model::trace::{Reached, Wrote};
+use crate::decide::model::work::{Owner, TimerRow, WorkRow};
+use crate::ids::LinkId;
+use crate::ledger::{Error, Rows};
+
+pub(crate) struct Context<'a> {
+    rows: &'a dyn Rows,
+    pub(crate) programs: &'a Programs,
+    pub(crate) knobs: &'a Settings,
+    pub(crate) guard: &'a Guard,
+    pub(crate) now: Timestamp,
+    changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// Records that were asked for, as `changes` and `rows` have them: one merge reads a record for every line.
+    known: RefCell<BTreeMap<EntityName, BTreeMap<String, Option<Arc<RecordRow>>>>>,
+    records: Vec<Vec<u8>>,
+    commands: Vec<Command>,
+    work: BTreeMap<Lane, (Timestamp, Priority)>,
+    meta: Option<Meta>,
+    agenda: VecDeque<Task>,
+    listed: BTreeSet<Task>,
+    pub(crate) transitions: VecDeque<Transition>,
+    /// Links whose record was told of or read in this round, and its entity: that nothing is written is told too.
+    pub(crate) looked: BTreeMap<LinkId, EntityName>,
+    /// Outside changes that a write of ours turns out to have covered.
+    pub(crate) covered: VecDeque<Covered>,
+    /// Why an operator's command was not carried out.
+    pub(crate) refused: Option<String>,
+    reached: RefCell<BTreeSet<Reached>>,
+    wrote: Vec<Wrote>,
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(
+        rows: &'a dyn Rows,
+        programs: &'a Programs,
+        knobs: &'a Settings,
+        guard: &'a Guard,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            rows,
+            programs,
+            knobs,
+            guard,
+            now,
+            changes: BTreeMap::new(),
+            known: RefCell::default(),
+            records: Vec::new(),
+            commands: Vec::new(),
+            work: BTreeMap::new(),
+            meta: None,
+            agenda: VecDeque::new(),
+            listed: BTreeSet::new(),
+            transitions: VecDeque::new(),
+            looked: BTreeMap::new(),
+            covered: VecDeque::new(),
+            refused: None,
+            reached: RefCell::default(),
+            wrote: Vec::new(),
+        }
+    }
+
+    pub(crate) fn program(&self) -> Arc<Program> {
+        Arc::clone(&self.programs.active)
+    }
+
+    pub(crate) fn raw(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        match self.changes.get(key) {
+            Some(change) => Ok(change.clone()),
+            None => self.rows.get(key),
+        }
+    }
+
+    pub(crate) fn get<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, Error> {
+        self.raw(key)?.map(|bytes| decode(key, &bytes)).transpose()
+    }
+
+    pub(crate) fn put<T: Serialize>(&mut self, key: Vec<u8>, row: &T) {
+        let bytes = postcard::to_stdvec(row).expect("rows hold plain data");
+        self.put_raw(key, bytes);
+    }
+
+    pub(crate) fn put_raw(&mut self, key: Vec<u8>, bytes: Vec<u8>) {
+        self.forget(&key);
+        self.changes.insert(key, Some(bytes));
+    }
+
+    pub(crate) fn delete(&mut self, key: Vec<u8>) {
+        self.forget(&key);
+        self.changes.insert(key, None);
+    }
+
+    /// What is known of records comes and goes by [`Self::learn`]; anything else makes them be read again.
+    fn forget(&mut self, key: &[u8]) {
+        if key.first() == Some(&(Kind::Record as u8)) {
+            self.known.get_mut().clear();
+        }
+    }
+
+    /// The row of a record.
+    pub(crate) fn record(&self, entity: &EntityName, id: &str) -> Result<Option<Arc<RecordRow>>, Error> {
+        if let Some(row) = self.known.borrow().get(entity).and_then(|records| records.get(id)) {
+            return Ok(row.clone());
+        }
+        let row = self.get(&record_key(entity, id))?.map(Arc::new);
+        self.hold(entity, id, row.clone());
+        Ok(row)
+    }
+
+    /// Puts the row of a record.
+    pub(crate) fn learn(&mut self, entity: &EntityName, id: &str, row: Arc<RecordRow>) {
+        let bytes = postcard::to_stdvec(&*row).expect("rows hold plain data");
+        self.changes.insert(record_key(entity, id), Some(bytes));
+        self.hold(entity, id, Some(row));
+    }
+
+    fn hold(&self, entity: &EntityName, id: &str, row: Option<Arc<RecordRow>>) {
+        let mut known = self.known.borrow_mut();
+        match known.get_mut(entity) {
+            Some(records) => drop(records.insert(id.to_owned(), row)),
+            None => drop(known.insert(entity.clone(), BTreeMap::from([(id.to_owned(), row)]))),
+        }
+    }
+
+    /// Keys and rows that begin with `prefix`, in order, at most `limit`.
+    pub(crate) fn scan(&self, prefix: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+        self.range(prefix, &after(prefix), limit)
+    }
+
+    /// Keys and rows from one key to below another, in order, at most `limit`.
+    pub(crate) fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+        let changed: Vec<_> = self.changes.range(from.to_vec()..to.to_vec()).collect();
+        let mut found: BTreeMap<Vec<u8>, Vec<u8>> =
+            self.rows.scan(from, to, limit.saturating_add(changed.len()))?.into_iter().collect();
+        for (key, change) in changed {
+            match change {
+                Some(bytes) => found.insert(key.clone(), bytes.clone()),
+                None => found.remove(key),
+            };
+        }
+        Ok(found.into_iter().take(limit).collect())
+    }
+
+    fn meta(&mut self) -> Result<&mut Meta, Error> {
+        if self.meta.is_none() {
+            let key = Key::new(Kind::Meta).bytes();
+            let mut meta: Meta = self.get(&key)?.unwrap_or_default();
+            if meta.ledger.is_empty() {
+                // A new ledger names itself once, so that its keys never collide with those of an older one.
+                meta.ledger = hash(&format!("{} {}", self.now.0, self.programs.active.hash))[..8].to_owned();
+            }
+            self.meta = Some(meta);
+        }
+        Ok(self.meta.as_mut().expect("set above"))
+    }
+
+    /// The ledger's own name.
+    pub(crate) fn ledger(&mut self) -> Result<String, Error> {
+        Ok(self.meta()?.ledger.clone())
+    }
+
+    /// A number that was never given before.
+    pub(crate) fn next(&mut self) -> Result<u64, Error> {
+        let meta = self.meta()?;
+        meta.last += 1;
+        Ok(meta.last)
+    }
+
+    pub(crate) fn inbox(&mut self, by: i64) -> Result<u64, Error> {
+        let meta = self.meta()?;
+        meta.inbox = meta.inbox.saturating_add_signed(by);
+        Ok(meta.inbox)
+    }
+
+    pub(crate) fn command(&mut self, command: Command) {
+        self.commands.push(command);
+    }
+
+    /// Adds to history and log.
+    pub(crate) fn log(&mut self, event: Event) {
+        self.records.push(serde_json::to_vec(&event).expect("events hold plain data"));
+        self.commands.push(Command::Log(event));
+    }
+
+    /// Queues work; gives the key of its row, by which it can be withdrawn.
+    pub(crate) fn queue(&mut self, owner: Owner, lane: Lane, deadline: Timestamp, priority: Priority) -> Vec<u8> {
+        let key = Key::new(Kind::Work).encoded(&lane).moment(deadline).encoded(&owner).bytes();
+        self.put(key.clone(), &WorkRow { owner, lane: lane.clone(), deadline, priority });
+        self.announce(lane, deadline, priority);
+        key
+    }
+
+    /// Tells the gate that a lane has work.
+    pub(crate) fn announce(&mut self, lane: Lane, deadline: Timestamp, priority: Priority) {
+        let entry = self.work.entry(lane).or_insert((deadline, priority));
+        entry.0 = entry.0.min(deadline);
+        entry.1 = entry.1.min(priority);
+    }
+
+    pub(crate) fn arm(&mut self, at: Timestamp, timer: &TimerRow) -> Result<(), Error> {
+        let number = self.next()?;
+        self.put(Key::new(Kind::Timer).moment(at).number(number).bytes(), timer);
+        Ok(())
+    }
+
+    pub(crate) fn task(&mut self, task: Task) {
+        if self.listed.insert(task.clone()) {
+            self.agenda.push_back(task);
+        }
+    }
+
+    /// Notes a part of the rules for coverage, where somebody wants to know.
+    pub(crate) fn reached(&self, what: impl FnOnce() -> Reached) {
+        if self.knobs.trace {
+            self.reached.borrow_mut().insert(what());
+        }
+    }
+
+    /// Notes what a system took, where somebody wants to know.
+    pub(crate) fn wrote(&mut self, what: impl FnOnce() -> Vec<Wrote>) {
+        if self.knobs.trace {
+            self.wrote.extend(what());
+        }
+    }
+
+    pub(crate) fn next_task(&mut self) -> Option<Task> {
+        let task = self.agenda.pop_front()?;
+        self.listed.remove(&task);
+        Some(task)
+    }
+
+    pub(crate) fn finish(mut self) -> Outcome {
+        if let Some(meta) = self.meta.take() {
+            self.put(Key::new(Kind::Meta).bytes(), &meta);
+        }
+        let mut outcome = Outcome {
+            commands: self.commands,
+            refused: self.refused,
+            reached: self.reached.into_inner(),
+            wrote: self.wrote,
+            ..Outcome::default()
+        };
+        for (lane, (deadline, priority)) in self.work {
+            outcome.commands.push(Command::Work { lane, deadline, priority });
+        }
+        outcome.round.changes = self.changes.into_iter().collect();
+        outcome.round.records = self.records;
+        outcome
+    }
+}

@@ -1,0 +1,73 @@
+//! What each timer that is due does.
+
+use crate::decide::delivery::inbox;
+use crate::decide::isolation;
+use crate::decide::links::{matching, schedule};
+use crate::decide::model::instance::Instance;
+use crate::decide::model::key::{Kind, link_key, timer_moment};
+use crate::decide::model::link::LinkRow;
+use crate::decide::model::row::decode;
+use crate::decide::model::task::Task;
+use crate::decide::model::work::TimerRow;
+use crate::decide::operate::{skip, sweep};
+use crate::decide::runs::wake;
+use crate::decide::store::transaction::Context;
+use crate::decide::store::{incidents, links};
+use crate::ledger::Error;
+
+/// Carries out every timer that is due, or where one of them broke off the first of them.
+pub(crate) fn due(cx: &mut Context<'_>) -> Result<(), Error> {
+    let most = if cx.guard.is_alone() { 1 } else { 256 };
+    for (key, bytes) in cx.scan(&[Kind::Timer as u8], most)? {
+        let Some(at) = timer_moment(&key) else { continue };
+        if at > cx.now {
+            break;
+        }
+        let timer: TimerRow = decode(&key, &bytes)?;
+        cx.delete(key.clone());
+        match &timer {
+            TimerRow::Run(run, _) | TimerRow::GiveUp(run) | TimerRow::Timeout(run, _) | TimerRow::Unpaired(run, _) => {
+                if !isolation::enter(cx, &Instance::Run(*run))? {
+                    continue;
+                }
+            }
+            TimerRow::Link(link) | TimerRow::Overdue(link) => {
+                if !isolation::enter(cx, &Instance::Link(*link))? {
+                    continue;
+                }
+            }
+            TimerRow::Schedule(_) | TimerRow::Pace(_) | TimerRow::Sweep => {
+                if let Some(why) = isolation::begin(cx, &Instance::Timer(key)) {
+                    skip::again(cx, &timer)?;
+                    incidents::tell(cx, format!("timer {timer:?}"), &why)?;
+                    continue;
+                }
+            }
+        }
+        match timer {
+            TimerRow::Run(run, token) => wake::due(cx, run, token)?,
+            TimerRow::GiveUp(run) => wake::give_up(cx, run)?,
+            TimerRow::Timeout(run, effect) => wake::timed_out(cx, run, effect)?,
+            TimerRow::Unpaired(run, wait) => wake::unpaired(cx, run, &wait)?,
+            TimerRow::Schedule(sync) => schedule::due(cx, &sync)?,
+            TimerRow::Pace(system) => inbox::due(cx, &system)?,
+            TimerRow::Link(link) => retry_link(cx, link)?,
+            TimerRow::Overdue(link) => matching::overdue(cx, link)?,
+            TimerRow::Sweep => sweep::due(cx)?,
+        }
+        cx.guard.leave();
+    }
+    Ok(())
+}
+
+fn retry_link(cx: &mut Context<'_>, id: crate::ids::LinkId) -> Result<(), Error> {
+    let key = link_key(id);
+    if let Some(mut link) = cx.get::<LinkRow>(&key)?
+        && link.not_before.is_some_and(|at| at <= cx.now)
+    {
+        link.not_before = None;
+        links::store(cx, id, &link);
+        cx.task(Task::Link(id));
+    }
+    Ok(())
+}

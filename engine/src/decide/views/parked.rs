@@ -1,0 +1,34 @@
+//! Messages that are kept because nobody could read them.
+
+use serde::Serialize;
+
+use crate::decide::model::delivery::ParkedRow;
+use crate::decide::model::key::parked_key;
+use crate::decide::model::row::decode;
+use crate::ledger::{Error, Rows};
+
+/// A message that is kept for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Parked {
+    /// `m3`
+    pub message: String,
+    /// The door: `webhook`, or a topic with its partition and offset.
+    pub source: String,
+    /// Why nothing could be made of it.
+    pub reason: String,
+    /// What came; bytes that are no UTF-8 are replaced.
+    pub payload: String,
+}
+
+/// The message of this name (`m3`), if it is kept.
+///
+/// # Errors
+/// Where rows cannot be read.
+pub fn parked(rows: &dyn Rows, name: &str) -> Result<Option<Parked>, Error> {
+    let Some(number) = name.strip_prefix('m').and_then(|number| number.parse().ok()) else { return Ok(None) };
+    let key = parked_key(number);
+    let Some(bytes) = rows.get(&key)? else { return Ok(None) };
+    let (source, reason, payload): ParkedRow = decode(&key, &bytes)?;
+    let payload = String::from_utf8_lossy(&payload).into_owned();
+    Ok(Some(Parked { message: name.to_owned(), source, reason, payload }))
+}
