@@ -9,6 +9,7 @@
 
 mod align;
 mod layout;
+mod line;
 mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -7,6 +7,7 @@
 //! Not here: the protocol of an editor, and positions in UTF-16; see [`SourceFile::utf16`](crate::source::SourceFile).
 
 mod actions;
+mod candidate;
 mod candidates;
 mod complete;
 mod context;
@@ -20,23 +21,24 @@ mod owners;
 mod project;
 mod references;
 mod resolve;
+mod symbol;
 mod symbols;
 mod thing;
 
-pub use candidates::CandidateKind;
+pub use candidate::CandidateKind;
 pub use complete::{Completion, complete};
 pub use definition::{Place, definition};
 pub use highlight::{Colour, highlight};
 pub use hover::{Hover, hover};
 pub use project::Project;
 pub use references::{Renaming, references, rename};
-pub use resolve::Symbol;
+pub use symbol::Symbol;
 pub use symbols::{Outline, OutlineKind, symbols};
 
 /// The words of the language, in the order of letters.
 #[must_use]
 pub fn words() -> &'static [&'static str] {
-    &crate::parse::WORDS
+    &crate::words::WORDS
 }
 
 /// The words that begin an item, in column 0.

@@ -22,6 +22,8 @@ pub mod parse;
 pub mod program;
 pub mod schema;
 pub mod source;
+mod stack;
 mod tokens;
 pub mod transforms;
 pub mod value;
+mod words;

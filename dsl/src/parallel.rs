@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::parse::{begin, on_known_stack};
+use crate::stack::{begin, on_known_stack};
 
 /// `work` done to each of `items`, in their order.
 ///

@@ -16,7 +16,6 @@ mod limits;
 mod patch;
 mod recovery;
 mod repair;
-mod stack;
 mod statements;
 mod sync;
 mod test;
@@ -28,9 +27,8 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::Arc;
 
+pub(crate) use crate::stack::on_known_stack;
 pub use limits::MAX_FILE;
-pub(crate) use repair::WORDS;
-pub(crate) use stack::{begin, on_known_stack};
 pub(crate) use statements::Block;
 
 use crate::ast;

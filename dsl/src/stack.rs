@@ -1,11 +1,12 @@
 //! Parsing on a thread of known stack, whatever the stack of the caller.
 //!
-//! Always true: what the limits of the [grammar](super::grammar) allow fits.
+//! Always true: what the grammar may lead to with [`MAX_OPEN`] brackets fits; `parse/grammar.rs` counts them.
 
 use std::cell::Cell;
 use std::thread::{Scope, ScopedJoinHandle};
 
-use super::grammar::MAX_OPEN;
+/// The most brackets that open in a text: four for each step of the longest workflow.
+pub(crate) const MAX_OPEN: usize = 2_000;
 
 /// The stack of the thread, in bytes, by the brackets that a text may open. For one of them the grammar takes up to
 /// 6.4 KB in a build that is not optimised, and less than 1.5 KiB in one that is. The system keeps stacks of up to
@@ -18,7 +19,7 @@ thread_local! {
 }
 
 /// Is this a thread of known stack?
-pub(super) fn is_known() -> bool {
+pub(crate) fn is_known() -> bool {
     KNOWN.get()
 }
 

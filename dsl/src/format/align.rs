@@ -3,7 +3,7 @@
 //! In: statements that stand in one line. Out: the same as lines. A column is as wide as its widest cell with
 //! something behind it; statements that have no columns stay as they are.
 
-use super::layout::joined;
+use super::line::joined;
 use super::tree::{Piece, Statement};
 use crate::parse::Block as Within;
 

@@ -12,8 +12,9 @@
 use std::collections::BTreeSet;
 
 use super::align;
+use super::line::{inline, space};
 use super::tree::{self, Block, Entry, Piece, Statement};
-use crate::parse::{Block as Within, WORDS};
+use crate::parse::Block as Within;
 use crate::tokens::{Kind, Token, tokens};
 
 /// A line of the new text, or several that belong together.
@@ -63,72 +64,6 @@ pub(super) fn item(text: &str, base: usize, broken: &BTreeSet<usize>, out: &mut 
         out.push(Line::Item(first, comment));
     }
     out.extend(lines);
-}
-
-/// Tokens of one line, with blanks between them where they belong.
-pub(super) fn joined(text: &str, within: Within, pieces: &[Piece]) -> String {
-    let mut line = String::new();
-    let mut before: Vec<Token> = Vec::new();
-    for piece in pieces {
-        match piece {
-            Piece::Token(token) => {
-                if space(text, &before, *token) {
-                    line.push(' ');
-                }
-                line.push_str(&text[token.start..token.end]);
-                before.push(*token);
-            }
-            Piece::Block(block) => {
-                if !line.is_empty() {
-                    line.push(' ');
-                }
-                line.push_str(&inline(text, block));
-                before.push(block.close);
-            }
-            Piece::Break => {}
-        }
-    }
-    if within == Within::Test && line.starts_with("when ") {
-        line.insert(4, ' ');
-    }
-    line
-}
-
-fn inline(text: &str, block: &Block) -> String {
-    let statements: Vec<String> = block
-        .lines
-        .iter()
-        .filter_map(|entry| match entry {
-            Entry::Statement(statement) => Some(joined(text, block.within, &statement.pieces)),
-            Entry::Blank | Entry::Comment(_) => None,
-        })
-        .collect();
-    if statements.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", statements.join(", ")) }
-}
-
-/// Does a blank stand before `next`?
-fn space(text: &str, before: &[Token], next: Token) -> bool {
-    let Some(last) = before.last() else { return false };
-    let piece = |token: &Token| &text[token.start..token.end];
-    let touching = last.end == next.start;
-    let word = last.kind == Kind::Name && WORDS.contains(&piece(last));
-    match (piece(last), piece(&next)) {
-        (_, "," | ":" | "?" | ")" | "]" | ".") | ("(" | "[" | ".", _) => false,
-        // `PlanFacts[key]`, but `in [a, b]`.
-        (bracket, "[") => word && !touching || bracket == "in" || !matches!(last.kind, Kind::Name) && bracket != "]",
-        // `as round(2)`, but `not (a = b)`.
-        (_, "(") => !(last.kind == Kind::Name && before.len() > 1 && piece(&before[before.len() - 2]) == "as"),
-        // The sign of a number, where no value stands before it.
-        ("-", _) if next.kind == Kind::Number && touching => match before.len().checked_sub(2).map(|at| before[at]) {
-            Some(value) => {
-                let value_word = value.kind == Kind::Name && WORDS.contains(&piece(&value));
-                matches!(value.kind, Kind::Name | Kind::Number | Kind::Text) && !value_word
-                    || matches!(piece(&value), ")" | "]")
-            }
-            None => false,
-        },
-        _ => true,
-    }
 }
 
 struct Layout<'a> {

@@ -1,6 +1,7 @@
 //! What may be written at a place.
 
-use super::candidates::{CandidateKind, candidates, plain_name};
+use super::candidate::CandidateKind;
+use super::candidates::{candidates, plain_name};
 use super::context::{Context, Inside};
 use super::project::Project;
 use super::resolve::word;

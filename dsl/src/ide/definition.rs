@@ -1,7 +1,8 @@
 //! Where a name is declared: in the rules, or in a lock.
 
 use super::project::Project;
-use super::resolve::{Symbol, resolve};
+use super::resolve::resolve;
+use super::symbol::Symbol;
 use crate::ast::WorkflowStatement;
 use crate::source::{FileId, Span};
 

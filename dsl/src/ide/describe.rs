@@ -5,7 +5,7 @@ use super::definition::{lock_key, lock_line};
 use super::delivery::{self, because, explained};
 use super::owners::owners;
 use super::project::Project;
-use super::resolve::Symbol;
+use super::symbol::Symbol;
 use super::thing::{Thing, describe};
 use crate::ast::{Choice, WorkflowStatement};
 use crate::schema::{About, Delivery, EntityName, Field, Operation};

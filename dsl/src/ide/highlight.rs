@@ -5,9 +5,9 @@
 
 use super::context::parts;
 use super::project::Project;
-use crate::parse::WORDS;
 use crate::source::{FileId, Span};
 use crate::tokens::{Kind, Token, tokens};
+use crate::words::WORDS;
 
 /// What a stretch is coloured as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

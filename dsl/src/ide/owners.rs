@@ -2,7 +2,8 @@
 
 use super::actions::actions;
 use super::project::Project;
-use super::resolve::{Symbol, resolve};
+use super::resolve::resolve;
+use super::symbol::Symbol;
 use crate::ast::{Action, ActionKind, Arrow, Expr, ExprKind, Item, ItemKind, Mapping, Policy, Qualified, Record, Sync};
 use crate::schema::EntityName;
 use crate::source::Span;

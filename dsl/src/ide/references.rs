@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::candidates::plain_name;
 use super::project::Project;
-use super::resolve::{Symbol, resolve};
+use super::resolve::resolve;
+use super::symbol::Symbol;
 use crate::diagnostic::Severity;
 use crate::source::{FileId, Span};
 

@@ -1,8 +1,8 @@
 //! What a variable or a path leads to, and what can be named behind it.
 
-use super::candidates::{Candidate, CandidateKind};
+use super::candidate::{Candidate, CandidateKind};
 use super::project::Project;
-use super::resolve::Symbol;
+use super::symbol::Symbol;
 use crate::schema::{EntityName, Field};
 
 /// What a name leads to.

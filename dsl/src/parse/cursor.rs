@@ -7,7 +7,7 @@ use crate::outline::Chunk;
 use crate::source::{SourceFile, Span, Spanned};
 use crate::value;
 
-pub(super) use super::Rule;
+pub(super) use super::grammar::Rule;
 
 pub(super) type Pair<'a> = pest::iterators::Pair<'a, Rule>;
 

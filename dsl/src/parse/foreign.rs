@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::repair::Change;
+use super::patch::Change;
 use super::statements::Block;
 use crate::tokens::{Kind, Token, tokens};
 use crate::transforms;

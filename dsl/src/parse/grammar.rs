@@ -1,7 +1,7 @@
 //! The grammar of the language, and how deep a text may lead it.
 //!
 //! In: a rule and a text. Out: pairs of the grammar, or where it stopped.
-//! Always true: what is parsed fits the stack of a thread of [`on_known_stack`](super::stack::on_known_stack). Every
+//! Always true: what is parsed fits the stack of a thread of [`on_known_stack`](crate::stack::on_known_stack). Every
 //! rule that leads to itself goes over a bracket first, so a text leads no deeper than it has brackets that open,
 //! whatever they are part of. pest can look at the room that is left at every rule; that was a quarter of parsing.
 
@@ -9,16 +9,13 @@ use pest::error::{Error, ErrorVariant};
 use pest::iterators::Pairs;
 use pest::{Parser, Position};
 
-use super::stack;
+use crate::stack::{self, MAX_OPEN};
 
 #[derive(pest_derive::Parser)]
 #[grammar = "grammar/rules.pest"]
 struct Grammar;
 
-/// The most brackets that open in a text: four for each step of the longest workflow.
-pub(super) const MAX_OPEN: usize = 2_000;
-
-/// The same where the stack is not known, because the system gives no thread.
+/// The most brackets that open in a text where the stack is not known, because the system gives no thread.
 const MAX_OPEN_ANYWHERE: usize = 200;
 
 /// Parses all that `rule` takes of `text`. Where that may need more calls or more stack than there is, it gives up:
@@ -36,7 +33,7 @@ pub(super) fn parse(rule: Rule, text: &str) -> Result<Pairs<'_, Rule>, Error<Rul
 mod tests {
     use super::*;
     use crate::parse::recovery::gave_up;
-    use crate::parse::stack::on_known_stack;
+    use crate::stack::on_known_stack;
 
     #[test]
     fn as_many_brackets_as_may_be_fit_the_stack_and_more_are_refused() {

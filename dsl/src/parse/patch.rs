@@ -43,6 +43,17 @@ impl Patch {
     }
 }
 
+/// One way to mend a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Change {
+    /// Replacements in the line, in order.
+    pub(super) edits: Vec<(Range<usize>, String)>,
+    /// What to do, for people.
+    pub(super) help: String,
+    /// No other way is as likely.
+    pub(super) safe: bool,
+}
+
 /// The mended text of an item.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Patched {

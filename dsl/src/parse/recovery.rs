@@ -10,8 +10,8 @@ use std::ops::Range;
 use pest::error::{ErrorVariant, InputLocation};
 
 use super::grammar::{self, Rule};
-use super::patch::Patched;
-use super::repair::{self, Change};
+use super::patch::{Change, Patched};
+use super::repair;
 use super::statements::Block;
 use crate::diagnostic::{Label, Problem};
 use crate::outline::{Begins, Chunk, KEYWORDS};

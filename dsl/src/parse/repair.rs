@@ -7,42 +7,14 @@ use std::ops::Range;
 
 use super::foreign::{foreign, is_transform};
 use super::grammar::{self, Rule};
-use super::patch::{Patch, Patched};
+use super::patch::{Change, Patch, Patched};
 use super::statements::Block;
 use crate::near;
 use crate::tokens::{Kind, Token, tokens};
-
-/// The words of the language.
-#[rustfmt::skip]
-pub(crate) const WORDS: [&str; 155] = [
-    "about", "accept", "after", "always", "and", "answers", "apart", "archive", "arrives", "as", "at", "batches",
-    "because", "becomes", "between", "by", "cache", "call", "calls", "cancel", "change", "changed", "changes",
-    "choice", "clear", "completed", "conflict", "create", "created", "day", "days", "dedupe", "delete", "deleted",
-    "done", "duplicates", "edition", "else", "empty", "entity", "event", "events", "every", "expect", "fail",
-    "failed", "fails", "failure", "fields", "final", "finished", "first", "for", "from", "give", "given",
-    "happened", "happens", "header", "high", "hour", "hours", "if", "ignore", "in", "is", "kafka", "keep", "key",
-    "limit", "link", "list", "low", "match", "medium", "message", "minute", "minutes", "missing", "most", "newest",
-    "no", "not", "nothing", "notice", "notify", "of", "on", "once", "one", "only", "or", "ordered", "otherwise",
-    "out", "over", "parked", "pass", "passes", "per", "person", "priority", "queue", "read", "reads", "records",
-    "requests", "retry", "review", "role", "run", "running", "runs", "schema", "second", "seconds", "send", "set",
-    "skip", "skipped", "start", "step", "steps", "sync", "system", "table", "test", "the", "then", "tie", "time",
-    "timed", "timeout", "times", "to", "topic", "twice", "undo", "undone", "unique", "until", "up", "update",
-    "verify", "via", "wait", "webhook", "week", "weeks", "when", "where", "wins", "with", "workflow", "yes",
-];
+use crate::words::WORDS;
 
 /// Names that are looked at in one line; more are not worth the time.
 const MOST_NAMES: usize = 24;
-
-/// One way to mend a line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Change {
-    /// Replacements in the line, in order.
-    pub(super) edits: Vec<(Range<usize>, String)>,
-    /// What to do, for people.
-    pub(super) help: String,
-    /// No other way is as likely.
-    pub(super) safe: bool,
-}
 
 /// `text` with nothing between its braces: what stands there has problems of its own.
 pub(super) fn skeleton(text: &str) -> Patched {

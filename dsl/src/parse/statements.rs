@@ -243,7 +243,7 @@ impl Block {
         for form in self.own_forms() {
             let word = form.split(' ').next().unwrap_or(form);
             let alike = self.own_forms().iter().filter(|other| other.split(' ').next() == Some(word)).count();
-            let keyword = super::repair::WORDS.contains(&word) && alike > 1;
+            let keyword = crate::words::WORDS.contains(&word) && alike > 1;
             let shown_form = format!("`{}`", if keyword { word } else { form });
             if !shown.contains(&shown_form) {
                 shown.push(shown_form);
