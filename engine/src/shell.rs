@@ -10,6 +10,7 @@ pub mod core;
 mod handle;
 mod history;
 mod reads;
+mod source;
 #[cfg(test)]
 mod tests;
 mod wake;
@@ -27,6 +28,7 @@ pub use self::core::{Connectors, Core, Counts, Departure, Error, Release};
 pub use self::handle::{Gone, Handle, NotDone, handle};
 pub use self::history::{History, LINES as HISTORY_LINES};
 pub use self::reads::Reads;
+pub use self::source::{SourceState, UnknownState};
 pub use self::wake::{Activation, Look, Peek, SourceNews, Wake};
 use crate::clock::Clock;
 use crate::decide::{self, Input, Source};
@@ -71,7 +73,7 @@ pub struct Loop {
     full_until: Option<Instant>,
     /// Stop when nothing is under way, or at this time.
     stopping: Option<Instant>,
-    sources: BTreeMap<String, String>,
+    sources: BTreeMap<String, SourceState>,
 }
 
 impl Loop {

@@ -96,8 +96,7 @@ async fn metrics(State(admin): State<Admin>) -> Response {
         metrics::gauge!("engine_limit_amount", &labels).set(usage.amount as f64);
     }
     for (name, state) in &status.sources {
-        metrics::gauge!("engine_source_up", "source" => name.clone())
-            .set(f64::from(u8::from(!state.starts_with("down"))));
+        metrics::gauge!("engine_source_up", "source" => name.clone()).set(f64::from(u8::from(state.is_up())));
     }
     metrics::gauge!("engine_lanes").set(status.lanes.len() as f64);
     metrics::gauge!("engine_calls_under_way").set(status.under_way as f64);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Inner;
 use crate::decide::{self, LaneKind, views};
 use crate::gate::Usage;
-use crate::shell::{Counts, Peek};
+use crate::shell::{Counts, Peek, SourceState};
 
 /// How the engine is.
 #[derive(Debug, Clone, Serialize)]
@@ -30,7 +30,7 @@ pub struct Status {
     /// The ledger.
     pub ledger: LedgerView,
     /// What the sources say of themselves.
-    pub sources: BTreeMap<String, String>,
+    pub sources: BTreeMap<String, SourceState>,
     /// Queues that have work.
     pub lanes: Vec<LaneView>,
     /// How much of each limit is used.
@@ -116,7 +116,7 @@ pub(super) struct Seen {
     time: Timestamp,
     rules: RulesView,
     ledger: LedgerView,
-    sources: BTreeMap<String, String>,
+    sources: BTreeMap<String, SourceState>,
     lanes: Vec<LaneView>,
     limits: Vec<Usage>,
     paused: BTreeMap<String, String>,
@@ -212,7 +212,7 @@ fn warnings(seen: &Seen, versions: &BTreeMap<String, String>, cache_up: bool) ->
         warnings.push("the ledger takes nothing for now: free space on the disk".to_owned());
     }
     for (name, state) in &seen.sources {
-        if state.starts_with("down") || state.starts_with("no ") || state.starts_with("not ") {
+        if !state.is_up() {
             warnings.push(format!("{name}: {state}"));
         }
     }

@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use connectors::kafka::source::Event;
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::shell::{Connectors, Handle, Wake};
+use crate::shell::{Connectors, Handle, SourceState, Wake};
 use crate::telemetry;
 
 /// Records that may wait for the disk at once.
@@ -41,11 +41,11 @@ pub async fn pump(
             }
             Event::Down(reason) => {
                 tracing::error!(reason, "Kafka cannot be reached");
-                handle.source("kafka", &format!("down: {reason}"));
+                handle.source("kafka", SourceState::Down { reason });
             }
             Event::Up { cluster } => {
                 tracing::info!(cluster = cluster.as_deref().unwrap_or_default(), "Kafka answers");
-                handle.source("kafka", "up");
+                handle.source("kafka", SourceState::Up);
             }
             Event::Cluster { id, before } => {
                 if let Some(before) = before {
@@ -56,11 +56,14 @@ pub async fn pump(
                 }
             }
             Event::Partitions { topic, count } => {
-                let state = if count == 0 { "no such topic yet".to_owned() } else { format!("{count} partitions") };
-                if count == 0 {
-                    tracing::warn!(topic, "there is no such topic yet");
-                }
-                handle.source(&format!("topic {topic}"), &state);
+                let state = match count {
+                    0 => {
+                        tracing::warn!(topic, "there is no such topic yet");
+                        SourceState::NoTopic
+                    }
+                    count => SourceState::Partitions(count),
+                };
+                handle.source(&format!("topic {topic}"), state);
             }
             Event::OffsetGone { topic, partition, wanted, low, high } => {
                 let reason = format!(

@@ -18,7 +18,7 @@ use crate::config::{Config, Kafka};
 use crate::decide;
 use crate::intake::kafka::pump;
 use crate::ledger::Reader;
-use crate::shell::{Commit, Connectors, Handle};
+use crate::shell::{Commit, Connectors, Handle, SourceState};
 
 /// Events of the source that wait for the pump.
 const EVENTS: usize = 1_024;
@@ -128,7 +128,7 @@ impl KafkaDoor {
             Next::Unconfigured(topics) => {
                 let names: Vec<&str> = topics.keys().map(String::as_str).collect();
                 tracing::warn!(topics = names.join(", "), "engine.yaml has no `kafka`; these topics are not read");
-                self.handle.source("kafka", "not configured");
+                self.handle.source("kafka", SourceState::NotConfigured);
             }
             Next::Read(prepared) => {
                 let Prepared { topics, source, events, stop } = *prepared;

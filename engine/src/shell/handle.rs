@@ -11,6 +11,7 @@ use connectors::webhook::door::Verdict;
 use tokio::sync::oneshot;
 
 use super::core::Connectors;
+use super::source::SourceState;
 use super::wake::{Activation, Peek, SourceNews, Wake};
 use crate::decide::OperatorCommand;
 use crate::rules::stored::Set;
@@ -108,9 +109,9 @@ impl Handle {
     }
 
     /// Says how a source is.
-    pub fn source(&self, name: &str, state: &str) {
+    pub fn source(&self, name: &str, state: SourceState) {
         // Nobody reads the status of an engine that has ended.
-        let _gone = self.wake(Wake::Source(SourceNews { name: name.to_owned(), state: state.to_owned() }));
+        let _gone = self.wake(Wake::Source(SourceNews { name: name.to_owned(), state }));
     }
 
     /// Forgets how sources were: other ones, or none, are read from now on.

@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::core::{Connectors, Core};
 use super::handle::NotDone;
+use super::source::SourceState;
 use crate::clock::Now;
 use crate::decide::OperatorCommand;
 use crate::ids::CallId;
@@ -25,7 +26,7 @@ pub struct Peek<'a> {
     /// The time.
     pub now: Now,
     /// What the sources say of themselves, by name.
-    pub sources: &'a BTreeMap<String, String>,
+    pub sources: &'a BTreeMap<String, SourceState>,
     /// The ledger takes nothing for now.
     pub full: bool,
 }
@@ -33,10 +34,10 @@ pub struct Peek<'a> {
 /// What a source says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceNews {
-    /// `kafka`, `kafka biometrics.users` …
+    /// `kafka`, `topic biometrics.users` …
     pub name: String,
-    /// `up`, or why not.
-    pub state: String,
+    /// How it is.
+    pub state: SourceState,
 }
 
 /// Another rule set.

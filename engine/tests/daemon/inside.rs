@@ -259,6 +259,8 @@ async fn what_is_read_no_more_is_told_no_more() {
     let running = stage.start().await.expect("the engine starts");
     let status = json(running.admin, "/api/v1/status").await;
     assert_eq!(status["sources"]["kafka"], "not configured", "{status}");
+    let (_, figures) = get(running.admin, "/metrics").await;
+    assert!(figures.contains("engine_source_up{source=\"kafka\"} 0\n"), "nothing can arrive: {figures}");
     let file = stage.folder.path().join("rules/events.rules");
     let text = std::fs::read_to_string(&file).expect("the file is there");
     let (before, rest) = text.split_once(" and kafka topic").expect("the app's messages come over Kafka");
