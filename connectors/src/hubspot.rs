@@ -11,6 +11,7 @@ mod answer;
 mod associations;
 mod client;
 pub mod events;
+mod failure;
 mod limits;
 mod objects;
 mod owners;
@@ -77,7 +78,7 @@ impl HubSpot {
 
     async fn ask(&self, request: &Request, inputs: &[Input]) -> Vec<Answer> {
         match &request.verb {
-            Verb::Read { entity, by, .. } if owners::is_owner(entity) => self.read_owners(by, inputs).await,
+            Verb::Read { entity, by, .. } if limits::is_owner(entity) => self.read_owners(by, inputs).await,
             Verb::Read { entity, by, fields, links } => self.read_records(entity, by, fields, links, inputs).await,
             Verb::Create { entity } => self.create(entity, inputs).await,
             Verb::Update { entity } => self.update(entity, inputs).await,
@@ -108,7 +109,7 @@ impl Connector for HubSpot {
             return refused(format!("the lock has no entity `{entity}`"));
         }
         let writes = matches!(request.verb, Verb::Create { .. } | Verb::Update { .. } | Verb::Delete { .. });
-        if owners::is_owner(entity) && writes {
+        if limits::is_owner(entity) && writes {
             return refused("owners are read only: they are the account's users".to_owned());
         }
         if let Verb::List { entity, fields, links, since } = &request.verb {

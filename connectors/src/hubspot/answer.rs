@@ -10,7 +10,7 @@ use dsl::schema::Entity;
 use http::StatusCode;
 use serde_json::Value as Json;
 
-use super::client::Failure;
+use super::failure::Failure;
 use super::values::{observed, wire};
 use crate::http::text;
 use crate::port::{Answer, Input, Refusal};

@@ -11,7 +11,7 @@ use dsl::schema::{Entity, Link};
 use http::Method;
 use serde_json::{Value as Json, json};
 
-use super::client::Failure;
+use super::failure::Failure;
 use super::{HubSpot, answer, refuse};
 use crate::http::text;
 use crate::port::{Answer, Input, LinkChange, Observed, Refusal};

@@ -3,26 +3,13 @@
 //! In: method, path and body. Out: the JSON of a success, or a [`Failure`].
 //! Always true: a success whose body cannot be read is not a success; only 4xx words come back to be looked at.
 
-use http::{Method, StatusCode};
+use http::Method;
 use serde_json::Value as Json;
 
-use super::{HubSpot, limits, refuse};
+use super::failure::{Failure, trouble};
+use super::{HubSpot, refuse};
 use crate::http::{lost, request};
 use crate::port::Answer;
-
-/// A call that brought no results.
-#[derive(Debug)]
-pub(super) enum Failure {
-    /// It means the same for every input.
-    Same(Answer),
-    /// HubSpot refuses the request as a whole, in these words.
-    Words {
-        /// The 4xx.
-        status: StatusCode,
-        /// The body; null where it is no JSON.
-        json: Json,
-    },
-}
 
 impl HubSpot {
     /// Sends one call. `write`: it may change something.
@@ -50,7 +37,7 @@ impl HubSpot {
         }
         // 5xx and unknown routes may answer HTML (CONTRACT 3.4).
         let json = parsed.unwrap_or(Json::Null);
-        match limits::trouble(&response, &json, write) {
+        match trouble(&response, &json, write) {
             Some(answer) => Err(Failure::Same(answer)),
             None => Err(Failure::Words { status: response.status(), json }),
         }

@@ -1,18 +1,18 @@
-//! What a request costs, and what HubSpot says when it is asked too fast or cannot be asked now (CONTRACT 3.4, 5).
+//! What a request costs, and how much one may carry (CONTRACT 3.1, 5).
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use http::Response;
-use serde_json::Value as Json;
-
-use super::{HubSpot, owners};
-use crate::http::{retry_after, trouble as plain_trouble};
-use crate::port::{Answer, Input, LinkChange, Request, Verb};
+use super::HubSpot;
+use crate::port::{Input, LinkChange, Request, Verb};
 
 /// Inputs of one batch, records of one page (CONTRACT 3.1).
 pub(super) const BATCH: usize = 100;
+
+/// The lock's entity that stands for owners: they are no objects, so they have no type id.
+pub(super) fn is_owner(entity: &str) -> bool {
+    entity == "Owner"
+}
 
 pub(super) fn max_batch(verb: &Verb) -> usize {
     match verb {
@@ -24,7 +24,7 @@ pub(super) fn max_batch(verb: &Verb) -> usize {
 /// How many calls the request takes at most: HubSpot counts a batch as one.
 pub(super) fn calls(hubspot: &HubSpot, request: &Request) -> u32 {
     match &request.verb {
-        Verb::Read { entity, .. } if owners::is_owner(entity) => hubspot.owner_pages.load(Ordering::Relaxed),
+        Verb::Read { entity, .. } if is_owner(entity) => hubspot.owner_pages.load(Ordering::Relaxed),
         Verb::Read { entity, links, .. } | Verb::List { entity, links, .. } => {
             // Links to one entity share a call.
             let targets = links.iter().filter_map(|link| hubspot.entity(entity)?.links.get(link).map(|link| &link.to));
@@ -46,32 +46,4 @@ pub(super) fn calls(hubspot: &HubSpot, request: &Request) -> u32 {
 
 fn count(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
-}
-
-/// What a response means whatever its words; `None` where the words of a 4xx decide. `write`: it may have changed
-/// something.
-pub(super) fn trouble<B>(response: &Response<B>, json: &Json, write: bool) -> Option<Answer> {
-    let said = json["message"].as_str().unwrap_or_default();
-    match response.status().as_u16() {
-        429 => {
-            // Two bodies: the general one names its policy, search only a category (CONTRACT 5).
-            let policy = ["policyName", "category", "errorType"].iter().find_map(|name| json[*name].as_str());
-            let search = policy == Some("RATE_LIMITS");
-            let after = retry_after(response).or_else(|| search.then_some(Duration::from_secs(1)));
-            Some(Answer::RateLimited { after, policy: policy.map(str::to_owned) })
-        }
-        // Locked for two seconds under heavy sync.
-        423 => {
-            let after = retry_after(response).unwrap_or_default().max(Duration::from_secs(2));
-            Some(Answer::Retry { after: Some(after), cause: cause(response, said) })
-        }
-        // The account moves to another data centre.
-        477 => Some(Answer::Retry { after: retry_after(response), cause: cause(response, said) }),
-        _ => plain_trouble(response, write, said),
-    }
-}
-
-fn cause<B>(response: &Response<B>, said: &str) -> String {
-    let status = response.status();
-    if said.is_empty() { format!("HTTP {}", status.as_u16()) } else { format!("HTTP {}: {said}", status.as_u16()) }
 }

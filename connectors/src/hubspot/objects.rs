@@ -9,10 +9,10 @@ use dsl::value::Timestamp;
 use http::{Method, StatusCode};
 use serde_json::{Value as Json, json};
 
-use super::client::Failure;
-use super::limits::BATCH;
+use super::failure::Failure;
+use super::limits::{BATCH, is_owner};
 use super::values::{modified_property, observed, properties};
-use super::{HubSpot, answer, owners, refuse};
+use super::{HubSpot, answer, refuse};
 use crate::http::{escape, segment, text};
 use crate::port::{Answer, Input, Observed};
 
@@ -141,7 +141,7 @@ impl HubSpot {
         since: Option<Timestamp>,
         cursor: Option<&str>,
     ) -> Answer {
-        if owners::is_owner(entity) {
+        if is_owner(entity) {
             return match self.owner_page(cursor).await {
                 Ok((records, next)) => Answer::Page { records, next },
                 Err(failure) => answer::alone(&failure),

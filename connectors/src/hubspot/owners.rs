@@ -9,16 +9,11 @@ use dsl::value::Timestamp;
 use http::Method;
 use serde_json::Value as Json;
 
-use super::client::Failure;
+use super::failure::Failure;
 use super::limits::BATCH;
 use super::{HubSpot, answer};
 use crate::http::{escape, text};
 use crate::port::{Answer, Input, Observed, Wire};
-
-/// The lock's entity that stands for owners: they are no objects, so they have no type id.
-pub(super) fn is_owner(entity: &str) -> bool {
-    entity == "Owner"
-}
 
 impl HubSpot {
     /// One page of owners, and the cursor of the next.

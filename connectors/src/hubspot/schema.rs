@@ -10,8 +10,9 @@ use dsl::schema::{Field, Lock, Type};
 use http::{Method, StatusCode};
 use serde_json::Value as Json;
 
-use super::client::Failure;
-use super::{HubSpot, owners};
+use super::HubSpot;
+use super::failure::Failure;
+use super::limits::is_owner;
 use crate::http::text;
 use crate::port::Answer;
 
@@ -27,7 +28,7 @@ impl HubSpot {
         let mut lock = self.lock.clone();
         today.clone_into(&mut lock.pulled);
         for (name, entity) in &mut lock.entities {
-            if owners::is_owner(name) {
+            if is_owner(name) {
                 continue;
             }
             let listed = self.listed(&self.definitions_path("properties", name)).await?;

@@ -1,0 +1,54 @@
+//! A call that brought no results, and what its status means whatever its words (CONTRACT 3.4, 5).
+//!
+//! In: a response that is no success. Out: an answer that is the same for every input, or HubSpot's words, which
+//! `answer` reads.
+
+use std::time::Duration;
+
+use http::{Response, StatusCode};
+use serde_json::Value as Json;
+
+use crate::http::{retry_after, trouble as plain_trouble};
+use crate::port::Answer;
+
+/// A call that brought no results.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// It means the same for every input.
+    Same(Answer),
+    /// HubSpot refuses the request as a whole, in these words.
+    Words {
+        /// The 4xx.
+        status: StatusCode,
+        /// The body; null where it is no JSON.
+        json: Json,
+    },
+}
+
+/// What a response means whatever its words; `None` where the words of a 4xx decide. `write`: it may have changed
+/// something.
+pub(super) fn trouble<B>(response: &Response<B>, json: &Json, write: bool) -> Option<Answer> {
+    let said = json["message"].as_str().unwrap_or_default();
+    match response.status().as_u16() {
+        429 => {
+            // Two bodies: the general one names its policy, search only a category (CONTRACT 5).
+            let policy = ["policyName", "category", "errorType"].iter().find_map(|name| json[*name].as_str());
+            let search = policy == Some("RATE_LIMITS");
+            let after = retry_after(response).or_else(|| search.then_some(Duration::from_secs(1)));
+            Some(Answer::RateLimited { after, policy: policy.map(str::to_owned) })
+        }
+        // Locked for two seconds under heavy sync.
+        423 => {
+            let after = retry_after(response).unwrap_or_default().max(Duration::from_secs(2));
+            Some(Answer::Retry { after: Some(after), cause: cause(response, said) })
+        }
+        // The account moves to another data centre.
+        477 => Some(Answer::Retry { after: retry_after(response), cause: cause(response, said) }),
+        _ => plain_trouble(response, write, said),
+    }
+}
+
+fn cause<B>(response: &Response<B>, said: &str) -> String {
+    let status = response.status();
+    if said.is_empty() { format!("HTTP {}", status.as_u16()) } else { format!("HTTP {}: {said}", status.as_u16()) }
+}
