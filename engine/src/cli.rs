@@ -1,15 +1,8 @@
 //! The commands. Exit codes everywhere: 0 fine, 1 findings or a refused operation, 2 could not run.
 
-/// Prints a line. `println!` would panic where the reader has gone, as `head` does once it has enough.
-macro_rules! say {
-    () => { $crate::cli::put(format_args!("\n")) };
-    ($($what:tt)*) => { $crate::cli::put(format_args!("{}\n", format_args!($($what)*))) };
-}
-
-/// Prints without ending the line.
-macro_rules! say_on {
-    ($($what:tt)*) => { $crate::cli::put(format_args!($($what)*)) };
-}
+// First, because all others use its macros.
+#[macro_use]
+mod output;
 
 mod bench;
 mod blame;
@@ -34,8 +27,6 @@ mod test;
 mod validate;
 mod webhook;
 mod why;
-
-use std::io::{IsTerminal, Write};
 
 use clap::{Parser, Subcommand};
 
@@ -148,87 +139,4 @@ pub fn main() -> u8 {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Sandbox(command) => sandbox::run(command),
     }
-}
-
-/// How a command reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    Human,
-    Json,
-}
-
-/// `--format` and `--json` of every command that reports.
-#[derive(Debug, Clone, clap::Args)]
-struct Output {
-    /// How it is printed.
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    format: Format,
-    /// The same as `--format json`.
-    #[arg(long)]
-    json: bool,
-}
-
-impl Output {
-    fn json(&self) -> bool {
-        self.json || self.format == Format::Json
-    }
-}
-
-/// Says on stderr why a command could not run.
-fn could_not_run(error: &(dyn miette::Diagnostic + 'static)) -> u8 {
-    if error.source_code().is_some() || error.related().is_some() {
-        eprint!("{}", pictured(error));
-        return 2;
-    }
-    let mut said = error.to_string();
-    eprintln!("engine: {said}");
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_said = cause.to_string();
-        if !said.contains(&cause_said) {
-            eprintln!("  because: {cause_said}");
-            said = cause_said;
-        }
-        source = cause.source();
-    }
-    if let Some(help) = error.help() {
-        eprintln!("  help: {help}");
-    }
-    2
-}
-
-/// Writes to stdout, and ends the process where that takes no more: what was asked for cannot be told. A reader that
-/// went away is no failure worth a word.
-fn put(text: std::fmt::Arguments<'_>) {
-    if let Err(error) = std::io::stdout().write_fmt(text) {
-        if error.kind() != std::io::ErrorKind::BrokenPipe {
-            eprintln!("engine: cannot write to stdout: {error}");
-        }
-        std::process::exit(2);
-    }
-}
-
-/// With its places in the file.
-fn pictured(error: &(dyn miette::Diagnostic + 'static)) -> String {
-    let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let theme = if color { miette::GraphicalTheme::unicode() } else { miette::GraphicalTheme::unicode_nocolor() };
-    let handler = miette::GraphicalReportHandler::new_themed(theme).with_width(160).with_links(false);
-    let mut text = String::new();
-    match handler.render_report(&mut text, error) {
-        Ok(()) => text,
-        Err(_) => format!("engine: {error}\n"),
-    }
-}
-
-/// Runs async work of a command; `threads` of 1 for what only waits.
-fn block_on<T>(threads: usize, work: impl Future<Output = T>) -> std::io::Result<T> {
-    let mut builder = if threads > 1 {
-        tokio::runtime::Builder::new_multi_thread()
-    } else {
-        tokio::runtime::Builder::new_current_thread()
-    };
-    if threads > 1 {
-        builder.worker_threads(threads);
-    }
-    Ok(builder.enable_all().build()?.block_on(work))
 }

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value as Json};
 
+use super::output::could_not_run;
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// What is measured; everything where nothing is named.
@@ -87,7 +89,7 @@ impl Report {
 pub(super) fn run(arguments: &Arguments) -> u8 {
     match measure(arguments) {
         Ok(()) => 0,
-        Err(error) => super::could_not_run(&error),
+        Err(error) => could_not_run(&error),
     }
 }
 

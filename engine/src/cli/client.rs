@@ -6,6 +6,7 @@ use std::time::Duration;
 use connectors::secret::Secret;
 use serde_json::Value as Json;
 
+use super::output::{block_on, could_not_run};
 use crate::config::Config;
 
 /// How long an answer may take where nothing else is said.
@@ -71,7 +72,7 @@ impl Error {
                 eprintln!("engine: refused: {reason}");
                 1
             }
-            other => super::could_not_run(other),
+            other => could_not_run(other),
         }
     }
 }
@@ -125,7 +126,7 @@ fn call(
         Ok::<_, reqwest::Error>((status, response.bytes().await?))
     };
     let (status, bytes) =
-        super::block_on(1, asked).map_err(|error| away(error.to_string()))?.map_err(|error| away(said(&error)))?;
+        block_on(1, asked).map_err(|error| away(error.to_string()))?.map_err(|error| away(said(&error)))?;
     Ok((base, status, bytes))
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Output, client};
+use super::client;
+use super::output::{Output, could_not_run, pictured};
 use crate::config::{self, Config};
 use crate::rules::stored;
 
@@ -65,11 +66,11 @@ fn check(path: &std::path::Path, output: &Output) -> u8 {
                     .collect();
                 say!("{}", json!({"schema": 1, "findings": findings, "notes": []}));
             } else {
-                say_on!("{}", super::pictured(&config::Error::Invalid { name, text, problems }));
+                say_on!("{}", pictured(&config::Error::Invalid { name, text, problems }));
             }
             1
         }
-        Err(error) => super::could_not_run(&error),
+        Err(error) => could_not_run(&error),
     }
 }
 

@@ -11,9 +11,12 @@ mod report;
 mod stage;
 mod stories;
 mod truth;
+mod written;
 
 use report::Report;
 use stage::Stage;
+
+use super::output::{block_on, could_not_run};
 
 /// What `--help` says at its end.
 const KEYS: &str = "\
@@ -55,14 +58,14 @@ impl Failed {
 
 pub(super) fn run(arguments: &Arguments) -> u8 {
     let mut report = Report::default();
-    let played = match super::block_on(2, play(arguments, &mut report)) {
+    let played = match block_on(2, play(arguments, &mut report)) {
         Ok(played) => played,
         Err(error) => Err(Failed(error.to_string())),
     };
     let code = match played {
         Ok(()) => u8::from(!report.fine()),
         Err(failed) => {
-            let code = super::could_not_run(&failed);
+            let code = could_not_run(&failed);
             report.broke_off(failed.0);
             code
         }

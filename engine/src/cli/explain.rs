@@ -3,7 +3,7 @@
 use dsl::diagnostic::{CODES, entry};
 use serde_json::json;
 
-use super::Output;
+use super::output::Output;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

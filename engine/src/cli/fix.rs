@@ -6,8 +6,9 @@ use dsl::diagnostic::{Problem, Severity, apply_fixes, entry};
 use dsl::source::Span;
 use serde_json::json;
 
+use super::files;
 use super::findings::{self, Set};
-use super::{Output, files};
+use super::output::{Output, could_not_run};
 use crate::rules;
 
 #[derive(Debug, clap::Args)]
@@ -50,7 +51,7 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     };
     let (sets, made) = match mend(&arguments.paths, code, None) {
         Ok(done) => done,
-        Err(error) => return super::could_not_run(&error),
+        Err(error) => return could_not_run(&error),
     };
     let asked =
         |problem: &&Problem| code.is_none_or(|code| code == problem.code) && problem.severity() == Severity::Error;

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use dsl::format::{Left, format};
 use serde_json::{Value as Json, json};
 
-use super::{Output, files};
+use super::files;
+use super::output::{Output, could_not_run};
 use crate::rules;
 
 #[derive(Debug, clap::Args)]
@@ -43,7 +44,7 @@ enum Error {
 pub(super) fn run(arguments: &Arguments) -> u8 {
     match formatted(arguments) {
         Ok(code) => code,
-        Err(error) => super::could_not_run(&error),
+        Err(error) => could_not_run(&error),
     }
 }
 

@@ -1,12 +1,12 @@
 //! `engine graph`: the rules as a picture.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 use dsl::diagnostic::{Severity, finding, human};
 use serde_json::json;
 
+use super::output::{colored, could_not_run};
 use crate::rules;
 
 #[derive(Debug, clap::Args)]
@@ -35,11 +35,11 @@ enum Format {
 pub(super) fn run(arguments: &Arguments) -> u8 {
     let texts = match rules::set_of(&arguments.path).and_then(|(folder, _)| rules::read(&folder)) {
         Ok(texts) => texts,
-        Err(error) => return super::could_not_run(&error),
+        Err(error) => return could_not_run(&error),
     };
     let compiled = texts.compile(None);
     let Some(program) = &compiled.program else {
-        let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let color = colored(&std::io::stderr());
         let errors = compiled.problems.iter().filter(|problem| problem.severity() == Severity::Error);
         if arguments.json || arguments.format == Format::Json {
             let findings: Vec<_> = errors.map(|problem| finding(problem, &compiled.files)).collect();

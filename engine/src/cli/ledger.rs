@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use super::Output;
 use super::client::{self, Reach};
+use super::output::{Output, could_not_run};
 use crate::config::{self, Config};
 use crate::decide::asleep;
 use crate::ledger::{self, Disk, Settings, check, restore};
@@ -84,7 +84,7 @@ impl Error {
             Self::Ledger(ledger::Error::Io { source, .. }) => source.kind() == std::io::ErrorKind::AlreadyExists,
             _ => false,
         };
-        super::could_not_run(self);
+        could_not_run(self);
         if refused { 1 } else { 2 }
     }
 }

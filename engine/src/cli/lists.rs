@@ -2,8 +2,8 @@
 
 use serde_json::Value as Json;
 
-use super::Output;
 use super::client::{self, Reach, escape};
+use super::output::Output;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::Output;
 use super::client::{self, Reach};
+use super::output::Output;
 use crate::decide::OperatorCommand;
 
 #[derive(Debug, clap::Args)]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::client;
+use super::output::{block_on, could_not_run};
 use crate::config::Config;
 use crate::runtime::{Engine, Error};
 use crate::telemetry;
@@ -23,13 +24,13 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     telemetry::init();
     let config = match Config::read(&client::config_path(arguments.config.as_deref())) {
         Ok(config) => config,
-        Err(error) => return super::could_not_run(&error),
+        Err(error) => return could_not_run(&error),
     };
     let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
-    match super::block_on(threads, daemon(config, arguments.clock.clone())) {
+    match block_on(threads, daemon(config, arguments.clock.clone())) {
         Ok(Ok(())) => 0,
-        Ok(Err(error)) => super::could_not_run(&error),
-        Err(error) => super::could_not_run(&Error::System(error.to_string())),
+        Ok(Err(error)) => could_not_run(&error),
+        Err(error) => could_not_run(&Error::System(error.to_string())),
     }
 }
 

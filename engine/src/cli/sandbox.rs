@@ -9,6 +9,7 @@ use sandbox::app::{self, App};
 use sandbox::hubspot::{self, HubSpot};
 use tokio_util::sync::CancellationToken;
 
+use super::output::block_on;
 use crate::clock::wall;
 
 /// What a twin speaks where no lock is given.
@@ -59,7 +60,7 @@ pub(super) fn run(command: Command) -> u8 {
         Command::Hubspot(arguments) => (arguments, true),
         Command::App(arguments) => (arguments, false),
     };
-    let served = super::block_on(2, async {
+    let served = block_on(2, async {
         let stop = CancellationToken::new();
         let ended = stop.clone();
         let interrupted = async move {

@@ -9,7 +9,8 @@ use dsl::ast::ItemKind;
 use dsl::schema::{Lock, differences, read_lock, write_lock};
 use serde_json::json;
 
-use super::{Output, client, files};
+use super::output::{Output, block_on, could_not_run};
+use super::{client, files};
 use crate::config::Config;
 use crate::rules;
 use crate::runtime::connect;
@@ -78,7 +79,7 @@ pub(super) fn run(command: &Command) -> u8 {
     };
     match pulled(arguments, writes) {
         Ok(code) => code,
-        Err(error) => super::could_not_run(&error),
+        Err(error) => could_not_run(&error),
     }
 }
 
@@ -101,7 +102,7 @@ fn pulled(arguments: &Arguments, writes: bool) -> Result<u8, Error> {
     let transport: Arc<dyn Transport> = Arc::new(Client::new().map_err(|error| Error::Start(error.to_string()))?);
     let today = arguments.today.unwrap_or_else(|| jiff::Zoned::now().date()).to_string();
     let asked = registry::pull(system, settings, token, known, &today, transport);
-    let new = super::block_on(1, asked)
+    let new = block_on(1, asked)
         .map_err(|error| Error::Start(error.to_string()))?
         .map_err(|why| Error::Refused { system: system.clone(), why })?;
     let told = match &old {

@@ -3,7 +3,6 @@
 //! Always true: in a form for tools, whatever makes the exit code 1 stands in the report: tests that failed, rules that
 //! do not hold, coverage below what is asked for.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,6 +15,7 @@ use serde_json::{Value as Json, json};
 
 use super::blame::last_change;
 use super::findings::{self, Set};
+use super::output::{colored, could_not_run};
 use crate::rehearse::{Coverage, Report, coverage, rehearse_all};
 
 #[derive(Debug, clap::Args)]
@@ -64,7 +64,7 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     let began = Instant::now();
     let sets = match findings::check(&arguments.paths, None) {
         Ok(sets) => sets,
-        Err(error) => return super::could_not_run(&error),
+        Err(error) => return could_not_run(&error),
     };
     let format = if arguments.json { Format::Json } else { arguments.format };
     if sets.iter().any(|set| set.compiled.program.is_none()) {
@@ -96,7 +96,7 @@ fn untested(mut sets: Vec<Set>, format: Format) {
     sets.iter_mut().for_each(|set| set.only = None);
     match format {
         Format::Human => {
-            let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            let color = colored(&std::io::stderr());
             for set in &sets {
                 for problem in set.problems() {
                     eprintln!("{}", human(problem, &set.compiled.files, color));
@@ -156,7 +156,7 @@ fn rehearse<'a>(set: &'a Set, arguments: &Arguments) -> Rehearsed<'a> {
 }
 
 fn human_report(rehearsed: &[Rehearsed<'_>], began: Instant) -> String {
-    let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let color = colored(&std::io::stdout());
     let mut text = String::new();
     let (mut passed, mut failed) = (0, 0);
     for one in rehearsed {

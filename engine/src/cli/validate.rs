@@ -1,13 +1,13 @@
 //! `engine validate`: all findings of one or more rule sets.
 
 use std::collections::BTreeSet;
-use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use dsl::diagnostic::Format;
 
 use super::findings::{self, Set};
 use super::fix;
+use super::output::{colored, could_not_run};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -50,9 +50,9 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     };
     let sets = match sets {
         Ok(sets) => sets,
-        Err(error) => return super::could_not_run(&error),
+        Err(error) => return could_not_run(&error),
     };
-    let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let color = colored(&std::io::stdout());
     let mut text = findings::print(format, &sets, color);
     if format == Format::Human {
         text.push_str(&summary(&sets));

@@ -9,7 +9,7 @@ use connectors::webhook::hmac::Hmac256;
 use dsl::value::Timestamp;
 use serde_json::json;
 
-use super::Output;
+use super::output::Output;
 use crate::clock::wall;
 
 #[derive(Debug, clap::Subcommand)]

@@ -3,7 +3,8 @@
 use serde_json::Value as Json;
 
 use super::client::{self, Reach, escape};
-use super::{Output, lists};
+use super::lists;
+use super::output::Output;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
