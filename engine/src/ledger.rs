@@ -32,9 +32,10 @@ mod writer;
 pub use admission::MAX_ROUND;
 pub use backup::restore;
 pub use check::{Report, check};
-pub use disk::{Disk, Health, Reader, journal_folder};
+pub use disk::{Disk, Health, Reader};
 pub use files::{Files, Purpose, System};
 pub use history::{Records, Rounds, records};
+pub use journal::journal_folder;
 pub use memory::Memory;
 pub use settings::{OnDurable, OnFatal, Settings};
 
@@ -83,6 +84,10 @@ pub trait Ledger: Rows + Send {
     /// Where that can no longer happen.
     fn flush(&mut self) -> Result<Seq, Error>;
 }
+
+/// What to do where the rows in sled are damaged.
+const ADVICE: &str = "move the folder `sled` aside: the rows are made again from the journal if it is whole from the \
+                      first round on; otherwise restore the newest backup";
 
 /// Why the ledger cannot do what it is asked.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]

@@ -28,4 +28,5 @@ pub mod rehearse;
 pub mod rules;
 pub mod runtime;
 pub mod shell;
+pub mod tasks;
 pub mod telemetry;

@@ -2,7 +2,7 @@
 //!
 //! In: a [`Config`]. Out: a [`Running`] engine, whose doors are open and whose work goes on.
 //! Always true: nothing is half started: whatever is missing is told before a port is taken; everything that runs
-//! was started by [`tasks`] and is waited for. Stop order: intake, loop, ledger, the rest.
+//! was started by [`crate::tasks`] and is waited for. Stop order: intake, loop, ledger, the rest.
 
 pub mod connect;
 mod doors;
@@ -10,7 +10,6 @@ mod kafka;
 mod recall;
 pub mod reload;
 mod serve;
-pub mod tasks;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -26,7 +25,6 @@ use tokio_util::sync::CancellationToken;
 use self::doors::Doors;
 use self::kafka::KafkaDoor;
 use self::reload::Reloader;
-use self::tasks::Tasks;
 use crate::admin::{self, Admin};
 use crate::clock::{self, Clock};
 use crate::config::Config;
@@ -35,6 +33,7 @@ use crate::intake::webhooks::Webhooks;
 use crate::ledger::Disk;
 use crate::rules::stored;
 use crate::shell::{self, Caller, Connectors, Core, Handle, History, Loop, Reads, Wake};
+use crate::tasks::Tasks;
 use crate::telemetry;
 
 /// How long the last tasks may take after the loop has ended.

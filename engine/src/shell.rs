@@ -25,11 +25,11 @@ use connectors::webhook::door::Verdict;
 
 pub use self::calls::Caller;
 pub use self::core::{Connectors, Core, Counts, Departure, Error, Release};
-pub use self::handle::{Gone, Handle, NotDone, handle};
+pub use self::handle::{Gone, Handle, handle};
 pub use self::history::{History, LINES as HISTORY_LINES};
 pub use self::reads::Reads;
 pub use self::source::{SourceState, UnknownState};
-pub use self::wake::{Activation, Look, Peek, SourceNews, Wake};
+pub use self::wake::{Activation, Look, NotDone, Peek, SourceNews, Wake};
 use crate::clock::Clock;
 use crate::decide::{self, Input, Source};
 use crate::ids::CallId;

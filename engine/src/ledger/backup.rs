@@ -11,10 +11,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::check::check;
-use super::disk::{Reader, journal_folder};
+use super::disk::Reader;
 use super::files::{Files, System, failed, sync_folder};
 use super::hold::Hold;
-use super::journal::segments;
+use super::journal::{journal_folder, segments};
 use super::mark::{self, Mark};
 use super::store::FOLDER;
 use super::{Error, Seq};

@@ -9,11 +9,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::chunks::{Form, MAX_STORED, chunk_of, form};
-use super::disk::{Lock, Reader, journal_folder};
+use super::disk::{Lock, Reader};
 use super::files::{Files, System, failed};
 use super::frame::decode;
 use super::hold::Hold;
-use super::journal::{End, Frames, Segment, missing_behind, segments};
+use super::journal::{End, Frames, Segment, journal_folder, missing_behind, segments};
 use super::key::printable;
 use super::mark;
 use super::store::{FOLDER, Store, hash, is_hashed};

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::journal::segments;
+use super::journal::{journal_folder, segments};
 use super::overlay::Frozen;
 use super::settings::Settings;
 use super::shared::{Progress, Shared};
@@ -142,7 +142,7 @@ impl Checkpoints {
     /// is wanted. Age is the time between the last writes of a segment and of the newest one: no clock is asked.
     fn remove_segments(&self) -> Result<(), Error> {
         let Some(retention) = self.settings.retention else { return Ok(()) };
-        let folder = super::disk::journal_folder(&self.shared.folder);
+        let folder = journal_folder(&self.shared.folder);
         let found = segments(&folder)?;
         let written = |path: &std::path::Path| {
             let time = std::fs::metadata(path).and_then(|meta| meta.modified());

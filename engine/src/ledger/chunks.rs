@@ -6,8 +6,8 @@
 //! Always true: no stored value is longer than [`MAX_STORED`]; the stored row and its chunks change in one batch, so
 //! a checkpoint that is repeated after a crash sees how many chunks of the old value there are to remove.
 
-use super::Error;
 use super::key::printable;
+use super::{ADVICE, Error};
 
 /// Longest value in sled. Larger ones would end up in files that sled never syncs.
 pub(super) const MAX_STORED: usize = 4096;
@@ -100,10 +100,8 @@ pub(super) fn join(
         Form::Whole(value) => return Ok(value.to_vec()),
         Form::Chunked { count, length } => (count, length),
     };
-    let damaged = |what: &str| Error::Damaged {
-        what: format!("row {}: {what}", printable(key)),
-        advice: super::store::ADVICE.into(),
-    };
+    let damaged =
+        |what: &str| Error::Damaged { what: format!("row {}: {what}", printable(key)), advice: ADVICE.into() };
     let mut value = Vec::new();
     for number in 0..count {
         value.extend(

@@ -7,7 +7,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
@@ -19,6 +19,7 @@ use super::checkpoint::Checkpoints;
 use super::files::{failed, sync_folder};
 use super::frame::encode;
 use super::history::{self, Records};
+use super::journal::journal_folder;
 use super::mark::{self, Mark};
 use super::redo::{Redone, redo};
 use super::settings::{OnDurable, Settings};
@@ -26,12 +27,6 @@ use super::shared::{Progress, Shared};
 use super::store::Store;
 use super::writer::{Writer, guarded};
 use super::{Error, Ledger, Round, Rows, Seq};
-
-/// Where the journal of a state folder lies.
-#[must_use]
-pub fn journal_folder(state: &Path) -> PathBuf {
-    state.join("journal")
-}
 
 /// The ledger on disk. Dropping it makes durable what was appended, waits for its threads and gives the folder
 /// back; nothing is lost by a kill instead.

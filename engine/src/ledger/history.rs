@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 
 use super::frame::decode;
-use super::journal::{Frames, Segment, missing_behind, segments};
+use super::journal::{Frames, Segment, journal_folder, missing_behind, segments};
 use super::{Error, Round, Seq};
 
 /// Rounds in order.
@@ -42,7 +42,7 @@ pub fn records(state: &Path, from: Seq) -> Result<Records, Error> {
 
 /// The rounds from `from` up to `until`, or to the end of the journal.
 pub(super) fn rounds(state: &Path, from: Seq, until: Option<Seq>) -> Result<Rounds, Error> {
-    let mut segments: VecDeque<_> = segments(&super::disk::journal_folder(state))?.into();
+    let mut segments: VecDeque<_> = segments(&journal_folder(state))?.into();
     while segments.get(1).is_some_and(|following| following.first <= from) {
         segments.pop_front();
     }
@@ -55,7 +55,7 @@ pub(super) fn rounds(state: &Path, from: Seq, until: Option<Seq>) -> Result<Roun
 pub(super) fn last(state: &Path, until: Seq, count: usize) -> Result<VecDeque<Vec<u8>>, Error> {
     let mut found = VecDeque::new();
     let mut until = until;
-    for segment in segments(&super::disk::journal_folder(state))?.into_iter().rev() {
+    for segment in segments(&journal_folder(state))?.into_iter().rev() {
         if segment.first > until {
             continue;
         }

@@ -23,6 +23,12 @@ use super::files::{Files, Purpose, failed, is_full, sync_folder};
 use super::frame::{ALIGN, Frame, HEAD, Head, seed};
 use super::{Error, Seq};
 
+/// Where the journal of a state folder lies.
+#[must_use]
+pub fn journal_folder(state: &Path) -> PathBuf {
+    state.join("journal")
+}
+
 /// First bytes of a segment; the last one counts the forms of the file.
 const MAGIC: &[u8; 8] = b"ENGJRNL1";
 /// Bytes before the first frame.

@@ -130,7 +130,7 @@ impl Shared {
             return Some(Error::Io { doing: "cannot go on in", path: self.folder.display().to_string(), source });
         }
         if let Some(what) = &progress.damaged {
-            return Some(Error::Damaged { what: what.clone(), advice: super::store::ADVICE.into() });
+            return Some(Error::Damaged { what: what.clone(), advice: super::ADVICE.into() });
         }
         progress.full.as_ref().map(|reason| Error::Full { reason: reason.clone() })
     }

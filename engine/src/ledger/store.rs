@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use super::chunks::{self, OWN, Stored};
 use super::files::{Files, Purpose, failed, is_full, sync_folder};
 use super::overlay::Changes;
-use super::{Error, Seq};
+use super::{ADVICE, Error, Seq};
 
 /// Newest form of the state folder that this engine writes and knows.
 pub(super) const FORM: u32 = 1;
@@ -25,9 +25,6 @@ pub(super) const FORM: u32 = 1;
 const BATCH: usize = 64;
 /// Folder of sled inside the state folder.
 pub(super) const FOLDER: &str = "sled";
-/// What to do where sled is damaged.
-pub(super) const ADVICE: &str = "move the folder `sled` aside: the rows are made again from the journal if it is \
-                                 whole from the first round on; otherwise restore the newest backup";
 
 const FORM_KEY: &[u8] = &[OWN, b'f'];
 /// All rounds up to this one are in sled.

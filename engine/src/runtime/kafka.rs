@@ -13,12 +13,12 @@ use tokio::sync::mpsc::{Receiver, channel};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::connect;
-use super::tasks::Tasks;
 use crate::config::{Config, Kafka};
 use crate::decide;
 use crate::intake::kafka::pump;
 use crate::ledger::Reader;
 use crate::shell::{Commit, Connectors, Handle, SourceState};
+use crate::tasks::Tasks;
 
 /// Events of the source that wait for the pump.
 const EVENTS: usize = 1_024;

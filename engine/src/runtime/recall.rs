@@ -3,10 +3,10 @@
 //! In: a reader of the ledger, and the last round of earlier lives. Out: their last lines, before those of this life.
 //! Always true: nobody waits for it; where it cannot be read, the log says so and history begins with this start.
 
-use super::tasks::Tasks;
 use crate::decide::Event;
 use crate::ledger::{Reader, Seq};
 use crate::shell::{HISTORY_LINES, History};
+use crate::tasks::Tasks;
 
 /// Puts the last lines of the rounds up to `told` before those of this life, beside everything else.
 pub(super) fn recall(tasks: &Tasks, reader: &Reader, told: Seq, history: &History) {

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::tasks::Tasks;
+use crate::tasks::Tasks;
 
 /// Bounds on what connections can hold.
 #[derive(Debug, Clone, Copy)]

@@ -16,7 +16,7 @@ use super::handle::Handle;
 use super::reads::Reads;
 use super::wake::Wake;
 use crate::decide::Lane;
-use crate::runtime::tasks::Tasks;
+use crate::tasks::Tasks;
 use crate::telemetry;
 
 /// The longest a request may take, all its HTTP calls together.

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::core::Connectors;
 use super::source::SourceState;
-use super::wake::{Activation, Peek, SourceNews, Wake};
+use super::wake::{Activation, NotDone, Peek, SourceNews, Wake};
 use crate::decide::OperatorCommand;
 use crate::rules::stored::Set;
 
@@ -23,17 +23,6 @@ const DELIVERIES: usize = 4_096;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the engine is stopping")]
 pub struct Gone;
-
-/// Why an operator's command has no effect.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotDone {
-    /// The engine understood and refuses: what is meant is not there, or not in a state for it. History says so too.
-    #[error("{0}")]
-    Refused(String),
-    /// Nothing can be stored for now, or the engine is stopping; the same may be asked again later.
-    #[error("{0}")]
-    Unstored(String),
-}
 
 /// Reaches the loop.
 #[derive(Clone)]

@@ -14,7 +14,7 @@ use super::*;
 use crate::clock::Manual;
 use crate::decide::{Programs, Settings};
 use crate::ledger::{Error as LedgerError, Ledger, Memory, Round, Rows};
-use crate::runtime::tasks::Tasks;
+use crate::tasks::Tasks;
 
 /// A ledger in memory that the test can fill up while the loop owns it.
 #[derive(Clone, Default)]

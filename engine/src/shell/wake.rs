@@ -9,7 +9,6 @@ use connectors::webhook::door::Verdict;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::core::{Connectors, Core};
-use super::handle::NotDone;
 use super::source::SourceState;
 use crate::clock::Now;
 use crate::decide::OperatorCommand;
@@ -48,6 +47,17 @@ pub struct Activation {
     pub connectors: Connectors,
     /// Answered when it is durable.
     pub reply: oneshot::Sender<Result<(), String>>,
+}
+
+/// Why an operator's command has no effect.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotDone {
+    /// The engine understood and refuses: what is meant is not there, or not in a state for it. History says so too.
+    #[error("{0}")]
+    Refused(String),
+    /// Nothing can be stored for now, or the engine is stopping; the same may be asked again later.
+    #[error("{0}")]
+    Unstored(String),
 }
 
 /// What can wake the loop.

@@ -15,9 +15,9 @@ use dsl::value::{Timestamp, Value};
 use serde_json::Value as Json;
 
 use super::Failed;
-use super::people::Written;
 use super::stage::Stage;
 use super::truth::{Compared, named, product};
+use super::written::{Effect, Written};
 use crate::decide::Event;
 use crate::ledger::{Seq, records};
 use crate::rehearse::view::Record;
@@ -190,9 +190,6 @@ pub(super) fn doubled_records(stage: &Stage, compared: &[Compared], made: &BTree
     let extra = all.filter(|record| !wanted.contains(record));
     extra.map(|record| format!("{} in {} is one too many", named(&view, &record), product(&record.0))).collect()
 }
-
-/// An effect: what was done, by which template or for which role, to whom or on what.
-pub(super) type Effect = (String, String, String);
 
 impl Stage {
     /// The story asks for an effect: a path of the mail service and a template or role, or an operation of the app.

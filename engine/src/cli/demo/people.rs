@@ -11,21 +11,8 @@ use serde_json::Value as Json;
 
 use super::Failed;
 use super::stage::Stage;
+use super::written::Written;
 use crate::rehearse::view::{Record, View};
-
-/// A value that a person wrote on one side.
-#[derive(Debug, Clone)]
-pub(super) struct Written {
-    pub(super) record: Record,
-    /// A field or a link.
-    pub(super) field: String,
-    /// As its system held it right afterwards; of a link, the id that it leads to.
-    pub(super) value: Json,
-    /// What the person saw there before.
-    pub(super) before: Json,
-    /// The person made the record with it.
-    pub(super) made: bool,
-}
 
 fn refused(error: &dyn std::fmt::Display) -> Failed {
     Failed(format!("a stand-in refused what a person did: {error}"))

@@ -20,9 +20,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::Failed;
-use super::audit::Effect;
 use super::daemon::Daemon;
-use super::people::Written;
+use super::written::{Effect, Written};
 use crate::rehearse::twins::Twin;
 use crate::rules::{SHIPPED, Texts};
 
