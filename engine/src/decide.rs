@@ -38,8 +38,8 @@ use self::calls::{answers, open};
 use self::delivery::{inbox, offsets, route};
 use self::links::{advance, overwritten, schedule};
 pub use self::model::event::Event;
-pub use self::model::input::{Aside, Input, OperatorCommand, Source};
-pub use self::model::instance::{Guard, Instance};
+pub use self::model::input::{Input, OperatorCommand, Skip, Source};
+pub use self::model::instance::{Instance, Isolation};
 pub use self::model::lane::{Lane, LaneKind};
 pub use self::model::outcome::{Command, Outcome, Queued, Unanswered};
 pub use self::model::settings::{Programs, Settings};
@@ -49,7 +49,7 @@ pub use self::operate::seed::{Known, Pair, seed};
 use self::operate::{commands, skip, sweep};
 use self::runs::{react, step};
 use self::store::transaction::Context;
-pub use self::views::liveness::asleep;
+pub use self::views::liveness::stuck;
 pub use self::views::start::{
     hashes_in_use, known_cluster, next_timer, offsets, queued, unanswered, waiting_deliveries,
 };
@@ -62,32 +62,32 @@ use crate::ledger::{Error, Rows};
 pub fn decide(
     rows: &dyn Rows,
     programs: &Programs,
-    knobs: &Settings,
+    settings: &Settings,
     input: &Input,
     now: Timestamp,
 ) -> Result<Outcome, Error> {
-    decide_around(rows, programs, knobs, &Guard::default(), input, now)
+    decide_isolated(rows, programs, settings, &Isolation::default(), input, now)
 }
 
 /// Decides, and stops those instances on which an earlier try with the same input broke off.
 ///
-/// Where this panics, [`Guard::at`] tells which instance it was about, if it was about one. [`Guard::broke`] adds
+/// Where this panics, [`Isolation::at`] tells which instance it was about, if it was about one. [`Isolation::broke`] adds
 /// it, and the next try stops it and goes on with everything else.
 ///
 /// # Errors
 /// As [`decide()`].
-pub fn decide_around(
+pub fn decide_isolated(
     rows: &dyn Rows,
     programs: &Programs,
-    knobs: &Settings,
-    guard: &Guard,
+    settings: &Settings,
+    isolation: &Isolation,
     input: &Input,
     now: Timestamp,
 ) -> Result<Outcome, Error> {
-    guard.clear();
+    isolation.clear();
     #[cfg(test)]
     isolation::break_off_unguarded(input);
-    let mut cx = Context::new(rows, programs, knobs, guard, now);
+    let mut cx = Context::new(rows, programs, settings, isolation, now);
     match input {
         Input::Started => {
             sweep::started(&mut cx)?;
@@ -107,17 +107,17 @@ pub fn decide_around(
         Input::Open { lane, max } => open::open(&mut cx, lane, *max)?,
         Input::Answers { call, answers } => answers::take(&mut cx, *call, answers)?,
         Input::Due => timers::due(&mut cx)?,
-        Input::Aside { what, reason } => skip::leave(&mut cx, what, reason)?,
+        Input::Skip { what, reason } => skip::leave(&mut cx, what, reason)?,
         Input::Operator { who, command } => commands::command(&mut cx, who, command)?,
     }
     // What follows from it, until nothing does. Reactions come after merges, so that a value that the merge is
     // about to write over fires nothing.
     loop {
-        if let Some(covered) = cx.covered.pop_front() {
-            let record = Instance::Record(covered.entity.clone(), covered.id.clone());
+        if let Some(overwritten) = cx.overwritten.pop_front() {
+            let record = Instance::Record(overwritten.entity.clone(), overwritten.id.clone());
             if isolation::enter(&mut cx, &record)? {
-                overwritten::covered(&mut cx, &covered)?;
-                cx.guard.leave();
+                overwritten::overwritten(&mut cx, &overwritten)?;
+                cx.isolation.leave();
             }
         } else if let Some(task) = cx.next_task() {
             let instance = match task {
@@ -131,12 +131,12 @@ pub fn decide_around(
                 Task::Link(link) => advance::advance(&mut cx, link)?,
                 Task::Run(run) => step::advance(&mut cx, run)?,
             }
-            cx.guard.leave();
+            cx.isolation.leave();
         } else if let Some(transition) = cx.transitions.pop_front() {
             let record = Instance::Record(transition.entity.clone(), transition.id.clone());
             if isolation::enter(&mut cx, &record)? {
                 react::react(&mut cx, &transition)?;
-                cx.guard.leave();
+                cx.isolation.leave();
             }
         } else {
             break;

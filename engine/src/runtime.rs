@@ -190,7 +190,7 @@ impl Engine {
         let flights = config.systems.iter().filter_map(|(name, c)| Some((name.clone(), c.concurrency?))).collect();
         let knobs = Settings {
             clock_skew: config.runtime.clock_skew,
-            hold: config.runtime.hold,
+            linger: config.runtime.hold,
             retention: config.runtime.retention,
             ..Settings::default()
         };

@@ -144,5 +144,5 @@ pub fn instead(
 /// Time goes by. Whatever is not finished then has something that will wake it.
 pub fn pass(simulation: &mut Simulation, span: Duration) {
     simulation.pass(span).expect("the engine goes on");
-    assert_eq!(engine::decide::asleep(simulation.rows()).expect("readable"), Vec::<String>::new());
+    assert_eq!(engine::decide::stuck(simulation.rows()).expect("readable"), Vec::<String>::new());
 }

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::views::{self, BackupRequest, Checked, OperatorRequest, Why};
 use super::{Admin, Inner};
-use crate::decide::{asleep, views as rows};
+use crate::decide::{stuck, views as rows};
 use crate::shell::NotDone;
 
 /// Most items in a list that does not say how many it wants.
@@ -242,7 +242,7 @@ async fn backup(State(admin): State<Admin>, body: Bytes) -> Response {
 async fn ledger(State(admin): State<Admin>) -> Response {
     let checked = beside(&admin, |inner| {
         let report = inner.reader.check()?;
-        let suspects = report.problems.is_empty() && !asleep(&inner.reader)?.is_empty();
+        let suspects = report.problems.is_empty() && !stuck(&inner.reader)?.is_empty();
         Ok((report, suspects))
     });
     let (mut report, suspects) = match checked.await {
@@ -251,7 +251,7 @@ async fn ledger(State(admin): State<Admin>) -> Response {
     };
     if suspects {
         // Rows that change while they are read can look so; between two inputs they stand still.
-        match admin.0.handle.look(|peek| asleep(peek.core.rows())).await {
+        match admin.0.handle.look(|peek| stuck(peek.core.rows())).await {
             Ok(Ok(found)) => report.problems = found,
             Ok(Err(error)) => return problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
             Err(gone) => return unavailable(&gone.to_string()),

@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 use super::client::{self, Reach};
 use super::output::{Output, could_not_run};
 use crate::config::{self, Config};
-use crate::decide::asleep;
+use crate::decide::stuck;
 use crate::ledger::{self, Disk, Settings, check, restore};
 
 #[derive(Debug, clap::Args)]
@@ -214,7 +214,7 @@ fn checked(reach: &Reach) -> Result<Json, Error> {
             // Rows that are not whole are not asked what they wait for.
             if report.problems.is_empty() {
                 let ledger = Disk::open(&state, Settings::default(), Box::new(|_| ()))?;
-                report.problems = asleep(&ledger)?;
+                report.problems = stuck(&ledger)?;
             }
             let mut told = serde_json::to_value(report).expect("a report is plain data");
             told["schema"] = json!(1);

@@ -11,7 +11,7 @@ use crate::decide::model::link::LinkRow;
 use crate::decide::model::run::RunRow;
 use crate::decide::model::work::ReadRow;
 use crate::decide::runs::ending;
-use crate::decide::store::runs::Script;
+use crate::decide::store::runs::RunDefinition;
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{incidents, links};
 use crate::ledger::Error;
@@ -27,7 +27,7 @@ pub(crate) fn enter(cx: &mut Context<'_>, instance: &Instance) -> Result<bool, E
 
 /// The same for what its own place stops: gives why it broke before, where it did.
 pub(crate) fn begin(cx: &Context<'_>, instance: &Instance) -> Option<String> {
-    let why = cx.guard.begin(instance);
+    let why = cx.isolation.begin(instance);
     #[cfg(test)]
     if why.is_none() {
         tests::break_off_at(instance);
@@ -40,7 +40,7 @@ fn stop(cx: &mut Context<'_>, instance: &Instance, reason: &str) -> Result<(), E
     match instance {
         Instance::Link(id) => {
             let Some(mut link) = cx.get::<LinkRow>(&link_key(*id))? else { return Ok(()) };
-            link.flight = [None, None];
+            link.in_flight = [None, None];
             links::withdraw(cx, &mut link);
             if let Some(rule) = links::rule(cx, &link) {
                 links::park(cx, *id, &mut link, &rule, why)?;
@@ -54,10 +54,10 @@ fn stop(cx: &mut Context<'_>, instance: &Instance, reason: &str) -> Result<(), E
                 cx.delete(work);
             }
             run.token += 1;
-            let script = Script::of(cx, &run);
-            ending::stop(cx, *id, &mut run, &why, script.as_ref())
+            let definition = RunDefinition::of(cx, &run);
+            ending::stop(cx, *id, &mut run, &why, definition.as_ref())
         }
-        Instance::Record(entity, id) => incidents::tell(cx, format!("record {entity} {id}"), reason),
+        Instance::Record(entity, id) => incidents::report(cx, format!("record {entity} {id}"), reason),
         // These are stopped where they are begun.
         Instance::Message(..) | Instance::Timer(_) => Ok(()),
         Instance::Read(entity, by, value) => {

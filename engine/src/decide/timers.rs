@@ -17,7 +17,7 @@ use crate::ledger::Error;
 
 /// Carries out every timer that is due, or where one of them broke off the first of them.
 pub(crate) fn due(cx: &mut Context<'_>) -> Result<(), Error> {
-    let most = if cx.guard.is_alone() { 1 } else { 256 };
+    let most = if cx.isolation.one_timer_only() { 1 } else { 256 };
     for (key, bytes) in cx.scan(&[Kind::Timer as u8], most)? {
         let Some(at) = timer_moment(&key) else { continue };
         if at > cx.now {
@@ -39,7 +39,7 @@ pub(crate) fn due(cx: &mut Context<'_>) -> Result<(), Error> {
             TimerRow::Schedule(_) | TimerRow::Pace(_) | TimerRow::Sweep => {
                 if let Some(why) = isolation::begin(cx, &Instance::Timer(key)) {
                     skip::again(cx, &timer)?;
-                    incidents::tell(cx, format!("timer {timer:?}"), &why)?;
+                    incidents::report(cx, format!("timer {timer:?}"), &why)?;
                     continue;
                 }
             }
@@ -55,7 +55,7 @@ pub(crate) fn due(cx: &mut Context<'_>) -> Result<(), Error> {
             TimerRow::Overdue(link) => matching::overdue(cx, link)?,
             TimerRow::Sweep => sweep::due(cx)?,
         }
-        cx.guard.leave();
+        cx.isolation.leave();
     }
     Ok(())
 }

@@ -129,11 +129,11 @@ pub fn links(rows: &dyn Rows) -> Result<Vec<Link>, Error> {
         .map(|(number, row)| {
             let fields = || row.parked.iter().map(|(m, why)| format!("{m}: {why}")).collect::<Vec<_>>().join("; ");
             let (state, detail) = match &row.state {
-                LinkState::Looking => ("looking", String::new()),
+                LinkState::Matching => ("looking", String::new()),
                 LinkState::WaitingForKey => ("waiting for its key", String::new()),
                 LinkState::Creating(_) => ("being made", String::new()),
                 LinkState::Alone => ("alone", String::new()),
-                LinkState::LeftOut => ("left out", String::new()),
+                LinkState::Excluded => ("left out", String::new()),
                 LinkState::Linked => ("linked", fields()),
                 LinkState::Parked(why) => ("parked", why.clone()),
                 LinkState::Gone => ("gone", String::new()),

@@ -22,7 +22,7 @@ use super::given::Stage;
 use super::simulation::{Simulation, StepFault};
 use super::twins::Content;
 use super::view::{Record, View, evaluate};
-use crate::decide::{Input, OperatorCommand, Reached, Settings, asleep, views};
+use crate::decide::{Input, OperatorCommand, Reached, Settings, stuck, views};
 
 /// How long requests may wait for their turn while nothing else happens.
 const REST: Duration = Duration::seconds(5);
@@ -84,7 +84,7 @@ pub fn rehearse(program: &Arc<Program>, test: &Test) -> Report {
             Ok(failures) => report.failures = failures,
             Err(why) => report.failures.extend(broken(test, test.span, &why).failures),
         }
-        match asleep(run.simulation.rows()) {
+        match stuck(run.simulation.rows()) {
             Ok(found) => report.failures.extend(found.iter().flat_map(|lacks| {
                 broken(test, test.span, &format!("{lacks}, which is a defect of the engine")).failures
             })),
@@ -170,8 +170,8 @@ impl<'a> Run<'a> {
         let midnight = date.in_tz(&zone).map_err(|error| error.to_string())?;
         let start = moment(&midnight, minute)?;
         let knobs = Settings {
-            hold: Duration(0),
-            hold_bulk: Duration(0),
+            linger: Duration(0),
+            linger_bulk: Duration(0),
             run_at_start: false,
             trace: true,
             ..Settings::default()

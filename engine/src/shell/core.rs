@@ -17,8 +17,8 @@ use dsl::value::Timestamp;
 use crate::clock::Now;
 use crate::decide::model::key::{Key, Kind};
 use crate::decide::{
-    self, Aside, Command, Event, Guard, Input, Known, Lane, LaneKind, OperatorCommand, Outcome, Pair, Programs,
-    Reached, Settings, Wrote,
+    self, Command, Event, Input, Isolation, Known, Lane, LaneKind, OperatorCommand, Outcome, Pair, Programs, Reached,
+    Settings, Skip, Wrote,
 };
 use crate::gate::{Gate, Poll, Reach, Reaches};
 use crate::ids::CallId;
@@ -272,24 +272,24 @@ impl Core {
     /// Decides; where a defect is found in no instance, what was due or answered is left undone and shown to people,
     /// because it would end the daemon again and again. Other inputs are refused.
     fn decided(&self, input: &Input) -> Result<Outcome, Error> {
-        let decided = match self.guarded(input, Guard::default()) {
-            Err(error) if *input == Input::Due && error.is_about_input() => self.guarded(input, Guard::alone()),
+        let decided = match self.guarded(input, Isolation::default()) {
+            Err(error) if *input == Input::Due && error.is_about_input() => self.guarded(input, Isolation::one_timer()),
             other => other,
         };
-        match (decided, Aside::of(input)) {
+        match (decided, Skip::of(input)) {
             (Err(error), Some(what)) if error.is_about_input() => {
                 tracing::error!(?what, %error, "it could not be decided; it is left undone");
-                self.guarded(&Input::Aside { what, reason: error.to_string() }, Guard::default())
+                self.guarded(&Input::Skip { what, reason: error.to_string() }, Isolation::default())
             }
             (decided, _) => decided,
         }
     }
 
     /// A decision that breaks off stops the instance it was about; where it was about none, it is a defect.
-    fn guarded(&self, input: &Input, mut guard: Guard) -> Result<Outcome, Error> {
+    fn guarded(&self, input: &Input, mut guard: Isolation) -> Result<Outcome, Error> {
         loop {
             let decided = catch_unwind(AssertUnwindSafe(|| {
-                decide::decide_around(&*self.ledger, &self.programs, &self.knobs, &guard, input, self.at)
+                decide::decide_isolated(&*self.ledger, &self.programs, &self.knobs, &guard, input, self.at)
             }));
             let why = match decided {
                 Ok(outcome) => return Ok(outcome?),

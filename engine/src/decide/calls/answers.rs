@@ -38,7 +38,7 @@ pub(crate) fn take(cx: &mut Context<'_>, call: CallId, answers: &[Answer]) -> Re
             Owner::Read(entity, by, value) => read::read(cx, entity, by, value, answer)?,
             Owner::Listing(name) => listing::page(cx, name, answer)?,
         }
-        cx.guard.leave();
+        cx.isolation.leave();
     }
     Ok(())
 }

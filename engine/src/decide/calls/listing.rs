@@ -6,7 +6,7 @@
 use connectors::port::Answer;
 use dsl::value::Duration;
 
-use crate::decide::calls::read::PATIENCE;
+use crate::decide::calls::read::ALERT_AFTER_ATTEMPTS;
 use crate::decide::links::schedule;
 use crate::decide::model::key::listing_key;
 use crate::decide::model::work::ListingRow;
@@ -54,7 +54,7 @@ pub(crate) fn page(cx: &mut Context<'_>, name: &str, answer: &Answer) -> Result<
                 Answer::RateLimited { .. } => Duration(0),
                 Answer::Retry { after, cause } => {
                     row.attempts += 1;
-                    if row.attempts >= PATIENCE {
+                    if row.attempts >= ALERT_AFTER_ATTEMPTS {
                         unlisted(cx, name, &row, cause)?;
                     }
                     let usual = backoff(row.attempts.into(), Duration::seconds(1), Duration::minutes(5), name);
@@ -62,7 +62,7 @@ pub(crate) fn page(cx: &mut Context<'_>, name: &str, answer: &Answer) -> Result<
                 }
                 Answer::Unknown { cause } => {
                     row.attempts += 1;
-                    if row.attempts >= PATIENCE {
+                    if row.attempts >= ALERT_AFTER_ATTEMPTS {
                         unlisted(cx, name, &row, cause)?;
                     }
                     backoff(row.attempts.into(), Duration::seconds(1), Duration::minutes(5), name)

@@ -78,7 +78,7 @@ pub(crate) fn open(cx: &mut Context<'_>, lane: &Lane, max: usize) -> Result<(), 
                 None => None,
             },
         };
-        cx.guard.leave();
+        cx.isolation.leave();
         let Some((input, item)) = item else {
             cx.delete(key);
             continue;
@@ -113,7 +113,7 @@ pub(crate) fn open(cx: &mut Context<'_>, lane: &Lane, max: usize) -> Result<(), 
             Owner::Read(entity, by, value) => {
                 let key = read_key(entity, by, value);
                 if let Some(mut row) = cx.get::<ReadRow>(&key)? {
-                    row.flight = Some(call);
+                    row.in_flight = Some(call);
                     cx.put(key, &row);
                 }
             }
@@ -182,9 +182,11 @@ fn failed_before(cx: &Context<'_>, work: &WorkRow) -> Result<bool, Error> {
 /// A request that was refused as a whole without a word about its inputs is asked again one by one.
 fn goes_alone(cx: &Context<'_>, owner: &Owner) -> Result<bool, Error> {
     Ok(match owner {
-        Owner::Link(id, _) => links::load(cx, *id)?.alone,
-        Owner::Run(id) => runs::load(cx, *id)?.pending.is_some_and(|effect| effect.alone),
-        Owner::Read(entity, by, value) => cx.get::<ReadRow>(&read_key(entity, by, value))?.is_some_and(|row| row.alone),
+        Owner::Link(id, _) => links::load(cx, *id)?.send_alone,
+        Owner::Run(id) => runs::load(cx, *id)?.pending.is_some_and(|effect| effect.send_alone),
+        Owner::Read(entity, by, value) => {
+            cx.get::<ReadRow>(&read_key(entity, by, value))?.is_some_and(|row| row.send_alone)
+        }
         Owner::Listing(_) => false,
     })
 }

@@ -27,7 +27,7 @@ pub(crate) fn read(
 ) -> Result<(), Error> {
     let key = read_key(entity, by, value);
     let Some(mut row) = cx.get::<ReadRow>(&key)? else { return Ok(()) };
-    row.flight = None;
+    row.in_flight = None;
     match answer {
         Answer::Record(observed) => {
             let mut observed = observed.clone();
@@ -60,14 +60,14 @@ pub(crate) fn read(
             let pause = after
                 .map(|d| Duration(i64::try_from(d.as_millis()).unwrap_or(i64::MAX)))
                 .unwrap_or_else(|| backoff(row.attempts.into(), Duration(200), Duration::minutes(1), value));
-            if row.attempts >= PATIENCE {
+            if row.attempts >= ALERT_AFTER_ATTEMPTS {
                 unread(cx, entity, by, value, cause)?;
             }
             return later(cx, entity, by, value, row, pause);
         }
         Answer::RateLimited { .. } => return later(cx, entity, by, value, row, Duration(0)),
-        Answer::Split if !row.alone => {
-            row.alone = true;
+        Answer::Split if !row.send_alone => {
+            row.send_alone = true;
             return later(cx, entity, by, value, row, Duration(0));
         }
         Answer::Split => {
@@ -78,7 +78,7 @@ pub(crate) fn read(
         }
         Answer::Unknown { cause } => {
             row.attempts += 1;
-            if row.attempts >= PATIENCE {
+            if row.attempts >= ALERT_AFTER_ATTEMPTS {
                 unread(cx, entity, by, value, cause)?;
             }
             let pause = backoff(row.attempts.into(), Duration(200), Duration::minutes(1), value);
@@ -88,11 +88,11 @@ pub(crate) fn read(
         Answer::Done | Answer::Page { .. } | Answer::Result(_) => {}
     }
     incidents::settle(cx, &subject(entity, by, value))?;
-    let again = row.again;
+    let again = row.refetch;
     let waiters = std::mem::take(&mut row.waiters);
     if again {
-        row.again = false;
-        row.alone = false;
+        row.refetch = false;
+        row.send_alone = false;
         row.attempts = 0;
         reads::queue_read(cx, entity, by, value, &mut row, Duration(40), Priority::High);
         cx.put(key, &row);
@@ -101,7 +101,7 @@ pub(crate) fn read(
     }
     for waiter in waiters {
         if let Waiter::Link(link) = waiter {
-            cx.looked.insert(link, entity.clone());
+            cx.visited.insert(link, entity.clone());
         }
         reads::wake(cx, waiter)?;
     }
@@ -109,7 +109,7 @@ pub(crate) fn read(
 }
 
 /// How often a read is tried before people are shown that it does not succeed.
-pub(crate) const PATIENCE: u32 = 20;
+pub(crate) const ALERT_AFTER_ATTEMPTS: u32 = 20;
 
 fn subject(entity: &EntityName, by: &str, value: &str) -> String {
     format!("read {entity} {by} {value}")
@@ -283,7 +283,7 @@ mod tests {
     fn a_read_that_never_succeeds_ends_before_people_and_not_in_silence() {
         let mut reading = Reading::new();
         let lane = reading.begin();
-        for _ in 0..super::PATIENCE {
+        for _ in 0..super::ALERT_AFTER_ATTEMPTS {
             assert_eq!(reading.incidents(), Vec::<String>::new());
             let (call, ids, _) = reading.open(&lane);
             let down = Answer::Retry { after: None, cause: "connection refused".to_owned() };

@@ -54,7 +54,7 @@ enum Place {
 }
 
 fn find(cx: &Context<'_>, hour: u64, system: &str, mark: &[u8; MARK]) -> Result<Place, Error> {
-    let mut key = Key::new(Kind::Seen).number(hour).text(system);
+    let mut key = Key::new(Kind::Dedupe).number(hour).text(system);
     for byte in &mark[..MARK - 1] {
         key = key.number(u64::from(*byte));
         let row = key.clone().bytes();
@@ -77,7 +77,7 @@ mod tests {
     use connectors::port::{Body, Message};
 
     use super::*;
-    use crate::decide::{Command, Guard, Input, Programs, Settings, Source, decide};
+    use crate::decide::{Command, Input, Isolation, Programs, Settings, Source, decide};
     use crate::ledger::{Ledger, Memory, Rows};
 
     /// The shipped rules with another line about repetitions, and a ledger.
@@ -131,10 +131,10 @@ mod tests {
             mark[..4].copy_from_slice(&[7, u8::from(number.is_multiple_of(10)), high, low]);
             mark
         };
-        let knobs = Settings::default();
+        let settings = Settings::default();
         let mut take = |numbers: std::ops::Range<u16>| {
-            let guard = Guard::default();
-            let mut cx = Context::new(&engine.ledger, &engine.programs, &knobs, &guard, now);
+            let isolation = Isolation::default();
+            let mut cx = Context::new(&engine.ledger, &engine.programs, &settings, &isolation, now);
             let known =
                 numbers.filter(|number| remember(&mut cx, "crm", mark(*number), Duration::hours(24)).expect("rows"));
             let known = known.count();
@@ -144,7 +144,7 @@ mod tests {
         };
         assert_eq!(take(0..900), 0);
         assert_eq!(take(0..1_000), 900);
-        let rows = engine.ledger.scan(&[Kind::Seen as u8], &[Kind::Seen as u8 + 1], usize::MAX).expect("readable");
+        let rows = engine.ledger.scan(&[Kind::Dedupe as u8], &[Kind::Dedupe as u8 + 1], usize::MAX).expect("readable");
         assert!(rows.iter().all(|(_, bytes)| bytes.len() <= 4_095), "{:?}", rows.iter().map(|r| r.1.len()).max());
         assert_eq!(rows.iter().map(|(_, bytes)| bytes.len()).sum::<usize>(), 1_000 * 16);
     }

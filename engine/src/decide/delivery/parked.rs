@@ -111,7 +111,7 @@ pub(crate) fn dismissed(cx: &mut Context<'_>, subject: &str) {
 
 /// Takes away, and tells, what nobody dismissed in its time. True where more may be left.
 pub(crate) fn expire(cx: &mut Context<'_>) -> Result<bool, Error> {
-    let oldest = cx.now.minus(cx.knobs.retention);
+    let oldest = cx.now.minus(cx.settings.retention);
     let found = cx.scan(&[Kind::Unreadable as u8], MOST)?;
     let all = found.len();
     for (row_key, bytes) in found {
@@ -149,8 +149,8 @@ mod tests {
 
     fn world() -> Simulation {
         let program = crate::rules::shipped();
-        let knobs = Settings { retention: Duration::days(1), ..Settings::default() };
-        Simulation::with(program, Timestamp(1_772_442_000_000), knobs).expect("the engine starts")
+        let settings = Settings { retention: Duration::days(1), ..Settings::default() };
+        Simulation::with(program, Timestamp(1_772_442_000_000), settings).expect("the engine starts")
     }
 
     fn record(offset: i64) -> Source {

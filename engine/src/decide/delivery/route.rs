@@ -18,13 +18,13 @@ use crate::decide::links::existence;
 use crate::decide::model::event::Event;
 use crate::decide::model::input::Source;
 use crate::decide::model::instance::Instance;
-use crate::decide::model::need::Stop;
+use crate::decide::model::need::Blocked;
 use crate::decide::model::outcome::Command;
 use crate::decide::model::run::Var;
 use crate::decide::records::observe;
 use crate::decide::records::observe::{How, observe};
 use crate::decide::runs::{start, wake};
-use crate::decide::store::links::Rule;
+use crate::decide::store::links::ActiveSync;
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{links, reads, records};
 use crate::ledger::Error;
@@ -77,30 +77,30 @@ pub(crate) fn decided(
             continue;
         }
         one(cx, &program, system, door, source, message, &mut after)?;
-        cx.guard.leave();
+        cx.isolation.leave();
     }
     for ((entity, id), syncs) in after.touched {
         if !isolation::enter(cx, &Instance::Record(entity.clone(), id.clone()))? {
             continue;
         }
         for index in syncs {
-            let rule = Rule { program: cx.program(), index };
+            let rule = ActiveSync { program: cx.program(), index };
             if let Some(side) = records::side_of(&rule, &entity) {
                 let link = links::ensure(cx, &rule, side, &id, false)?;
-                cx.looked.insert(link, entity.clone());
+                cx.visited.insert(link, entity.clone());
             }
         }
-        cx.guard.leave();
+        cx.isolation.leave();
     }
     for (index, entity, id, at) in after.starts {
         if !isolation::enter(cx, &Instance::Record(entity.clone(), id.clone()))? {
             continue;
         }
         // A workflow whose key cannot be read yet begins without one: its first step will read what it needs.
-        if let Err(Stop::Ledger(error)) = start::start(cx, &program, index, &entity, &id, at)? {
+        if let Err(Blocked::Ledger(error)) = start::start(cx, &program, index, &entity, &id, at)? {
             return Err(error);
         }
-        cx.guard.leave();
+        cx.isolation.leave();
     }
     Ok(())
 }

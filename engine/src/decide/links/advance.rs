@@ -5,7 +5,7 @@ use dsl::program::Side;
 use crate::decide::links::{matching, merge, own_key};
 use crate::decide::model::key::link_key;
 use crate::decide::model::link::{LinkRow, LinkState};
-use crate::decide::model::need::Stop;
+use crate::decide::model::need::Blocked;
 use crate::decide::model::record::Life;
 use crate::decide::model::work::Waiter;
 use crate::decide::store::transaction::Context;
@@ -17,7 +17,7 @@ use crate::ledger::Error;
 pub(crate) fn advance(cx: &mut Context<'_>, id: LinkId) -> Result<(), Error> {
     let Some(mut link) = cx.get::<LinkRow>(&link_key(id))? else { return Ok(()) };
     let Some(rule) = links::rule(cx, &link) else { return Ok(()) };
-    if link.flight.iter().any(Option::is_some) || link.state == LinkState::Gone {
+    if link.in_flight.iter().any(Option::is_some) || link.state == LinkState::Gone {
         return Ok(());
     }
     for side in [Side::Left, Side::Right] {
@@ -35,7 +35,7 @@ pub(crate) fn advance(cx: &mut Context<'_>, id: LinkId) -> Result<(), Error> {
     if link.not_before.is_some_and(|at| at > cx.now) || own_key::is_read_back(cx, id, &link, &rule)? {
         return Ok(());
     }
-    match matching::look(cx, id, &mut link, &rule) {
+    match matching::find_partner(cx, id, &mut link, &rule) {
         Ok(()) => {
             // `look` may have joined this link to another one and removed it.
             if cx.raw(&link_key(id))?.is_some() {
@@ -43,15 +43,15 @@ pub(crate) fn advance(cx: &mut Context<'_>, id: LinkId) -> Result<(), Error> {
             }
             Ok(())
         }
-        Err(Stop::Need(need)) => {
+        Err(Blocked::Need(need)) => {
             links::store(cx, id, &link);
             reads::need(cx, &need, Waiter::Link(id), rule.priority)
         }
-        Err(Stop::Fault(fault)) => {
+        Err(Blocked::Fault(fault)) => {
             links::park(cx, id, &mut link, &rule, fault.to_string())?;
             links::store(cx, id, &link);
             Ok(())
         }
-        Err(Stop::Ledger(error)) => Err(error),
+        Err(Blocked::Ledger(error)) => Err(error),
     }
 }

@@ -19,13 +19,13 @@ use crate::decide::model::key::{link_key, link_of};
 use crate::decide::model::lane::{Lane, LaneKind};
 use crate::decide::model::link::{LinkRow, LinkState, Written, slot};
 use crate::decide::model::need::Need;
-use crate::decide::model::record::SeenValue;
+use crate::decide::model::record::FieldValue;
 use crate::decide::model::task::Task;
 use crate::decide::model::trace::Wrote;
 use crate::decide::model::work::Waiter;
 use crate::decide::records::observe;
-use crate::decide::records::observe::{How, covered, observe};
-use crate::decide::store::links::{Rule, UNSTABLE, park};
+use crate::decide::records::observe::{How, observe, overwritten};
+use crate::decide::store::links::{ActiveSync, UNSTABLE_AFTER, park};
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{links, reads};
 use crate::ids::LinkId;
@@ -42,8 +42,8 @@ pub(crate) fn answered(
 ) -> Result<(), Error> {
     let Some(mut link) = cx.get::<LinkRow>(&link_key(id))? else { return Ok(()) };
     let Some(rule) = links::rule(cx, &link) else { return Ok(()) };
-    link.flight[slot(side)] = None;
-    link.alone = matches!(answer, Answer::Split);
+    link.in_flight[slot(side)] = None;
+    link.send_alone = matches!(answer, Answer::Split);
     if matches!(lane.kind, LaneKind::Delete { .. }) {
         return archive::answered(cx, id, link, &rule, side, lane, answer);
     }
@@ -161,7 +161,7 @@ pub(crate) fn answered(
 }
 
 /// The lines that what a write wrote came from.
-fn lines(rule: &Rule, entity: &EntityName, id: &str, made: bool, writes: &[Written]) -> Vec<Wrote> {
+fn lines(rule: &ActiveSync, entity: &EntityName, id: &str, made: bool, writes: &[Written]) -> Vec<Wrote> {
     let wrote = |field: Option<&String>, place: &Place, text: &str| Wrote {
         entity: entity.clone(),
         id: id.to_owned(),
@@ -182,11 +182,11 @@ fn seen_meanwhile(cx: &mut Context<'_>, entity: &EntityName, record: &str, write
     let Some(row) = cx.record(entity, record)? else { return Ok(()) };
     for write in writes.iter().filter(|write| !write.link) {
         if let Some(seen) = row.fields.get(&write.field)
-            && let SeenValue::Is(value) = &seen.value
+            && let FieldValue::Is(value) = &seen.value
         {
-            let ours = SeenValue::Is(write.value.clone());
-            let found = covered(entity, record, &write.field, value.clone(), seen.at, &write.known, &ours);
-            cx.covered.extend(found);
+            let ours = FieldValue::Is(write.value.clone());
+            let found = overwritten(entity, record, &write.field, value.clone(), seen.at, &write.known, &ours);
+            cx.overwritten.extend(found);
         }
     }
     Ok(())
@@ -217,7 +217,12 @@ pub(crate) fn printed(writes: &[Written]) -> String {
 }
 
 /// What an answer says of the record, with what was sent where the answer is silent about it.
-pub(crate) fn acknowledged(rule: &Rule, entity: &EntityName, writes: &[Written], observed: &Observed) -> Observed {
+pub(crate) fn acknowledged(
+    rule: &ActiveSync,
+    entity: &EntityName,
+    writes: &[Written],
+    observed: &Observed,
+) -> Observed {
     let mut told = observed.clone();
     for write in writes {
         if write.link {
@@ -246,7 +251,7 @@ pub(crate) fn observe_merge(
 pub(crate) fn check_stable(
     cx: &mut Context<'_>,
     link: &mut LinkRow,
-    rule: &Rule,
+    rule: &ActiveSync,
     entity: &EntityName,
     record: &str,
     side: Side,
@@ -256,14 +261,14 @@ pub(crate) fn check_stable(
     for write in writes.iter().filter(|w| !w.link) {
         let Some(mapping) = rule.fields.iter().find(|m| m.text == write.mapping) else { continue };
         let Some(seen) = row.fields.get(&write.field) else { continue };
-        let SeenValue::Is(value) = &seen.value else { continue };
+        let FieldValue::Is(value) = &seen.value else { continue };
         let same = canonical(&rule.program, rule, mapping, side, value).is_ok_and(|held| held == write.canonical);
         if same {
             link.unstable.remove(&write.mapping);
         } else if seen.at <= cx.now {
             let count = link.unstable.entry(write.mapping.clone()).or_insert(0);
             *count += 1;
-            if *count >= UNSTABLE {
+            if *count >= UNSTABLE_AFTER {
                 let why = format!("{} keeps `{value}` instead of `{}`", entity.system, write.value);
                 link.parked.insert(write.mapping.clone(), why);
             }
@@ -277,7 +282,7 @@ pub(crate) fn adopt(
     cx: &mut Context<'_>,
     id: LinkId,
     link: &mut LinkRow,
-    rule: &Rule,
+    rule: &ActiveSync,
     side: Side,
     existing: Option<&str>,
     reason: &str,
@@ -294,7 +299,7 @@ pub(crate) fn adopt(
             {
                 if links::load(cx, holder)?.id(side.other()).is_none() {
                     // It looks for its partner too: the key brings the two together.
-                    link.state = LinkState::Looking;
+                    link.state = LinkState::Matching;
                     link.since = cx.now;
                     return Ok(());
                 }
@@ -322,7 +327,7 @@ pub(crate) fn adopt(
         }
         None => {
             // It exists, but the system does not say where: the key finds it.
-            link.state = LinkState::Looking;
+            link.state = LinkState::Matching;
             link.since = cx.now.plus(Duration(1));
             link.attempts += 1;
             if link.attempts > 5 {
@@ -338,7 +343,7 @@ pub(crate) fn in_doubt(
     cx: &mut Context<'_>,
     id: LinkId,
     mut link: LinkRow,
-    rule: &Rule,
+    rule: &ActiveSync,
     side: Side,
     writes: &[Written],
     cause: &str,
@@ -361,7 +366,7 @@ pub(crate) fn in_doubt(
             need("id", record, cx.now)
         }
         None => {
-            link.state = LinkState::Looking;
+            link.state = LinkState::Matching;
             link.since = cx.now;
             if own_key(rule, &entity) {
                 need(OWN_KEY, format!("{}-{id}", cx.ledger()?), cx.now)

@@ -12,7 +12,7 @@ use crate::decide::model::lane::Lane;
 use crate::decide::model::link::{LinkRow, LinkState, slot};
 use crate::decide::model::task::Task;
 use crate::decide::model::work::Owner;
-use crate::decide::store::links::{Rule, park, span, tried, went_through};
+use crate::decide::store::links::{ActiveSync, park, span, tried, went_through};
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{incidents, links};
 use crate::ids::LinkId;
@@ -23,7 +23,7 @@ pub(crate) fn answered(
     cx: &mut Context<'_>,
     id: LinkId,
     mut link: LinkRow,
-    rule: &Rule,
+    rule: &ActiveSync,
     side: Side,
     lane: &Lane,
     answer: &Answer,

@@ -9,7 +9,7 @@ use crate::decide::model::lane::{Lane, LaneKind};
 use crate::decide::model::link::{LinkRow, LinkState, slot};
 use crate::decide::model::task::Task;
 use crate::decide::model::work::Owner;
-use crate::decide::store::links::Rule;
+use crate::decide::store::links::ActiveSync;
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{incidents, links, reads, records};
 use crate::ids::LinkId;
@@ -56,7 +56,7 @@ pub(crate) fn side_deleted(cx: &mut Context<'_>, id: LinkId, entity: &EntityName
                 bulk: false,
                 kind: LaneKind::Delete { entity: target.entity.clone() },
             };
-            let deadline = cx.now.plus(cx.knobs.hold);
+            let deadline = cx.now.plus(cx.settings.linger);
             let key = cx.queue(Owner::Link(id, other), lane, deadline, Priority::High);
             link.queued[slot(other)] = Some(key);
             links::log(cx, id, &link, "archive", format!("deleted in {system}, so archived in {}", target.system));
@@ -74,7 +74,7 @@ pub(crate) fn restored(cx: &mut Context<'_>, entity: &EntityName, id: &str) -> R
         let mut link = links::load(cx, link_id)?;
         if matches!(link.state, LinkState::Gone | LinkState::Parked(_)) {
             link.state =
-                if link.left.is_some() && link.right.is_some() { LinkState::Linked } else { LinkState::Looking };
+                if link.left.is_some() && link.right.is_some() { LinkState::Linked } else { LinkState::Matching };
             link.since = cx.now;
             links::withdraw(cx, &mut link);
             incidents::settle(cx, &format!("link {link_id}"))?;
@@ -87,7 +87,7 @@ pub(crate) fn restored(cx: &mut Context<'_>, entity: &EntityName, id: &str) -> R
 
 /// `gone` lives on as `into`: links follow; two links with records of their own wait for a person.
 pub(crate) fn side_merged(cx: &mut Context<'_>, index: usize, side: Side, into: &str, gone: &str) -> Result<(), Error> {
-    let rule = &Rule { program: cx.program(), index };
+    let rule = &ActiveSync { program: cx.program(), index };
     let old_key = link_of(&rule.name, side, gone);
     let Some(loser) = cx.get::<LinkId>(&old_key)? else { return Ok(()) };
     let new_key = link_of(&rule.name, side, into);
@@ -97,7 +97,7 @@ pub(crate) fn side_merged(cx: &mut Context<'_>, index: usize, side: Side, into: 
         Some(winner) if winner == loser => {}
         Some(winner) => {
             let mut held = links::load(cx, winner)?;
-            let in_flight = held.flight.iter().any(Option::is_some);
+            let in_flight = held.in_flight.iter().any(Option::is_some);
             if link.id(side.other()).is_some() && held.id(side.other()).is_none() && !in_flight {
                 // Only one of them has a partner: that pair lives on.
                 links::withdraw(cx, &mut held);

@@ -11,21 +11,26 @@ use dsl::value::Timestamp;
 use crate::decide::links::own_key;
 use crate::decide::model::key::{Key, Kind, link_key, link_of, partner_wait, value_key};
 use crate::decide::model::link::{LinkRow, LinkState};
-use crate::decide::model::need::Stop;
+use crate::decide::model::need::Blocked;
 use crate::decide::model::task::Task;
 use crate::decide::model::work::{TimerRow, Waiter};
-use crate::decide::store::links::{OVERDUE, PATIENCE, Rule};
+use crate::decide::store::links::{ALERT_AFTER_ATTEMPTS, ActiveSync, PARTNER_TIMEOUT};
 use crate::decide::store::scope::Variables;
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{incidents, links, reads, records};
 use crate::ids::LinkId;
 use crate::ledger::Error;
 
-pub(crate) fn look(cx: &mut Context<'_>, id: LinkId, link: &mut LinkRow, rule: &Rule) -> Result<(), Stop> {
+pub(crate) fn find_partner(
+    cx: &mut Context<'_>,
+    id: LinkId,
+    link: &mut LinkRow,
+    rule: &ActiveSync,
+) -> Result<(), Blocked> {
     let side = if link.left.is_some() { Side::Left } else { Side::Right };
     let other = side.other();
-    if !links::takes_part(cx, rule, link)? {
-        settle(cx, id, link, LinkState::LeftOut)?;
+    if !links::passes_filter(cx, rule, link)? {
+        settle(cx, id, link, LinkState::Excluded)?;
         return Ok(());
     }
     let record = link.id(side).cloned().unwrap_or_default();
@@ -68,7 +73,7 @@ pub(crate) fn look(cx: &mut Context<'_>, id: LinkId, link: &mut LinkRow, rule: &
         let since = link.since;
         let found = match reads::find(cx, rule.entity(other), theirs, &value, since)? {
             Ok(found) => found,
-            Err(need) => return Err(Stop::Need(need)),
+            Err(need) => return Err(Blocked::Need(need)),
         };
         match found.as_slice() {
             [] => {}
@@ -91,7 +96,7 @@ pub(crate) fn look(cx: &mut Context<'_>, id: LinkId, link: &mut LinkRow, rule: &
     if !has_key {
         if link.state != LinkState::WaitingForKey {
             settle(cx, id, link, LinkState::WaitingForKey)?;
-            cx.arm(cx.now.plus(OVERDUE), &TimerRow::Overdue(id))?;
+            cx.arm(cx.now.plus(PARTNER_TIMEOUT), &TimerRow::Overdue(id))?;
         }
         return Ok(());
     }
@@ -111,7 +116,7 @@ fn settle(cx: &mut Context<'_>, id: LinkId, link: &mut LinkRow, state: LinkState
         link.state = state;
         link.since = cx.now;
         // That a system cannot be reached is shown until the record is made.
-        if link.attempts < PATIENCE || !matches!(link.state, LinkState::Creating(_)) {
+        if link.attempts < ALERT_AFTER_ATTEMPTS || !matches!(link.state, LinkState::Creating(_)) {
             incidents::settle(cx, &format!("link {id}"))?;
         }
     }
@@ -123,15 +128,15 @@ fn join(
     cx: &mut Context<'_>,
     id: LinkId,
     link: &mut LinkRow,
-    rule: &Rule,
+    rule: &ActiveSync,
     side: Side,
     holder: LinkId,
     key: &str,
-) -> Result<(), Stop> {
+) -> Result<(), Blocked> {
     let mut held = links::load(cx, holder)?;
     let record = link.id(side).cloned().unwrap_or_default();
     if held.id(side).is_none() && held.state != LinkState::Gone {
-        if held.flight.iter().any(Option::is_some) || matches!(held.state, LinkState::Creating(_)) {
+        if held.in_flight.iter().any(Option::is_some) || matches!(held.state, LinkState::Creating(_)) {
             // It may be making the very record we hold; its answer wakes us.
             cx.put(
                 partner_wait(
@@ -183,7 +188,7 @@ pub(crate) fn pair(
     cx: &mut Context<'_>,
     id: LinkId,
     link: &mut LinkRow,
-    rule: &Rule,
+    rule: &ActiveSync,
     side: Side,
     record: String,
 ) -> Result<(), Error> {
@@ -194,7 +199,7 @@ fn pair_row(
     cx: &mut Context<'_>,
     id: LinkId,
     link: &mut LinkRow,
-    rule: &Rule,
+    rule: &ActiveSync,
     side: Side,
     record: String,
 ) -> Result<(), Error> {
@@ -238,7 +243,9 @@ pub(crate) fn overdue(cx: &mut Context<'_>, id: LinkId) -> Result<(), Error> {
         LinkState::WaitingForKey => {
             ("it has no value of its match key yet", "fill in the key; it is taken up by itself")
         }
-        LinkState::Creating(_) if link.queued == [None, None] && link.flight == [None, None] && link.attempts == 0 => {
+        LinkState::Creating(_)
+            if link.queued == [None, None] && link.in_flight == [None, None] && link.attempts == 0 =>
+        {
             ("a record it links to has no partner yet", "it is taken up by itself when the partner comes")
         }
         _ => return Ok(()),

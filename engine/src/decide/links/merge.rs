@@ -14,14 +14,14 @@ use crate::decide::model::event::Event;
 use crate::decide::model::lane::{Lane, LaneKind};
 use crate::decide::model::link::{LinkRow, LinkState, slot};
 use crate::decide::model::work::{Owner, Waiter};
-use crate::decide::store::links::{PATIENCE, Rule, UNSTABLE};
+use crate::decide::store::links::{ALERT_AFTER_ATTEMPTS, ActiveSync, UNSTABLE_AFTER};
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{incidents, links, reads};
 use crate::ids::LinkId;
 use crate::ledger::Error;
 
 /// Merges a link whose two records are known.
-pub(crate) fn merge(cx: &mut Context<'_>, id: LinkId, mut link: LinkRow, rule: &Rule) -> Result<(), Error> {
+pub(crate) fn merge(cx: &mut Context<'_>, id: LinkId, mut link: LinkRow, rule: &ActiveSync) -> Result<(), Error> {
     if is_read_back(cx, id, &link, rule)? {
         return Ok(());
     }
@@ -45,8 +45,8 @@ pub(crate) fn merge(cx: &mut Context<'_>, id: LinkId, mut link: LinkRow, rule: &
     for need in &plan.needs {
         reads::need(cx, need, Waiter::Link(id), rule.priority)?;
     }
-    link.state = if plan.leave_out { LinkState::LeftOut } else { LinkState::Linked };
-    if plan.leave_out {
+    link.state = if plan.exclude { LinkState::Excluded } else { LinkState::Linked };
+    if plan.exclude {
         links::withdraw(cx, &mut link);
         links::went_through(&mut link);
         incidents::settle(cx, &format!("link {id}"))?;
@@ -68,14 +68,14 @@ pub(crate) fn merge(cx: &mut Context<'_>, id: LinkId, mut link: LinkRow, rule: &
     let mut parked: BTreeMap<String, String> = link
         .unstable
         .iter()
-        .filter(|(_, n)| **n >= UNSTABLE)
+        .filter(|(_, n)| **n >= UNSTABLE_AFTER)
         .filter_map(|(m, _)| link.parked.get_key_value(m))
         .map(|(m, w)| (m.clone(), w.clone()))
         .collect();
     parked.extend(plan.park.iter().cloned());
     if parked.is_empty() {
         // That a system cannot be reached is shown until a write has gone through.
-        if link.attempts < PATIENCE {
+        if link.attempts < ALERT_AFTER_ATTEMPTS {
             incidents::settle(cx, &format!("link {id}"))?;
         }
     } else if link.parked != parked {
@@ -103,7 +103,7 @@ pub(crate) fn merge(cx: &mut Context<'_>, id: LinkId, mut link: LinkRow, rule: &
                 bulk: link.bulk,
                 kind: LaneKind::Update { entity: entity.entity.clone() },
             };
-            let deadline = cx.now.plus(links::hold(cx, rule, link.bulk));
+            let deadline = cx.now.plus(links::linger(cx, rule, link.bulk));
             link.queued[slot(side)] = Some(cx.queue(Owner::Link(id, side), lane, deadline, rule.priority));
         }
     }
@@ -113,7 +113,7 @@ pub(crate) fn merge(cx: &mut Context<'_>, id: LinkId, mut link: LinkRow, rule: &
     links::store(cx, id, &link);
     if quiet
         && link.parked.is_empty()
-        && let Some(entity) = cx.looked.remove(&id)
+        && let Some(entity) = cx.visited.remove(&id)
     {
         let detail =
             if doubted { "what was in doubt has taken effect, or is not needed any more" } else { "both sides agree" };
@@ -123,7 +123,7 @@ pub(crate) fn merge(cx: &mut Context<'_>, id: LinkId, mut link: LinkRow, rule: &
 }
 
 /// A record was looked at, and nothing had to be written.
-fn unchanged(cx: &mut Context<'_>, id: LinkId, link: &LinkRow, rule: &Rule, entity: &EntityName, detail: &str) {
+fn unchanged(cx: &mut Context<'_>, id: LinkId, link: &LinkRow, rule: &ActiveSync, entity: &EntityName, detail: &str) {
     cx.log(Event {
         at: cx.now,
         action: "unchanged".to_owned(),

@@ -9,18 +9,18 @@ use dsl::eval::canonical;
 use dsl::program::{Direction, Mapping, MappingKind, Policy, Side};
 use dsl::value::Timestamp;
 
-use crate::decide::links::sides::{Got, side_value};
+use crate::decide::links::sides::{Resolution, side_value};
 use crate::decide::model::event::Event;
 use crate::decide::model::link::{LinkRow, Restore};
-use crate::decide::model::task::{Covered, Task};
+use crate::decide::model::task::{Overwritten, Task};
 use crate::decide::store::links;
-use crate::decide::store::links::Rule;
+use crate::decide::store::links::ActiveSync;
 use crate::decide::store::records::{links_of, side_of};
 use crate::decide::store::transaction::Context;
 use crate::ledger::Error;
 
 /// Decides what becomes of the edit, in every pair that writes this field.
-pub(crate) fn covered(cx: &mut Context<'_>, edit: &Covered) -> Result<(), Error> {
+pub(crate) fn overwritten(cx: &mut Context<'_>, edit: &Overwritten) -> Result<(), Error> {
     for id in links_of(cx, &edit.entity, &edit.id)? {
         let mut link = links::load(cx, id)?;
         let Some(rule) = links::rule(cx, &link) else { continue };
@@ -82,14 +82,14 @@ fn writes(mapping: &Mapping, side: Side, field: &str) -> bool {
 
 /// Would the edit of `side` have won, had it been seen in time? What it meets is the other side's change, which is
 /// what was written over it.
-fn wins(cx: &Context<'_>, link: &LinkRow, rule: &Rule, mapping: &Mapping, side: Side, at: Timestamp) -> bool {
+fn wins(cx: &Context<'_>, link: &LinkRow, rule: &ActiveSync, mapping: &Mapping, side: Side, at: Timestamp) -> bool {
     match mapping.policy {
         Policy::Wins(winner) => winner == side,
         // Put back, so that both values stand when a person chooses.
         Policy::Review => true,
         Policy::Newest { tie } => match side_value(cx, link, rule, mapping, side.other()) {
-            Ok(Got::Value(held)) => match held.changed {
-                Some(other) if at.since(other).0.abs() > cx.knobs.clock_skew.0 => at > other,
+            Ok(Resolution::Value(held)) => match held.changed {
+                Some(other) if at.since(other).0.abs() > cx.settings.clock_skew.0 => at > other,
                 _ => tie == side,
             },
             _ => tie == side,

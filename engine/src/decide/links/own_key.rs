@@ -6,9 +6,9 @@ use dsl::schema::{EntityName, Type};
 
 use crate::decide::model::key::{link_key, read_key};
 use crate::decide::model::link::LinkRow;
-use crate::decide::model::record::SeenValue;
+use crate::decide::model::record::FieldValue;
 use crate::decide::model::work::{ReadRow, Waiter};
-use crate::decide::store::links::Rule;
+use crate::decide::store::links::ActiveSync;
 use crate::decide::store::records;
 use crate::decide::store::transaction::Context;
 use crate::ids::LinkId;
@@ -18,7 +18,7 @@ use crate::ledger::Error;
 pub(crate) const OWN_KEY: &str = "engine_link_id";
 
 /// The entity has [`OWN_KEY`], and no unique field that this sync writes can find a lost create again.
-pub(crate) fn own_key(rule: &Rule, entity: &EntityName) -> bool {
+pub(crate) fn own_key(rule: &ActiveSync, entity: &EntityName) -> bool {
     let has = rule.program.field(entity, OWN_KEY).is_some_and(|f| f.ty == Type::Text);
     let side = records::side_of(rule, entity);
     let natural = rule.keys.iter().any(|(left, right)| {
@@ -30,7 +30,7 @@ pub(crate) fn own_key(rule: &Rule, entity: &EntityName) -> bool {
 
 /// Is what a write in doubt may have left behind still being read? Until that is known nothing is planned; the link is
 /// woken by the read.
-pub(crate) fn is_read_back(cx: &mut Context<'_>, id: LinkId, link: &LinkRow, rule: &Rule) -> Result<bool, Error> {
+pub(crate) fn is_read_back(cx: &mut Context<'_>, id: LinkId, link: &LinkRow, rule: &ActiveSync) -> Result<bool, Error> {
     if link.attempts == 0 {
         return Ok(false);
     }
@@ -54,13 +54,18 @@ pub(crate) fn is_read_back(cx: &mut Context<'_>, id: LinkId, link: &LinkRow, rul
 
 /// The pair for which a record was made whose making is not known to have succeeded yet: the record carries our own
 /// key, and a message about it may come before its answer.
-pub(crate) fn made_for(cx: &mut Context<'_>, rule: &Rule, side: Side, record: &str) -> Result<Option<LinkId>, Error> {
+pub(crate) fn made_for(
+    cx: &mut Context<'_>,
+    rule: &ActiveSync,
+    side: Side,
+    record: &str,
+) -> Result<Option<LinkId>, Error> {
     let entity = rule.entity(side);
     if !own_key(rule, entity) {
         return Ok(None);
     }
     let row = cx.record(entity, record)?;
-    let Some(SeenValue::Is(value)) = row.and_then(|row| row.fields.get(OWN_KEY).map(|seen| seen.value.clone())) else {
+    let Some(FieldValue::Is(value)) = row.and_then(|row| row.fields.get(OWN_KEY).map(|seen| seen.value.clone())) else {
         return Ok(None);
     };
     let prefix = format!("{}-l", cx.ledger()?);

@@ -8,12 +8,12 @@ use dsl::program::{Direction, Mapping, MappingKind, Outcome, Policy, Side};
 use dsl::schema::EntityName;
 use dsl::value::Value;
 
-use crate::decide::links::sides::{Got, Held, side_value};
+use crate::decide::links::sides::{Resolution, SideValue, side_value};
 use crate::decide::model::event::Event;
 use crate::decide::model::link::{LinkRow, LinkState, Restore, Written, slot};
-use crate::decide::model::need::{Need, Stop, needs_partner};
-use crate::decide::model::record::{Planned, SeenValue};
-use crate::decide::store::links::{Rule, UNSTABLE};
+use crate::decide::model::need::{Blocked, Need, needs_partner};
+use crate::decide::model::record::{FieldValue, Planned};
+use crate::decide::store::links::{ActiveSync, UNSTABLE_AFTER};
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{links, records};
 use crate::ids::LinkId;
@@ -27,26 +27,26 @@ pub(crate) struct Plan {
     pub(crate) park: Vec<(String, String)>,
     pub(crate) needs: Vec<Need>,
     pub(crate) events: Vec<(Side, Event)>,
-    pub(crate) leave_out: bool,
+    pub(crate) exclude: bool,
     pub(crate) fault: Option<String>,
     /// Values that need not be put back any more.
     pub(crate) obsolete: Vec<String>,
 }
 
-pub(crate) fn plan(cx: &Context<'_>, link: &LinkRow, rule: &Rule) -> Result<Result<Plan, Need>, Error> {
+pub(crate) fn plan(cx: &Context<'_>, link: &LinkRow, rule: &ActiveSync) -> Result<Result<Plan, Need>, Error> {
     let mut plan = Plan::default();
-    match links::takes_part(cx, rule, link) {
+    match links::passes_filter(cx, rule, link) {
         Ok(true) => {}
         Ok(false) => {
-            plan.leave_out = true;
+            plan.exclude = true;
             return Ok(Ok(plan));
         }
-        Err(Stop::Need(need)) => return Ok(Err(need)),
-        Err(Stop::Fault(fault)) => {
+        Err(Blocked::Need(need)) => return Ok(Err(need)),
+        Err(Blocked::Fault(fault)) => {
             plan.fault = Some(fault.to_string());
             return Ok(Ok(plan));
         }
-        Err(Stop::Ledger(error)) => return Err(error),
+        Err(Blocked::Ledger(error)) => return Err(error),
     }
     for mapping in &rule.fields {
         if mapping.on_create {
@@ -54,9 +54,9 @@ pub(crate) fn plan(cx: &Context<'_>, link: &LinkRow, rule: &Rule) -> Result<Resu
         }
         match merge_field(cx, link, rule, mapping, &mut plan) {
             Ok(()) => {}
-            Err(Stop::Need(need)) if needs_partner(&need) => plan.needs.push(need),
-            Err(Stop::Need(need)) => return Ok(Err(need)),
-            Err(Stop::Fault(fault)) => {
+            Err(Blocked::Need(need)) if needs_partner(&need) => plan.needs.push(need),
+            Err(Blocked::Need(need)) => return Ok(Err(need)),
+            Err(Blocked::Fault(fault)) => {
                 if mapping.on_empty == Outcome::Fail
                     || matches!(fault, Fault::Unspelled { .. })
                     || fault.to_string().contains("which no row of")
@@ -66,7 +66,7 @@ pub(crate) fn plan(cx: &Context<'_>, link: &LinkRow, rule: &Rule) -> Result<Resu
                 }
                 plan.park.push((mapping.text.clone(), fault.to_string()));
             }
-            Err(Stop::Ledger(error)) => return Err(error),
+            Err(Blocked::Ledger(error)) => return Err(error),
         }
     }
     Ok(Ok(plan))
@@ -75,20 +75,20 @@ pub(crate) fn plan(cx: &Context<'_>, link: &LinkRow, rule: &Rule) -> Result<Resu
 pub(crate) fn merge_field(
     cx: &Context<'_>,
     link: &LinkRow,
-    rule: &Rule,
+    rule: &ActiveSync,
     mapping: &Mapping,
     plan: &mut Plan,
-) -> Result<(), Stop> {
-    if link.unstable.get(&mapping.text).is_some_and(|n| *n >= UNSTABLE) {
+) -> Result<(), Blocked> {
+    if link.unstable.get(&mapping.text).is_some_and(|n| *n >= UNSTABLE_AFTER) {
         return Ok(());
     }
     let mut held = Vec::with_capacity(2);
     for side in [Side::Left, Side::Right] {
         match side_value(cx, link, rule, mapping, side)? {
-            Got::Value(value) => held.push(value),
-            Got::Keep => return Ok(()),
-            Got::Skip => {
-                plan.leave_out = true;
+            Resolution::Value(value) => held.push(value),
+            Resolution::Keep => return Ok(()),
+            Resolution::Skip => {
+                plan.exclude = true;
                 return Ok(());
             }
         }
@@ -169,8 +169,8 @@ fn put_back(
     cx: &Context<'_>,
     mapping: &Mapping,
     base: Option<&Value>,
-    left: &Held,
-    right: &Held,
+    left: &SideValue,
+    right: &SideValue,
     restore: &Restore,
 ) -> bool {
     let empty = Value::Empty;
@@ -182,7 +182,7 @@ fn put_back(
     if other.value == *agreed {
         return true;
     }
-    let back = Held { value: restore.value.clone(), changed: Some(restore.at), before: None };
+    let back = SideValue { value: restore.value.clone(), changed: Some(restore.at), before: None };
     let (left, right) = if restore.side == Side::Left { (&back, right) } else { (left, &back) };
     match decide_field(cx, mapping, base, left, right) {
         Decision::Write(side) => side != restore.side,
@@ -205,8 +205,8 @@ pub(crate) fn decide_field(
     cx: &Context<'_>,
     mapping: &Mapping,
     base: Option<&Value>,
-    left: &Held,
-    right: &Held,
+    left: &SideValue,
+    right: &SideValue,
 ) -> Decision {
     if left.value == right.value {
         return Decision::Same(left.value.clone());
@@ -231,32 +231,32 @@ pub(crate) fn decide_field(
 }
 
 /// The side whose outside change is later; `None` where the order is unknown or inside the skew guard.
-pub(crate) fn newest(cx: &Context<'_>, left: &Held, right: &Held) -> Option<Side> {
+pub(crate) fn newest(cx: &Context<'_>, left: &SideValue, right: &SideValue) -> Option<Side> {
     let (l, r) = (left.changed?, right.changed?);
     let (later, side, before) = if l >= r { (l, Side::Left, left.before) } else { (r, Side::Right, right.before) };
     let earlier = l.min(r);
     // A change lies between two observations of its record: if the other side's time lies between too, the
     // order is unknown.
-    let between = before.is_some_and(|before| earlier > before) && later.since(earlier).0 < cx.knobs.clock_skew.0;
-    if later.since(earlier).0 <= cx.knobs.clock_skew.0 || between { None } else { Some(side) }
+    let between = before.is_some_and(|before| earlier > before) && later.since(earlier).0 < cx.settings.clock_skew.0;
+    if later.since(earlier).0 <= cx.settings.clock_skew.0 || between { None } else { Some(side) }
 }
 
 /// What is written to `side` so that it holds `value`; `None` where that side cannot hold it.
 pub(crate) fn writing(
     cx: &Context<'_>,
     link: &LinkRow,
-    rule: &Rule,
+    rule: &ActiveSync,
     mapping: &Mapping,
     side: Side,
     value: &Value,
-) -> Result<Option<Written>, Stop> {
+) -> Result<Option<Written>, Blocked> {
     let (field, raw, is_link) = match &mapping.kind {
         MappingKind::Field { left, right, .. } => {
             let field = if side == Side::Left { left } else { right };
-            (field.clone(), written(&rule.program, rule, mapping, side, value).map_err(Stop::Fault)?, false)
+            (field.clone(), written(&rule.program, rule, mapping, side, value).map_err(Blocked::Fault)?, false)
         }
         MappingKind::Computed { target, .. } => {
-            (target.clone(), written(&rule.program, rule, mapping, side, value).map_err(Stop::Fault)?, false)
+            (target.clone(), written(&rule.program, rule, mapping, side, value).map_err(Blocked::Fault)?, false)
         }
         MappingKind::Link { left, right, straight, .. } => {
             let path = if side == Side::Left { left } else { right };
@@ -286,7 +286,7 @@ pub(crate) fn writing(
     let known = Planned {
         at: seen.as_ref().map(|seen| seen.at),
         value: match seen.map(|seen| seen.value) {
-            Some(SeenValue::Is(value)) => value,
+            Some(FieldValue::Is(value)) => value,
             _ => Value::Empty,
         },
         base: link.base.get(&mapping.text).cloned(),

@@ -7,7 +7,7 @@ use dsl::value::{Duration, Timestamp};
 use crate::decide::model::event::Event;
 use crate::decide::model::key::{Key, Kind, listing_key};
 use crate::decide::model::work::{ListingRow, ScheduleRow, TimerRow};
-use crate::decide::store::links::{Rule, rule_named};
+use crate::decide::store::links::{ActiveSync, rule_named};
 use crate::decide::store::reads::queue_page;
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{links, records};
@@ -30,7 +30,7 @@ pub(crate) fn started(cx: &mut Context<'_>) -> Result<(), Error> {
         if known.is_none() {
             // The first run is due at once for an interval, at its hour for a daily one.
             let next = match &sync.run {
-                Run::Every(..) if cx.knobs.run_at_start => cx.now,
+                Run::Every(..) if cx.settings.run_at_start => cx.now,
                 _ => next_run(sync, cx.now),
             };
             cx.put(key(&sync.name), &ScheduleRow { next, ..ScheduleRow::default() });
@@ -112,7 +112,7 @@ pub(crate) fn run_now(cx: &mut Context<'_>, name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-fn list(cx: &mut Context<'_>, rule: &Rule, side: Side, since: Option<Timestamp>) {
+fn list(cx: &mut Context<'_>, rule: &ActiveSync, side: Side, since: Option<Timestamp>) {
     let listing = ListingRow {
         entity: rule.entity(side).clone(),
         since,
@@ -154,7 +154,7 @@ pub(crate) fn listed(cx: &mut Context<'_>, name: &str, entity: &EntityName, id: 
     let Some(rule) = rule_named(cx, name) else { return Ok(()) };
     let Some(side) = records::side_of(&rule, entity) else { return Ok(()) };
     let link = links::ensure(cx, &rule, side, id, true)?;
-    cx.looked.insert(link, entity.clone());
+    cx.visited.insert(link, entity.clone());
     Ok(())
 }
 

@@ -10,9 +10,9 @@ use dsl::schema::EntityName;
 use dsl::value::{Timestamp, Value};
 
 use crate::decide::model::link::LinkRow;
-use crate::decide::model::need::{Need, Stop, needs_partner};
-use crate::decide::model::record::SeenValue;
-use crate::decide::store::links::Rule;
+use crate::decide::model::need::{Blocked, Need, needs_partner};
+use crate::decide::model::record::FieldValue;
+use crate::decide::store::links::ActiveSync;
 use crate::decide::store::scope::{Variables, bad};
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{links, reads};
@@ -20,14 +20,14 @@ use crate::ledger::Error;
 
 /// One side's value of a mapping.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Held {
+pub(crate) struct SideValue {
     pub(crate) value: Value,
     pub(crate) changed: Option<Timestamp>,
     pub(crate) before: Option<Timestamp>,
 }
 
-pub(crate) enum Got {
-    Value(Held),
+pub(crate) enum Resolution {
+    Value(SideValue),
     /// The line says: leave the target alone.
     Keep,
     /// The line says: leave the record out.
@@ -35,13 +35,13 @@ pub(crate) enum Got {
 }
 
 /// The values on which both sides of a pair agree, by the mapping's text.
-pub(crate) fn agreed(cx: &Context<'_>, link: &LinkRow, rule: &Rule) -> Result<BTreeMap<String, Value>, Error> {
+pub(crate) fn agreed(cx: &Context<'_>, link: &LinkRow, rule: &ActiveSync) -> Result<BTreeMap<String, Value>, Error> {
     let mut base = BTreeMap::new();
     for mapping in rule.fields.iter().filter(|mapping| !mapping.on_create) {
         let mut sides = [Side::Left, Side::Right].map(|side| side_value(cx, link, rule, mapping, side)).into_iter();
         match (sides.next(), sides.next()) {
-            (Some(Err(Stop::Ledger(error))), _) | (_, Some(Err(Stop::Ledger(error)))) => return Err(error),
-            (Some(Ok(Got::Value(left))), Some(Ok(Got::Value(right)))) if left.value == right.value => {
+            (Some(Err(Blocked::Ledger(error))), _) | (_, Some(Err(Blocked::Ledger(error)))) => return Err(error),
+            (Some(Ok(Resolution::Value(left))), Some(Ok(Resolution::Value(right)))) if left.value == right.value => {
                 base.insert(mapping.text.clone(), left.value);
             }
             // What is not known, not understood or not the same has no base: it is as at a first link.
@@ -52,12 +52,17 @@ pub(crate) fn agreed(cx: &Context<'_>, link: &LinkRow, rule: &Rule) -> Result<BT
 }
 
 /// What one side holds of each mapping, as far as it is known.
-pub(crate) fn values(cx: &Context<'_>, link: &LinkRow, rule: &Rule, side: Side) -> Result<Vec<(String, Value)>, Error> {
+pub(crate) fn values(
+    cx: &Context<'_>,
+    link: &LinkRow,
+    rule: &ActiveSync,
+    side: Side,
+) -> Result<Vec<(String, Value)>, Error> {
     let mut values = Vec::new();
     for mapping in &rule.fields {
         match side_value(cx, link, rule, mapping, side) {
-            Ok(Got::Value(held)) => values.push((mapping.text.clone(), held.value)),
-            Err(Stop::Ledger(error)) => return Err(error),
+            Ok(Resolution::Value(held)) => values.push((mapping.text.clone(), held.value)),
+            Err(Blocked::Ledger(error)) => return Err(error),
             _ => {}
         }
     }
@@ -75,10 +80,10 @@ pub(crate) fn source_of(mapping: &Mapping) -> Option<Side> {
 pub(crate) fn side_value(
     cx: &Context<'_>,
     link: &LinkRow,
-    rule: &Rule,
+    rule: &ActiveSync,
     mapping: &Mapping,
     side: Side,
-) -> Result<Got, Stop> {
+) -> Result<Resolution, Blocked> {
     let is_source = source_of(mapping) == Some(side);
     let held = match &mapping.kind {
         MappingKind::Field { left, right, .. } => {
@@ -90,8 +95,8 @@ pub(crate) fn side_value(
             let scope =
                 Variables { cx, program: &rule.program, vars: &vars, fresh: Timestamp(i64::MIN), cacheable: false };
             let value = eval(&rule.program, source, &scope)?;
-            Held {
-                value: canonical(&rule.program, rule, mapping, side, &value).map_err(Stop::Fault)?,
+            SideValue {
+                value: canonical(&rule.program, rule, mapping, side, &value).map_err(Blocked::Fault)?,
                 changed: None,
                 before: None,
             }
@@ -101,19 +106,19 @@ pub(crate) fn side_value(
             let path = if side == Side::Left { left } else { right };
             match link_value(cx, link, rule, side, path, *via, *straight) {
                 Ok(held) => held,
-                Err(Stop::Need(need)) if needs_partner(&need) && source_of(mapping).is_none_or(|s| s == side) => {
+                Err(Blocked::Need(need)) if needs_partner(&need) && source_of(mapping).is_none_or(|s| s == side) => {
                     match mapping.on_empty {
                         Outcome::Clear if source_of(mapping).is_some() => {
-                            Held { value: Value::Empty, changed: None, before: None }
+                            SideValue { value: Value::Empty, changed: None, before: None }
                         }
-                        Outcome::Keep => return Ok(Got::Keep),
-                        Outcome::Skip => return Ok(Got::Skip),
-                        _ => return Err(Stop::Need(need)),
+                        Outcome::Keep => return Ok(Resolution::Keep),
+                        Outcome::Skip => return Ok(Resolution::Skip),
+                        _ => return Err(Blocked::Need(need)),
                     }
                 }
                 // The target links to something that has no partner: a link that is not ours to judge.
-                Err(Stop::Need(need)) if needs_partner(&need) => {
-                    Held { value: Value::Text("?".to_owned()), changed: None, before: None }
+                Err(Blocked::Need(need)) if needs_partner(&need) => {
+                    SideValue { value: Value::Text("?".to_owned()), changed: None, before: None }
                 }
                 Err(stop) => return Err(stop),
             }
@@ -122,53 +127,53 @@ pub(crate) fn side_value(
     if is_source && held.value.is_empty() {
         match mapping.on_empty {
             Outcome::Clear => {}
-            Outcome::Keep => return Ok(Got::Keep),
-            Outcome::Skip => return Ok(Got::Skip),
+            Outcome::Keep => return Ok(Resolution::Keep),
+            Outcome::Skip => return Ok(Resolution::Skip),
             Outcome::Fail => {
-                return Err(Stop::Fault(Fault::Arithmetic(
+                return Err(Blocked::Fault(Fault::Arithmetic(
                     "there is no value, and the line says `else fail`".to_owned(),
                 )));
             }
             Outcome::Never if matches!(mapping.kind, MappingKind::Link { .. }) => {}
-            Outcome::Never => return Ok(Got::Keep),
+            Outcome::Never => return Ok(Resolution::Keep),
         }
     }
-    Ok(Got::Value(held))
+    Ok(Resolution::Value(held))
 }
 
 pub(crate) fn field_value(
     cx: &Context<'_>,
     link: &LinkRow,
-    rule: &Rule,
+    rule: &ActiveSync,
     mapping: &Mapping,
     side: Side,
     field: &str,
-) -> Result<Held, Stop> {
+) -> Result<SideValue, Blocked> {
     let entity = rule.entity(side);
     let Some(id) = link.id(side) else {
-        return Ok(Held { value: Value::Empty, changed: None, before: None });
+        return Ok(SideValue { value: Value::Empty, changed: None, before: None });
     };
     if field == "id" {
-        return Ok(Held { value: Value::Text(id.clone()), changed: None, before: None });
+        return Ok(SideValue { value: Value::Text(id.clone()), changed: None, before: None });
     }
     let row = cx.record(entity, id)?;
     let complete = row.as_ref().is_some_and(|row| row.complete_at.is_some());
     match row.as_ref().and_then(|row| row.fields.get(field)) {
         Some(seen) => {
             let value = match &seen.value {
-                SeenValue::Is(value) => value,
-                SeenValue::Bad(found, why) => return Err(Stop::Fault(bad(entity, field, found, why))),
+                FieldValue::Is(value) => value,
+                FieldValue::Malformed(found, why) => return Err(Blocked::Fault(bad(entity, field, found, why))),
             };
-            let value = canonical(&rule.program, rule, mapping, side, value).map_err(Stop::Fault)?;
-            Ok(Held { value, changed: Some(seen.changed), before: seen.before })
+            let value = canonical(&rule.program, rule, mapping, side, value).map_err(Blocked::Fault)?;
+            Ok(SideValue { value, changed: Some(seen.changed), before: seen.before })
         }
-        None if complete => Ok(Held { value: Value::Empty, changed: None, before: None }),
+        None if complete => Ok(SideValue { value: Value::Empty, changed: None, before: None }),
         None => Err(unknown(entity, id)),
     }
 }
 
-pub(crate) fn unknown(entity: &EntityName, id: &str) -> Stop {
-    Stop::Need(Need::Record {
+pub(crate) fn unknown(entity: &EntityName, id: &str) -> Blocked {
+    Blocked::Need(Need::Record {
         entity: entity.clone(),
         by: "id".to_owned(),
         value: id.to_owned(),
@@ -181,13 +186,13 @@ pub(crate) fn unknown(entity: &EntityName, id: &str) -> Stop {
 pub(crate) fn link_value(
     cx: &Context<'_>,
     link: &LinkRow,
-    rule: &Rule,
+    rule: &ActiveSync,
     side: Side,
     path: &[String],
     via: usize,
     straight: bool,
-) -> Result<Held, Stop> {
-    let nothing = Held { value: Value::Empty, changed: None, before: None };
+) -> Result<SideValue, Blocked> {
+    let nothing = SideValue { value: Value::Empty, changed: None, before: None };
     let mut entity = rule.entity(side).clone();
     let Some(mut id) = link.id(side).cloned() else { return Ok(nothing) };
     let mut changed = None;
@@ -204,7 +209,7 @@ pub(crate) fn link_value(
                         entity = EntityName::new(&entity.system, to.unwrap_or_default());
                         id = target.clone();
                     }
-                    None => return Ok(Held { value: Value::Empty, changed, before }),
+                    None => return Ok(SideValue { value: Value::Empty, changed, before }),
                 }
             }
             None if row.complete_at.is_some() => return Ok(nothing),
@@ -214,7 +219,7 @@ pub(crate) fn link_value(
     let via_side = if straight == (side == Side::Left) { Side::Left } else { Side::Right };
     let via = &rule.program.syncs[via];
     match reads::partner(cx, &via.name, via_side, &id)? {
-        Some((pair, _)) => Ok(Held { value: Value::Text(pair.to_string()), changed, before }),
-        None => Err(Stop::Need(Need::Partner { sync: via.name.clone(), side: via_side, id })),
+        Some((pair, _)) => Ok(SideValue { value: Value::Text(pair.to_string()), changed, before }),
+        None => Err(Blocked::Need(Need::Partner { sync: via.name.clone(), side: via_side, id })),
     }
 }

@@ -6,14 +6,14 @@ use dsl::program::Side;
 use crate::decide::links::own_key;
 use crate::decide::links::own_key::OWN_KEY;
 use crate::decide::links::plan::{plan, writing};
-use crate::decide::links::sides::{Got, side_value};
+use crate::decide::links::sides::{Resolution, side_value};
 use crate::decide::model::event::Event;
 use crate::decide::model::key::link_key;
 use crate::decide::model::lane::{Lane, LaneKind};
 use crate::decide::model::link::{LinkRow, LinkState, Written, slot};
-use crate::decide::model::need::{Need, Stop, needs_partner};
+use crate::decide::model::need::{Blocked, Need, needs_partner};
 use crate::decide::model::work::{TimerRow, Waiter};
-use crate::decide::store::links::{OVERDUE, Rule, park};
+use crate::decide::store::links::{ActiveSync, PARTNER_TIMEOUT, park};
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{links, reads};
 use crate::ids::LinkId;
@@ -41,7 +41,7 @@ pub(crate) fn input(
         LaneKind::Create { .. } if link.state == LinkState::Creating(side) => {
             compose(cx, &mut link, &rule, id, side, key)?
         }
-        LaneKind::Update { .. } if link.id(side).is_some() && link.flight == [None, None] => {
+        LaneKind::Update { .. } if link.id(side).is_some() && link.in_flight == [None, None] => {
             change(cx, id, &link, &rule, side, key)?
         }
         _ => Ok(None),
@@ -54,7 +54,7 @@ pub(crate) fn input(
         Err(need) => {
             links::store(cx, id, &link);
             if needs_partner(&need) {
-                cx.arm(cx.now.plus(OVERDUE), &TimerRow::Overdue(id))?;
+                cx.arm(cx.now.plus(PARTNER_TIMEOUT), &TimerRow::Overdue(id))?;
             }
             reads::need(cx, &need, Waiter::Link(id), rule.priority)?;
             Ok(None)
@@ -68,7 +68,7 @@ pub(crate) fn change(
     cx: &mut Context<'_>,
     id: LinkId,
     link: &LinkRow,
-    rule: &Rule,
+    rule: &ActiveSync,
     side: Side,
     key: String,
 ) -> Result<Made, Error> {
@@ -77,7 +77,7 @@ pub(crate) fn change(
         Err(need) => return Ok(Err(need)),
     };
     let writes = std::mem::take(&mut plan.writes[slot(side)]);
-    if writes.is_empty() || plan.leave_out || plan.fault.is_some() {
+    if writes.is_empty() || plan.exclude || plan.fault.is_some() {
         return Ok(Ok(None));
     }
     let entity = rule.entity(side);
@@ -110,7 +110,7 @@ pub(crate) fn change(
 pub(crate) fn compose(
     cx: &mut Context<'_>,
     link: &mut LinkRow,
-    rule: &Rule,
+    rule: &ActiveSync,
     id: LinkId,
     side: Side,
     key: String,
@@ -118,8 +118,8 @@ pub(crate) fn compose(
     let entity = rule.entity(side).clone();
     let source = side.other();
     let mut writes = Vec::new();
-    let outcome = (|| -> Result<bool, Stop> {
-        if !links::takes_part(cx, rule, link)? {
+    let outcome = (|| -> Result<bool, Blocked> {
+        if !links::passes_filter(cx, rule, link)? {
             return Ok(false);
         }
         for mapping in &rule.fields {
@@ -127,10 +127,10 @@ pub(crate) fn compose(
                 continue;
             }
             match side_value(cx, link, rule, mapping, source)? {
-                Got::Value(held) if held.value.is_empty() => {}
-                Got::Value(held) => writes.extend(writing(cx, link, rule, mapping, side, &held.value)?),
-                Got::Keep => {}
-                Got::Skip => return Ok(false),
+                Resolution::Value(held) if held.value.is_empty() => {}
+                Resolution::Value(held) => writes.extend(writing(cx, link, rule, mapping, side, &held.value)?),
+                Resolution::Keep => {}
+                Resolution::Skip => return Ok(false),
             }
         }
         Ok(true)
@@ -138,17 +138,17 @@ pub(crate) fn compose(
     match outcome {
         Ok(true) => {}
         Ok(false) => {
-            link.state = LinkState::LeftOut;
+            link.state = LinkState::Excluded;
             return Ok(Ok(None));
         }
-        Err(Stop::Need(need)) => {
+        Err(Blocked::Need(need)) => {
             return Ok(Err(need));
         }
-        Err(Stop::Fault(fault)) => {
+        Err(Blocked::Fault(fault)) => {
             park(cx, id, link, rule, fault.to_string())?;
             return Ok(Ok(None));
         }
-        Err(Stop::Ledger(error)) => return Err(error),
+        Err(Blocked::Ledger(error)) => return Err(error),
     }
     let mut input = Input { key: format!("{key}-n{}", link.creates), ..Input::default() };
     for write in &writes {
@@ -171,7 +171,7 @@ pub(crate) fn compose(
 /// Marks a link's side as in flight.
 pub(crate) fn sent(cx: &mut Context<'_>, id: LinkId, side: Side, call: crate::ids::CallId) -> Result<(), Error> {
     let mut link = links::load(cx, id)?;
-    link.flight[slot(side)] = Some(call);
+    link.in_flight[slot(side)] = Some(call);
     links::store(cx, id, &link);
     Ok(())
 }

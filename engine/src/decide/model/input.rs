@@ -82,9 +82,9 @@ pub enum Input {
     /// The earliest timer is due ([`next_timer`]).
     Due,
     /// Something could not be decided, for a defect of the engine: it is left undone and shown to people.
-    Aside {
+    Skip {
         /// What.
-        what: Aside,
+        what: Skip,
         /// Why.
         reason: String,
     },
@@ -148,7 +148,7 @@ pub enum OperatorCommand {
 
 /// What is left undone.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Aside {
+pub enum Skip {
     /// The earliest timer.
     Timer,
     /// A lane that was to be opened.
@@ -157,7 +157,7 @@ pub enum Aside {
     Answers(CallId),
 }
 
-impl Aside {
+impl Skip {
     /// What of `input` can be left undone; `None` where its source is to be told instead.
     #[must_use]
     pub fn of(input: &Input) -> Option<Self> {

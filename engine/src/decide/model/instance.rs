@@ -38,15 +38,15 @@ impl Instance {
 
 /// Which instance is being decided, and which ones broke.
 #[derive(Debug, Default)]
-pub struct Guard {
+pub struct Isolation {
     /// Innermost last: a timer leads to messages.
     at: RefCell<Vec<Instance>>,
     /// One timer at a time.
-    alone: bool,
+    one_timer: bool,
     broken: BTreeMap<Instance, String>,
 }
 
-impl Guard {
+impl Isolation {
     /// The instance that is being decided; after a panic, the one it was about.
     #[must_use]
     pub fn at(&self) -> Option<Instance> {
@@ -55,12 +55,12 @@ impl Guard {
 
     /// One that lets only one timer be carried out at a time, to find the one at fault.
     #[must_use]
-    pub fn alone() -> Self {
-        Self { alone: true, ..Self::default() }
+    pub fn one_timer() -> Self {
+        Self { one_timer: true, ..Self::default() }
     }
 
-    pub(crate) fn is_alone(&self) -> bool {
-        self.alone
+    pub(crate) fn one_timer_only(&self) -> bool {
+        self.one_timer
     }
 
     /// The next try stops this instance. False where it has been stopped already: leaving it out did not help.

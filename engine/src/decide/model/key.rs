@@ -58,7 +58,7 @@ pub(crate) enum Kind {
     /// [`IncidentRow`] by subject.
     Incident = 20,
     /// Hashes of seen messages by hour, system, first byte or bytes.
-    Seen = 21,
+    Dedupe = 21,
     /// Stored delivery by system, priority, number.
     Inbox = 22,
     /// Start times of paced deliveries, by system.

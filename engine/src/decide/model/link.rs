@@ -24,7 +24,7 @@ pub(crate) struct LinkRow {
     /// How often a write of a field came back as something else.
     pub(crate) unstable: BTreeMap<String, u8>,
     /// Calls in flight that write the left and the right record.
-    pub(crate) flight: [Option<CallId>; 2],
+    pub(crate) in_flight: [Option<CallId>; 2],
     /// Keys of work rows for the left and the right record.
     pub(crate) queued: [Option<Vec<u8>>; 2],
     /// Claims this link holds.
@@ -38,7 +38,7 @@ pub(crate) struct LinkRow {
     /// No write before this time.
     pub(crate) not_before: Option<Timestamp>,
     /// The last request it was part of was refused as a whole: it goes alone.
-    pub(crate) alone: bool,
+    pub(crate) send_alone: bool,
     /// Values to be put back, by the mapping's text.
     pub(crate) restores: BTreeMap<String, Restore>,
     /// Record ids this link made, so that a create is never repeated blindly.
@@ -49,7 +49,7 @@ pub(crate) struct LinkRow {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum LinkState {
     /// One side is known; the other is looked for.
-    Looking,
+    Matching,
     /// No value of its match key is there yet.
     WaitingForKey,
     /// The other side is being made.
@@ -57,7 +57,7 @@ pub(crate) enum LinkState {
     /// The other side's record is not there, and this sync does not make it.
     Alone,
     /// `only where` does not hold, or a line says `else skip`.
-    LeftOut,
+    Excluded,
     /// Both sides are known.
     Linked,
     /// A person must look.

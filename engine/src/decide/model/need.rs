@@ -24,20 +24,20 @@ pub(crate) fn needs_partner(need: &Need) -> bool {
 
 /// Why an expression has no value: it waits, it cannot be, or the ledger failed.
 #[derive(Debug)]
-pub(crate) enum Stop {
+pub(crate) enum Blocked {
     Need(Need),
     Fault(Fault),
     Ledger(Error),
 }
 
-impl From<Error> for Stop {
+impl From<Error> for Blocked {
     fn from(error: Error) -> Self {
         Self::Ledger(error)
     }
 }
 
-impl From<Halt<Stop>> for Stop {
-    fn from(halt: Halt<Stop>) -> Self {
+impl From<Halt<Blocked>> for Blocked {
+    fn from(halt: Halt<Blocked>) -> Self {
         match halt {
             Halt::Need(stop) => stop,
             Halt::Fault(fault) => Self::Fault(fault),

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 /// What is known of a record of one system.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RecordRow {
-    pub(crate) fields: BTreeMap<String, Seen>,
-    pub(crate) links: BTreeMap<String, SeenLink>,
+    pub(crate) fields: BTreeMap<String, FieldState>,
+    pub(crate) links: BTreeMap<String, LinkFieldState>,
     pub(crate) life: Life,
     /// Every used field and link was observed, as of this time.
     pub(crate) complete_at: Option<Timestamp>,
@@ -18,7 +18,7 @@ pub(crate) struct RecordRow {
     /// `is created` has fired, or never will.
     pub(crate) created: bool,
     /// Values that `when … changes` already knows, by field.
-    pub(crate) told: BTreeMap<String, Value>,
+    pub(crate) notified: BTreeMap<String, Value>,
     /// Writes of ours of which nobody knows whether they happened, by field: should the value be seen, it is ours.
     pub(crate) doubtful: BTreeMap<String, (Value, Planned)>,
 }
@@ -35,8 +35,8 @@ pub(crate) enum Life {
 
 /// One observed field.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Seen {
-    pub(crate) value: SeenValue,
+pub(crate) struct FieldState {
+    pub(crate) value: FieldValue,
     /// Version: time as of which this value held.
     pub(crate) at: Timestamp,
     /// Time carried by the first observation that showed this value.
@@ -61,15 +61,15 @@ pub(crate) struct Planned {
 
 /// A value, or why there is none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) enum SeenValue {
+pub(crate) enum FieldValue {
     Is(Value),
     /// What arrived and why it cannot be understood.
-    Bad(String, String),
+    Malformed(String, String),
 }
 
 /// One observed link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct SeenLink {
+pub(crate) struct LinkFieldState {
     pub(crate) id: Option<String>,
     pub(crate) at: Timestamp,
     pub(crate) changed: Timestamp,

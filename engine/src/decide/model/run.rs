@@ -147,5 +147,5 @@ pub(crate) struct Effect {
     /// Sent at least once without an answer.
     pub(crate) in_doubt: bool,
     /// The last request it was part of was refused as a whole: it goes alone.
-    pub(crate) alone: bool,
+    pub(crate) send_alone: bool,
 }

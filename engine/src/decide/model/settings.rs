@@ -29,9 +29,9 @@ pub struct Settings {
     /// Two outside changes closer than this count as simultaneous.
     pub clock_skew: Duration,
     /// How long a real-time change may wait for company in its batch.
-    pub hold: Duration,
+    pub linger: Duration,
     /// How long a change of a scheduled run or a backfill may wait for company.
-    pub hold_bulk: Duration,
+    pub linger_bulk: Duration,
     /// A sync that runs at intervals runs first when it is set up, not an interval later.
     pub run_at_start: bool,
     /// How long runs of workflows that are over are kept for people.
@@ -44,8 +44,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             clock_skew: Duration::seconds(2),
-            hold: Duration(300),
-            hold_bulk: Duration::seconds(2),
+            linger: Duration(300),
+            linger_bulk: Duration::seconds(2),
             run_at_start: true,
             retention: Duration::days(30),
             trace: false,

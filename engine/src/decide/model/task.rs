@@ -31,7 +31,7 @@ pub(crate) enum TransitionKind {
 
 /// A value that somebody gave a field, and that a write of ours covered before it was seen.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Covered {
+pub(crate) struct Overwritten {
     pub(crate) entity: EntityName,
     pub(crate) id: String,
     pub(crate) field: String,

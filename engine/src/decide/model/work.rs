@@ -81,13 +81,13 @@ pub(crate) enum TimerRow {
 pub(crate) struct ReadRow {
     pub(crate) waiters: BTreeSet<Waiter>,
     pub(crate) work: Option<Vec<u8>>,
-    pub(crate) flight: Option<CallId>,
+    pub(crate) in_flight: Option<CallId>,
     /// Asked again while in flight: the answer may be too old for these.
-    pub(crate) again: bool,
+    pub(crate) refetch: bool,
     pub(crate) cacheable: bool,
     pub(crate) attempts: u32,
     /// The last request it was part of was refused as a whole: it goes alone.
-    pub(crate) alone: bool,
+    pub(crate) send_alone: bool,
 }
 
 /// Who waits for a read, a listing or a partner.

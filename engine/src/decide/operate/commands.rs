@@ -13,7 +13,7 @@ use crate::decide::model::link::{LinkRow, LinkState};
 use crate::decide::model::run::{RunRow, RunState};
 use crate::decide::model::task::Task;
 use crate::decide::runs::ending;
-use crate::decide::store::runs::Script;
+use crate::decide::store::runs::RunDefinition;
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{incidents, links};
 use crate::ids::{LinkId, RunId};
@@ -81,7 +81,7 @@ fn apply(cx: &mut Context<'_>, command: &OperatorCommand) -> Result<Result<Strin
             if row.state == LinkState::Gone {
                 return Ok(Err("its records are gone".to_owned()));
             }
-            row.state = if row.left.is_some() && row.right.is_some() { LinkState::Linked } else { LinkState::Looking };
+            row.state = if row.left.is_some() && row.right.is_some() { LinkState::Linked } else { LinkState::Matching };
             row.unstable.clear();
             row.parked.clear();
             row.not_before = None;
@@ -138,7 +138,7 @@ fn stopped(
     if !matches!(run.state, RunState::Stopped(_)) {
         return Ok(Err(format!("run {id} is not stopped")));
     }
-    if Script::of(cx, &run).is_none() {
+    if RunDefinition::of(cx, &run).is_none() {
         return Ok(Err("the rules it began with are not here any more".to_owned()));
     }
     let done = change(&mut run);

@@ -12,14 +12,14 @@ use dsl::schema::EntityName;
 use dsl::value::{Timestamp, Value};
 
 use crate::decide::links::sides;
-use crate::decide::model::instance::Guard;
+use crate::decide::model::instance::Isolation;
 use crate::decide::model::key::{Key, Kind, link_of, value_key};
 use crate::decide::model::link::{LinkRow, LinkState};
 use crate::decide::model::outcome::Outcome;
-use crate::decide::model::record::SeenValue;
+use crate::decide::model::record::FieldValue;
 use crate::decide::model::settings::{Programs, Settings};
 use crate::decide::records::observe::{How, observe};
-use crate::decide::store::links::Rule;
+use crate::decide::store::links::ActiveSync;
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{links, records};
 use crate::ids::LinkId;
@@ -54,28 +54,28 @@ pub struct Pair {
 pub fn seed(
     rows: &dyn Rows,
     programs: &Programs,
-    knobs: &Settings,
+    settings: &Settings,
     known: &[Known],
     pairs: &[Pair],
     now: Timestamp,
 ) -> Result<Outcome, Error> {
-    let guard = Guard::default();
-    let mut cx = Context::new(rows, programs, knobs, &guard, now);
+    let isolation = Isolation::default();
+    let mut cx = Context::new(rows, programs, settings, &isolation, now);
     for Known { entity, observed, at } in known {
         observe(&mut cx, entity, observed, How::Read, *at)?;
         let Some(mut row) = cx.record(entity, &observed.id)?.map(Arc::unwrap_or_clone) else { continue };
         // It was made, and had these values, long before any `when` looks.
         row.created = true;
         for (field, seen) in &row.fields {
-            if let SeenValue::Is(value) = &seen.value {
-                row.told.insert(field.clone(), value.clone());
+            if let FieldValue::Is(value) = &seen.value {
+                row.notified.insert(field.clone(), value.clone());
             }
         }
         cx.learn(entity, &observed.id, Arc::new(row));
     }
     let mut links = Vec::new();
     for Pair { sync, left, right } in pairs {
-        let rule = Rule { program: cx.program(), index: *sync };
+        let rule = ActiveSync { program: cx.program(), index: *sync };
         let id = LinkId(cx.next()?);
         let link = LinkRow {
             sync: rule.name.clone(),
@@ -85,14 +85,14 @@ pub fn seed(
             base: BTreeMap::new(),
             parked: BTreeMap::new(),
             unstable: BTreeMap::new(),
-            flight: [None, None],
+            in_flight: [None, None],
             queued: [None, None],
             claims: BTreeSet::new(),
             bulk: false,
             since: now,
             attempts: 0,
             not_before: None,
-            alone: false,
+            send_alone: false,
             restores: BTreeMap::new(),
             creates: 0,
         };
@@ -108,8 +108,8 @@ pub fn seed(
             let record = link.left.clone().unwrap_or_default();
             let value = match cx.record(&rule.left, &record)?.and_then(|row| row.fields.get(left).cloned()) {
                 Some(seen) => match seen.value {
-                    SeenValue::Is(value) => value,
-                    SeenValue::Bad(..) => Value::Empty,
+                    FieldValue::Is(value) => value,
+                    FieldValue::Malformed(..) => Value::Empty,
                 },
                 None if left == "id" => Value::Text(record),
                 None => Value::Empty,

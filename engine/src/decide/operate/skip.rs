@@ -7,7 +7,7 @@
 
 use crate::decide::delivery::inbox;
 use crate::decide::links::schedule;
-use crate::decide::model::input::Aside;
+use crate::decide::model::input::Skip;
 use crate::decide::model::key::{Kind, timer_moment};
 use crate::decide::model::row::decode;
 use crate::decide::model::work::TimerRow;
@@ -17,9 +17,9 @@ use crate::decide::store::transaction::Context;
 use crate::ledger::Error;
 
 /// Leaves it undone, and shows it to people.
-pub(crate) fn leave(cx: &mut Context<'_>, what: &Aside, reason: &str) -> Result<(), Error> {
+pub(crate) fn leave(cx: &mut Context<'_>, what: &Skip, reason: &str) -> Result<(), Error> {
     let subject = match what {
-        Aside::Timer => {
+        Skip::Timer => {
             let Some((key, bytes)) = cx.scan(&[Kind::Timer as u8], 1)?.pop() else { return Ok(()) };
             if timer_moment(&key).is_none_or(|at| at > cx.now) {
                 return Ok(());
@@ -33,13 +33,13 @@ pub(crate) fn leave(cx: &mut Context<'_>, what: &Aside, reason: &str) -> Result<
                 Err(error) => format!("timer {error}"),
             }
         }
-        Aside::Lane(lane) => {
+        Skip::Lane(lane) => {
             let bulk = if lane.bulk { " bulk" } else { "" };
             format!("lane {} {:?}{bulk}", lane.system, lane.kind)
         }
-        Aside::Answers(call) => format!("call c{}", call.0),
+        Skip::Answers(call) => format!("call c{}", call.0),
     };
-    incidents::tell(cx, subject, reason)
+    incidents::report(cx, subject, reason)
 }
 
 /// What comes again by itself goes on with its next time.

@@ -51,7 +51,7 @@ fn marks(cx: &mut Context<'_>) -> Result<bool, Error> {
     let longest = cx.program().doors.values().map(|door| door.dedupe_for).max().unwrap_or(Duration::days(1));
     let oldest =
         cx.now.minus(Duration(longest.0 + Duration::hours(2).0)).0.div_euclid(Duration::hours(1).0).max(0) as u64;
-    let found = cx.scan(&[Kind::Seen as u8], MOST)?;
+    let found = cx.scan(&[Kind::Dedupe as u8], MOST)?;
     let mut removed = 0;
     for (key, _) in &found {
         let hour = key.get(1..9).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
@@ -72,7 +72,7 @@ fn stopped_at() -> Vec<u8> {
 /// Runs stand in the order in which they began. Each sweep goes on where the last one stopped, so that old runs that
 /// are not over do not keep those behind them.
 fn runs(cx: &mut Context<'_>) -> Result<bool, Error> {
-    let oldest: Timestamp = cx.now.minus(cx.knobs.retention);
+    let oldest: Timestamp = cx.now.minus(cx.settings.retention);
     let prefix = [Kind::Run as u8];
     let from: Vec<u8> = cx.get(&stopped_at())?.unwrap_or_else(|| prefix.to_vec());
     let found = cx.range(&from, &after(&prefix), MOST)?;
@@ -116,8 +116,8 @@ mod tests {
     #[test]
     fn what_is_over_is_kept_for_its_time_and_then_removed() {
         let program = crate::rules::shipped();
-        let knobs = Settings { retention: Duration::days(3), ..Settings::default() };
-        let mut world = Simulation::with(program, Timestamp(1_772_442_000_000), knobs).expect("the engine starts");
+        let settings = Settings { retention: Duration::days(3), ..Settings::default() };
+        let mut world = Simulation::with(program, Timestamp(1_772_442_000_000), settings).expect("the engine starts");
         let now = world.now();
         let deal = {
             let mut crm = world.crm.lock().expect("a sound twin");
@@ -136,10 +136,10 @@ mod tests {
             runs.into_iter().map(|run| run.state).collect::<Vec<_>>()
         };
         assert_eq!(states(&world), ["finished"]);
-        assert!(count(&world, Kind::Seen) > 0);
+        assert!(count(&world, Kind::Dedupe) > 0);
         world.pass(Duration::days(2)).expect("the engine goes on");
         assert_eq!(states(&world), ["finished"]);
-        assert_eq!(count(&world, Kind::Seen), 0, "24 hours are promised");
+        assert_eq!(count(&world, Kind::Dedupe), 0, "24 hours are promised");
         world.pass(Duration::days(2)).expect("the engine goes on");
         assert_eq!(states(&world), Vec::<String>::new());
     }
@@ -159,12 +159,12 @@ mod tests {
         let mut ledger = crate::ledger::Memory::default();
         crate::ledger::Ledger::append(&mut ledger, round).expect("there is room");
         let programs = crate::decide::Programs::new(program);
-        let knobs = Settings { retention: Duration::days(3), ..Settings::default() };
-        let guard = crate::decide::Guard::default();
+        let settings = Settings { retention: Duration::days(3), ..Settings::default() };
+        let isolation = crate::decide::Isolation::default();
         let mut sweeps = 0;
         loop {
             let now = begun.plus(Duration::days(4));
-            let mut cx = Context::new(&ledger, &programs, &knobs, &guard, now);
+            let mut cx = Context::new(&ledger, &programs, &settings, &isolation, now);
             let more = runs(&mut cx).expect("readable");
             let round = cx.finish().round;
             crate::ledger::Ledger::append(&mut ledger, round).expect("there is room");

@@ -16,9 +16,9 @@ use dsl::value::{Timestamp, Value};
 use crate::decide::links::existence;
 use crate::decide::model::key::{Key, Kind};
 use crate::decide::model::outcome::Command;
-use crate::decide::model::record::{Life, Planned, RecordRow, Seen, SeenLink, SeenValue};
+use crate::decide::model::record::{FieldState, FieldValue, Life, LinkFieldState, Planned, RecordRow};
 use crate::decide::model::row;
-use crate::decide::model::task::{Covered, Task, Transition, TransitionKind};
+use crate::decide::model::task::{Overwritten, Task, Transition, TransitionKind};
 use crate::decide::runs::wake;
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{reads, records};
@@ -71,16 +71,16 @@ pub(crate) fn observe(
             continue;
         }
         let value = match decode(&program, entity, name, wire) {
-            Ok(value) => SeenValue::Is(value),
+            Ok(value) => FieldValue::Is(value),
             Err(fault) => {
-                SeenValue::Bad(wire.as_str().map_or_else(|| wire.to_string(), str::to_owned), fault.to_string())
+                FieldValue::Malformed(wire.as_str().map_or_else(|| wire.to_string(), str::to_owned), fault.to_string())
             }
         };
         let old = row.fields.get(name);
         match old {
             Some(old) if version < old.at => {
-                if let (Some(known), SeenValue::Is(value)) = (&old.wrote, value) {
-                    late.extend(covered(entity, &seen.id, name, value, version, known, &old.value));
+                if let (Some(known), FieldValue::Is(value)) = (&old.wrote, value) {
+                    late.extend(overwritten(entity, &seen.id, name, value, version, known, &old.value));
                 }
                 continue;
             }
@@ -94,10 +94,10 @@ pub(crate) fn observe(
         if !same {
             changed = true;
             records::reindex(cx, &program, entity, &seen.id, name, old.map(|o| &o.value), &value);
-            if let SeenValue::Is(new) = &value {
+            if let FieldValue::Is(new) = &value {
                 let old = old.and_then(|o| match &o.value {
-                    SeenValue::Is(value) => Some(value.clone()),
-                    SeenValue::Bad(..) => None,
+                    FieldValue::Is(value) => Some(value.clone()),
+                    FieldValue::Malformed(..) => None,
                 });
                 moved.insert(name.clone(), (old, new.clone()));
             }
@@ -108,12 +108,12 @@ pub(crate) fn observe(
         };
         let mut wrote = old.filter(|_| same).and_then(|old| old.wrote.clone());
         if let Some((ours, planned)) = row.doubtful.get(name)
-            && SeenValue::Is(ours.clone()) == value
+            && FieldValue::Is(ours.clone()) == value
         {
             wrote = Some(planned.clone());
             row.doubtful.remove(name);
         }
-        row.fields.insert(name.clone(), Seen { value, at: version, changed: since, before: earlier, wrote });
+        row.fields.insert(name.clone(), FieldState { value, at: version, changed: since, before: earlier, wrote });
     }
     for (name, target) in &seen.links {
         if !used.links.contains(name) {
@@ -146,7 +146,8 @@ pub(crate) fn observe(
             Some(old) if same => (old.changed, old.before),
             _ => (version, previous),
         };
-        row.links.insert(name.clone(), SeenLink { id: target.clone(), at: version, changed: since, before: earlier });
+        row.links
+            .insert(name.clone(), LinkFieldState { id: target.clone(), at: version, changed: since, before: earlier });
     }
     if seen.complete {
         // A read is complete as of the time it was asked; a message as of its own.
@@ -160,7 +161,7 @@ pub(crate) fn observe(
     }
 
     if matches!(how, How::Message(_)) {
-        cx.covered.extend(late);
+        cx.overwritten.extend(late);
     }
 
     // Transitions.
@@ -181,10 +182,10 @@ pub(crate) fn observe(
         if when.entity != *entity {
             continue;
         }
-        let Some(Seen { value: SeenValue::Is(now), .. }) = row.fields.get(field) else { continue };
+        let Some(FieldState { value: FieldValue::Is(now), .. }) = row.fields.get(field) else { continue };
         let now = now.clone();
         let mentioned = seen.fields.contains_key(field);
-        let old = match row.told.get(field) {
+        let old = match row.notified.get(field) {
             Some(told) if *told == now => continue,
             Some(told) => told.clone(),
             None => match moved.get(field) {
@@ -193,7 +194,7 @@ pub(crate) fn observe(
                 // First seen: only a message that is about this field, or about the making, says that it changed.
                 _ if created || (matches!(how, How::Message(_)) && mentioned && !seen.complete) => Value::Empty,
                 _ if matches!(how, How::Message(_)) || how == How::Changed => {
-                    row.told.insert(field.clone(), now);
+                    row.notified.insert(field.clone(), now);
                     continue;
                 }
                 _ => continue,
@@ -229,18 +230,18 @@ pub(crate) fn observe(
 
 /// The outside change that an older observation shows, where it lies between what was known when the value that
 /// stands was planned and that value itself: nobody has looked at it yet.
-pub(crate) fn covered(
+pub(crate) fn overwritten(
     entity: &EntityName,
     id: &str,
     field: &str,
     value: Value,
     at: Timestamp,
     known: &Planned,
-    stands: &SeenValue,
-) -> Option<Covered> {
+    stands: &FieldValue,
+) -> Option<Overwritten> {
     let unseen =
-        known.at.is_none_or(|seen| at > seen) && value != known.value && SeenValue::Is(value.clone()) != *stands;
-    unseen.then(|| Covered {
+        known.at.is_none_or(|seen| at > seen) && value != known.value && FieldValue::Is(value.clone()) != *stands;
+    unseen.then(|| Overwritten {
         entity: entity.clone(),
         id: id.to_owned(),
         field: field.to_owned(),

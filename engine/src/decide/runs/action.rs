@@ -12,12 +12,12 @@ use dsl::value::Value;
 
 use crate::decide::links::schedule;
 use crate::decide::model::lane::{Lane, LaneKind};
-use crate::decide::model::need::{Need, Stop};
-use crate::decide::model::record::SeenValue;
+use crate::decide::model::need::{Blocked, Need};
+use crate::decide::model::record::FieldValue;
 use crate::decide::model::run::{RunRow, Var};
 use crate::decide::model::trace::Reached;
 use crate::decide::runs::{effect, start};
-use crate::decide::store::runs::Script;
+use crate::decide::store::runs::RunDefinition;
 use crate::decide::store::scope::Variables;
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{reads, runs};
@@ -29,12 +29,12 @@ pub(crate) fn value(
     program: &Program,
     expr: &Expr,
     cacheable: bool,
-) -> Result<Value, Stop> {
+) -> Result<Value, Blocked> {
     let scope = Variables { cx, program, vars: &run.vars, fresh: run.fresh.min(cx.now), cacheable };
     Ok(eval(program, expr, &scope)?)
 }
 
-pub(crate) fn holds(cx: &Context<'_>, run: &RunRow, program: &Program, expr: &Expr) -> Result<bool, Stop> {
+pub(crate) fn holds(cx: &Context<'_>, run: &RunRow, program: &Program, expr: &Expr) -> Result<bool, Blocked> {
     Ok(value(cx, run, program, expr, false)? == Value::Flag(true))
 }
 
@@ -51,7 +51,7 @@ fn block(
     entity: Option<&EntityName>,
     assigns: &[Assign],
     new: bool,
-) -> Result<Option<Block>, Stop> {
+) -> Result<Option<Block>, Blocked> {
     let mut block = Block { values: BTreeMap::new(), links: BTreeMap::new() };
     for assign in assigns {
         let text_only = matches!(assign.value, Expr::Join(_) | Expr::Record { .. }) && entity.is_none();
@@ -63,20 +63,24 @@ fn block(
                     Some((_, partner)) => Value::Text(partner),
                     None if assign.on_empty != Outcome::Never => Value::Empty,
                     None => {
-                        return Err(Stop::Need(Need::Partner { sync: via.name.clone(), side: *side, id: id.clone() }));
+                        return Err(Blocked::Need(Need::Partner {
+                            sync: via.name.clone(),
+                            side: *side,
+                            id: id.clone(),
+                        }));
                     }
                 };
             }
         } else if let Some(entity) = entity
             && let Some(field) = program.field(entity, &assign.name)
         {
-            value = dsl::eval::coerce(value, field).map_err(Stop::Fault)?;
+            value = dsl::eval::coerce(value, field).map_err(Blocked::Fault)?;
         }
         if value.is_empty() {
             match assign.on_empty {
                 Outcome::Skip => return Ok(None),
                 Outcome::Fail => {
-                    return Err(Stop::Fault(Fault::Arithmetic(format!(
+                    return Err(Blocked::Fault(Fault::Arithmetic(format!(
                         "`{}` has no value, and {} says `else fail`",
                         assign.name, assign.place
                     ))));
@@ -100,16 +104,16 @@ pub(crate) fn perform(
     cx: &mut Context<'_>,
     id: RunId,
     run: &mut RunRow,
-    script: &Script,
+    definition: &RunDefinition,
     act: &Action,
-) -> Result<bool, Stop> {
-    let program = Arc::clone(&script.program);
+) -> Result<bool, Blocked> {
+    let program = Arc::clone(&definition.program);
     cx.reached(|| Reached::Action(act.text));
     match &act.kind {
         ActionKind::Create { entity, variable, key: (field, expr), values } => {
             let wanted = value(cx, run, &program, expr, false)?;
             if wanted.is_empty() {
-                return Err(Stop::Fault(Fault::Arithmetic(format!(
+                return Err(Blocked::Fault(Fault::Arithmetic(format!(
                     "the key `{field}` of the new {entity} has no value"
                 ))));
             }
@@ -144,13 +148,13 @@ pub(crate) fn perform(
                     runs::bind(run, variable.as_ref(), Var::Nothing);
                     Ok(runs::go_on(run))
                 }
-                [] => Err(Stop::Fault(Fault::Arithmetic(format!("there is no {entity} with {field} = `{wanted}`")))),
+                [] => Err(Blocked::Fault(Fault::Arithmetic(format!("there is no {entity} with {field} = `{wanted}`")))),
                 [record] => {
                     runs::bind(run, variable.as_ref(), Var::Record(entity.clone(), record.clone()));
                     let record = record.clone();
                     change(cx, id, run, act, &program, entity, record, values)
                 }
-                _ => Err(Stop::Fault(Fault::Arithmetic(format!("several {entity} have {field} = `{wanted}`")))),
+                _ => Err(Blocked::Fault(Fault::Arithmetic(format!("several {entity} have {field} = `{wanted}`")))),
             }
         }
         ActionKind::Set { variable, links, entity, assign } => {
@@ -172,8 +176,8 @@ pub(crate) fn perform(
                 }
                 // Undoing a create that never happened has nothing to delete.
                 [] if *or_nothing || !run.stack.is_empty() => Ok(runs::go_on(run)),
-                [] => Err(Stop::Fault(Fault::Arithmetic(format!("there is no {entity} with {field} = `{wanted}`")))),
-                _ => Err(Stop::Fault(Fault::Arithmetic(format!("several {entity} have {field} = `{wanted}`")))),
+                [] => Err(Blocked::Fault(Fault::Arithmetic(format!("there is no {entity} with {field} = `{wanted}`")))),
+                _ => Err(Blocked::Fault(Fault::Arithmetic(format!("several {entity} have {field} = `{wanted}`")))),
             }
         }
         ActionKind::Start { workflow, variable, links } => {
@@ -202,8 +206,14 @@ pub(crate) fn perform(
     }
 }
 
-fn find(cx: &Context<'_>, run: &RunRow, entity: &EntityName, field: &str, value: &Value) -> Result<Vec<String>, Stop> {
-    reads::find(cx, entity, field, value, run.fresh.min(cx.now))?.map_err(Stop::Need)
+fn find(
+    cx: &Context<'_>,
+    run: &RunRow,
+    entity: &EntityName,
+    field: &str,
+    value: &Value,
+) -> Result<Vec<String>, Blocked> {
+    reads::find(cx, entity, field, value, run.fresh.min(cx.now))?.map_err(Blocked::Need)
 }
 
 fn change(
@@ -215,13 +225,13 @@ fn change(
     entity: &EntityName,
     record: String,
     assigns: &[Assign],
-) -> Result<bool, Stop> {
+) -> Result<bool, Blocked> {
     let Some(mut block) = block(cx, run, program, Some(entity), assigns, false)? else { return Ok(runs::go_on(run)) };
     let known = cx.record(entity, &record)?.unwrap_or_default();
     // What holds already is not written.
     block
         .values
-        .retain(|name, value| !known.fields.get(name).is_some_and(|seen| seen.value == SeenValue::Is(value.clone())));
+        .retain(|name, value| !known.fields.get(name).is_some_and(|seen| seen.value == FieldValue::Is(value.clone())));
     block.links.retain(|name, add| known.links.get(name).is_none_or(|seen| seen.id != *add));
     if block.values.is_empty() && block.links.is_empty() {
         return Ok(runs::go_on(run));

@@ -14,7 +14,7 @@ use dsl::value::{Duration, Value};
 
 use crate::decide::model::key::{Key, Kind, run_key};
 use crate::decide::model::lane::{Lane, LaneKind};
-use crate::decide::model::need::{Need, Stop};
+use crate::decide::model::need::{Blocked, Need};
 use crate::decide::model::run::{Effect, RunOf, RunRow, RunState, Var};
 use crate::decide::model::task::Task;
 use crate::decide::model::trace::Wrote;
@@ -22,8 +22,8 @@ use crate::decide::model::work::{Owner, TimerRow, Waiter};
 use crate::decide::records::observe;
 use crate::decide::records::observe::{How, observe};
 use crate::decide::runs::ending;
-use crate::decide::store::links::Rule;
-use crate::decide::store::runs::{Script, load};
+use crate::decide::store::links::ActiveSync;
+use crate::decide::store::runs::{RunDefinition, load};
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{links, reads, retry, runs};
 use crate::ids::RunId;
@@ -38,7 +38,7 @@ pub(crate) fn effect(
     record: Option<String>,
     values: BTreeMap<String, Value>,
     links: BTreeMap<String, (Option<String>, Option<String>)>,
-) -> Result<bool, Stop> {
+) -> Result<bool, Blocked> {
     run.effects += 1;
     let key_text = format!("{}-{id}-e{}", cx.ledger()?, run.effects);
     if let (LaneKind::Update { entity }, Some(record)) = (&lane.kind, &record) {
@@ -55,7 +55,7 @@ pub(crate) fn effect(
         work: Some(work),
         place: act.place.clone(),
         in_doubt: false,
-        alone: false,
+        send_alone: false,
     });
     if run.first_try.is_none()
         && let Some(timeout) = runs::timeout_of(cx, run)
@@ -77,14 +77,14 @@ fn touch(cx: &mut Context<'_>, id: RunId, run: &mut RunRow, entity: &EntityName,
 /// What a run sends, when its lane opens.
 pub(crate) fn input(cx: &mut Context<'_>, id: RunId) -> Result<Option<Input>, Error> {
     let Some(mut run) = cx.get::<RunRow>(&run_key(id))? else { return Ok(None) };
-    let Some(script) = Script::of(cx, &run) else { return Ok(None) };
+    let Some(definition) = RunDefinition::of(cx, &run) else { return Ok(None) };
     let Some(mut effect) = run.pending.clone() else { return Ok(None) };
     if run.state != RunState::Calling {
         return Ok(None);
     }
     effect.work = None;
     let mut input = Input { key: effect.key.clone(), id: effect.id.clone(), ..Input::default() };
-    let program = &script.program;
+    let program = &definition.program;
     for (name, value) in &effect.values {
         let wire = match &effect.lane.kind {
             LaneKind::Create { entity } | LaneKind::Update { entity } => {
@@ -104,8 +104,8 @@ pub(crate) fn input(cx: &mut Context<'_>, id: RunId) -> Result<Option<Input>, Er
 }
 
 /// How the effect at hand may be repeated, and whether the author accepts repetition.
-fn delivery(run: &RunRow, script: &Script) -> (Delivery, bool, Option<String>, Option<EntityName>) {
-    let Some(dsl::program::Op::Act(act)) = script.code().ops.get(run.pc) else {
+fn delivery(run: &RunRow, definition: &RunDefinition) -> (Delivery, bool, Option<String>, Option<EntityName>) {
+    let Some(dsl::program::Op::Act(act)) = definition.code().ops.get(run.pc) else {
         return (Delivery::None, false, None, None);
     };
     let (class, variable, entity) = match &act.kind {
@@ -124,13 +124,13 @@ fn delivery(run: &RunRow, script: &Script) -> (Delivery, bool, Option<String>, O
 pub(crate) fn answered(cx: &mut Context<'_>, id: RunId, effect: &str, answer: &Answer) -> Result<(), Error> {
     let Some(mut run) = cx.get::<RunRow>(&run_key(id))? else { return Ok(()) };
     let pending = run.pending.clone().filter(|pending| pending.key == effect);
-    let (Some(script), Some(effect)) = (Script::of(cx, &run), pending) else { return Ok(()) };
-    let (class, accepts, variable, entity) = delivery(&run, &script);
+    let (Some(definition), Some(effect)) = (RunDefinition::of(cx, &run), pending) else { return Ok(()) };
+    let (class, accepts, variable, entity) = delivery(&run, &definition);
     let creating = matches!(effect.lane.kind, LaneKind::Create { .. });
     match answer {
         Answer::Record(observed) => {
             let Some(entity) = entity else { return Ok(()) };
-            cx.wrote(|| lines(&script, run.pc, &effect, &entity, &observed.id, creating));
+            cx.wrote(|| lines(&definition, run.pc, &effect, &entity, &observed.id, creating));
             run.pending = None;
             if creating {
                 runs::bind(&mut run, variable.as_ref(), Var::Record(entity.clone(), observed.id.clone()));
@@ -140,13 +140,13 @@ pub(crate) fn answered(cx: &mut Context<'_>, id: RunId, effect: &str, answer: &A
             run.state = RunState::Ready;
             cx.put(run_key(id), &run);
             cx.task(Task::Run(id));
-            let told = acknowledged(&script.program, &entity, &effect, observed);
+            let told = acknowledged(&definition.program, &entity, &effect, observed);
             let how = if creating { How::Made } else { How::Changed };
             observe(cx, &entity, &told, how, cx.now)?;
             if creating {
                 runs::log(cx, id, &run, "create", format!("{entity} {} made ({})", observed.id, effect.place));
                 for (index, side) in cx.program().syncs_of(&entity).collect::<Vec<_>>() {
-                    let rule = Rule { program: cx.program(), index };
+                    let rule = ActiveSync { program: cx.program(), index };
                     if rule.run == dsl::program::Run::OnChange {
                         links::ensure(cx, &rule, side, &observed.id, false)?;
                     }
@@ -179,14 +179,14 @@ pub(crate) fn answered(cx: &mut Context<'_>, id: RunId, effect: &str, answer: &A
         }
         Answer::Missing => {
             let what = effect.id.clone().unwrap_or_default();
-            ending::failed(cx, id, run, &script, &format!("{} has no record {what} any more", effect.lane.system))?;
+            ending::failed(cx, id, run, &definition, &format!("{} has no record {what} any more", effect.lane.system))?;
         }
         Answer::Refused { refusal: Refusal::Exists(existing), reason } if creating => {
             // Somebody made it first; it is taken as it is, once it has been read.
             run.pending = None;
             run.attempts += 1;
             if run.attempts > 5 {
-                return ending::failed(cx, id, run, &script, &format!("{} refuses: {reason}", effect.lane.system));
+                return ending::failed(cx, id, run, &definition, &format!("{} refuses: {reason}", effect.lane.system));
             }
             run.fresh = cx.now.plus(Duration(1));
             if let (Some(existing), Some(entity)) = (existing, &entity) {
@@ -208,25 +208,25 @@ pub(crate) fn answered(cx: &mut Context<'_>, id: RunId, effect: &str, answer: &A
             again(cx, id, run, Duration(500), "it exists already")?;
         }
         Answer::Refused { reason, .. } => {
-            ending::failed(cx, id, run, &script, &format!("{} refuses: {reason}", effect.lane.system))?;
+            ending::failed(cx, id, run, &definition, &format!("{} refuses: {reason}", effect.lane.system))?;
         }
         Answer::RateLimited { .. } => requeue(cx, id, run, effect, Duration(0))?,
-        Answer::Split => requeue(cx, id, run, Effect { alone: true, ..effect }, Duration(0))?,
+        Answer::Split => requeue(cx, id, run, Effect { send_alone: true, ..effect }, Duration(0))?,
         Answer::Retry { after, cause } => {
             let pause = after.map(|d| Duration(i64::try_from(d.as_millis()).unwrap_or(i64::MAX)));
-            retry(cx, id, run, &script, effect, pause, cause)?;
+            retry(cx, id, run, &definition, effect, pause, cause)?;
         }
         Answer::Unknown { cause } => match class {
             Delivery::ByNature | Delivery::ByKey => {
                 let effect = Effect { in_doubt: true, ..effect };
-                retry(cx, id, run, &script, effect, None, cause)?;
+                retry(cx, id, run, &definition, effect, None, cause)?;
             }
-            Delivery::ByCheck | Delivery::None if accepts => retry(cx, id, run, &script, effect, None, cause)?,
+            Delivery::ByCheck | Delivery::None if accepts => retry(cx, id, run, &definition, effect, None, cause)?,
             // Nothing says how an operation is read back: a person looks.
             Delivery::ByCheck | Delivery::None => {
                 let why = format!("it may or may not have happened ({cause}), and it must not happen twice");
-                let script = script.clone();
-                ending::stop(cx, id, &mut run, &why, Some(&script))?;
+                let definition = definition.clone();
+                ending::stop(cx, id, &mut run, &why, Some(&definition))?;
             }
         },
         // Made unknown before.
@@ -236,8 +236,15 @@ pub(crate) fn answered(cx: &mut Context<'_>, id: RunId, effect: &str, answer: &A
 }
 
 /// The lines that what an effect wrote came from.
-fn lines(script: &Script, pc: usize, effect: &Effect, entity: &EntityName, id: &str, made: bool) -> Vec<Wrote> {
-    let assigns = match script.code().ops.get(pc) {
+fn lines(
+    definition: &RunDefinition,
+    pc: usize,
+    effect: &Effect,
+    entity: &EntityName,
+    id: &str,
+    made: bool,
+) -> Vec<Wrote> {
+    let assigns = match definition.code().ops.get(pc) {
         Some(dsl::program::Op::Act(act)) => match &act.kind {
             ActionKind::Create { values, .. } | ActionKind::Update { values, .. } => values.as_slice(),
             ActionKind::Set { assign, .. } => std::slice::from_ref(assign),
@@ -286,13 +293,13 @@ fn retry(
     cx: &mut Context<'_>,
     id: RunId,
     mut run: RunRow,
-    script: &Script,
+    definition: &RunDefinition,
     effect: Effect,
     pause: Option<Duration>,
     cause: &str,
 ) -> Result<(), Error> {
     run.attempts = run.attempts.saturating_add(1);
-    let policy = runs::retry_of(&run, script);
+    let policy = runs::retry_of(&run, definition);
     let first = policy.map_or(Duration::seconds(1), |p| p.first);
     let at_most = policy.map_or(Duration::minutes(15), |p| p.at_most);
     let exhausted = match policy {
@@ -302,7 +309,7 @@ fn retry(
     if exhausted {
         run.pending = Some(effect);
         let why = format!("{} tries: {cause}", run.attempts);
-        return ending::failed(cx, id, run, script, &why);
+        return ending::failed(cx, id, run, definition, &why);
     }
     let roll = format!("{id} {} {}", effect.key, run.attempts);
     let pause = pause.unwrap_or_else(|| retry::backoff(run.attempts, first, at_most, &roll));

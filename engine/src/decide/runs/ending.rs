@@ -12,7 +12,7 @@ use crate::decide::model::key::{Key, Kind};
 use crate::decide::model::row::decode;
 use crate::decide::model::run::{RunOf, RunRow, RunState, Var};
 use crate::decide::model::task::Task;
-use crate::decide::store::runs::Script;
+use crate::decide::store::runs::RunDefinition;
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{incidents, runs};
 use crate::ids::RunId;
@@ -79,11 +79,11 @@ pub(crate) fn failed(
     cx: &mut Context<'_>,
     id: RunId,
     mut run: RunRow,
-    script: &Script,
+    definition: &RunDefinition,
     why: &str,
 ) -> Result<(), Error> {
-    let code = script.code();
-    let step = run.step.map_or_else(|| script.name(), |index| code.steps[index].name.clone());
+    let code = definition.code();
+    let step = run.step.map_or_else(|| definition.name(), |index| code.steps[index].name.clone());
     run.token += 1;
     if run.pending.take().is_some_and(|effect| effect.in_doubt)
         && run.stack.is_empty()
@@ -101,12 +101,12 @@ pub(crate) fn failed(
             cx,
             &format!("run {id} undo {undone}"),
             &run,
-            script,
+            definition,
             format!("`{undone}` could not be undone: {why}"),
         );
-        incidents::open(cx, row, &script.name())?;
+        incidents::open(cx, row, &definition.name())?;
         run.state = RunState::Ready;
-        next_undo(&mut run, script);
+        next_undo(&mut run, definition);
         cx.put(run_key(id), &run);
         cx.task(Task::Run(id));
         return Ok(());
@@ -135,19 +135,19 @@ pub(crate) fn failed(
         }
         _ => {
             let cause = format!("{step}: {why}");
-            stop(cx, id, &mut run, &cause, Some(script))
+            stop(cx, id, &mut run, &cause, Some(definition))
         }
     }
 }
 
 /// Goes to the next step that is to be undone, or behind the undoing.
-pub(crate) fn next_undo(run: &mut RunRow, script: &Script) {
+pub(crate) fn next_undo(run: &mut RunRow, definition: &RunDefinition) {
     runs::reset_tries(run);
     let Some(frame) = run.stack.last_mut() else { return };
     match frame.left.pop() {
         Some(index) => {
             frame.step = Some(index);
-            run.pc = script.code().steps[index].undo.unwrap_or(frame.resume);
+            run.pc = definition.code().steps[index].undo.unwrap_or(frame.resume);
         }
         None => {
             run.pc = frame.resume;
@@ -162,7 +162,7 @@ pub(crate) fn stop(
     id: RunId,
     run: &mut RunRow,
     why: &str,
-    script: Option<&Script>,
+    definition: Option<&RunDefinition>,
 ) -> Result<(), Error> {
     run.state = RunState::Stopped(why.to_owned());
     cx.put(run_key(id), run);
@@ -171,7 +171,7 @@ pub(crate) fn stop(
         _ => None,
     });
     let (entity, record) = subject.unwrap_or_default();
-    let (rule, place) = script.map_or_else(Default::default, |s| (s.name(), s.place()));
+    let (rule, place) = definition.map_or_else(Default::default, |s| (s.name(), s.place()));
     let row = incidents::row(
         format!("run {id}"),
         &rule,
@@ -190,7 +190,7 @@ pub(crate) fn incident_row(
     cx: &Context<'_>,
     subject: &str,
     run: &RunRow,
-    script: &Script,
+    definition: &RunDefinition,
     cause: String,
 ) -> IncidentRow {
     let record = run.vars.values().find_map(|var| match var {
@@ -200,8 +200,8 @@ pub(crate) fn incident_row(
     let (entity, id) = record.unwrap_or_default();
     incidents::row(
         subject.to_owned(),
-        &script.name(),
-        script.place(),
+        &definition.name(),
+        definition.place(),
         entity,
         id,
         cause,

@@ -29,10 +29,10 @@ pub(crate) fn react(cx: &mut Context<'_>, transition: &Transition) -> Result<(),
             return Ok(());
         }
         let Some(mut row) = cx.record(&transition.entity, &transition.id)? else { return Ok(()) };
-        if row.told.get(field) == Some(new) {
+        if row.notified.get(field) == Some(new) {
             return Ok(());
         }
-        Arc::make_mut(&mut row).told.insert(field.clone(), new.clone());
+        Arc::make_mut(&mut row).notified.insert(field.clone(), new.clone());
         cx.learn(&transition.entity, &transition.id, row);
     }
     for (index, when) in program.whens.iter().enumerate() {

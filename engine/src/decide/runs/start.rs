@@ -11,7 +11,7 @@ use dsl::value::{Timestamp, Value};
 
 use crate::decide::model::key::run_key;
 use crate::decide::model::key::{Key, Kind, value_key};
-use crate::decide::model::need::Stop;
+use crate::decide::model::need::Blocked;
 use crate::decide::model::run::{RunOf, RunRow, RunState, Var};
 use crate::decide::model::task::Task;
 use crate::decide::model::work::TimerRow;
@@ -44,7 +44,7 @@ pub(crate) fn start(
     entity: &EntityName,
     record: &str,
     at: Timestamp,
-) -> Result<Result<Option<RunId>, Stop>, Error> {
+) -> Result<Result<Option<RunId>, Blocked>, Error> {
     let workflow = &program.workflows[index];
     let vars = BTreeMap::from([(workflow.variable.clone(), Var::Record(entity.clone(), record.to_owned()))]);
     let mut slot = None;
@@ -52,7 +52,7 @@ pub(crate) fn start(
         let scope = Variables { cx, program, vars: &vars, fresh: Timestamp(i64::MIN), cacheable: false };
         let value = match eval(program, expr, &scope) {
             Ok(value) => value,
-            Err(halt) => return Ok(Err(Stop::from(halt))),
+            Err(halt) => return Ok(Err(Blocked::from(halt))),
         };
         let name = Key::new(Kind::OnlyOne).text(&workflow.name).text(&value_key(&value)).bytes();
         let mut runs: Vec<RunId> = cx.get(&name)?.unwrap_or_default();

@@ -11,12 +11,12 @@ use dsl::value::{Duration, Timestamp, Value};
 
 use crate::decide::model::key::partner_wait;
 use crate::decide::model::key::run_key;
-use crate::decide::model::need::{Need, Stop, needs_partner};
+use crate::decide::model::need::{Blocked, Need, needs_partner};
 use crate::decide::model::run::{Frame, RunOf, RunRow, RunState};
 use crate::decide::model::work::{TimerRow, Waiter};
 use crate::decide::runs::{action, ending, start};
-use crate::decide::store::links::OVERDUE;
-use crate::decide::store::runs::Script;
+use crate::decide::store::links::PARTNER_TIMEOUT;
+use crate::decide::store::runs::RunDefinition;
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{incidents, reads, runs};
 use crate::ids::RunId;
@@ -28,42 +28,42 @@ pub(crate) fn advance(cx: &mut Context<'_>, id: RunId) -> Result<(), Error> {
     if !matches!(run.state, RunState::Ready | RunState::Reading) {
         return Ok(());
     }
-    let Some(script) = Script::of(cx, &run) else {
+    let Some(definition) = RunDefinition::of(cx, &run) else {
         return ending::stop(cx, id, &mut run, "the rules it began with are not here any more", None);
     };
     let mut waited = run.state == RunState::Reading;
     run.state = RunState::Ready;
     // Each pass through the loop is one operation; code has no backward jumps but for undo.
     for _ in 0..100_000 {
-        let went = step(cx, id, &mut run, &script);
-        if waited && !matches!(&went, Err(Stop::Need(need)) if needs_partner(need)) {
+        let went = step(cx, id, &mut run, &definition);
+        if waited && !matches!(&went, Err(Blocked::Need(need)) if needs_partner(need)) {
             waited = false;
             incidents::settle_wait(cx, &format!("run {id}"))?;
         }
         match went {
             Ok(true) => {}
             Ok(false) => return Ok(()),
-            Err(Stop::Need(need)) => {
+            Err(Blocked::Need(need)) => {
                 run.state = RunState::Reading;
                 cx.put(run_key(id), &run);
                 if let Need::Partner { sync, side, id: record } = &need {
                     let wait = partner_wait(sync, *side, record, Waiter::Run(id));
                     if cx.raw(&wait)?.is_none() {
-                        cx.arm(cx.now.plus(OVERDUE), &TimerRow::Unpaired(id, wait))?;
+                        cx.arm(cx.now.plus(PARTNER_TIMEOUT), &TimerRow::Unpaired(id, wait))?;
                     }
                 }
                 return reads::need(cx, &need, Waiter::Run(id), Priority::High);
             }
-            Err(Stop::Fault(fault)) => return ending::failed(cx, id, run, &script, &fault.to_string()),
-            Err(Stop::Ledger(error)) => return Err(error),
+            Err(Blocked::Fault(fault)) => return ending::failed(cx, id, run, &definition, &fault.to_string()),
+            Err(Blocked::Ledger(error)) => return Err(error),
         }
     }
     ending::stop(cx, id, &mut run, "it does not come to an end", None)
 }
 
 /// One operation. False where the run has to wait or is over; it has been stored then.
-fn step(cx: &mut Context<'_>, id: RunId, run: &mut RunRow, script: &Script) -> Result<bool, Stop> {
-    let program = Arc::clone(&script.program);
+fn step(cx: &mut Context<'_>, id: RunId, run: &mut RunRow, definition: &RunDefinition) -> Result<bool, Blocked> {
+    let program = Arc::clone(&definition.program);
     if run.pc == 0
         && let RunOf::When(index) = run.what
         && let Some(only) = &program.whens[index].only
@@ -72,7 +72,7 @@ fn step(cx: &mut Context<'_>, id: RunId, run: &mut RunRow, script: &Script) -> R
         ending::end(cx, id, run, RunState::Finished, "")?;
         return Ok(false);
     }
-    let code = script.code();
+    let code = definition.code();
     let Some(op) = code.ops.get(run.pc) else {
         ending::end(cx, id, run, RunState::Finished, "")?;
         return Ok(false);
@@ -93,7 +93,7 @@ fn step(cx: &mut Context<'_>, id: RunId, run: &mut RunRow, script: &Script) -> R
             run.pc = if action::holds(cx, run, &program, condition)? { run.pc + 1 } else { *target };
         }
         Op::Jump(target) => run.pc = *target,
-        Op::Act(act) => return action::perform(cx, id, run, script, act),
+        Op::Act(act) => return action::perform(cx, id, run, definition, act),
         Op::Wait(span) => {
             let until = cx.now.plus(*span);
             return sleep(cx, id, run, until);
@@ -134,7 +134,7 @@ fn step(cx: &mut Context<'_>, id: RunId, run: &mut RunRow, script: &Script) -> R
                 .filter(|index| code.steps[*index].undo.is_some() && !run.undone.contains(index))
                 .collect();
             run.stack.push(Frame { resume: run.pc + 1, left, step: None });
-            ending::next_undo(run, script);
+            ending::next_undo(run, definition);
         }
         Op::Return => {
             if run.stack.last().is_some() {
@@ -144,7 +144,7 @@ fn step(cx: &mut Context<'_>, id: RunId, run: &mut RunRow, script: &Script) -> R
                     run.undone.insert(done);
                     runs::log(cx, id, run, "step", format!("{} undone", code.steps[done].name));
                 }
-                ending::next_undo(run, script);
+                ending::next_undo(run, definition);
                 return Ok(true);
             }
             let why = run.failure.clone().map(|(step, message)| format!("{step}: {message}")).unwrap_or_default();
@@ -159,7 +159,7 @@ fn step(cx: &mut Context<'_>, id: RunId, run: &mut RunRow, script: &Script) -> R
     Ok(true)
 }
 
-fn sleep(cx: &mut Context<'_>, id: RunId, run: &mut RunRow, until: Timestamp) -> Result<bool, Stop> {
+fn sleep(cx: &mut Context<'_>, id: RunId, run: &mut RunRow, until: Timestamp) -> Result<bool, Blocked> {
     run.token += 1;
     run.wait_until = Some(until);
     run.state = RunState::Sleeping;

@@ -7,12 +7,12 @@ use dsl::value::{Timestamp, Value};
 
 use crate::decide::model::key::run_key;
 use crate::decide::model::key::{Key, Kind, value_key};
-use crate::decide::model::record::SeenValue;
+use crate::decide::model::record::FieldValue;
 use crate::decide::model::row::decode;
 use crate::decide::model::run::{RunOf, RunRow, RunState, Var};
 use crate::decide::model::task::Task;
 use crate::decide::runs::{effect, ending};
-use crate::decide::store::runs::Script;
+use crate::decide::store::runs::RunDefinition;
 use crate::decide::store::scope::Variables;
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{incidents, runs};
@@ -25,18 +25,18 @@ pub(crate) fn due(cx: &mut Context<'_>, id: RunId, token: u64) -> Result<(), Err
     if run.token != token {
         return Ok(());
     }
-    let Some(script) = Script::of(cx, &run) else { return Ok(()) };
+    let Some(definition) = RunDefinition::of(cx, &run) else { return Ok(()) };
     match run.state {
         RunState::Sleeping if run.pending.is_some() => return effect::resend(cx, id, run),
         RunState::Sleeping => {
-            let waited = matches!(script.code().ops.get(run.pc), Some(Op::Wait(_) | Op::WaitUntil(_)));
+            let waited = matches!(definition.code().ops.get(run.pc), Some(Op::Wait(_) | Op::WaitUntil(_)));
             if waited {
                 run.pc += 1;
                 run.fresh = cx.now;
             }
         }
         RunState::Awaiting => {
-            if let Some(Op::WaitFor { timed_out, .. }) = script.code().ops.get(run.pc) {
+            if let Some(Op::WaitFor { timed_out, .. }) = definition.code().ops.get(run.pc) {
                 run.pc = *timed_out;
                 run.fresh = cx.now;
             }
@@ -56,14 +56,14 @@ pub(crate) fn give_up(cx: &mut Context<'_>, id: RunId) -> Result<(), Error> {
     if matches!(run.state, RunState::Finished | RunState::Failed | RunState::Cancelled) || run.failing {
         return Ok(());
     }
-    let Some(script) = Script::of(cx, &run) else { return Ok(()) };
+    let Some(definition) = RunDefinition::of(cx, &run) else { return Ok(()) };
     if let Some(effect) = run.pending.take()
         && let Some(work) = effect.work
     {
         cx.delete(work);
     }
     run.attempts = u64::MAX;
-    ending::failed(cx, id, run, &script, "it took longer than `give up after` allows")
+    ending::failed(cx, id, run, &definition, "it took longer than `give up after` allows")
 }
 
 /// The step's `timeout` is over: an action that has not succeeded by now has failed.
@@ -75,8 +75,8 @@ pub(crate) fn timed_out(cx: &mut Context<'_>, id: RunId, effect: u64) -> Result<
         // It is on its way, or waits to be tried again after a try that nobody knows the end of.
         None => pending.in_doubt |= run.state == RunState::Calling,
     }
-    let Some(script) = Script::of(cx, &run) else { return Ok(()) };
-    ending::failed(cx, id, run, &script, "it took longer than the step's `timeout` allows")
+    let Some(definition) = RunDefinition::of(cx, &run) else { return Ok(()) };
+    ending::failed(cx, id, run, &definition, "it took longer than the step's `timeout` allows")
 }
 
 /// A run has waited long for the partner of a record: people are shown it.
@@ -85,13 +85,13 @@ pub(crate) fn unpaired(cx: &mut Context<'_>, id: RunId, wait: &[u8]) -> Result<(
     if run.state != RunState::Reading || cx.raw(wait)?.is_none() {
         return Ok(());
     }
-    let Some(script) = Script::of(cx, &run) else { return Ok(()) };
+    let Some(definition) = RunDefinition::of(cx, &run) else { return Ok(()) };
     let cause = "a record it links to has no partner yet".to_owned();
-    let mut row = ending::incident_row(cx, &format!("run {id}"), &run, &script, cause);
+    let mut row = ending::incident_row(cx, &format!("run {id}"), &run, &definition, cause);
     row.advice =
         format!("it goes on by itself when the partner comes; `engine resolve cancel {id} --reason …` ends it");
     row.parked = true;
-    incidents::open(cx, row, &script.name())
+    incidents::open(cx, row, &definition.name())
 }
 
 /// A record changed: runs that wait for it or may be cancelled by it look again.
@@ -100,12 +100,17 @@ pub(crate) fn record_changed(cx: &mut Context<'_>, entity: &EntityName, id: &str
     for (row, bytes) in cx.scan(&prefix, usize::MAX)? {
         let run_id: RunId = decode(&row, &bytes)?;
         let mut run = runs::load(cx, run_id)?;
-        let Some(script) = Script::of(cx, &run) else { continue };
+        let Some(definition) = RunDefinition::of(cx, &run) else { continue };
         let RunOf::Workflow(index) = run.what else { continue };
-        let Some(cancel) = &script.program.workflows[index].cancel else { continue };
-        let scope =
-            Variables { cx, program: &script.program, vars: &run.vars, fresh: Timestamp(i64::MIN), cacheable: false };
-        if !run.failing && matches!(eval(&script.program, cancel, &scope), Ok(Value::Flag(true))) {
+        let Some(cancel) = &definition.program.workflows[index].cancel else { continue };
+        let scope = Variables {
+            cx,
+            program: &definition.program,
+            vars: &run.vars,
+            fresh: Timestamp(i64::MIN),
+            cacheable: false,
+        };
+        if !run.failing && matches!(eval(&definition.program, cancel, &scope), Ok(Value::Flag(true))) {
             ending::end(cx, run_id, &mut run, RunState::Cancelled, "its `cancel when` holds")?;
         }
     }
@@ -116,7 +121,7 @@ pub(crate) fn record_changed(cx: &mut Context<'_>, entity: &EntityName, id: &str
         .any(|w| w.code.ops.iter().any(|op| matches!(op, Op::WaitFor { what, event: false, .. } if what == entity)));
     if awaited && let Some(row) = cx.record(entity, id)? {
         for (field, seen) in &row.fields {
-            if let SeenValue::Is(value) = &seen.value {
+            if let FieldValue::Is(value) = &seen.value {
                 happened(cx, entity, field, value, Var::Record(entity.clone(), id.to_owned()), seen.at)?;
             }
         }
@@ -145,13 +150,13 @@ pub(crate) fn happened(
         }
         run.awaits.remove(&row);
         cx.delete(row);
-        let Some(script) = Script::of(cx, &run) else { continue };
+        let Some(definition) = RunDefinition::of(cx, &run) else { continue };
         if run.pc == pc && run.state == RunState::Awaiting {
             if run.wait_until.is_some_and(|until| at > until) {
                 cx.put(run_key(id), &run);
                 continue;
             }
-            if let Some(Op::WaitFor { variable: Some(name), .. }) = script.code().ops.get(pc) {
+            if let Some(Op::WaitFor { variable: Some(name), .. }) = definition.code().ops.get(pc) {
                 run.vars.insert(name.clone(), var.clone());
             }
             run.token += 1;

@@ -103,7 +103,7 @@ pub(crate) fn row(
 }
 
 /// An incident about a defect that is about no pair, run or read.
-pub(crate) fn tell(cx: &mut Context<'_>, subject: String, reason: &str) -> Result<(), Error> {
+pub(crate) fn report(cx: &mut Context<'_>, subject: String, reason: &str) -> Result<(), Error> {
     let name = subject.split(' ').next().unwrap_or_default().to_owned();
     let advice = format!(
         "report it with the log; it is left out, and everything else goes on; `engine resolve dismiss '{subject}'` \

@@ -17,7 +17,7 @@ use crate::decide::model::event::Event;
 use crate::decide::model::key::{link_key, link_of};
 use crate::decide::model::lane::{Lane, LaneKind};
 use crate::decide::model::link::{LinkRow, LinkState, slot};
-use crate::decide::model::need::Stop;
+use crate::decide::model::need::Blocked;
 use crate::decide::model::run::Var;
 use crate::decide::model::task::Task;
 use crate::decide::model::work::{Owner, TimerRow};
@@ -28,36 +28,36 @@ use crate::ids::LinkId;
 use crate::ledger::Error;
 
 /// How long a link or run may wait for a partner or key before people are shown it.
-pub(crate) const OVERDUE: Duration = Duration::minutes(15);
+pub(crate) const PARTNER_TIMEOUT: Duration = Duration::minutes(15);
 
 /// How often a written value may come back as something else before the field waits for a person.
-pub(crate) const UNSTABLE: u8 = 2;
+pub(crate) const UNSTABLE_AFTER: u8 = 2;
 
 /// How often a write is tried before people are shown that it does not go through.
-pub(crate) const PATIENCE: u32 = 20;
+pub(crate) const ALERT_AFTER_ATTEMPTS: u32 = 20;
 
 /// A sync of the active program, held with it.
 #[derive(Clone)]
-pub(crate) struct Rule {
+pub(crate) struct ActiveSync {
     pub(crate) program: Arc<Program>,
     pub(crate) index: usize,
 }
 
-impl Deref for Rule {
+impl Deref for ActiveSync {
     type Target = Sync;
     fn deref(&self) -> &Sync {
         &self.program.syncs[self.index]
     }
 }
 
-pub(crate) fn rule(cx: &Context<'_>, link: &LinkRow) -> Option<Rule> {
+pub(crate) fn rule(cx: &Context<'_>, link: &LinkRow) -> Option<ActiveSync> {
     rule_named(cx, &link.sync)
 }
 
-pub(crate) fn rule_named(cx: &Context<'_>, name: &str) -> Option<Rule> {
+pub(crate) fn rule_named(cx: &Context<'_>, name: &str) -> Option<ActiveSync> {
     let program = cx.program();
     let index = program.syncs.iter().position(|sync| sync.name == name)?;
-    Some(Rule { program, index })
+    Some(ActiveSync { program, index })
 }
 
 pub(crate) fn load(cx: &Context<'_>, id: LinkId) -> Result<LinkRow, Error> {
@@ -89,7 +89,13 @@ pub(crate) fn log(cx: &mut Context<'_>, id: LinkId, link: &LinkRow, action: &str
 }
 
 /// The link of a record under a sync, made if there is none.
-pub(crate) fn ensure(cx: &mut Context<'_>, rule: &Rule, side: Side, record: &str, bulk: bool) -> Result<LinkId, Error> {
+pub(crate) fn ensure(
+    cx: &mut Context<'_>,
+    rule: &ActiveSync,
+    side: Side,
+    record: &str,
+    bulk: bool,
+) -> Result<LinkId, Error> {
     let key = link_of(&rule.name, side, record);
     if let Some(id) = cx.get::<LinkId>(&key)? {
         if bulk {
@@ -107,18 +113,18 @@ pub(crate) fn ensure(cx: &mut Context<'_>, rule: &Rule, side: Side, record: &str
         sync: rule.name.clone(),
         left: None,
         right: None,
-        state: LinkState::Looking,
+        state: LinkState::Matching,
         base: BTreeMap::new(),
         parked: BTreeMap::new(),
         unstable: BTreeMap::new(),
-        flight: [None, None],
+        in_flight: [None, None],
         queued: [None, None],
         claims: Default::default(),
         bulk,
         since: cx.now,
         attempts: 0,
         not_before: None,
-        alone: false,
+        send_alone: false,
         restores: BTreeMap::new(),
         creates: 0,
     };
@@ -146,7 +152,7 @@ pub(crate) fn variables(rule: &Sync, link: &LinkRow) -> BTreeMap<String, Var> {
 }
 
 /// Does `only where` hold for the pair?
-pub(crate) fn takes_part(cx: &Context<'_>, rule: &Rule, link: &LinkRow) -> Result<bool, Stop> {
+pub(crate) fn passes_filter(cx: &Context<'_>, rule: &ActiveSync, link: &LinkRow) -> Result<bool, Blocked> {
     let Some(only) = &rule.only else { return Ok(true) };
     let vars = variables(rule, link);
     let scope = Variables { cx, program: &rule.program, vars: &vars, fresh: Timestamp(i64::MIN), cacheable: false };
@@ -158,7 +164,7 @@ pub(crate) fn queue_create(
     cx: &mut Context<'_>,
     id: LinkId,
     link: &mut LinkRow,
-    rule: &Rule,
+    rule: &ActiveSync,
     side: Side,
 ) -> Result<(), Error> {
     if link.queued[slot(side)].is_some() {
@@ -170,17 +176,17 @@ pub(crate) fn queue_create(
         bulk: link.bulk,
         kind: LaneKind::Create { entity: entity.entity.clone() },
     };
-    let deadline = cx.now.plus(hold(cx, rule, link.bulk));
+    let deadline = cx.now.plus(linger(cx, rule, link.bulk));
     link.queued[slot(side)] = Some(cx.queue(Owner::Link(id, side), lane, deadline, rule.priority));
     Ok(())
 }
 
 /// How long a write may wait for company: real-time work a moment, scheduled work longer.
-pub(crate) fn hold(cx: &Context<'_>, rule: &Rule, bulk: bool) -> Duration {
+pub(crate) fn linger(cx: &Context<'_>, rule: &ActiveSync, bulk: bool) -> Duration {
     match (bulk, rule.priority) {
-        (true, _) => cx.knobs.hold_bulk,
-        (false, Priority::High) => cx.knobs.hold,
-        (false, _) => Duration(cx.knobs.hold.0 * 3 / 2),
+        (true, _) => cx.settings.linger_bulk,
+        (false, Priority::High) => cx.settings.linger,
+        (false, _) => Duration(cx.settings.linger.0 * 3 / 2),
     }
 }
 
@@ -203,7 +209,7 @@ pub(crate) fn tried(
     cx: &mut Context<'_>,
     id: LinkId,
     link: &mut LinkRow,
-    rule: &Rule,
+    rule: &ActiveSync,
     entity: &EntityName,
     after: Option<Duration>,
     cause: &str,
@@ -213,7 +219,7 @@ pub(crate) fn tried(
         retry::backoff(link.attempts.into(), Duration::seconds(1), Duration::minutes(15), &id.to_string())
     });
     wait(cx, id, link, pause)?;
-    if link.attempts >= PATIENCE {
+    if link.attempts >= ALERT_AFTER_ATTEMPTS {
         let why = format!("{} cannot be reached: {cause}", entity.system);
         open_incident(cx, id, link, rule, why, "it is tried again by itself")?;
     }
@@ -236,7 +242,7 @@ pub(crate) fn park(
     cx: &mut Context<'_>,
     id: LinkId,
     link: &mut LinkRow,
-    rule: &Rule,
+    rule: &ActiveSync,
     why: String,
 ) -> Result<(), Error> {
     open_incident(
@@ -258,7 +264,7 @@ pub(crate) fn open_incident(
     cx: &mut Context<'_>,
     id: LinkId,
     link: &LinkRow,
-    rule: &Rule,
+    rule: &ActiveSync,
     cause: String,
     advice: &str,
 ) -> Result<(), Error> {

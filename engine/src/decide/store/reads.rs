@@ -52,8 +52,8 @@ fn ask(
     let mut row = known.unwrap_or(ReadRow { cacheable: true, ..ReadRow::default() });
     row.waiters.extend(waiter);
     row.cacheable &= cacheable;
-    if row.flight.is_some() {
-        row.again = true;
+    if row.in_flight.is_some() {
+        row.refetch = true;
     } else if fresh || row.work.is_none() {
         queue_read(cx, entity, by, value, &mut row, Duration(40), priority);
     }
@@ -147,7 +147,7 @@ pub(crate) fn partner(
         return Ok(None);
     };
     let row = links::load(cx, link)?;
-    if !matches!(row.state, LinkState::Linked | LinkState::LeftOut | LinkState::Parked(_)) {
+    if !matches!(row.state, LinkState::Linked | LinkState::Excluded | LinkState::Parked(_)) {
         return Ok(None);
     }
     Ok(row.id(side.other()).map(|other| (link, other.clone())))

@@ -7,7 +7,7 @@ use dsl::schema::EntityName;
 use dsl::value::{Timestamp, Value};
 
 use crate::decide::model::key::{Key, Kind, link_of, value_key};
-use crate::decide::model::record::{Life, RecordRow, SeenValue};
+use crate::decide::model::record::{FieldValue, Life, RecordRow};
 use crate::decide::model::row::decode;
 use crate::decide::store::transaction::Context;
 use crate::ledger::Error;
@@ -102,20 +102,20 @@ pub(crate) fn reindex(
     entity: &EntityName,
     id: &str,
     field: &str,
-    old: Option<&SeenValue>,
-    new: &SeenValue,
+    old: Option<&FieldValue>,
+    new: &FieldValue,
 ) {
     if !is_indexed(program, entity, field) {
         return;
     }
     let key = |value: &Value| Key::new(Kind::Index).entity(entity).text(field).text(&value_key(value)).text(id).bytes();
     let normal = |value: &Value| normal(program, entity, field, value);
-    if let Some(SeenValue::Is(old)) = old
+    if let Some(FieldValue::Is(old)) = old
         && !old.is_empty()
     {
         cx.delete(key(&normal(old)));
     }
-    if let SeenValue::Is(new) = new
+    if let FieldValue::Is(new) = new
         && !new.is_empty()
     {
         let new = normal(new);
@@ -127,6 +127,6 @@ pub(crate) fn reindex(
 pub(crate) fn unindex(cx: &mut Context<'_>, entity: &EntityName, id: &str, row: &RecordRow) {
     let program = cx.program();
     for (field, seen) in &row.fields {
-        reindex(cx, &program, entity, id, field, Some(&seen.value), &SeenValue::Is(Value::Empty));
+        reindex(cx, &program, entity, id, field, Some(&seen.value), &FieldValue::Is(Value::Empty));
     }
 }

@@ -14,12 +14,12 @@ use crate::ledger::Error;
 
 /// The program a run began with, and its code.
 #[derive(Clone)]
-pub(crate) struct Script {
+pub(crate) struct RunDefinition {
     pub(crate) program: Arc<Program>,
     what: RunOf,
 }
 
-impl Script {
+impl RunDefinition {
     pub(crate) fn of(cx: &Context<'_>, run: &RunRow) -> Option<Self> {
         let program = cx.programs.by_hash.get(&run.program).cloned()?;
         let there = match run.what {
@@ -63,7 +63,7 @@ pub(crate) fn load(cx: &Context<'_>, id: RunId) -> Result<RunRow, Error> {
 }
 
 pub(crate) fn log(cx: &mut Context<'_>, id: RunId, run: &RunRow, action: &str, detail: impl Into<String>) {
-    let (rule, place) = Script::of(cx, run).map_or_else(Default::default, |s| (s.name(), s.place()));
+    let (rule, place) = RunDefinition::of(cx, run).map_or_else(Default::default, |s| (s.name(), s.place()));
     let subject = run.vars.values().find_map(|var| match var {
         Var::Record(entity, id) => Some((entity.to_string(), id.clone())),
         _ => None,
@@ -89,16 +89,16 @@ pub(crate) fn reset_tries(run: &mut RunRow) {
 }
 
 /// How an action of the run is retried.
-pub(crate) fn retry_of(run: &RunRow, script: &Script) -> Option<Retry> {
+pub(crate) fn retry_of(run: &RunRow, definition: &RunDefinition) -> Option<Retry> {
     let step = run.stack.last().and_then(|frame| frame.step).or(run.step)?;
-    script.code().steps[step].retry
+    definition.code().steps[step].retry
 }
 
 /// The longest that an action of the step which the run is in may take, retries included.
 pub(crate) fn timeout_of(cx: &Context<'_>, run: &RunRow) -> Option<Duration> {
-    let script = Script::of(cx, run)?;
+    let definition = RunDefinition::of(cx, run)?;
     let step = run.stack.last().map_or(run.step, |frame| frame.step)?;
-    script.code().steps[step].timeout
+    definition.code().steps[step].timeout
 }
 
 pub(crate) fn go_on(run: &mut RunRow) -> bool {

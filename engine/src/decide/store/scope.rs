@@ -11,8 +11,8 @@ use dsl::schema::{EntityName, Lookup};
 use dsl::value::{Timestamp, Value};
 
 use crate::decide::model::key::{index_name, listing_key};
-use crate::decide::model::need::{Need, Stop};
-use crate::decide::model::record::{Life, RecordRow, SeenValue};
+use crate::decide::model::need::{Blocked, Need};
+use crate::decide::model::record::{FieldValue, Life, RecordRow};
 use crate::decide::model::run::Var;
 use crate::decide::model::trace::Reached;
 use crate::decide::model::work::ListingRow;
@@ -37,8 +37,8 @@ enum Place {
 }
 
 impl Variables<'_, '_> {
-    fn need(&self, entity: &EntityName, id: &str) -> Stop {
-        Stop::Need(Need::Record {
+    fn need(&self, entity: &EntityName, id: &str) -> Blocked {
+        Blocked::Need(Need::Record {
             entity: entity.clone(),
             by: "id".to_owned(),
             value: id.to_owned(),
@@ -48,7 +48,7 @@ impl Variables<'_, '_> {
     }
 
     /// The row of a record, or `None` where it is known not to exist (any more).
-    fn row(&self, entity: &EntityName, id: &str) -> Result<Option<(String, Arc<RecordRow>)>, Stop> {
+    fn row(&self, entity: &EntityName, id: &str) -> Result<Option<(String, Arc<RecordRow>)>, Blocked> {
         let mut id = id.to_owned();
         for _ in 0..8 {
             match self.cx.record(entity, &id)? {
@@ -68,7 +68,7 @@ impl Variables<'_, '_> {
         Ok(None)
     }
 
-    fn reach(&self, variable: &str, links: &[String]) -> Result<Place, Stop> {
+    fn reach(&self, variable: &str, links: &[String]) -> Result<Place, Blocked> {
         let mut place = match self.vars.get(variable) {
             Some(Var::Record(entity, id)) => Place::Record(entity.clone(), id.clone()),
             Some(Var::Members(members)) => Place::Members(members.clone()),
@@ -91,7 +91,7 @@ impl Variables<'_, '_> {
         Ok(place)
     }
 
-    fn follow(&self, entity: &EntityName, id: &str, link: &str) -> Result<Option<(EntityName, String)>, Stop> {
+    fn follow(&self, entity: &EntityName, id: &str, link: &str) -> Result<Option<(EntityName, String)>, Blocked> {
         let Some((id, row)) = self.row(entity, id)? else { return Ok(None) };
         let complete = row.complete_at.is_some_and(|at| at >= self.fresh);
         let to = self
@@ -107,7 +107,7 @@ impl Variables<'_, '_> {
         }
     }
 
-    fn value(&self, place: Place, field: &str) -> Result<Value, Stop> {
+    fn value(&self, place: Place, field: &str) -> Result<Value, Blocked> {
         let (entity, id) = match place {
             Place::Record(entity, id) => (entity, id),
             Place::Members(members) => return Ok(members.get(field).cloned().unwrap_or_default()),
@@ -124,8 +124,8 @@ impl Variables<'_, '_> {
         let complete = row.complete_at.is_some_and(|at| at >= self.fresh);
         match row.fields.get(field) {
             Some(seen) if complete || seen.at >= self.fresh => match &seen.value {
-                SeenValue::Is(value) => Ok(value.clone()),
-                SeenValue::Bad(found, why) => Err(Stop::Fault(bad(&entity, field, found, why))),
+                FieldValue::Is(value) => Ok(value.clone()),
+                FieldValue::Malformed(found, why) => Err(Blocked::Fault(bad(&entity, field, found, why))),
             },
             None if complete => Ok(Value::Empty),
             _ => Err(self.need(&entity, &id)),
@@ -135,7 +135,7 @@ impl Variables<'_, '_> {
 
 impl Variables<'_, '_> {
     /// Lookups read the whole (small) entity once and again when what is held is older than the cache time.
-    fn look_up(&self, system: &str, lookup: &Lookup, value: &Value) -> Result<Value, Stop> {
+    fn look_up(&self, system: &str, lookup: &Lookup, value: &Value) -> Result<Value, Blocked> {
         if value.is_empty() {
             return Ok(Value::Empty);
         }
@@ -145,7 +145,7 @@ impl Variables<'_, '_> {
         let listing: Option<ListingRow> = self.cx.get(&listing_key(&index_name(&entity)))?;
         let held = listing.and_then(|row| row.done).is_some_and(|at| at >= oldest);
         if !held {
-            return Err(Stop::Need(Need::Listing { entity, not_before: oldest }));
+            return Err(Blocked::Need(Need::Listing { entity, not_before: oldest }));
         }
         let found = self.cx.indexed(&entity, &lookup.from, value)?;
         let Some(id) = found.first() else { return Ok(Value::Empty) };
@@ -154,7 +154,7 @@ impl Variables<'_, '_> {
         }
         let row = self.cx.record(&entity, id)?.unwrap_or_default();
         Ok(match row.fields.get(&lookup.to).map(|seen| &seen.value) {
-            Some(SeenValue::Is(value)) => value.clone(),
+            Some(FieldValue::Is(value)) => value.clone(),
             _ => Value::Empty,
         })
     }
@@ -166,14 +166,14 @@ pub(crate) fn bad(entity: &EntityName, field: &str, found: &str, why: &str) -> F
 }
 
 impl Scope for Variables<'_, '_> {
-    type Need = Stop;
+    type Need = Blocked;
 
-    fn field(&self, variable: &str, links: &[String], field: &str) -> Result<Value, Halt<Stop>> {
+    fn field(&self, variable: &str, links: &[String], field: &str) -> Result<Value, Halt<Blocked>> {
         let place = self.reach(variable, links).map_err(Halt::Need)?;
         self.value(place, field).map_err(Halt::Need)
     }
 
-    fn reference(&self, variable: &str, links: &[String]) -> Result<Value, Halt<Stop>> {
+    fn reference(&self, variable: &str, links: &[String]) -> Result<Value, Halt<Blocked>> {
         Ok(match self.reach(variable, links).map_err(Halt::Need)? {
             Place::Record(_, id) => Value::Text(id),
             Place::Plain(value) => value,
@@ -181,7 +181,7 @@ impl Scope for Variables<'_, '_> {
         })
     }
 
-    fn record(&self, variable: &str, links: &[String]) -> Result<Value, Halt<Stop>> {
+    fn record(&self, variable: &str, links: &[String]) -> Result<Value, Halt<Blocked>> {
         let members = match self.reach(variable, links).map_err(Halt::Need)? {
             Place::Record(entity, id) => {
                 let lenient = Variables { fresh: Timestamp(i64::MIN), ..Variables { ..*self } };
@@ -192,7 +192,7 @@ impl Scope for Variables<'_, '_> {
                     .fields
                     .iter()
                     .filter_map(|(name, seen)| match &seen.value {
-                        SeenValue::Is(value) if !value.is_empty() => Some((name.clone(), value.clone())),
+                        FieldValue::Is(value) if !value.is_empty() => Some((name.clone(), value.clone())),
                         _ => None,
                     })
                     .collect();
@@ -206,7 +206,7 @@ impl Scope for Variables<'_, '_> {
         Ok(Value::Record(members))
     }
 
-    fn lookup(&self, system: &str, lookup: &Lookup, value: &Value) -> Result<Value, Halt<Stop>> {
+    fn lookup(&self, system: &str, lookup: &Lookup, value: &Value) -> Result<Value, Halt<Blocked>> {
         self.look_up(system, lookup, value).map_err(Halt::Need)
     }
 

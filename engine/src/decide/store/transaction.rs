@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::decide::model::event::Event;
-use crate::decide::model::instance::Guard;
+use crate::decide::model::instance::Isolation;
 use crate::decide::model::key::{Key, Kind, hash, record_key};
 use crate::decide::model::lane::Lane;
 use crate::decide::model::meta::Meta;
@@ -23,7 +23,7 @@ use crate::decide::model::record::RecordRow;
 use crate::decide::model::row::after;
 use crate::decide::model::row::decode;
 use crate::decide::model::settings::{Programs, Settings};
-use crate::decide::model::task::{Covered, Task, Transition};
+use crate::decide::model::task::{Overwritten, Task, Transition};
 use crate::decide::model::trace::{Reached, Wrote};
 use crate::decide::model::work::{Owner, TimerRow, WorkRow};
 use crate::ids::LinkId;
@@ -32,8 +32,8 @@ use crate::ledger::{Error, Rows};
 pub(crate) struct Context<'a> {
     rows: &'a dyn Rows,
     pub(crate) programs: &'a Programs,
-    pub(crate) knobs: &'a Settings,
-    pub(crate) guard: &'a Guard,
+    pub(crate) settings: &'a Settings,
+    pub(crate) isolation: &'a Isolation,
     pub(crate) now: Timestamp,
     changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     /// Records that were asked for, as `changes` and `rows` have them: one merge reads a record for every line.
@@ -46,9 +46,9 @@ pub(crate) struct Context<'a> {
     listed: BTreeSet<Task>,
     pub(crate) transitions: VecDeque<Transition>,
     /// Links whose record was told of or read in this round, and its entity: that nothing is written is told too.
-    pub(crate) looked: BTreeMap<LinkId, EntityName>,
+    pub(crate) visited: BTreeMap<LinkId, EntityName>,
     /// Outside changes that a write of ours turns out to have covered.
-    pub(crate) covered: VecDeque<Covered>,
+    pub(crate) overwritten: VecDeque<Overwritten>,
     /// Why an operator's command was not carried out.
     pub(crate) refused: Option<String>,
     reached: RefCell<BTreeSet<Reached>>,
@@ -59,15 +59,15 @@ impl<'a> Context<'a> {
     pub(crate) fn new(
         rows: &'a dyn Rows,
         programs: &'a Programs,
-        knobs: &'a Settings,
-        guard: &'a Guard,
+        settings: &'a Settings,
+        isolation: &'a Isolation,
         now: Timestamp,
     ) -> Self {
         Self {
             rows,
             programs,
-            knobs,
-            guard,
+            settings,
+            isolation,
             now,
             changes: BTreeMap::new(),
             known: RefCell::default(),
@@ -78,8 +78,8 @@ impl<'a> Context<'a> {
             agenda: VecDeque::new(),
             listed: BTreeSet::new(),
             transitions: VecDeque::new(),
-            looked: BTreeMap::new(),
-            covered: VecDeque::new(),
+            visited: BTreeMap::new(),
+            overwritten: VecDeque::new(),
             refused: None,
             reached: RefCell::default(),
             wrote: Vec::new(),
@@ -237,14 +237,14 @@ impl<'a> Context<'a> {
 
     /// Notes a part of the rules for coverage, where somebody wants to know.
     pub(crate) fn reached(&self, what: impl FnOnce() -> Reached) {
-        if self.knobs.trace {
+        if self.settings.trace {
             self.reached.borrow_mut().insert(what());
         }
     }
 
     /// Notes what a system took, where somebody wants to know.
     pub(crate) fn wrote(&mut self, what: impl FnOnce() -> Vec<Wrote>) {
-        if self.knobs.trace {
+        if self.settings.trace {
             self.wrote.extend(what());
         }
     }

@@ -23,7 +23,7 @@ const PAGE: usize = 500;
 ///
 /// # Errors
 /// Where rows cannot be read.
-pub fn asleep(rows: &dyn Rows) -> Result<Vec<String>, Error> {
+pub fn stuck(rows: &dyn Rows) -> Result<Vec<String>, Error> {
     let wakers = Wakers::of(rows)?;
     let mut unfinished = BTreeSet::new();
     each::<RunRow>(rows, Kind::Run, |key, run| {
@@ -141,7 +141,7 @@ impl Wakers {
         if link.queued.iter().flatten().any(|key| !self.work.contains(key)) {
             return Some("waits for work that is not queued".to_owned());
         }
-        if link.flight.iter().flatten().any(|call| !self.calls.contains(call)) {
+        if link.in_flight.iter().flatten().any(|call| !self.calls.contains(call)) {
             return Some("waits for a call that is not on its way".to_owned());
         }
         let parked = matches!(link.state, LinkState::Parked(_));
@@ -189,7 +189,7 @@ mod tests {
         let mut ledger = Memory::new();
         let changes = rows.iter().map(|(key, row)| (key.clone(), Some(row.clone()))).collect();
         ledger.append(Round { changes, records: Vec::new() }).expect("a memory ledger takes all");
-        asleep(&ledger).expect("a memory ledger can be read")
+        stuck(&ledger).expect("a memory ledger can be read")
     }
 
     fn row<T: serde::Serialize>(key: Key, row: &T) -> (Vec<u8>, Vec<u8>) {
@@ -216,11 +216,11 @@ mod tests {
     #[test]
     fn a_run_whose_waker_is_there_is_well() {
         let timer = |token| row(Key::new(Kind::Timer).number(1).number(1), &TimerRow::Run(RunId(7), token));
-        let asleep = row(Key::new(Kind::Run).number(7), &run(RunState::Sleeping));
-        assert_eq!(told(&[asleep.clone(), timer(3)]), Vec::<String>::new());
-        assert_eq!(told(&[asleep.clone(), timer(2)]).len(), 1, "the timer of an earlier wait wakes nothing");
+        let stuck = row(Key::new(Kind::Run).number(7), &run(RunState::Sleeping));
+        assert_eq!(told(&[stuck.clone(), timer(3)]), Vec::<String>::new());
+        assert_eq!(told(&[stuck.clone(), timer(2)]).len(), 1, "the timer of an earlier wait wakes nothing");
         let behind = row(Key::new(Kind::Run).number(8), &run(RunState::Behind(RunId(7))));
-        assert_eq!(told(&[asleep, timer(3), behind]), Vec::<String>::new());
+        assert_eq!(told(&[stuck, timer(3), behind]), Vec::<String>::new());
         let reading = row(Key::new(Kind::Run).number(7), &run(RunState::Reading));
         let partner =
             row(Key::new(Kind::PartnerWait).text("Contacts").number(0).text("1").encoded(&Waiter::Run(RunId(7))), &());
