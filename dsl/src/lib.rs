@@ -11,7 +11,6 @@ pub mod check;
 pub mod decode;
 pub mod diagnostic;
 pub mod eval;
-pub mod fast;
 pub mod format;
 pub mod graph;
 pub mod ide;

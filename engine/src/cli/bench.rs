@@ -5,7 +5,6 @@
 
 mod decide;
 mod machine;
-mod map;
 mod validate;
 
 use std::time::{Duration, Instant};
@@ -61,7 +60,7 @@ struct Job {
 }
 
 /// All jobs, in the order in which they run.
-const JOBS: &[Job] = &[map::JOB, validate::JOB, decide::JOB];
+const JOBS: &[Job] = &[validate::JOB, decide::JOB];
 
 /// What a job found.
 #[derive(Debug, Default)]
