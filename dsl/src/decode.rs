@@ -7,7 +7,7 @@
 use rust_decimal::Decimal;
 use serde_json::Value as Json;
 
-use crate::eval::Fault;
+use crate::fault::Fault;
 use crate::program::{Choice, Program};
 use crate::schema::{EntityName, Field, Type};
 use crate::value::{Timestamp, Value, day, days_of};
@@ -116,9 +116,9 @@ fn word(choice: &Choice, system: &str, name: &dyn Fn() -> String, wire: &Json) -
 }
 
 fn typed(ty: &Type, wire: &Json, name: &dyn Fn() -> String) -> Result<Value, Fault> {
-    let malformed = |expected: &'static str| Fault::Malformed {
+    let malformed = || Fault::Malformed {
         field: name(),
-        expected,
+        expected: ty.into(),
         found: wire.as_str().map_or_else(|| wire.to_string(), str::to_owned),
     };
     let text = match wire {
@@ -129,25 +129,25 @@ fn typed(ty: &Type, wire: &Json, name: &dyn Fn() -> String) -> Result<Value, Fau
     };
     match ty {
         Type::Text | Type::Enum => match wire {
-            Json::Object(_) | Json::Array(_) => Err(malformed("text")),
+            Json::Object(_) | Json::Array(_) => Err(malformed()),
             _ => Ok(Value::Text(text)),
         },
         Type::Integer => {
-            let number: Decimal = text.trim().parse().map_err(|_| malformed("a whole number"))?;
+            let number: Decimal = text.trim().parse().map_err(|_| malformed())?;
             if number.fract().is_zero() {
-                i64::try_from(number.trunc()).map(Value::Integer).map_err(|_| malformed("a whole number"))
+                i64::try_from(number.trunc()).map(Value::Integer).map_err(|_| malformed())
             } else {
-                Err(malformed("a whole number"))
+                Err(malformed())
             }
         }
         Type::Number | Type::Money | Type::Percent => {
             let number = text.trim().parse().or_else(|_| Decimal::from_scientific(text.trim()));
-            number.map(Value::decimal).map_err(|_| malformed("a number"))
+            number.map(Value::decimal).map_err(|_| malformed())
         }
         Type::Flag => match text.as_str() {
             "true" | "yes" => Ok(Value::Flag(true)),
             "false" | "no" => Ok(Value::Flag(false)),
-            _ => Err(malformed("yes or no")),
+            _ => Err(malformed()),
         },
         Type::Date => {
             let date = text.parse::<jiff::civil::Date>().ok().map(days_of);
@@ -157,7 +157,7 @@ fn typed(ty: &Type, wire: &Json, name: &dyn Fn() -> String) -> Result<Value, Fau
                 .or_else(instant)
                 .filter(|days| day(*days).is_some())
                 .map(Value::Date)
-                .ok_or_else(|| malformed("a date"))
+                .ok_or_else(malformed)
         }
         Type::Time => {
             let epoch = || text.parse::<i64>().ok().map(Timestamp);
@@ -165,7 +165,7 @@ fn typed(ty: &Type, wire: &Json, name: &dyn Fn() -> String) -> Result<Value, Fau
                 let date = text.parse::<jiff::civil::Date>().ok()?;
                 Some(Timestamp(i64::from(days_of(date)) * 86_400_000))
             };
-            Timestamp::parse(&text).or_else(epoch).or_else(date).map(Value::Time).ok_or_else(|| malformed("a time"))
+            Timestamp::parse(&text).or_else(epoch).or_else(date).map(Value::Time).ok_or_else(malformed)
         }
         Type::Record => Ok(structured(wire)),
         Type::List(inner) => match wire {

@@ -5,6 +5,7 @@
 
 use rust_decimal::Decimal;
 
+use crate::fault::{Expected, Fault};
 use crate::program::{
     Arithmetic, Choice, Compare, Direction, Expr, Mapping, MappingKind, Program, Side, Sync, Transform,
 };
@@ -53,44 +54,6 @@ pub enum Halt<N> {
     Need(N),
     /// It can never be computed from what is there; a person must look.
     Fault(Fault),
-}
-
-/// Why a value can never be computed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// A spelling that no row of its choice has.
-    #[error("{field} holds `{spelling}`, which no row of {choice} spells")]
-    Unspelled {
-        /// `crm.Deal.dealstage`
-        field: String,
-        /// What arrived.
-        spelling: String,
-        /// The choice.
-        choice: String,
-    },
-    /// A value that is not of the type its lock says.
-    #[error("{field} should be {expected}, but holds `{found}`")]
-    Malformed {
-        /// `crm.Deal.amount`
-        field: String,
-        /// The type in plain words.
-        expected: &'static str,
-        /// What arrived.
-        found: String,
-    },
-    /// Arithmetic that has no result.
-    #[error("{0}")]
-    Arithmetic(String),
-    /// A value that a transform cannot take.
-    #[error("`{value}` cannot be used {transform}: {reason}")]
-    Transform {
-        /// `as e164`
-        transform: String,
-        /// What it was given.
-        value: String,
-        /// Why not.
-        reason: String,
-    },
 }
 
 /// Runs `expr`; the program holds its tables and choices.
@@ -212,7 +175,7 @@ pub(crate) fn arithmetic(op: Arithmetic, left: Value, right: Value) -> Result<Va
     if left.is_empty() || right.is_empty() {
         return Ok(Value::Empty);
     }
-    let impossible = || Fault::Arithmetic(format!("`{left}` and `{right}` cannot be calculated with"));
+    let impossible = || Fault::Operands { left: left.to_string(), right: right.to_string() };
     if let (Value::Time(time), Value::Integer(span)) = (&left, &right) {
         return match op {
             Arithmetic::Add => Ok(Value::Time(time.plus(Duration(*span)))),
@@ -228,12 +191,10 @@ pub(crate) fn arithmetic(op: Arithmetic, left: Value, right: Value) -> Result<Va
         Arithmetic::Add => a.checked_add(b),
         Arithmetic::Subtract => a.checked_sub(b),
         Arithmetic::Multiply => a.checked_mul(b),
-        Arithmetic::Divide if b.is_zero() => {
-            return Err(Fault::Arithmetic("a number cannot be divided by zero".to_owned()));
-        }
+        Arithmetic::Divide if b.is_zero() => return Err(Fault::DivisionByZero),
         Arithmetic::Divide => a.checked_div(b),
     };
-    let result = result.ok_or_else(|| Fault::Arithmetic("the result is too large".to_owned()))?;
+    let result = result.ok_or(Fault::TooLarge)?;
     let whole = matches!((&left, &right), (Value::Integer(_), Value::Integer(_))) && op != Arithmetic::Divide;
     match i64::try_from(result) {
         Ok(n) if whole => Ok(Value::Integer(n)),
@@ -282,17 +243,7 @@ pub fn coerce(value: Value, field: &Field) -> Result<Value, Fault> {
 }
 
 fn malformed(ty: &Type, value: &Value) -> Fault {
-    let expected = match ty {
-        Type::Text | Type::Enum => "text",
-        Type::Integer => "a whole number",
-        Type::Number | Type::Money | Type::Percent => "a number",
-        Type::Flag => "yes or no",
-        Type::Date => "a date",
-        Type::Time => "a time",
-        Type::Record => "a structured value",
-        Type::List(_) => "a list",
-    };
-    Fault::Malformed { field: "the value".to_owned(), expected, found: value.to_string() }
+    Fault::Malformed { field: "the value".to_owned(), expected: ty.into(), found: value.to_string() }
 }
 
 /// A side's value in the domain in which the two sides of a mapping compare.
@@ -392,5 +343,5 @@ fn held(program: &Program, entity: &EntityName, name: &str, field: &Field, value
 
 /// The fault of a text that is none of a field's options.
 pub(crate) fn no_option(entity: &EntityName, name: &str, text: &str) -> Fault {
-    Fault::Malformed { field: format!("{entity}.{name}"), expected: "one of its options", found: text.to_owned() }
+    Fault::Malformed { field: format!("{entity}.{name}"), expected: Expected::Option, found: text.to_owned() }
 }

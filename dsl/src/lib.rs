@@ -11,6 +11,7 @@ pub mod check;
 pub mod decode;
 pub mod diagnostic;
 pub mod eval;
+pub mod fault;
 pub mod format;
 pub mod graph;
 pub mod ide;

@@ -10,7 +10,7 @@ mod round;
 mod text;
 mod unix_seconds;
 
-use crate::eval::Fault;
+use crate::fault::Fault;
 use crate::program::Transform;
 use crate::schema::Type;
 use crate::value::Value;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use dsl::decode::decode;
-use dsl::eval::{Fault, Halt, Scope};
+use dsl::eval::{Halt, Scope};
+use dsl::fault::Fault;
 use dsl::program::Program;
 use dsl::schema::{EntityName, Lookup};
 use dsl::value::Value;

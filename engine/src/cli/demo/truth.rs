@@ -6,7 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dsl::eval::{Fault, canonical};
+use dsl::eval::canonical;
+use dsl::fault::Fault;
 use dsl::program::{Direction, Mapping, MappingKind, Outcome, Side, Sync};
 use dsl::schema::EntityName;
 use dsl::value::Value;

@@ -3,7 +3,8 @@
 //! Always true: nothing is changed in here; where both sides changed, the line's policy decides, and the value that is
 //! written over is told.
 
-use dsl::eval::{Fault, written};
+use dsl::eval::written;
+use dsl::fault::Fault;
 use dsl::program::{Direction, Mapping, MappingKind, Outcome, Policy, Side};
 use dsl::schema::EntityName;
 use dsl::value::Value;

@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use dsl::eval::{Fault, canonical, eval};
+use dsl::eval::{canonical, eval};
+use dsl::fault::Fault;
 use dsl::program::{Direction, Mapping, MappingKind, Outcome, Side};
 use dsl::schema::EntityName;
 use dsl::value::{Timestamp, Value};
@@ -130,9 +131,7 @@ pub(crate) fn side_value(
             Outcome::Keep => return Ok(Resolution::Keep),
             Outcome::Skip => return Ok(Resolution::Skip),
             Outcome::Fail => {
-                return Err(Blocked::Fault(Fault::Arithmetic(
-                    "there is no value, and the line says `else fail`".to_owned(),
-                )));
+                return Err(Blocked::Fault(Fault::NoValue));
             }
             Outcome::Never if matches!(mapping.kind, MappingKind::Link { .. }) => {}
             Outcome::Never => return Ok(Resolution::Keep),

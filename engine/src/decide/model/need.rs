@@ -1,6 +1,7 @@
 //! Why something cannot be decided yet, or ever.
 
-use dsl::eval::{Fault, Halt};
+use dsl::eval::Halt;
+use dsl::fault::Fault;
 use dsl::schema::EntityName;
 use dsl::value::Timestamp;
 

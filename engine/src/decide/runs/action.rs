@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dsl::eval::{Fault, eval};
+use dsl::eval::eval;
+use dsl::fault::Fault;
 use dsl::program::{Action, ActionKind, Assign, Expr, LinkValue, Outcome, Program};
 use dsl::schema::EntityName;
 use dsl::value::Value;
@@ -80,10 +81,10 @@ fn block(
             match assign.on_empty {
                 Outcome::Skip => return Ok(None),
                 Outcome::Fail => {
-                    return Err(Blocked::Fault(Fault::Arithmetic(format!(
-                        "`{}` has no value, and {} says `else fail`",
-                        assign.name, assign.place
-                    ))));
+                    return Err(Blocked::Fault(Fault::NoValueFor {
+                        name: assign.name.clone(),
+                        place: assign.place.clone(),
+                    }));
                 }
                 Outcome::Keep | Outcome::Never => continue,
                 Outcome::Clear if new => continue,
@@ -113,9 +114,7 @@ pub(crate) fn perform(
         ActionKind::Create { entity, variable, key: (field, expr), values } => {
             let wanted = value(cx, run, &program, expr, false)?;
             if wanted.is_empty() {
-                return Err(Blocked::Fault(Fault::Arithmetic(format!(
-                    "the key `{field}` of the new {entity} has no value"
-                ))));
+                return Err(Blocked::Fault(Fault::NoKey { entity: entity.clone(), field: field.clone() }));
             }
             let found = find(cx, run, entity, field, &wanted)?;
             if let Some(record) = found.first() {
@@ -148,13 +147,13 @@ pub(crate) fn perform(
                     runs::bind(run, variable.as_ref(), Var::Nothing);
                     Ok(runs::go_on(run))
                 }
-                [] => Err(Blocked::Fault(Fault::Arithmetic(format!("there is no {entity} with {field} = `{wanted}`")))),
+                [] => Err(no_record(entity, field, &wanted)),
                 [record] => {
                     runs::bind(run, variable.as_ref(), Var::Record(entity.clone(), record.clone()));
                     let record = record.clone();
                     change(cx, id, run, act, &program, entity, record, values)
                 }
-                _ => Err(Blocked::Fault(Fault::Arithmetic(format!("several {entity} have {field} = `{wanted}`")))),
+                _ => Err(several_records(entity, field, &wanted)),
             }
         }
         ActionKind::Set { variable, links, entity, assign } => {
@@ -176,8 +175,8 @@ pub(crate) fn perform(
                 }
                 // Undoing a create that never happened has nothing to delete.
                 [] if *or_nothing || !run.stack.is_empty() => Ok(runs::go_on(run)),
-                [] => Err(Blocked::Fault(Fault::Arithmetic(format!("there is no {entity} with {field} = `{wanted}`")))),
-                _ => Err(Blocked::Fault(Fault::Arithmetic(format!("several {entity} have {field} = `{wanted}`")))),
+                [] => Err(no_record(entity, field, &wanted)),
+                _ => Err(several_records(entity, field, &wanted)),
             }
         }
         ActionKind::Start { workflow, variable, links } => {
@@ -214,6 +213,14 @@ fn find(
     value: &Value,
 ) -> Result<Vec<String>, Blocked> {
     reads::find(cx, entity, field, value, run.fresh.min(cx.now))?.map_err(Blocked::Need)
+}
+
+fn no_record(entity: &EntityName, field: &str, value: &Value) -> Blocked {
+    Blocked::Fault(Fault::NoRecord { entity: entity.clone(), field: field.to_owned(), value: value.to_string() })
+}
+
+fn several_records(entity: &EntityName, field: &str, value: &Value) -> Blocked {
+    Blocked::Fault(Fault::SeveralRecords { entity: entity.clone(), field: field.to_owned(), value: value.to_string() })
 }
 
 fn change(

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dsl::eval::{Fault, Halt, Scope};
+use dsl::eval::{Halt, Scope};
+use dsl::fault::Fault;
 use dsl::program::Program;
 use dsl::schema::{EntityName, Lookup};
 use dsl::value::{Timestamp, Value};
