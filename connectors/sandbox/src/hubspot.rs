@@ -18,6 +18,7 @@ mod reply;
 mod route;
 mod search;
 mod sender;
+mod target;
 mod validate;
 mod webhooks;
 mod write;

@@ -1,13 +1,12 @@
 //! One record at a time, lists, and what leads to batches, search and merges (CONTRACT 3.1).
 
-use std::collections::BTreeMap;
-
 use http::Method;
 use serde_json::{Value as Json, json};
 
 use super::HubSpot;
 use super::record::Wanted;
 use super::reply::{Answer, Refusal, error, no_route, text, values};
+use super::target::Query;
 use super::write::Write;
 
 /// Records of one page.
@@ -20,10 +19,10 @@ impl HubSpot {
         kind: &str,
         rest: &[&str],
         body: &Json,
-        query: &BTreeMap<String, String>,
+        query: &Query,
         write: Write,
     ) -> Answer {
-        let by = query.get("idProperty").map(String::as_str);
+        let by = query.one("idProperty");
         match (method.as_str(), rest) {
             ("POST", []) => match self.prepare(kind, body, write) {
                 Ok(new) => {
@@ -49,10 +48,10 @@ impl HubSpot {
         }
     }
 
-    fn list(&mut self, kind: &str, query: &BTreeMap<String, String>) -> Answer {
+    fn list(&mut self, kind: &str, query: &Query) -> Answer {
         self.calls.reads += 1;
-        let limit = query.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(10usize).clamp(1, PAGE);
-        let after = query.get("after").map_or("0", String::as_str);
+        let limit = query.number("limit", 10).clamp(1, PAGE);
+        let after = query.one("after").unwrap_or("0");
         let Ok(after) = after.parse::<u64>() else {
             return error(
                 400,
@@ -60,7 +59,7 @@ impl HubSpot {
                 &format!("Cannot deserialize value of type `long` from String \"{after}\""),
             );
         };
-        let archived = query.get("archived").is_some_and(|archived| archived == "true");
+        let archived = query.flag("archived");
         let records = self.records.get(kind).map(|records| records.range(after..)).into_iter().flatten();
         let ids: Vec<u64> =
             records.filter(|(_, record)| record.archived == archived).map(|(id, _)| *id).take(limit + 1).collect();
@@ -73,25 +72,24 @@ impl HubSpot {
     }
 
     /// A record as the query of a read asks for it.
-    fn asked(&self, kind: &str, id: u64, query: &BTreeMap<String, String>) -> Json {
-        let list = |name: &str| query.get(name).map(|names| names.split(',').map(str::to_owned).collect::<Vec<_>>());
-        let wanted = list("properties");
+    fn asked(&self, kind: &str, id: u64, query: &Query) -> Json {
+        let wanted = query.list("properties");
         let mut shown = self.shown(kind, id, wanted.as_deref().map_or(Wanted::Usual, Wanted::Named));
-        if let Some(names) = list("propertiesWithHistory") {
+        if let Some(names) = query.list("propertiesWithHistory") {
             self.add_history(kind, id, &names, &mut shown);
         }
-        for to in list("associations").into_iter().flatten() {
+        for to in query.list("associations").into_iter().flatten() {
             self.add_associations(kind, id, &to, &mut shown);
         }
         shown
     }
 
-    fn read_one(&mut self, kind: &str, id: &str, by: Option<&str>, query: &BTreeMap<String, String>) -> Answer {
+    fn read_one(&mut self, kind: &str, id: &str, by: Option<&str>, query: &Query) -> Answer {
         self.calls.reads += 1;
         if let Err(refusal) = self.unique_key(kind, by, "get") {
             return refusal.answer();
         }
-        let archived = query.get("archived").is_some_and(|archived| archived == "true");
+        let archived = query.flag("archived");
         let found = if archived { self.locate_archived(kind, id) } else { self.locate(kind, by, id) };
         match found {
             Some(id) => (200, self.asked(kind, id, query)),

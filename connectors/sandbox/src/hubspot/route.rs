@@ -1,12 +1,11 @@
 //! From a path to what it names: numbered and dated paths lead to the same store (CONTRACT 1).
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use dsl::value::Timestamp;
 use serde_json::{Value as Json, json};
 
 use super::reply::{Answer, error, no_route};
+use super::target::{Query, segments};
 use super::write::Write;
 use super::{By, HubSpot};
 
@@ -15,8 +14,8 @@ const STRICT_FROM: &str = "2026-09";
 
 impl HubSpot {
     pub(super) fn route(&mut self, request: &http::Request<Bytes>, now: Timestamp) -> Answer {
-        let path = request.uri().path().to_owned();
-        let segments: Vec<&str> = path.split('/').filter(|s| !s.is_empty()).collect();
+        let segments = segments(request.uri().path());
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         let body: Json = if request.body().is_empty() {
             Json::Null
         } else {
@@ -25,7 +24,7 @@ impl HubSpot {
                 Err(_) => return error(400, "VALIDATION_ERROR", "Invalid input JSON on line 1, column 2"),
             }
         };
-        let query = query(request.uri().query().unwrap_or_default());
+        let query = Query::parse(request.uri().query().unwrap_or_default());
         let method = request.method();
         let ["crm", rest @ ..] = segments.as_slice() else { return no_route() };
         // `/crm/v3/objects/…` and `/crm/objects/2026-09/…`.
@@ -73,10 +72,10 @@ impl HubSpot {
         Err(error(400, "VALIDATION_ERROR", &format!("Unable to infer object type from: {name}")))
     }
 
-    fn owner_page(&mut self, query: &BTreeMap<String, String>) -> Answer {
+    fn owner_page(&mut self, query: &Query) -> Answer {
         self.calls.reads += 1;
-        let limit = query.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(100usize).clamp(1, 500);
-        let after: usize = query.get("after").and_then(|after| after.parse().ok()).unwrap_or(0);
+        let limit = query.number("limit", 100).clamp(1, 500);
+        let after = query.number("after", 0);
         let owner = |(id, email): &(String, String)| json!({"id": id, "email": email, "archived": false});
         let results: Vec<Json> = self.owners.iter().skip(after).take(limit).map(owner).collect();
         let mut answer = json!({ "results": results });
@@ -85,31 +84,4 @@ impl HubSpot {
         }
         (200, answer)
     }
-}
-
-fn query(text: &str) -> BTreeMap<String, String> {
-    text.split('&')
-        .filter_map(|pair| pair.split_once('='))
-        .map(|(name, value)| (name.to_owned(), unescape(value)))
-        .collect()
-}
-
-fn unescape(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let code = text.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match (bytes[at], code) {
-            (b'%', Some(byte)) => {
-                out.push(byte);
-                at += 3;
-            }
-            (byte, _) => {
-                out.push(if byte == b'+' { b' ' } else { byte });
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }

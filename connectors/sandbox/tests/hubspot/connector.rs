@@ -95,6 +95,20 @@ async fn a_merged_record_is_read_under_its_old_ids_alone_and_in_batches() {
 }
 
 #[tokio::test]
+async fn a_contact_is_read_by_its_address_alone_and_in_batches() {
+    let mut world = World::new();
+    let [ada, grace] = ["ada+1", "grace"]
+        .map(|name| world.contact(&json!({"email": format!("{name}@example.com"), "firstname": name})));
+    let between = Between::new(world, "2026-09");
+    for (asked, found) in [("ada+1@example.com", &ada), ("Grace@example.com", &grace)] {
+        assert_eq!(record(&between.read("email", &[asked]).await[0]).id, *found);
+    }
+    let answers = between.read("email", &["ada+1@example.com", "nobody@example.com", "grace@example.com"]).await;
+    assert_eq!([record(&answers[0]).id.as_str(), &record(&answers[2]).id], [&ada, &grace]);
+    assert_eq!(answers[1], Answer::Missing);
+}
+
+#[tokio::test]
 async fn a_taken_address_names_its_owner_in_every_form() {
     let mut world = World::new();
     let ada = world.contact(&json!({"email": "ada@example.com", "hs_additional_emails": "al@example.com"}));

@@ -9,6 +9,7 @@ mod limits;
 mod links;
 mod lives;
 mod search;
+mod targets;
 mod values;
 mod webhooks;
 
