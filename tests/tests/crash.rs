@@ -75,7 +75,7 @@ fn state(simulation: &Simulation) -> BTreeMap<String, Value> {
         let shown = twin.records(entity).map(|record| {
             let mut held: Map<String, Value> =
                 record.properties.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-            for volatile in ["createdate", "engine_link_id"] {
+            for volatile in ["createdate", "signed_up_at", "engine_link_id"] {
                 held.remove(volatile);
             }
             if let Some(source) = record.properties.get("source_subscription_id") {

@@ -421,7 +421,7 @@ mod tests {
         let text = include_str!("../../../rules/schemas/crm.lock");
         let lock = read_lock(text).expect("the shipped lock is sound");
         assert!(lock.entities["Contact"].fields["email"].unique);
-        assert_eq!(lock.lines["entities.Deal.fields.amount"], 60);
+        assert_eq!(lock.lines["entities.Deal.fields.amount"], 61);
         let wrong = read_lock(&text.replace("product:", "produkt:")).expect_err("an unknown key");
         assert!(wrong.reason.starts_with("`produkt` is no key of form 1; keys here are: "), "{wrong}");
         assert_eq!(wrong.line, Some(5));

@@ -153,7 +153,8 @@ pub(super) fn of_lock(lock: &Lock) -> Definitions {
             (modified_property(kind), set_by_hubspot(Kind::Time)),
         ];
         match kind.as_str() {
-            "0-1" | "0-2" | "0-3" | "0-5" => usual.push(("createdate", Definition::new(Kind::Time, ""))),
+            "0-1" => usual.push(("createdate", set_by_hubspot(Kind::Time))),
+            "0-2" | "0-3" | "0-5" => usual.push(("createdate", Definition::new(Kind::Time, ""))),
             _ => usual.push(("hs_createdate", set_by_hubspot(Kind::Time))),
         }
         if kind == "0-1" {
@@ -162,7 +163,10 @@ pub(super) fn of_lock(lock: &Lock) -> Definitions {
             usual.push(("lifecyclestage", Definition { options, ..Definition::new(Kind::Enumeration, "") }));
         }
         for (name, definition) in usual {
-            known.entry(name.to_owned()).or_insert(Definition { label: name.to_owned(), ..definition });
+            // What HubSpot sets itself nobody else does, whatever the lock says.
+            let read_only = definition.read_only;
+            let known = known.entry(name.to_owned()).or_insert(Definition { label: name.to_owned(), ..definition });
+            known.read_only |= read_only;
         }
         for definition in known.values_mut() {
             definition.group.clone_from(&group);

@@ -102,7 +102,8 @@ fn only_the_accounts_own_properties_can_be_removed() {
 fn every_bad_property_is_named_and_nothing_is_written() {
     let mut world = World::new();
     let bad = json!({"nickname": "A", "subscription_plan": "PRO", "email": "ada", "lifetime_value": "1,000",
-                     "lastmodifieddate": "2026-01-01", "createdate": "soon", "firstname": "Ada"});
+                     "lastmodifieddate": "2026-01-01", "createdate": "2026-01-01", "signed_up_at": "soon",
+                     "firstname": "Ada"});
     let (status, body) = world.post(CONTACTS, &json!({ "properties": bad }));
     assert_eq!((status, body["category"].as_str()), (400, Some("VALIDATION_ERROR")));
     let list = body["message"].as_str().unwrap().strip_prefix("Property values were not valid: ").unwrap();
@@ -111,18 +112,37 @@ fn every_bad_property_is_named_and_nothing_is_written() {
         list.iter().map(|problem| (problem["name"].as_str().unwrap(), problem["error"].as_str().unwrap())).collect();
     said.sort_unstable();
     let expected = [
-        ("createdate", "INVALID_DATE"),
+        ("createdate", "READ_ONLY_VALUE"),
         ("email", "INVALID_EMAIL"),
         ("lastmodifieddate", "READ_ONLY_VALUE"),
         ("lifetime_value", "INVALID_LONG"),
         ("nickname", "PROPERTY_DOESNT_EXIST"),
+        ("signed_up_at", "INVALID_DATE"),
         ("subscription_plan", "INVALID_OPTION"),
     ];
     assert_eq!(said, expected);
     assert!(list.iter().all(|problem| problem["isValid"] == json!(false) && problem["portalId"] == 99_000_111));
-    assert_eq!(body["errors"].as_array().unwrap().len(), 6);
+    assert_eq!(body["errors"].as_array().unwrap().len(), 7);
     assert_eq!(body["errors"][0]["context"]["propertyName"], json!(["createdate"]));
     assert_eq!(world.twin.records("Contact").count(), 0);
+}
+
+#[test]
+fn the_time_at_which_a_contact_was_made_is_hubspots_alone() {
+    // A lock of before, in which it could still be written.
+    let mut lock = super::shipped();
+    lock.entities.get_mut("Contact").unwrap().fields.get_mut("createdate").unwrap().read_only = false;
+    let mut world = World::with(lock);
+    let definition = world.get("/crm/v3/properties/contacts/createdate").1;
+    assert_eq!(definition["modificationMetadata"]["readOnlyValue"], true);
+    let create = json!({"properties": {"firstname": "Ada", "createdate": "2026-01-01T00:00:00Z"}});
+    let (status, body) = world.post(CONTACTS, &create);
+    assert_eq!((status, &body["errors"][0]["code"]), (400, &json!("READ_ONLY_VALUE")));
+    let ada = world.contact(&json!({"firstname": "Ada"}));
+    let change = json!({"properties": {"createdate": "2026-01-01T00:00:00Z"}});
+    assert_eq!(world.call("PATCH", &format!("{CONTACTS}/{ada}"), &change).0, 400);
+    let read = world.get(&format!("{CONTACTS}/{ada}?properties=createdate")).1;
+    assert_eq!(read["properties"]["createdate"], json!(world.now.to_string()));
 }
 
 #[test]

@@ -33,6 +33,10 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        Self::with(shipped())
+    }
+
+    fn with(lock: dsl::schema::Lock) -> Self {
         let settings = Settings {
             portal_id: 99_000_111,
             app_id: 7_700_123,
@@ -43,7 +47,7 @@ impl World {
             seed: 7,
         };
         let now = Timestamp::parse("2026-03-02T09:00:00.000Z").unwrap();
-        Self { twin: HubSpot::new(settings, shipped()), now }
+        Self { twin: HubSpot::new(settings, lock), now }
     }
 
     /// The time after `span`.

@@ -37,11 +37,11 @@ fn numbers_are_digits_with_one_point_and_come_back_as_text() {
 fn times_are_iso_text_or_milliseconds_and_come_back_as_iso() {
     let mut world = World::new();
     for value in ["2026-03-02T10:00:00+01:00", "2026-03-02T09:00:00Z", "1772442000000"] {
-        assert_eq!(kept(&mut world, "createdate", &json!(value)), Ok(json!("2026-03-02T09:00:00.000Z")));
+        assert_eq!(kept(&mut world, "signed_up_at", &json!(value)), Ok(json!("2026-03-02T09:00:00.000Z")));
     }
     // Seconds are read as January 1970.
-    assert_eq!(kept(&mut world, "createdate", &json!(1_772_442_000)), Ok(json!("1970-01-21T12:20:42.000Z")));
-    assert_eq!(kept(&mut world, "createdate", &json!("tomorrow")), Err("INVALID_DATE".into()));
+    assert_eq!(kept(&mut world, "signed_up_at", &json!(1_772_442_000)), Ok(json!("1970-01-21T12:20:42.000Z")));
+    assert_eq!(kept(&mut world, "signed_up_at", &json!("tomorrow")), Err("INVALID_DATE".into()));
 }
 
 #[test]

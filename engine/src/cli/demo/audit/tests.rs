@@ -23,7 +23,7 @@ impl Scene {
             ("firstname", "Ada"),
             ("phone", "1"),
             ("lifetime_value", "120.5"),
-            ("createdate", made.as_str()),
+            ("signed_up_at", made.as_str()),
         ];
         let now = self.0.now();
         let contact = self.0.crm().create("Contact", &contact, now).expect("HubSpot takes it");
@@ -82,7 +82,7 @@ async fn both_sides_are_compared_as_the_rules_spell_them() {
     let (_, contact) = scene.pair();
     assert_eq!(scene.unequal(), [""; 0], "the address in lower case and 120.50 as 120.5 are the same");
     assert_eq!((scene.lost(&[]), scene.doubled()), (Vec::new(), Vec::new()));
-    for (property, old) in [("email", "ada@example.com"), ("lifetime_value", "120.5"), ("createdate", "")] {
+    for (property, old) in [("email", "ada@example.com"), ("lifetime_value", "120.5"), ("signed_up_at", "")] {
         let old = if old.is_empty() {
             scene.0.read("crm", "Contact", &contact.to_string(), property).to_string()
         } else {
