@@ -2,11 +2,10 @@
 //!
 //! Every node that a message may point at carries its span. A statement that was not understood is left
 //! out of the tree and stands in the problems of the parse, so that what is here can be checked as usual.
+//! Two nodes are equal if they say the same, wherever they stand (see `ast/equality.rs`).
 //! Durations are [`value::Duration`](crate::value::Duration) milliseconds; money and percent literals are decimals.
 
-mod meaning;
-
-pub use meaning::meaning;
+mod equality;
 
 use rust_decimal::Decimal;
 
@@ -17,7 +16,7 @@ use crate::value;
 pub type Name = Spanned<String>;
 
 /// `crm.Contact`: an entity, event or operation of a system.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone)]
 pub struct Qualified {
     /// The system.
     pub system: Name,
@@ -28,7 +27,7 @@ pub struct Qualified {
 }
 
 /// `sub.user.email`: names joined by dots, at least one.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone)]
 pub struct Path {
     /// The names in order.
     pub names: Vec<Name>,
@@ -37,7 +36,7 @@ pub struct Path {
 }
 
 /// One item.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Item {
     /// What it is.
     pub kind: ItemKind,
@@ -73,7 +72,7 @@ pub enum ItemKind {
 }
 
 /// `choice DealStage ordered for app.Deal.stage, … { … }`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Choice {
     /// Its name.
     pub name: Name,
@@ -88,7 +87,7 @@ pub struct Choice {
 }
 
 /// `proposal "Proposal sent" in crm "presentationscheduled" final`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct ChoiceRow {
     /// The business's word.
     pub word: Name,
@@ -114,7 +113,7 @@ pub struct EntityItem {
 }
 
 /// `owner: app.User? unique read only`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct FieldDecl {
     /// Its name.
     pub name: Name,
@@ -148,7 +147,7 @@ pub struct System {
 }
 
 /// One limit of a system.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Limit {
     /// `api`, `bulk` or `webhooks`.
     pub name: Name,
@@ -163,7 +162,7 @@ pub struct Limit {
 }
 
 /// `table PlanFacts by app.Subscription.plan { … }`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Table {
     /// Its name.
     pub name: Name,
@@ -178,7 +177,7 @@ pub struct Table {
 }
 
 /// One row of a table.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct TableRow {
     /// Its cells as literals, or paths for words of a choice.
     pub cells: Vec<Expr>,
@@ -252,7 +251,7 @@ pub enum Priority {
 }
 
 /// `email` or `crmId = id`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct MatchKey {
     /// Field of the left entity.
     pub left: Name,
@@ -288,7 +287,7 @@ pub enum Policy {
 }
 
 /// One line of `fields`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Mapping {
     /// What stands left of the arrow: a path for two-way lines and `<-`, any expression for `->`.
     pub left: Expr,
@@ -324,7 +323,7 @@ pub enum Arrow {
 }
 
 /// `else …`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct OnEmpty {
     /// What then.
     pub outcome: Outcome,
@@ -350,7 +349,7 @@ pub enum Outcome {
 }
 
 /// `events from crm over webhook { … }`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Events {
     /// The system.
     pub from: Name,
@@ -369,7 +368,7 @@ pub struct Events {
 }
 
 /// `"contact.creation", "contact.deletion" -> sync Contacts`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Route {
     /// Names of messages.
     pub messages: Vec<Spanned<String>>,
@@ -393,7 +392,7 @@ pub enum RouteTo {
 }
 
 /// `when crm.Deal changes dealstage as deal { … }`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct When {
     /// The entity.
     pub entity: Qualified,
@@ -425,7 +424,7 @@ pub enum Trigger {
 }
 
 /// `from a to b, c { … }`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct StageBranch {
     /// `from a`
     pub from: Option<Name>,
@@ -438,7 +437,7 @@ pub struct StageBranch {
 }
 
 /// Actions between braces.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Block {
     /// The actions.
     pub actions: Vec<Action>,
@@ -447,7 +446,7 @@ pub struct Block {
 }
 
 /// One action.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Action {
     /// What to do.
     pub kind: ActionKind,
@@ -566,7 +565,7 @@ pub enum ActionKind {
 }
 
 /// `{ field = value, link contact = sub.user }`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Record {
     /// Its lines.
     pub lines: Vec<Assign>,
@@ -577,7 +576,7 @@ pub struct Record {
 }
 
 /// One line of a record.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Assign {
     /// The line begins with `link`; its span.
     pub link: Option<Span>,
@@ -626,7 +625,7 @@ pub enum SecondStart {
 }
 
 /// One statement of a workflow's body.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub enum WorkflowStatement {
     /// `step s { … }`
     Step(Step),
@@ -641,7 +640,7 @@ pub enum WorkflowStatement {
 }
 
 /// `step s { … }`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Step {
     /// Its name.
     pub name: Name,
@@ -680,7 +679,7 @@ pub enum Undo {
 }
 
 /// `wait up to 7 days for app.Login as login where … { … }`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct WaitFor {
     /// `up to 7 days`
     pub up_to: Option<Spanned<value::Duration>>,
@@ -891,7 +890,7 @@ pub enum StepState {
 }
 
 /// `as lowercase`, `as "D MMM YYYY"`, `as round(2)`
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Transform {
     /// The name, or a format text.
     pub name: TransformName,
@@ -911,7 +910,7 @@ pub enum TransformName {
 }
 
 /// An expression.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Expr {
     /// What it is.
     pub kind: ExprKind,

@@ -15,7 +15,7 @@ mod tree;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use crate::ast::{Item, meaning};
+use crate::ast::Item;
 use crate::outline::{Begins, Chunk, outline};
 use crate::parse::{Parse, parse};
 use crate::source::{FileId, SourceFile};
@@ -113,7 +113,7 @@ fn faithful(text: &str) -> Result<Formatted, Refused> {
                 let written = |text: &str, item: &Item| {
                     ink(text.get(item.span.start as usize..item.span.end as usize).unwrap_or_default())
                 };
-                meaning(old) != meaning(new) || written(text, old) != written(&laid_out, new)
+                old != new || written(text, old) != written(&laid_out, new)
             })
             .map(|(old, _)| old.span.start)
             .collect();

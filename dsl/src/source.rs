@@ -25,8 +25,8 @@ impl Span {
     }
 }
 
-/// A thing and where it stands.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// A thing and where it stands. Equal to the same thing at another place.
+#[derive(Debug, Clone)]
 pub struct Spanned<T> {
     /// The thing.
     pub value: T,
@@ -40,6 +40,14 @@ impl<T> Spanned<T> {
         Self { value, span }
     }
 }
+
+impl<T: PartialEq> PartialEq for Spanned<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+impl<T: Eq> Eq for Spanned<T> {}
 
 /// One file of a rule set.
 #[derive(Debug, Clone)]

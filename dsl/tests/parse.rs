@@ -6,16 +6,18 @@
 
 #[path = "support/mutation.rs"]
 mod mutation;
+#[path = "support/printed.rs"]
+mod printed;
 #[path = "support/shipped.rs"]
 mod shipped;
 
 use std::path::Path;
 
-use dsl::ast::meaning;
 use dsl::diagnostic::human;
 use dsl::parse::{Parse, parse};
 use dsl::source::{FileId, SourceFile};
 use mutation::{cases, mutations};
+use printed::printed;
 use proptest::prelude::*;
 use shipped::shipped;
 
@@ -48,7 +50,7 @@ fn every_text_is_read_as_written() {
         let case = std::fs::read_to_string(&path).expect("a case");
         let (text, expected) = case.split_once("=== reads\n").expect("what is read stands after `=== reads`");
         let (parse, file) = read(text);
-        let mut now: String = parse.items.iter().map(|item| meaning(item) + "\n").collect();
+        let mut now: String = parse.items.iter().map(|item| printed(item) + "\n").collect();
         for problem in &parse.problems {
             let shown = human(problem, std::slice::from_ref(&file), false);
             now.push('\n');
@@ -124,7 +126,7 @@ sync B from app.X to crm.X {
     assert_eq!(told(text), ["E0003:3 this block is never closed"]);
     let (parse, _) = read(text);
     assert_eq!(parse.items.len(), 2);
-    assert!(meaning(&parse.items[0]).contains("mappings: [Mapping"), "its lines are in the tree");
+    assert!(printed(&parse.items[0]).contains("mappings: [Mapping"), "its lines are in the tree");
 }
 
 #[test]
@@ -191,14 +193,27 @@ sync B from app.X to crm.X {
     assert_eq!(parse.items.len(), 2, "the choice and sync B");
 }
 
+/// The printed item; a number says the same with zeros behind it and without.
+fn said(item: &dsl::ast::Item) -> String {
+    let printed = printed(item);
+    let number = |piece: &str| piece.starts_with(|sign: char| sign.is_ascii_digit()) && piece.contains('.');
+    let pieces = printed.split_inclusive([' ', ',', ')', '(', ']', '[']);
+    let plain = pieces.map(|piece| {
+        let end = piece.trim_end_matches([' ', ',', ')', '(', ']', '[']).len();
+        let (said, behind) = piece.split_at(end);
+        let short = if number(said) { said.trim_end_matches('0').trim_end_matches('.') } else { said };
+        format!("{short}{behind}")
+    });
+    plain.collect()
+}
+
 #[test]
 fn byte_order_mark_and_windows_line_ends_mean_nothing() {
     for (path, text) in shipped().0 {
         let (plain, _) = read(&text);
         let (windows, file) = read(&format!("\u{feff}{}", text.replace('\n', "\r\n")));
         assert_eq!(windows.problems, [], "{path}");
-        let say = |parse: &Parse| parse.items.iter().map(|item| meaning(item)).collect::<Vec<_>>();
-        assert_eq!(say(&windows), say(&plain), "{path}");
+        assert_eq!(windows.items, plain.items, "{path}");
         for comment in &windows.comments {
             assert!(file.slice(*comment).starts_with('#') && !file.slice(*comment).ends_with('\r'));
         }
@@ -209,11 +224,57 @@ fn byte_order_mark_and_windows_line_ends_mean_nothing() {
 }
 
 #[test]
+fn places_and_comments_say_nothing_and_everything_else_does() {
+    let text = "test \"a Span \\{ file\" {\n  when app.Login happens { link user = x, at = \"{a.b}\" }\n}\n";
+    let moved = "# first\n\ntest   \"a Span \\{ file\"   {  # then\n when app.Login happens {\n link user = x\nat = \"{a.b}\"\n}\n}";
+    let item = |text: &str| {
+        let (parse, _) = read(text);
+        assert_eq!(parse.problems, []);
+        parse.items[0].clone()
+    };
+    assert_eq!(item(text), item(moved));
+    assert_eq!(printed(&item(text)), printed(&item(moved)));
+    for (from, to) in [("Login", "Logout"), ("link user", "user"), ("a.b", "a.c"), ("a Span", "a  Span")] {
+        assert_ne!(item(text), item(&text.replace(from, to)), "{from}");
+    }
+}
+
+/// One word of so many is taken out; all of them take a minute.
+const EVERY: usize = 7;
+
+/// As where they are printed: without a word or sign of the shipped rules, an item is equal to what it was or not.
+#[test]
+fn items_are_equal_exactly_where_they_say_the_same() {
+    let (mut same, mut other, mut number) = (0, 0, 0);
+    for (path, text) in shipped().0 {
+        let (whole, file) = read(&text);
+        for item in &whole.items {
+            let text = file.slice(item.span);
+            let mut at = 0;
+            for word in text.split_inclusive([' ', '\n']) {
+                let without = format!("{}{}\n", &text[..at], &text[at + word.len()..]);
+                at += word.len();
+                number += 1;
+                if number % EVERY != 0 {
+                    continue;
+                }
+                for new in read(&without).0.items {
+                    assert_eq!(**item == *new, said(item) == said(&new), "{path} without `{word}`: {}", said(&new));
+                    *(if **item == *new { &mut same } else { &mut other }) += 1;
+                }
+            }
+        }
+    }
+    // Blanks and comments are words here too.
+    assert!(same > 30 && other > 100, "{same} and {other}");
+}
+
+#[test]
 fn block_texts_lose_their_frame_and_nothing_else() {
     let text = |block: &str| {
         let (parse, _) = read(&format!("test \"t\" {{\n  when x.y becomes {block}\n}}\n"));
         assert_eq!(parse.problems, []);
-        let shown = meaning(&parse.items[0]);
+        let shown = printed(&parse.items[0]);
         shown[shown.find("Text([").expect("a text") + 6..].split("])").next().expect("parts").to_owned()
     };
     assert_eq!(text("\"\"\"\n    a\n      b\n\n    c\n    \"\"\""), r#"Chars("a\n  b\n\nc")"#);
@@ -396,8 +457,7 @@ proptest! {
         let whole = format!("{NEIGHBOUR}\n{text}\n{NEIGHBOUR}");
         let (parse, _) = read(&whole);
         let (alone, _) = read(NEIGHBOUR);
-        let neighbour = meaning(&alone.items[0]);
-        prop_assert_eq!(parse.items.iter().filter(|item| meaning(item) == neighbour).count(), 2, "{}", whole);
+        prop_assert_eq!(parse.items.iter().filter(|item| **item == alone.items[0]).count(), 2, "{}", whole);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a slip of the hand costs: a brace or a quote that is missing, or a whole line. Something is told where it
 //! belongs, in a few messages, and the neighbours are read as before.
 
-use dsl::ast::{ItemKind, meaning};
+use dsl::ast::{Item, ItemKind};
 use dsl::check::{Compiled, check};
 use dsl::diagnostic::Severity;
 use dsl::parse::parse;
@@ -50,10 +50,9 @@ fn slip(shipped: &Shipped, index: usize, start: usize, end: usize) -> Slip {
     let mut text = file.text.to_string();
     text.replace_range(start..end, "");
     let compiled = shipped.with(index, &text);
-    let now: Vec<String> =
-        compiled.items.iter().filter(|(id, _)| *id == file.id).map(|(_, item)| meaning(item)).collect();
-    let hit = |item: &dsl::ast::Item| item.span.start as usize <= end && start <= item.span.end as usize;
-    let lost = tree.items.iter().filter(|item| !hit(item) && !now.contains(&meaning(item)));
+    let now: Vec<&Item> = compiled.items.iter().filter(|(id, _)| *id == file.id).map(|(_, item)| &**item).collect();
+    let hit = |item: &Item| item.span.start as usize <= end && start <= item.span.end as usize;
+    let lost = tree.items.iter().filter(|item| !hit(item) && !now.contains(&&***item));
     Slip {
         file: file.path.clone(),
         line: file.position(start as u32).0,

@@ -1,13 +1,9 @@
-//! What an item says, wherever it stands.
-//!
-//! In: an item. Out: a text that is equal for two items exactly if they differ in nothing but places and comments.
-//! It is the printed tree without its spans; nobody but people and comparisons reads it.
+//! The tree as people read it in golden files: printed without its places.
 
-use super::Item;
+use dsl::ast::Item;
 
 /// What the item says, on one line.
-#[must_use]
-pub fn meaning(item: &Item) -> String {
+pub(crate) fn printed(item: &Item) -> String {
     let printed = format!("{:?}", item.kind);
     let mut out = String::with_capacity(printed.len() / 2);
     // For every open brace: is it one that is not printed?
@@ -70,29 +66,4 @@ fn text(rest: &str) -> usize {
         }
     }
     rest.len()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::parse::parse;
-    use crate::source::{FileId, SourceFile};
-
-    #[track_caller]
-    fn read(text: &str) -> String {
-        let parse = parse(&SourceFile::new(FileId(7), "a.rules", text));
-        assert_eq!(parse.problems, []);
-        meaning(&parse.items[0])
-    }
-
-    #[test]
-    fn places_and_comments_mean_nothing_and_everything_else_does() {
-        let text = "test \"a Span \\{ file\" {\n  when app.Login happens { link user = x, at = \"{a.b}\" }\n}\n";
-        let moved = "# first\n\ntest   \"a Span \\{ file\"   {  # then\n when app.Login happens {\n link user = x\nat = \"{a.b}\"\n}\n}";
-        assert_eq!(read(text), read(moved));
-        assert!(!read(text).contains("start:"), "{}", read(text));
-        for (from, to) in [("Login", "Logout"), ("link user", "user"), ("a.b", "a.c"), ("a Span", "a  Span")] {
-            assert_ne!(read(text), read(&text.replace(from, to)), "{from}");
-        }
-    }
 }
