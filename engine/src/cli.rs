@@ -8,6 +8,7 @@ mod bench;
 mod blame;
 mod client;
 mod config;
+mod daemon;
 mod demo;
 mod explain;
 mod files;

@@ -22,8 +22,8 @@ fn positive(job: &Json, figures: &[&str]) {
 }
 
 #[test]
-fn every_job_reports_its_figures_and_a_floor() {
-    let report = json(&["bench", "--seconds", "0.05", "--json"]);
+fn every_job_in_memory_reports_its_figures_and_a_floor() {
+    let report = json(&["bench", "validate", "decide", "--seconds", "0.05", "--json"]);
     assert_eq!(report["schema"], 1);
     assert!(report["machine"]["cores"].as_u64().is_some_and(|cores| cores > 0), "{report}");
     let jobs = report["jobs"].as_array().expect("jobs");
@@ -32,6 +32,56 @@ fn every_job_reports_its_figures_and_a_floor() {
     positive(&jobs[1], &["us_per_change", "changes_per_second", "ratio"]);
     assert!(jobs[0]["figures"]["lines"].as_u64().is_some_and(|lines| lines >= 10_000), "{report}");
     assert!(jobs[0]["floor"]["hash_ms"].is_number(), "{report}");
+}
+
+/// One job with an engine as a process of its own, as small as it gets.
+fn job(name: &str, more: &[&str]) -> Json {
+    let mut report = json(&[&["bench", name, "--seconds", "0.4", "--json"], more].concat());
+    let job = report["jobs"][0].take();
+    assert_eq!(job["job"], name);
+    job
+}
+
+#[test]
+fn acknowledgements_are_measured_beside_http_and_the_disk() {
+    let job = job("ack", &[]);
+    positive(&job, &["per_second_64", "p99_ms_64", "p50_ms_1", "open_p99_ms_64", "ratio", "resident_mb"]);
+    for floor in ["http_per_second_64", "http_p99_ms_64", "fsync_p50_ms"] {
+        assert!(job["floor"][floor].as_f64().is_some_and(|figure| figure > 0.0), "{floor} in {job}");
+    }
+    assert_eq!(job["floor"]["fsync_per_second"].as_array().map(Vec::len), Some(2), "before and after");
+}
+
+#[test]
+fn workflows_are_measured_beside_the_same_exchanges() {
+    let job = job("steps", &[]);
+    positive(&job, &["workflows_per_second_64", "p99_ms_64", "p50_ms_1", "acks_beside_ratio", "resident_mb"]);
+    assert!(job["floor"]["http_floor_per_second"].as_f64().is_some_and(|figure| figure > 0.0), "{job}");
+}
+
+#[test]
+fn nothing_is_lost_in_the_kills_of_the_measurement() {
+    let job = job("crash", &["--seed", "7"]);
+    positive(&job, &["kills", "acknowledged", "first_ack_ms"]);
+    assert_eq!((&job["figures"]["lost"], &job["figures"]["seed"]), (&Json::from(0), &Json::from(7)));
+    assert!(job["figures"]["repeated"].as_u64() <= job["figures"]["in_doubt"].as_u64(), "{job}");
+}
+
+#[test]
+fn both_doors_are_measured() {
+    positive(&job("intake", &[]), &["kafka_records_per_second", "webhook_events_per_second"]);
+}
+
+#[test]
+fn decisions_are_measured_in_two_ledgers() {
+    positive(&job("growth", &["--rows", "2000"]), &["rows", "event_ratio", "workflow_ratio"]);
+}
+
+#[test]
+fn sleepers_wake_after_a_kill() {
+    let job = job("sleepers", &["--sleepers", "200"]);
+    positive(&job, &["count", "restart_ms", "bytes_each", "resident_mb"]);
+    assert!(job["figures"]["lateness_p99_ms"].as_i64().is_some_and(|late| late >= 0), "{job}");
 }
 
 #[test]
@@ -54,5 +104,7 @@ fn an_unknown_job_names_those_there_are() {
         let told = String::from_utf8(output.stderr).expect("text");
         assert!(told.contains("`decde`") && told.contains("validate, decide"), "{told}");
     }
-    assert_eq!(engine(&["bench", "--seconds", "0"]).status.code(), Some(2));
+    for bad in [&["--seconds", "0"][..], &["--sleepers", "1"], &["--rival-ack", "ftp://x"], &["--service", "here"]] {
+        assert_eq!(engine(&[&["bench", "ack", "--seconds", "0.1"], bad].concat()).status.code(), Some(2), "{bad:?}");
+    }
 }

@@ -5,7 +5,6 @@
 //! what people wrote is looked up value by value; exit 1 where anything is not as told.
 
 mod audit;
-mod daemon;
 mod people;
 mod report;
 mod stage;
@@ -50,7 +49,7 @@ pub(super) struct Arguments {
 pub(super) struct Failed(pub(super) String);
 
 impl Failed {
-    fn at(doing: &str) -> impl Fn(&dyn std::fmt::Display) -> Self {
+    pub(super) fn at(doing: &str) -> impl Fn(&dyn std::fmt::Display) -> Self {
         let doing = doing.to_owned();
         move |error| Self(format!("{doing}: {error}"))
     }

@@ -14,7 +14,7 @@ use sandbox::app::App;
 use sandbox::hubspot::HubSpot;
 use serde_json::json;
 
-use super::{Job, Report, median, rounded};
+use super::{Job, Report, Settings, median, rounded};
 use crate::rehearse::Simulation;
 use crate::rules::Texts;
 
@@ -27,7 +27,8 @@ const CONTACTS: u32 = 200;
 /// When it begins: a Monday morning.
 const START: Timestamp = Timestamp(1_772_442_000_000);
 
-fn run(time: std::time::Duration) -> Result<Report, String> {
+fn run(settings: &Settings) -> Result<Report, String> {
+    let time = settings.time;
     let mut bench = Bench::new()?;
     let (mut engine, mut floor) = (Vec::new(), Vec::new());
     let begin = Instant::now();

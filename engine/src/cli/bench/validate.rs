@@ -12,7 +12,7 @@ use dsl::diagnostic::Severity;
 use dsl::parse::parse_all;
 use sha2::{Digest, Sha256};
 
-use super::{Job, Report, in_turns, median, milliseconds};
+use super::{Job, Report, Settings, in_turns, median, milliseconds};
 use crate::rules::{SHIPPED, Texts};
 
 pub(super) const JOB: Job = Job { name: "validate", about: "10,000 lines of rules, cold and after one edit", run };
@@ -20,7 +20,8 @@ pub(super) const JOB: Job = Job { name: "validate", about: "10,000 lines of rule
 /// How large the rule set is at least.
 const LINES: usize = 10_000;
 
-fn run(time: Duration) -> Result<Report, String> {
+fn run(settings: &Settings) -> Result<Report, String> {
+    let time = settings.time;
     let texts = many();
     let lines: usize = texts.files.iter().map(|(_, text)| text.lines().count()).sum();
     let problems = texts.compile(None).problems;

@@ -20,8 +20,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::Failed;
-use super::daemon::Daemon;
 use super::written::{Effect, Written};
+use crate::cli::daemon::Daemon;
 use crate::rehearse::twins::Twin;
 use crate::rules::{SHIPPED, Texts};
 
@@ -139,7 +139,7 @@ impl Stage {
         write("engine.yaml", &config)?;
         let secrets = vec![("DEMO_TOKEN", TOKEN), ("DEMO_CLIENT_SECRET", CLIENT_SECRET)];
         let daemon =
-            Daemon::new(path.clone(), format!("http://{clock_at}/clock"), format!("http://{admin_at}"), secrets)?;
+            Daemon::new(path.clone(), Some(format!("http://{clock_at}/clock")), format!("http://{admin_at}"), secrets)?;
         let twins = [
             ("app".to_owned(), Twin::App(Arc::clone(&app))),
             ("crm".to_owned(), Twin::HubSpot(Arc::clone(&crm))),

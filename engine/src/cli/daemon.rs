@@ -9,17 +9,18 @@ use std::time::{Duration, Instant};
 use serde_json::Value as Json;
 use tokio::process::{Child, Command};
 
-use super::Failed;
+use super::demo::Failed;
 
 /// How long it may take to become ready.
-const READY_WITHIN: Duration = Duration::from_secs(30);
+const READY_WITHIN: Duration = Duration::from_secs(60);
 /// How long it may take to stop in order.
 const STOPPED_WITHIN: Duration = Duration::from_secs(20);
 
 pub(super) struct Daemon {
     /// Where its configuration, state and log are.
     pub(super) folder: PathBuf,
-    pub(super) clock_url: String,
+    /// Takes the time from there; otherwise its own machine's.
+    pub(super) clock_url: Option<String>,
     pub(super) admin_url: String,
     pub(super) secrets: Vec<(&'static str, &'static str)>,
     child: Option<Child>,
@@ -30,7 +31,7 @@ pub(super) struct Daemon {
 impl Daemon {
     pub(super) fn new(
         folder: PathBuf,
-        clock_url: String,
+        clock_url: Option<String>,
         admin_url: String,
         secrets: Vec<(&'static str, &'static str)>,
     ) -> Result<Self, Failed> {
@@ -46,10 +47,11 @@ impl Daemon {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.folder.join("engine.log"));
         let log = log.map_err(|error| failed(&error))?;
         let errors = log.try_clone().map_err(|error| failed(&error))?;
+        let clock = self.clock_url.iter().flat_map(|url| ["--clock", url]);
         let child = Command::new(binary)
             .args(["run", "--config"])
             .arg(self.folder.join("engine.yaml"))
-            .args(["--clock", &self.clock_url])
+            .args(clock)
             .envs(self.secrets.iter().copied())
             .stdin(Stdio::null())
             .stdout(log)
@@ -65,7 +67,7 @@ impl Daemon {
             if ended.is_some() || began.elapsed() > READY_WITHIN {
                 return Err(Failed(format!("the engine did not become ready; its last words:\n{}", self.last_words())));
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
         Ok(())
     }
@@ -108,6 +110,11 @@ impl Daemon {
         let response = response.error_for_status().map_err(|error| failed(&error))?;
         let bytes = response.bytes().await.map_err(|error| failed(&error))?;
         serde_json::from_slice(&bytes).map_err(|error| failed(&error))
+    }
+
+    /// Its process, while it runs.
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.child.as_ref().and_then(Child::id)
     }
 
     /// The most memory that it has held, in MB, as far as it was looked at; nothing where the system does not say.
