@@ -27,6 +27,8 @@ mod links;
 pub mod model;
 mod operate;
 mod records;
+#[cfg(test)]
+mod rooms;
 mod runs;
 mod store;
 mod timers;
