@@ -38,7 +38,8 @@ use dsl::value::Timestamp;
 
 use self::calls::{answers, open};
 use self::delivery::{inbox, offsets, route};
-use self::links::{advance, overwritten, schedule};
+use self::isolation::Isolated;
+use self::links::{advance, existence, overwritten, schedule};
 pub use self::model::event::Event;
 pub use self::model::input::{Input, OperatorCommand, Skip, Source};
 pub use self::model::instance::{Instance, Isolation};
@@ -49,7 +50,7 @@ use self::model::task::Task;
 pub use self::model::trace::{Reached, Wrote};
 pub use self::operate::seed::{Known, Pair, seed};
 use self::operate::{commands, skip, sweep};
-use self::runs::{react, step};
+use self::runs::{react, start, step, wake};
 use self::store::transaction::Context;
 pub use self::views::liveness::stuck;
 pub use self::views::start::{
@@ -86,7 +87,7 @@ pub fn decide_isolated(
     input: &Input,
     now: Timestamp,
 ) -> Result<Outcome, Error> {
-    isolation.clear();
+    isolation.leave();
     #[cfg(test)]
     isolation::break_off_unguarded(input);
     let mut cx = Context::new(rows, programs, settings, isolation, now);
@@ -112,37 +113,43 @@ pub fn decide_isolated(
         Input::Skip { what, reason } => skip::leave(&mut cx, what, reason)?,
         Input::Operator { who, command } => commands::command(&mut cx, who, command)?,
     }
-    // What follows from it, until nothing does. Reactions come after merges, so that a value that the merge is
-    // about to write over fires nothing.
-    loop {
-        if let Some(overwritten) = cx.overwritten.pop_front() {
-            let record = Instance::Record(overwritten.entity.clone(), overwritten.id.clone());
-            if isolation::enter(&mut cx, &record)? {
-                overwritten::overwritten(&mut cx, &overwritten)?;
-                cx.isolation.leave();
-            }
-        } else if let Some(task) = cx.next_task() {
-            let instance = match task {
-                Task::Link(link) => Instance::Link(link),
-                Task::Run(run) => Instance::Run(run),
-            };
-            if !isolation::enter(&mut cx, &instance)? {
-                continue;
-            }
-            match task {
-                Task::Link(link) => advance::advance(&mut cx, link)?,
-                Task::Run(run) => step::advance(&mut cx, run)?,
-            }
-            cx.isolation.leave();
-        } else if let Some(transition) = cx.transitions.pop_front() {
-            let record = Instance::Record(transition.entity.clone(), transition.id.clone());
-            if isolation::enter(&mut cx, &record)? {
-                react::react(&mut cx, &transition)?;
-                cx.isolation.leave();
-            }
-        } else {
-            break;
+    // Its parts, and what follows from them, until nothing does.
+    while let Some(task) = cx.next_task() {
+        let instance = task.instance();
+        let isolated = isolation::run(&mut cx, &instance, |cx| carry_out(cx, &task))?;
+        if let Isolated::Broken(why) = isolated {
+            give_up(&mut cx, &task, &instance, &why)?;
         }
     }
     Ok(cx.finish())
+}
+
+fn carry_out(cx: &mut Context<'_>, task: &Task<'_>) -> Result<(), Error> {
+    match task {
+        Task::Message(incoming) => route::message(cx, incoming),
+        Task::Timer { timer, .. } => timers::fire(cx, timer),
+        Task::Answer(answered) => answers::account(cx, answered),
+        Task::Overwritten(edit) => overwritten::overwritten(cx, edit),
+        Task::Deleted { entity, id, erased } => existence::deleted(cx, entity, id, *erased),
+        Task::Merged { entity, into, gone } => existence::merged(cx, entity, into, gone),
+        Task::Restored { entity, id } => existence::restored(cx, entity, id),
+        Task::Changed { entity, id, row } => {
+            advance::changed(cx, entity, id)?;
+            wake::record_changed(cx, entity, id, row)
+        }
+        Task::Touched { entity, id, syncs } => advance::touched(cx, entity, id, syncs),
+        Task::Start { workflow, entity, id, at } => start::by_message(cx, *workflow, entity, id, *at),
+        Task::Link(link) => advance::advance(cx, *link),
+        Task::Run(run) => step::advance(cx, *run),
+        Task::React(transition) => react::react(cx, transition),
+    }
+}
+
+/// The instance of a task broke an earlier try: it is stopped, and everything else goes on.
+fn give_up(cx: &mut Context<'_>, task: &Task<'_>, instance: &Instance, why: &str) -> Result<(), Error> {
+    match task {
+        Task::Message(incoming) => route::broken(cx, incoming, why),
+        Task::Timer { timer, .. } if matches!(instance, Instance::Timer(_)) => timers::broken(cx, timer, why),
+        _ => isolation::stop(cx, instance, why),
+    }
 }

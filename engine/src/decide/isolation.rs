@@ -4,38 +4,49 @@
 //! instance left out: it is stopped, people are shown why, and everything else goes on.
 //! Always true: what is stopped is an incident; nothing of a try that broke off is kept.
 
+use dsl::value::Duration;
+
 use crate::decide::model::instance::Instance;
 use crate::decide::model::key::run_key;
-use crate::decide::model::key::{link_key, read_key};
+use crate::decide::model::key::{link_key, listing_key, read_key};
 use crate::decide::model::link::LinkRow;
 use crate::decide::model::run::RunRow;
-use crate::decide::model::work::ReadRow;
+use crate::decide::model::work::{ListingRow, ReadRow};
 use crate::decide::runs::ending;
 use crate::decide::store::runs::RunDefinition;
 use crate::decide::store::transaction::Context;
-use crate::decide::store::{incidents, links};
+use crate::decide::store::{incidents, links, reads};
 use crate::ledger::Error;
 
-/// Begins to decide about an instance. False where it broke before: it has been stopped instead.
-pub(crate) fn enter(cx: &mut Context<'_>, instance: &Instance) -> Result<bool, Error> {
-    if let Some(why) = begin(cx, instance) {
-        stop(cx, instance, &why)?;
-        return Ok(false);
-    }
-    Ok(true)
+/// How long until a listing on which a decision broke off is asked for again: what waits for it cannot go on before.
+const LISTED_AGAIN: Duration = Duration::minutes(5);
+
+/// What became of work about an instance.
+#[derive(Debug)]
+pub(crate) enum Isolated<T> {
+    Done(T),
+    /// It broke an earlier try with the same input, so it was not begun: why.
+    Broken(String),
 }
 
-/// The same for what its own place stops: gives why it broke before, where it did.
-pub(crate) fn begin(cx: &Context<'_>, instance: &Instance) -> Option<String> {
-    let why = cx.isolation.begin(instance);
+/// Does work that is about one instance: should it break off, that instance is at fault.
+pub(crate) fn run<'a, T>(
+    cx: &mut Context<'a>,
+    instance: &Instance,
+    work: impl FnOnce(&mut Context<'a>) -> Result<T, Error>,
+) -> Result<Isolated<T>, Error> {
+    if let Some(why) = cx.isolation.begin(instance) {
+        return Ok(Isolated::Broken(why));
+    }
     #[cfg(test)]
-    if why.is_none() {
-        tests::break_off_at(instance);
-    }
-    why
+    tests::break_off_at(instance);
+    let done = work(cx)?;
+    cx.isolation.leave();
+    Ok(Isolated::Done(done))
 }
 
-fn stop(cx: &mut Context<'_>, instance: &Instance, reason: &str) -> Result<(), Error> {
+/// Stops an instance that broke, and shows people why. Messages and timers are given up where they are taken from.
+pub(crate) fn stop(cx: &mut Context<'_>, instance: &Instance, reason: &str) -> Result<(), Error> {
     let why = format!("a decision about it broke off, which is a defect of the engine: {reason}");
     match instance {
         Instance::Link(id) => {
@@ -58,7 +69,6 @@ fn stop(cx: &mut Context<'_>, instance: &Instance, reason: &str) -> Result<(), E
             ending::stop(cx, *id, &mut run, &why, definition.as_ref())
         }
         Instance::Record(entity, id) => incidents::report(cx, format!("record {entity} {id}"), reason),
-        // These are stopped where they are begun.
         Instance::Message(..) | Instance::Timer(_) => Ok(()),
         Instance::Read(entity, by, value) => {
             let key = read_key(entity, by, value);
@@ -83,6 +93,12 @@ fn stop(cx: &mut Context<'_>, instance: &Instance, reason: &str) -> Result<(), E
                 cx.now,
             );
             incidents::open(cx, row, &rule)
+        }
+        Instance::Listing(name) => {
+            if let Some(row) = cx.get::<ListingRow>(&listing_key(name))? {
+                reads::queue_page(cx, name, &row, LISTED_AGAIN);
+            }
+            incidents::report(cx, format!("list {name}"), reason)
         }
     }
 }

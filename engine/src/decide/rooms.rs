@@ -25,10 +25,6 @@ const ORDER: &[&[&str]] = &[
 /// What a room may not use although it stands lower.
 const BESIDE: &[(&str, &str)] = &[("views", "store")];
 
-/// Calls against the direction that are still there.
-const KNOWN: &[(&str, &str)] =
-    &[("records/observe", "links/existence"), ("records/observe", "runs/wake"), ("delivery/inbox", "delivery/route")];
-
 /// A file of the module by its path without ending, `links/merge`.
 type File = String;
 
@@ -174,12 +170,10 @@ fn circles<'a>(arrows: impl Iterator<Item = &'a (File, File)>) -> BTreeSet<&'a s
 
 #[test]
 fn rooms_use_only_rooms_below_them() {
-    let known = |from: &str, to: &str| KNOWN.contains(&(from, to));
     let against: Vec<String> = arrows()
         .iter()
         .filter(|(from, to)| room(from) != room(to))
         .filter(|(from, to)| level(to) >= level(from) || BESIDE.contains(&(room(from), room(to))))
-        .filter(|(from, to)| !known(from, to))
         .map(|(from, to)| format!("{from} uses {to}"))
         .collect();
     assert_eq!(against, Vec::<String>::new(), "these stand against the direction");
@@ -188,8 +182,7 @@ fn rooms_use_only_rooms_below_them() {
 #[test]
 fn files_of_a_room_do_not_use_each_other_in_a_circle() {
     let arrows = arrows();
-    let known = |from: &str, to: &str| KNOWN.contains(&(from, to));
-    let inside = arrows.iter().filter(|(from, to)| room(from) == room(to) && !known(from, to));
+    let inside = arrows.iter().filter(|(from, to)| room(from) == room(to));
     assert_eq!(circles(inside), BTreeSet::new(), "these files form a circle");
 }
 
@@ -198,14 +191,6 @@ fn no_file_reaches_others_by_their_place() {
     let sources = sources();
     let relative = sources.iter().filter(|(_, text)| !paths(text, &["super::"]).is_empty()).map(|(file, _)| file);
     assert_eq!(relative.collect::<Vec<_>>(), Vec::<&File>::new(), "write `crate::decide::…`, which is read here");
-}
-
-#[test]
-fn what_is_known_against_the_direction_is_still_there() {
-    let arrows = arrows();
-    let gone: Vec<_> =
-        KNOWN.iter().filter(|(from, to)| !arrows.contains(&((*from).to_owned(), (*to).to_owned()))).collect();
-    assert_eq!(gone, Vec::<&(&str, &str)>::new(), "take these from KNOWN");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! Always true: what stands here knows rows and their keys, not what a link or a run does next.
 
+pub(crate) mod agenda;
 pub(crate) mod incidents;
 pub(crate) mod links;
 pub(crate) mod reads;

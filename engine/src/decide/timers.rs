@@ -1,9 +1,7 @@
 //! What each timer that is due does.
 
-use crate::decide::delivery::inbox;
-use crate::decide::isolation;
+use crate::decide::delivery::route;
 use crate::decide::links::{matching, schedule};
-use crate::decide::model::instance::Instance;
 use crate::decide::model::key::{Kind, link_key, timer_moment};
 use crate::decide::model::link::LinkRow;
 use crate::decide::model::row::decode;
@@ -15,7 +13,7 @@ use crate::decide::store::transaction::Context;
 use crate::decide::store::{incidents, links};
 use crate::ledger::Error;
 
-/// Carries out every timer that is due, or where one of them broke off the first of them.
+/// Takes every timer that is due, or where one of them broke off the first of them.
 pub(crate) fn due(cx: &mut Context<'_>) -> Result<(), Error> {
     let most = if cx.isolation.one_timer_only() { 1 } else { 256 };
     for (key, bytes) in cx.scan(&[Kind::Timer as u8], most)? {
@@ -25,39 +23,30 @@ pub(crate) fn due(cx: &mut Context<'_>) -> Result<(), Error> {
         }
         let timer: TimerRow = decode(&key, &bytes)?;
         cx.delete(key.clone());
-        match &timer {
-            TimerRow::Run(run, _) | TimerRow::GiveUp(run) | TimerRow::Timeout(run, _) | TimerRow::Unpaired(run, _) => {
-                if !isolation::enter(cx, &Instance::Run(*run))? {
-                    continue;
-                }
-            }
-            TimerRow::Link(link) | TimerRow::Overdue(link) => {
-                if !isolation::enter(cx, &Instance::Link(*link))? {
-                    continue;
-                }
-            }
-            TimerRow::Schedule(_) | TimerRow::Pace(_) | TimerRow::Sweep => {
-                if let Some(why) = isolation::begin(cx, &Instance::Timer(key)) {
-                    skip::again(cx, &timer)?;
-                    incidents::report(cx, format!("timer {timer:?}"), &why)?;
-                    continue;
-                }
-            }
-        }
-        match timer {
-            TimerRow::Run(run, token) => wake::due(cx, run, token)?,
-            TimerRow::GiveUp(run) => wake::give_up(cx, run)?,
-            TimerRow::Timeout(run, effect) => wake::timed_out(cx, run, effect)?,
-            TimerRow::Unpaired(run, wait) => wake::unpaired(cx, run, &wait)?,
-            TimerRow::Schedule(sync) => schedule::due(cx, &sync)?,
-            TimerRow::Pace(system) => inbox::due(cx, &system)?,
-            TimerRow::Link(link) => retry_link(cx, link)?,
-            TimerRow::Overdue(link) => matching::overdue(cx, link)?,
-            TimerRow::Sweep => sweep::due(cx)?,
-        }
-        cx.isolation.leave();
+        cx.task(Task::Timer { key, timer });
     }
     Ok(())
+}
+
+/// Does what a timer is for.
+pub(crate) fn fire(cx: &mut Context<'_>, timer: &TimerRow) -> Result<(), Error> {
+    match timer {
+        TimerRow::Run(run, token) => wake::due(cx, *run, *token),
+        TimerRow::GiveUp(run) => wake::give_up(cx, *run),
+        TimerRow::Timeout(run, effect) => wake::timed_out(cx, *run, *effect),
+        TimerRow::Unpaired(run, wait) => wake::unpaired(cx, *run, wait),
+        TimerRow::Schedule(sync) => schedule::due(cx, sync),
+        TimerRow::Pace(system) => route::due(cx, system),
+        TimerRow::Link(link) => retry_link(cx, *link),
+        TimerRow::Overdue(link) => matching::overdue(cx, *link),
+        TimerRow::Sweep => sweep::due(cx),
+    }
+}
+
+/// A timer that is about no link and no run broke off: what comes again by itself goes on with its next time.
+pub(crate) fn broken(cx: &mut Context<'_>, timer: &TimerRow, why: &str) -> Result<(), Error> {
+    skip::again(cx, timer)?;
+    incidents::report(cx, format!("timer {timer:?}"), why)
 }
 
 fn retry_link(cx: &mut Context<'_>, id: crate::ids::LinkId) -> Result<(), Error> {

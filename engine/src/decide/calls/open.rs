@@ -1,13 +1,15 @@
 //! Fills one request from a lane: the earliest deadlines first, each item as it is now.
 
 use connectors::port::{Input, Request, Verb};
+use dsl::value::Timestamp;
 
-use crate::decide::isolation;
+use crate::decide::isolation::{self, Isolated};
 use crate::decide::links::write;
 use crate::decide::model::instance::Instance;
 use crate::decide::model::key::run_key;
 use crate::decide::model::key::{Key, Kind, listing_key, read_key};
 use crate::decide::model::lane::{Lane, LaneKind};
+use crate::decide::model::link::Written;
 use crate::decide::model::link::slot;
 use crate::decide::model::outcome::Command;
 use crate::decide::model::row::decode;
@@ -36,53 +38,20 @@ pub(crate) fn open(cx: &mut Context<'_>, lane: &Lane, max: usize) -> Result<(), 
             rest.get_or_insert((work.deadline, work.priority));
             continue;
         }
-        if let Some(instance) = Instance::of(&work.owner)
-            && !isolation::enter(cx, &instance)?
-        {
-            cx.delete(key);
-            continue;
-        }
         // An id may stand only once in a request; the second write waits for the next one.
-        let item = match &work.owner {
-            Owner::Link(id, side) => {
-                let made = write::input(cx, *id, *side, lane)?;
-                made.map(|(input, written)| {
-                    (input, CallItem { owner: work.owner.clone(), written, priority: work.priority })
-                })
+        let instance = Instance::of(&work.owner);
+        let item = match isolation::run(cx, &instance, |cx| compose(cx, lane, &work))? {
+            Isolated::Done(item) => item,
+            Isolated::Broken(why) => {
+                isolation::stop(cx, &instance, &why)?;
+                None
             }
-            Owner::Run(id) => effect::input(cx, *id)?.map(|input| {
-                (input, CallItem { owner: work.owner.clone(), written: Vec::new(), priority: work.priority })
-            }),
-            Owner::Read(entity, by, value) => {
-                let row_key = read_key(entity, by, value);
-                match cx.get::<ReadRow>(&row_key)? {
-                    Some(mut row) => {
-                        row.work = None;
-                        cacheable &= row.cacheable && by == "id";
-                        cx.put(row_key, &row);
-                        let input = Input { key: value.clone(), id: Some(value.clone()), ..Input::default() };
-                        Some((
-                            input,
-                            CallItem { owner: work.owner.clone(), written: Vec::new(), priority: work.priority },
-                        ))
-                    }
-                    None => None,
-                }
-            }
-            Owner::Listing(name) => match cx.get::<ListingRow>(&listing_key(name))? {
-                Some(row) => {
-                    since = row.since;
-                    let input = Input { key: name.clone(), id: row.cursor.clone(), ..Input::default() };
-                    Some((input, CallItem { owner: work.owner.clone(), written: Vec::new(), priority: work.priority }))
-                }
-                None => None,
-            },
         };
-        cx.isolation.leave();
-        let Some((input, item)) = item else {
+        let Some(Composed { input, written, cacheable: may, since: from }) = item else {
             cx.delete(key);
             continue;
         };
+        let item = CallItem { owner: work.owner, written, priority: work.priority };
         let twice = input.id.is_some() && !alone && inputs.iter().any(|other| other.id == input.id);
         let solo = goes_alone(cx, &item.owner)?;
         if twice || (solo && !inputs.is_empty()) {
@@ -92,6 +61,8 @@ pub(crate) fn open(cx: &mut Context<'_>, lane: &Lane, max: usize) -> Result<(), 
             continue;
         }
         cx.delete(key);
+        cacheable &= may;
+        since = from;
         inputs.push(input);
         items.push(item);
         if solo {
@@ -165,6 +136,42 @@ pub(crate) fn open(cx: &mut Context<'_>, lane: &Lane, max: usize) -> Result<(), 
     let cacheable = cacheable && matches!(lane.kind, LaneKind::Read { .. });
     cx.command(Command::Call { call, lane: lane.clone(), request, cacheable });
     Ok(())
+}
+
+/// What the owner of work wants to send now.
+#[derive(Default)]
+struct Composed {
+    input: Input,
+    /// What a link's write holds.
+    written: Vec<Written>,
+    /// A cache may answer it.
+    cacheable: bool,
+    /// A listing asks for what changed since then.
+    since: Option<Timestamp>,
+}
+
+/// What the owner of work wants to send now; nothing where it wants nothing any more.
+fn compose(cx: &mut Context<'_>, lane: &Lane, work: &WorkRow) -> Result<Option<Composed>, Error> {
+    Ok(match &work.owner {
+        Owner::Link(id, side) => {
+            let made = write::input(cx, *id, *side, lane)?;
+            made.map(|(input, written)| Composed { input, written, ..Composed::default() })
+        }
+        Owner::Run(id) => effect::input(cx, *id)?.map(|input| Composed { input, ..Composed::default() }),
+        Owner::Read(entity, by, value) => {
+            let key = read_key(entity, by, value);
+            let Some(mut row) = cx.get::<ReadRow>(&key)? else { return Ok(None) };
+            row.work = None;
+            cx.put(key, &row);
+            let input = Input { key: value.clone(), id: Some(value.clone()), ..Input::default() };
+            Some(Composed { input, cacheable: row.cacheable && by == "id", ..Composed::default() })
+        }
+        Owner::Listing(name) => {
+            let Some(row) = cx.get::<ListingRow>(&listing_key(name))? else { return Ok(None) };
+            let input = Input { key: name.clone(), id: row.cursor, ..Input::default() };
+            Some(Composed { input, since: row.since, ..Composed::default() })
+        }
+    })
 }
 
 /// What did not succeed before stands in its lane from its time on, not before: it is no company for others.

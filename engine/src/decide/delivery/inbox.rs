@@ -11,8 +11,6 @@ use dsl::program::Route;
 use dsl::value::{Duration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::decide::delivery::{parked, route};
-use crate::decide::model::input::Source;
 use crate::decide::model::key::{Key, Kind};
 use crate::decide::model::row::{after, decode};
 use crate::decide::model::work::TimerRow;
@@ -27,13 +25,9 @@ struct Stored {
     messages: Vec<u8>,
 }
 
-/// Decides the messages of a delivery now, or stores them until their system has room.
-pub(crate) fn deliver(cx: &mut Context<'_>, system: &str, messages: &[Message]) -> Result<(), Error> {
-    if cx.inbox(0)? > 0 && waits(cx, system)? || !room(cx, system)? {
-        return hold(cx, system, messages);
-    }
-    spend(cx, system)?;
-    route::decided(cx, system, &Source::Webhook, 0, messages)
+/// May a delivery of this system be decided now? It may not before those that wait.
+pub(crate) fn has_room(cx: &mut Context<'_>, system: &str) -> Result<bool, Error> {
+    Ok((cx.inbox(0)? == 0 || !waits(cx, system)?) && room(cx, system)?)
 }
 
 /// The engine has started or rules were activated: limits may be others, so every queue is looked at anew.
@@ -47,26 +41,41 @@ pub(crate) fn started(cx: &mut Context<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// The pace of a system may have room: stored deliveries are decided, high priority first.
-pub(crate) fn due(cx: &mut Context<'_>, system: &str) -> Result<(), Error> {
+/// A delivery that has waited.
+pub(crate) struct Waited {
+    /// Its number.
+    pub(crate) number: u64,
+    pub(crate) messages: Result<Vec<Message>, Unreadable>,
+}
+
+/// A stored delivery of which nothing can be made any more.
+pub(crate) struct Unreadable {
+    pub(crate) reason: String,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Takes out, high priority first, the deliveries for which their system has room now.
+pub(crate) fn take(cx: &mut Context<'_>, system: &str) -> Result<Vec<Waited>, Error> {
+    let mut taken = Vec::new();
     let armed = armed_key(system);
     if cx.get::<Timestamp>(&armed)?.is_some_and(|at| at > cx.now) {
         // A later timer took the place of this one.
-        return Ok(());
+        return Ok(taken);
     }
     cx.delete(armed);
     while room(cx, system)? {
-        let Some((key, bytes)) = cx.scan(&prefix(system), 1)?.pop() else { return Ok(()) };
+        let Some((key, bytes)) = cx.scan(&prefix(system), 1)?.pop() else { return Ok(taken) };
         cx.delete(key.clone());
         cx.inbox(-1)?;
         spend(cx, system)?;
         let number = key.last_chunk().copied().map_or(0, u64::from_be_bytes);
-        match read(&key, &bytes) {
-            Ok(messages) => route::decided(cx, system, &Source::Webhook, number, &messages)?,
-            Err(error) => parked::delivery(cx, system, &Source::Webhook, &error.to_string(), &bytes)?,
-        }
+        let messages = read(&key, &bytes).map_err(|error| Unreadable { reason: error.to_string(), bytes });
+        taken.push(Waited { number, messages });
     }
-    if waits(cx, system)? { rearm(cx, system) } else { Ok(()) }
+    if waits(cx, system)? {
+        rearm(cx, system)?;
+    }
+    Ok(taken)
 }
 
 /// The queue is looked at again a minute from now.
@@ -111,7 +120,8 @@ fn room(cx: &Context<'_>, system: &str) -> Result<bool, Error> {
     Ok(recent(cx, system)?.is_none_or(|(started, amount, _)| (started.len() as u64) < amount))
 }
 
-fn spend(cx: &mut Context<'_>, system: &str) -> Result<(), Error> {
+/// A delivery is decided now.
+pub(crate) fn spend(cx: &mut Context<'_>, system: &str) -> Result<(), Error> {
     if let Some((mut started, _, _)) = recent(cx, system)? {
         started.push(cx.now);
         cx.put(pace_key(system), &started);
@@ -119,7 +129,8 @@ fn spend(cx: &mut Context<'_>, system: &str) -> Result<(), Error> {
     Ok(())
 }
 
-fn hold(cx: &mut Context<'_>, system: &str, messages: &[Message]) -> Result<(), Error> {
+/// Stores a delivery until its system has room.
+pub(crate) fn wait(cx: &mut Context<'_>, system: &str, messages: &[Message]) -> Result<(), Error> {
     let program = cx.program();
     let priority = messages
         .iter()
@@ -159,7 +170,7 @@ mod tests {
     use dsl::value::{Duration, Timestamp};
 
     use super::*;
-    use crate::decide::{Input, waiting_deliveries};
+    use crate::decide::{Input, Source, waiting_deliveries};
     use crate::ledger::Ledger;
     use crate::rehearse::Simulation;
 

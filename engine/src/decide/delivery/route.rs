@@ -4,36 +4,33 @@
 //! line. Not here: what counts as a repetition (`dedupe`), what waits for its system's pace (`inbox`), what nobody can
 //! read (`parked`), where Kafka is read on (`offsets`).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use connectors::port::{Body, Message, Spoilt};
 use dsl::decode::decode_field;
-use dsl::program::{Door, Program, Route, Run};
+use dsl::program::{Route, Run};
 use dsl::schema::{Change, EntityName};
-use dsl::value::{Timestamp, Value};
+use dsl::value::Value;
 
 use crate::decide::delivery::{dedupe, inbox, offsets, parked};
-use crate::decide::isolation;
-use crate::decide::links::existence;
 use crate::decide::model::event::Event;
 use crate::decide::model::input::Source;
-use crate::decide::model::instance::Instance;
-use crate::decide::model::need::Blocked;
 use crate::decide::model::outcome::Command;
 use crate::decide::model::run::Var;
+use crate::decide::model::task::{Incoming, Task};
 use crate::decide::records::observe;
 use crate::decide::records::observe::{How, observe};
-use crate::decide::runs::{start, wake};
-use crate::decide::store::links::ActiveSync;
+use crate::decide::runs::wake;
+use crate::decide::store::reads;
 use crate::decide::store::transaction::Context;
-use crate::decide::store::{links, reads, records};
 use crate::ledger::Error;
 
 /// Takes a delivery in. What of it cannot be read is kept for people, and takes nothing else with it.
-pub(crate) fn delivery(
-    cx: &mut Context<'_>,
+pub(crate) fn delivery<'a>(
+    cx: &mut Context<'a>,
     system: &str,
-    messages: &[Message],
+    messages: &'a [Message],
     spoilt: &[Spoilt],
     source: &Source,
 ) -> Result<(), Error> {
@@ -44,86 +41,62 @@ pub(crate) fn delivery(
         parked::spoilt(cx, system, source, spoilt)?;
     }
     let echo = messages.iter().all(|message| message.own);
-    if *source == Source::Webhook && !echo {
-        return inbox::deliver(cx, system, messages);
+    if *source == Source::Webhook && !echo && !inbox::has_room(cx, system)? {
+        return inbox::wait(cx, system, messages);
     }
-    decided(cx, system, source, 0, messages)
+    if *source == Source::Webhook && !echo {
+        inbox::spend(cx, system)?;
+    }
+    list(cx, system, source, 0, messages.iter().map(Cow::Borrowed));
+    Ok(())
 }
 
-/// Makes of messages what the rules say. `number` is that of their stored delivery, 0 where they just came.
-pub(crate) fn decided(
-    cx: &mut Context<'_>,
-    system: &str,
-    source: &Source,
-    number: u64,
-    messages: &[Message],
-) -> Result<(), Error> {
-    let program = cx.program();
-    let Some(door) = program.doors.get(system) else {
-        // Their rules are gone since these came: stored deliveries, or records that were on their way.
-        let cause = format!("the rules have no `events from {system}` any more");
-        for message in messages {
-            let whole = serde_json::to_vec(message).expect("messages are plain data");
-            parked::park(cx, system, source, &cause, "let the rules take these messages again", &whole)?;
+/// The pace of a system may have room: stored deliveries are decided, high priority first.
+pub(crate) fn due(cx: &mut Context<'_>, system: &str) -> Result<(), Error> {
+    let source = Source::Webhook;
+    for stored in inbox::take(cx, system)? {
+        match stored.messages {
+            Ok(messages) => list(cx, system, &source, stored.number, messages.into_iter().map(Cow::Owned)),
+            Err(unreadable) => parked::delivery(cx, system, &source, &unreadable.reason, &unreadable.bytes)?,
         }
-        return Ok(());
-    };
-    let mut after = After::default();
-    for (index, message) in messages.iter().enumerate() {
-        if let Some(why) = isolation::begin(cx, &Instance::Message(number, index)) {
-            let whole = serde_json::to_vec(message).expect("messages are plain data");
-            let cause = format!("a decision about a message broke off, which is a defect of the engine: {why}");
-            parked::park(cx, system, source, &cause, "report it with the log", &whole)?;
-            continue;
-        }
-        one(cx, &program, system, door, source, message, &mut after)?;
-        cx.isolation.leave();
-    }
-    for ((entity, id), syncs) in after.touched {
-        if !isolation::enter(cx, &Instance::Record(entity.clone(), id.clone()))? {
-            continue;
-        }
-        for index in syncs {
-            let rule = ActiveSync { program: cx.program(), index };
-            if let Some(side) = records::side_of(&rule, &entity) {
-                let link = links::ensure(cx, &rule, side, &id, false)?;
-                cx.visited.insert(link, entity.clone());
-            }
-        }
-        cx.isolation.leave();
-    }
-    for (index, entity, id, at) in after.starts {
-        if !isolation::enter(cx, &Instance::Record(entity.clone(), id.clone()))? {
-            continue;
-        }
-        // A workflow whose key cannot be read yet begins without one: its first step will read what it needs.
-        if let Err(Blocked::Ledger(error)) = start::start(cx, &program, index, &entity, &id, at)? {
-            return Err(error);
-        }
-        cx.isolation.leave();
     }
     Ok(())
 }
 
-/// What follows once all messages of a delivery are observed.
-#[derive(Default)]
-struct After {
-    /// Syncs of the records that it speaks of.
-    touched: BTreeMap<(EntityName, String), Vec<usize>>,
-    /// Workflows that it starts, each for a record as of a time.
-    starts: Vec<(usize, EntityName, String, Timestamp)>,
+/// Lists the messages of a delivery to be decided one by one. `delivery` is its number where it was stored.
+fn list<'a>(
+    cx: &mut Context<'a>,
+    system: &str,
+    source: &Source,
+    delivery: u64,
+    messages: impl Iterator<Item = Cow<'a, Message>>,
+) {
+    for (index, message) in messages.enumerate() {
+        let (system, source) = (system.to_owned(), source.clone());
+        cx.task(Task::Message(Incoming { system, source, delivery, index, message }));
+    }
+}
+
+/// A decision about a message broke off: it is kept for people, and the others are decided.
+pub(crate) fn broken(cx: &mut Context<'_>, incoming: &Incoming<'_>, why: &str) -> Result<(), Error> {
+    let cause = format!("a decision about a message broke off, which is a defect of the engine: {why}");
+    keep(cx, incoming, &cause, "report it with the log")
+}
+
+fn keep(cx: &mut Context<'_>, incoming: &Incoming<'_>, cause: &str, advice: &str) -> Result<(), Error> {
+    let whole = serde_json::to_vec(&*incoming.message).expect("messages are plain data");
+    parked::park(cx, &incoming.system, &incoming.source, cause, advice, &whole)
 }
 
 /// Makes of one message what the rules say.
-fn one(
-    cx: &mut Context<'_>,
-    program: &Program,
-    system: &str,
-    door: &Door,
-    source: &Source,
-    message: &Message,
-    after: &mut After,
-) -> Result<(), Error> {
+pub(crate) fn message(cx: &mut Context<'_>, incoming: &Incoming<'_>) -> Result<(), Error> {
+    let Incoming { system, source, message, .. } = incoming;
+    let program = cx.program();
+    let Some(door) = program.doors.get(system) else {
+        // Their rules are gone since these came: stored deliveries, or records that were on their way.
+        let cause = format!("the rules have no `events from {system}` any more");
+        return keep(cx, incoming, &cause, "let the rules take these messages again");
+    };
     if dedupe::before(cx, system, &message.dedupe, door.dedupe_for)? {
         let line = event(cx, system, message, "duplicate", "it has come before");
         cx.command(Command::Log(line));
@@ -143,15 +116,17 @@ fn one(
                 Change::Erased => observe::deleted(cx, &entity, &observed.id, message.at, true)?,
                 Change::Restored => {
                     observe(cx, &entity, observed, How::Message(*change), message.at)?;
-                    existence::restored(cx, &entity, &observed.id)?;
+                    cx.task(Task::Restored { entity, id: observed.id.clone() });
                 }
                 _ => {
                     observe(cx, &entity, observed, How::Message(*change), message.at)?;
-                    let syncs = after.touched.entry((entity.clone(), observed.id.clone())).or_default();
+                    let id = observed.id.clone();
                     match route {
-                        Some(Route::Sync(index)) if program.syncs[*index].run == Run::OnChange => syncs.push(*index),
+                        Some(Route::Sync(index)) if program.syncs[*index].run == Run::OnChange => {
+                            cx.task(Task::Touched { entity, id, syncs: [*index].into() });
+                        }
                         Some(Route::Workflow(index)) => {
-                            after.starts.push((*index, entity, observed.id.clone(), message.at))
+                            cx.task(Task::Start { workflow: *index, entity, id, at: message.at });
                         }
                         _ => {}
                     }

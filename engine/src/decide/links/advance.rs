@@ -1,17 +1,55 @@
 //! Takes a link one step further, from whatever is known now (SYNC-MODEL.md section 8).
 
+use std::collections::BTreeSet;
+
 use dsl::program::Side;
+use dsl::schema::EntityName;
 
 use crate::decide::links::{matching, merge, own_key};
-use crate::decide::model::key::link_key;
+use crate::decide::model::key::{Key, Kind, link_key};
 use crate::decide::model::link::{LinkRow, LinkState};
 use crate::decide::model::need::Blocked;
 use crate::decide::model::record::Life;
+use crate::decide::model::row::decode;
+use crate::decide::model::task::Task;
 use crate::decide::model::work::Waiter;
+use crate::decide::store::links::ActiveSync;
 use crate::decide::store::transaction::Context;
-use crate::decide::store::{links, reads};
+use crate::decide::store::{links, reads, records};
 use crate::ids::LinkId;
 use crate::ledger::Error;
+
+/// A record changed: its links look again, and the links of records that link to it.
+pub(crate) fn changed(cx: &mut Context<'_>, entity: &EntityName, id: &str) -> Result<(), Error> {
+    for link in records::links_of(cx, entity, id)? {
+        cx.task(Task::Link(link));
+    }
+    let prefix = Key::new(Kind::Backlink).entity(entity).text(id).bytes();
+    for (key, bytes) in cx.scan(&prefix, usize::MAX)? {
+        let (from, source): (EntityName, String) = decode(&key, &bytes)?;
+        for link in records::links_of(cx, &from, &source)? {
+            cx.task(Task::Link(link));
+        }
+    }
+    Ok(())
+}
+
+/// A delivery speaks of a record: these syncs look at it, whether anything changed or not.
+pub(crate) fn touched(
+    cx: &mut Context<'_>,
+    entity: &EntityName,
+    id: &str,
+    syncs: &BTreeSet<usize>,
+) -> Result<(), Error> {
+    for index in syncs {
+        let rule = ActiveSync { program: cx.program(), index: *index };
+        if let Some(side) = records::side_of(&rule, entity) {
+            let link = links::ensure(cx, &rule, side, id, false)?;
+            cx.visited.insert(link, entity.clone());
+        }
+    }
+    Ok(())
+}
 
 /// Takes a link one step further; called whenever something about it changed.
 pub(crate) fn advance(cx: &mut Context<'_>, id: LinkId) -> Result<(), Error> {

@@ -186,7 +186,9 @@ fn seen_meanwhile(cx: &mut Context<'_>, entity: &EntityName, record: &str, write
         {
             let ours = FieldValue::Is(write.value.clone());
             let found = overwritten(entity, record, &write.field, value.clone(), seen.at, &write.known, &ours);
-            cx.overwritten.extend(found);
+            if let Some(edit) = found {
+                cx.task(Task::Overwritten(edit));
+            }
         }
     }
     Ok(())

@@ -15,8 +15,24 @@ use crate::decide::store::{incidents, links, reads, records};
 use crate::ids::LinkId;
 use crate::ledger::Error;
 
+/// A record was deleted outside: what becomes of its links.
+pub(crate) fn deleted(cx: &mut Context<'_>, entity: &EntityName, id: &str, erased: bool) -> Result<(), Error> {
+    for link in records::links_of(cx, entity, id)? {
+        side_deleted(cx, link, entity, erased)?;
+    }
+    Ok(())
+}
+
+/// `gone` lives on as `into`: what becomes of its links.
+pub(crate) fn merged(cx: &mut Context<'_>, entity: &EntityName, into: &str, gone: &str) -> Result<(), Error> {
+    for (index, side) in cx.program().syncs_of(entity) {
+        side_merged(cx, index, side, into, gone)?;
+    }
+    Ok(())
+}
+
 /// One side of a link was deleted outside.
-pub(crate) fn side_deleted(cx: &mut Context<'_>, id: LinkId, entity: &EntityName, erased: bool) -> Result<(), Error> {
+fn side_deleted(cx: &mut Context<'_>, id: LinkId, entity: &EntityName, erased: bool) -> Result<(), Error> {
     let mut link = links::load(cx, id)?;
     let Some(rule) = links::rule(cx, &link) else { return Ok(()) };
     let Some(side) = records::side_of(&rule, entity) else { return Ok(()) };
@@ -86,7 +102,7 @@ pub(crate) fn restored(cx: &mut Context<'_>, entity: &EntityName, id: &str) -> R
 }
 
 /// `gone` lives on as `into`: links follow; two links with records of their own wait for a person.
-pub(crate) fn side_merged(cx: &mut Context<'_>, index: usize, side: Side, into: &str, gone: &str) -> Result<(), Error> {
+fn side_merged(cx: &mut Context<'_>, index: usize, side: Side, into: &str, gone: &str) -> Result<(), Error> {
     let rule = &ActiveSync { program: cx.program(), index };
     let old_key = link_of(&rule.name, side, gone);
     let Some(loser) = cx.get::<LinkId>(&old_key)? else { return Ok(()) };

@@ -23,15 +23,17 @@ pub enum Instance {
     Message(u64, usize),
     /// A timer that is about no pair and no run, by its key.
     Timer(Vec<u8>),
+    /// A listing, by its name.
+    Listing(String),
 }
 
 impl Instance {
-    pub(crate) fn of(owner: &Owner) -> Option<Self> {
+    pub(crate) fn of(owner: &Owner) -> Self {
         match owner {
-            Owner::Link(id, _) => Some(Self::Link(*id)),
-            Owner::Run(id) => Some(Self::Run(*id)),
-            Owner::Read(entity, by, value) => Some(Self::Read(entity.clone(), by.clone(), value.clone())),
-            Owner::Listing(_) => None,
+            Owner::Link(id, _) => Self::Link(*id),
+            Owner::Run(id) => Self::Run(*id),
+            Owner::Read(entity, by, value) => Self::Read(entity.clone(), by.clone(), value.clone()),
+            Owner::Listing(name) => Self::Listing(name.clone()),
         }
     }
 }
@@ -39,8 +41,7 @@ impl Instance {
 /// Which instance is being decided, and which ones broke.
 #[derive(Debug, Default)]
 pub struct Isolation {
-    /// Innermost last: a timer leads to messages.
-    at: RefCell<Vec<Instance>>,
+    at: RefCell<Option<Instance>>,
     /// One timer at a time.
     one_timer: bool,
     broken: BTreeMap<Instance, String>,
@@ -50,7 +51,7 @@ impl Isolation {
     /// The instance that is being decided; after a panic, the one it was about.
     #[must_use]
     pub fn at(&self) -> Option<Instance> {
-        self.at.borrow().last().cloned()
+        self.at.borrow().clone()
     }
 
     /// One that lets only one timer be carried out at a time, to find the one at fault.
@@ -72,16 +73,13 @@ impl Isolation {
     pub(crate) fn begin(&self, instance: &Instance) -> Option<String> {
         let why = self.broken.get(instance).cloned();
         if why.is_none() {
-            self.at.borrow_mut().push(instance.clone());
+            *self.at.borrow_mut() = Some(instance.clone());
         }
         why
     }
 
+    /// What follows is about no instance.
     pub(crate) fn leave(&self) {
-        self.at.borrow_mut().pop();
-    }
-
-    pub(crate) fn clear(&self) {
-        self.at.borrow_mut().clear();
+        *self.at.borrow_mut() = None;
     }
 }

@@ -125,6 +125,6 @@ pub fn seed(
         link.base = sides::agreed(&cx, &link, &rule)?;
         links::store(&mut cx, id, &link);
     }
-    cx.transitions.clear();
+    // What is on the agenda is not taken: nothing is decided from what was known before.
     Ok(cx.finish())
 }

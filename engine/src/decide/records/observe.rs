@@ -13,13 +13,9 @@ use dsl::program::Trigger;
 use dsl::schema::{Change, ChangedAt, EntityName};
 use dsl::value::{Timestamp, Value};
 
-use crate::decide::links::existence;
-use crate::decide::model::key::{Key, Kind};
 use crate::decide::model::outcome::Command;
 use crate::decide::model::record::{FieldState, FieldValue, Life, LinkFieldState, Planned, RecordRow};
-use crate::decide::model::row;
 use crate::decide::model::task::{Overwritten, Task, Transition, TransitionKind};
-use crate::decide::runs::wake;
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{reads, records};
 use crate::ledger::Error;
@@ -161,7 +157,9 @@ pub(crate) fn observe(
     }
 
     if matches!(how, How::Message(_)) {
-        cx.overwritten.extend(late);
+        for edit in late {
+            cx.task(Task::Overwritten(edit));
+        }
     }
 
     // Transitions.
@@ -169,12 +167,12 @@ pub(crate) fn observe(
     if created && !row.created {
         row.created = true;
         if matches!(row.life, Life::Live) {
-            cx.transitions.push_back(Transition {
+            cx.task(Task::React(Transition {
                 entity: entity.clone(),
                 id: seen.id.clone(),
                 kind: TransitionKind::Created,
                 at: if trusted { at } else { version },
-            });
+            }));
         }
     }
     for when in &program.whens {
@@ -203,13 +201,12 @@ pub(crate) fn observe(
         let kind = TransitionKind::Changes { field: field.clone(), old, new: now };
         let transition =
             Transition { entity: entity.clone(), id: seen.id.clone(), kind, at: if trusted { at } else { version } };
-        if !cx.transitions.contains(&transition) {
-            cx.transitions.push_back(transition);
-        }
+        cx.task(Task::React(transition));
     }
 
-    if before.as_deref() != Some(&row) {
-        cx.learn(entity, &seen.id, Arc::new(row));
+    let row = Arc::new(row);
+    if before.as_deref() != Some(&*row) {
+        cx.learn(entity, &seen.id, Arc::clone(&row));
     }
     if !known {
         records::forget_absence(cx, entity, "id", &seen.id);
@@ -220,7 +217,7 @@ pub(crate) fn observe(
             entity: entity.entity.clone(),
             id: seen.id.clone(),
         });
-        look_again(cx, entity, &seen.id)?;
+        cx.task(Task::Changed { entity: entity.clone(), id: seen.id.clone(), row });
     }
     if tie {
         reads::refresh(cx, entity, &seen.id)?;
@@ -251,21 +248,6 @@ pub(crate) fn overwritten(
     })
 }
 
-/// Sets everything that hangs on a record to look again: its links, the links of records that link to it.
-pub(crate) fn look_again(cx: &mut Context<'_>, entity: &EntityName, id: &str) -> Result<(), Error> {
-    for link in records::links_of(cx, entity, id)? {
-        cx.task(Task::Link(link));
-    }
-    let prefix = Key::new(Kind::Backlink).entity(entity).text(id).bytes();
-    for (key, bytes) in cx.scan(&prefix, usize::MAX)? {
-        let (from, source): (EntityName, String) = row::decode(&key, &bytes)?;
-        for link in records::links_of(cx, &from, &source)? {
-            cx.task(Task::Link(link));
-        }
-    }
-    wake::record_changed(cx, entity, id)
-}
-
 /// A record is gone.
 pub(crate) fn deleted(
     cx: &mut Context<'_>,
@@ -285,18 +267,13 @@ pub(crate) fn deleted(
     } else {
         row.life = Life::Deleted(at);
     }
-    cx.learn(entity, id, Arc::new(row));
+    let row = Arc::new(row);
+    cx.learn(entity, id, Arc::clone(&row));
     cx.command(Command::Invalidate { system: entity.system.clone(), entity: entity.entity.clone(), id: id.to_owned() });
-    cx.transitions.push_back(Transition {
-        entity: entity.clone(),
-        id: id.to_owned(),
-        kind: TransitionKind::Deleted,
-        at,
-    });
-    for link in records::links_of(cx, entity, id)? {
-        existence::side_deleted(cx, link, entity, erased)?;
-    }
-    wake::record_changed(cx, entity, id)
+    cx.task(Task::React(Transition { entity: entity.clone(), id: id.to_owned(), kind: TransitionKind::Deleted, at }));
+    cx.task(Task::Deleted { entity: entity.clone(), id: id.to_owned(), erased });
+    cx.task(Task::Changed { entity: entity.clone(), id: id.to_owned(), row });
+    Ok(())
 }
 
 /// A record lives under another id now.
@@ -315,8 +292,6 @@ pub(crate) fn merged(
     row.life = Life::Merged(into.to_owned());
     row.latest = row.latest.max(at);
     cx.learn(entity, gone, Arc::new(row));
-    for (index, side) in cx.program().syncs_of(entity) {
-        existence::side_merged(cx, index, side, into, gone)?;
-    }
+    cx.task(Task::Merged { entity: entity.clone(), into: into.to_owned(), gone: gone.to_owned() });
     reads::refresh(cx, entity, into)
 }

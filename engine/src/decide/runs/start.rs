@@ -106,6 +106,21 @@ pub(crate) fn start(
     Ok(Ok(Some(id)))
 }
 
+/// Starts a workflow because a message came.
+pub(crate) fn by_message(
+    cx: &mut Context<'_>,
+    workflow: usize,
+    entity: &EntityName,
+    id: &str,
+    at: Timestamp,
+) -> Result<(), Error> {
+    // A workflow whose key cannot be read yet begins without one: its first step will read what it needs.
+    match start(cx, &cx.program(), workflow, entity, id, at)? {
+        Err(Blocked::Ledger(error)) => Err(error),
+        _ => Ok(()),
+    }
+}
+
 fn uses_only(expr: &Expr, variable: &str) -> bool {
     match expr {
         Expr::Literal(_) => true,

@@ -7,7 +7,7 @@ use dsl::value::{Timestamp, Value};
 
 use crate::decide::model::key::run_key;
 use crate::decide::model::key::{Key, Kind, value_key};
-use crate::decide::model::record::FieldValue;
+use crate::decide::model::record::{FieldValue, RecordRow};
 use crate::decide::model::row::decode;
 use crate::decide::model::run::{RunOf, RunRow, RunState, Var};
 use crate::decide::model::task::Task;
@@ -95,7 +95,12 @@ pub(crate) fn unpaired(cx: &mut Context<'_>, id: RunId, wait: &[u8]) -> Result<(
 }
 
 /// A record changed: runs that wait for it or may be cancelled by it look again.
-pub(crate) fn record_changed(cx: &mut Context<'_>, entity: &EntityName, id: &str) -> Result<(), Error> {
+pub(crate) fn record_changed(
+    cx: &mut Context<'_>,
+    entity: &EntityName,
+    id: &str,
+    row: &RecordRow,
+) -> Result<(), Error> {
     let prefix = Key::new(Kind::Watch).entity(entity).text(id).bytes();
     for (row, bytes) in cx.scan(&prefix, usize::MAX)? {
         let run_id: RunId = decode(&row, &bytes)?;
@@ -119,7 +124,7 @@ pub(crate) fn record_changed(cx: &mut Context<'_>, entity: &EntityName, id: &str
         .workflows
         .iter()
         .any(|w| w.code.ops.iter().any(|op| matches!(op, Op::WaitFor { what, event: false, .. } if what == entity)));
-    if awaited && let Some(row) = cx.record(entity, id)? {
+    if awaited {
         for (field, seen) in &row.fields {
             if let FieldValue::Is(value) = &seen.value {
                 happened(cx, entity, field, value, Var::Record(entity.clone(), id.to_owned()), seen.at)?;

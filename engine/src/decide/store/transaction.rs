@@ -3,7 +3,7 @@
 //! Always true: nothing leaves before the decision is whole; an error leaves the ledger untouched.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use dsl::ast::Priority;
@@ -23,9 +23,10 @@ use crate::decide::model::record::RecordRow;
 use crate::decide::model::row::after;
 use crate::decide::model::row::decode;
 use crate::decide::model::settings::{Programs, Settings};
-use crate::decide::model::task::{Overwritten, Task, Transition};
+use crate::decide::model::task::Task;
 use crate::decide::model::trace::{Reached, Wrote};
 use crate::decide::model::work::{Owner, TimerRow, WorkRow};
+use crate::decide::store::agenda::Agenda;
 use crate::ids::LinkId;
 use crate::ledger::{Error, Rows};
 
@@ -42,13 +43,9 @@ pub(crate) struct Context<'a> {
     commands: Vec<Command>,
     work: BTreeMap<Lane, (Timestamp, Priority)>,
     meta: Option<Meta>,
-    agenda: VecDeque<Task>,
-    listed: BTreeSet<Task>,
-    pub(crate) transitions: VecDeque<Transition>,
+    agenda: Agenda<'a>,
     /// Links whose record was told of or read in this round, and its entity: that nothing is written is told too.
     pub(crate) visited: BTreeMap<LinkId, EntityName>,
-    /// Outside changes that a write of ours turns out to have covered.
-    pub(crate) overwritten: VecDeque<Overwritten>,
     /// Why an operator's command was not carried out.
     pub(crate) refused: Option<String>,
     reached: RefCell<BTreeSet<Reached>>,
@@ -75,11 +72,8 @@ impl<'a> Context<'a> {
             commands: Vec::new(),
             work: BTreeMap::new(),
             meta: None,
-            agenda: VecDeque::new(),
-            listed: BTreeSet::new(),
-            transitions: VecDeque::new(),
+            agenda: Agenda::default(),
             visited: BTreeMap::new(),
-            overwritten: VecDeque::new(),
             refused: None,
             reached: RefCell::default(),
             wrote: Vec::new(),
@@ -229,10 +223,9 @@ impl<'a> Context<'a> {
         Ok(())
     }
 
-    pub(crate) fn task(&mut self, task: Task) {
-        if self.listed.insert(task.clone()) {
-            self.agenda.push_back(task);
-        }
+    /// Adds something to do in this round.
+    pub(crate) fn task(&mut self, task: Task<'a>) {
+        self.agenda.add(task);
     }
 
     /// Notes a part of the rules for coverage, where somebody wants to know.
@@ -249,10 +242,9 @@ impl<'a> Context<'a> {
         }
     }
 
-    pub(crate) fn next_task(&mut self) -> Option<Task> {
-        let task = self.agenda.pop_front()?;
-        self.listed.remove(&task);
-        Some(task)
+    /// Takes what is to be done next.
+    pub(crate) fn next_task(&mut self) -> Option<Task<'a>> {
+        self.agenda.next()
     }
 
     pub(crate) fn finish(mut self) -> Outcome {
