@@ -43,7 +43,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::ast::{Item, ItemKind};
-use crate::diagnostic::{Problem, Severity};
+use crate::diagnostic::{Code, Problem, Severity};
 use crate::parallel;
 use crate::parse::{Parse, on_known_stack, parse_all};
 use crate::program::test::Test;
@@ -146,7 +146,7 @@ fn check_with(
     let (sources, parses): (Vec<SourceFile>, Vec<Parse>) = files.into_iter().unzip();
     if too_large(&sources) {
         let span = crate::source::Span::default();
-        let problem = Problem::new("E0090", "this rule set is too large", span, "in this folder")
+        let problem = Problem::new(Code::E0090, "this rule set is too large", span, "in this folder")
             .help("a rule set has at most 2000 files and 16 MiB: is this the folder that was meant?");
         return Compiled { files: sources, problems: vec![problem], program: None, tests: Vec::new(), items };
     }

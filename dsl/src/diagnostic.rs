@@ -2,7 +2,7 @@
 //!
 //! In: problems found by any pass. Out: text for people (miette), for tools (JSON, SARIF, reports of build servers),
 //! and texts in which problems are mended.
-//! Always true: a problem stands at its first label, and its code is in [`CODES`].
+//! Always true: a problem stands at its first label, and how bad it is stands in the table of codes.
 
 mod codes;
 mod concise;
@@ -16,7 +16,7 @@ mod junit;
 mod place;
 mod sarif;
 
-pub use codes::{CODES, Code, entry, explain};
+pub use codes::{Area, Code, NoSuchCode};
 pub use concise::concise;
 pub use fixes::{Fixed, apply_fixes};
 pub use format::{Format, render};
@@ -41,8 +41,8 @@ pub enum Severity {
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// `E0101`
-    pub code: &'static str,
+    /// Which finding it is.
+    pub code: Code,
     /// What is wrong, in the reader's words: lower case, no final period.
     pub message: String,
     /// Where; the first is where the finding stands.
@@ -88,7 +88,7 @@ pub struct Related {
 
 impl Problem {
     /// A problem with its first label.
-    pub fn new(code: &'static str, message: impl Into<String>, span: Span, label: impl Into<String>) -> Self {
+    pub fn new(code: Code, message: impl Into<String>, span: Span, label: impl Into<String>) -> Self {
         Self {
             code,
             message: message.into(),
@@ -126,9 +126,9 @@ impl Problem {
         self.labels.first().map(|label| label.span).unwrap_or_default()
     }
 
-    /// An error, unless its code begins with `W`.
+    /// As its code says.
     #[must_use]
     pub fn severity(&self) -> Severity {
-        if self.code.starts_with('W') { Severity::Warning } else { Severity::Error }
+        self.code.severity()
     }
 }

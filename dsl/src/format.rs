@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::ast::Item;
+use crate::diagnostic::{Area, Code};
 use crate::outline::{Begins, Chunk, outline};
 use crate::parse::{Parse, parse};
 use crate::source::{FileId, SourceFile};
@@ -40,7 +41,7 @@ pub struct Left {
     /// Column in characters, counted from 1.
     pub column: usize,
     /// The code of the finding that is the reason, where one is.
-    pub code: Option<&'static str>,
+    pub code: Option<Code>,
     /// Why, as findings are worded.
     pub why: String,
 }
@@ -95,7 +96,7 @@ fn attempt(text: &str) -> Result<Formatted, Refused> {
 /// Lays out `text`; items whose meaning would change are left as they are.
 fn faithful(text: &str) -> Result<Formatted, Refused> {
     let before = read(text);
-    if let Some(problem) = before.problems.iter().find(|problem| matches!(problem.code, "E0090" | "E0095")) {
+    if let Some(problem) = before.problems.iter().find(|problem| matches!(problem.code, Code::E0090 | Code::E0095)) {
         let (line, column) = file(text).position(problem.span().start);
         let why = problem.message.clone();
         return Err(Refused::Unread(Left { whole: true, line, column, code: Some(problem.code), why }));
@@ -170,7 +171,7 @@ fn file(text: &str) -> SourceFile {
     SourceFile::new(FileId(0), "", text)
 }
 
-fn told(parse: &Parse) -> Vec<(&str, &str)> {
+fn told(parse: &Parse) -> Vec<(Code, &str)> {
     parse.problems.iter().map(|problem| (problem.code, problem.message.as_str())).collect()
 }
 
@@ -208,7 +209,9 @@ fn lay_out(text: &str, parse: &Parse, left: &BTreeSet<u32>) -> (String, Vec<Rang
 /// An item whose braces and quotes fit and that is in the tree.
 fn understood(chunk: &Chunk, parse: &Parse) -> bool {
     let range = chunk.start as u32..chunk.end as u32;
-    let structure = |code: &str| code.starts_with("E009") || ["E0002", "E0003", "E0004", "E0005"].contains(&code);
+    let structure = |code: Code| {
+        code.area() == Area::Limits || matches!(code, Code::E0002 | Code::E0003 | Code::E0004 | Code::E0005)
+    };
     let fits = !parse.problems.iter().any(|problem| structure(problem.code) && range.contains(&problem.span().start));
     let head = chunk.body().unwrap_or(chunk.end) as u32;
     let head_fits =
@@ -238,16 +241,21 @@ mod tests {
         let large = "#".repeat(crate::parse::MAX_FILE + 1);
         let formatted = format(&large);
         assert_eq!(formatted.text, large);
-        assert_eq!((formatted.left[0].whole, formatted.left[0].code), (true, Some("E0090")));
+        assert_eq!((formatted.left[0].whole, formatted.left[0].code), (true, Some(Code::E0090)));
     }
 
     #[test]
     fn every_line_that_stays_is_told_once() {
         let text = "edition 2026\n\nchoice   C {\n  a   \"A\"\n  ???   \n}\n\nchoice D {\n  a\n\n  ] stray\n";
         let formatted = format(text);
-        let told: Vec<_> = formatted.left.iter().map(|left| (left.line, left.code.unwrap_or("none"))).collect();
+        let told: Vec<_> = formatted.left.iter().map(|left| (left.line, left.code)).collect();
         assert!(formatted.text.contains("choice C {\n"), "{}", formatted.text);
-        assert_eq!(told, [(5, "E0001"), (8, "E0003"), (11, "E0001")], "{:#?}", formatted.left);
+        assert_eq!(
+            told,
+            [(5, Some(Code::E0001)), (8, Some(Code::E0003)), (11, Some(Code::E0001))],
+            "{:#?}",
+            formatted.left
+        );
         assert!(formatted.left.iter().all(|left| !left.whole));
     }
 

@@ -32,7 +32,7 @@ pub use limits::MAX_FILE;
 pub(crate) use statements::Block;
 
 use crate::ast;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::outline::{self, Begins, Chunk};
 use crate::parallel;
 use crate::source::{SourceFile, Span};
@@ -260,7 +260,7 @@ impl Item<'_> {
                 }
                 Err(error) if recovery::gave_up(&error) => {
                     let span = at(self.file, self.chunk.start, self.chunk.start + self.keyword.len());
-                    let problem = Problem::new("E0099", "this is too complex to read", span, "in this item");
+                    let problem = Problem::new(Code::E0099, "this is too complex to read", span, "in this item");
                     self.parse.problems.push(problem.help("take it apart"));
                     return;
                 }

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use dsl::check::{Compiled, compile};
-use dsl::diagnostic::{CODES, human};
+use dsl::diagnostic::{Code, human};
 use dsl::graph::{Format, around, graph, render};
 use dsl::parse::parse;
 use dsl::program::Program;
@@ -378,11 +378,11 @@ fn transforms_table() -> String {
 
 fn codes_table() -> String {
     let mut table = "| code | it says |\n|---|---|\n".to_owned();
-    for code in CODES {
+    for code in Code::ALL {
         table.push_str(&format!(
             "| [{0}](../src/diagnostic/pages/{0}.md) | {1} |\n",
-            code.code,
-            code.title.replace('|', "\\|")
+            code,
+            code.title().replace('|', "\\|")
         ));
     }
     table

@@ -3,7 +3,7 @@
 
 use dsl::ast::{Item, ItemKind};
 use dsl::check::{Compiled, check};
-use dsl::diagnostic::Severity;
+use dsl::diagnostic::{Code, Severity};
 use dsl::parse::parse;
 use dsl::source::SourceFile;
 
@@ -177,6 +177,6 @@ fn a_brace_among_braces_is_named_by_the_number_of_its_line() {
     let text = "sync A between app.User and crm.Contact {\n  fields {\n    email <-> email\n  }\n";
     let file = SourceFile::new(dsl::source::FileId(0), "a.rules", text);
     let problems = parse(&file).problems;
-    let told = problems.iter().find(|problem| problem.code == "E0003").expect("it is never closed");
+    let told = problems.iter().find(|problem| problem.code == Code::E0003).expect("it is never closed");
     assert_eq!(told.help, ["add `}` after line 4."]);
 }

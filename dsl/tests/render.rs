@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use dsl::diagnostic::{Format, Problem, Related, render};
+use dsl::diagnostic::{Code, Format, Problem, Related, render};
 use dsl::source::{FileId, SourceFile, Span};
 
 /// A finding with two labels, a change that needs a choice and another place; a warning at the end of a file whose
@@ -16,7 +16,7 @@ fn findings() -> (Vec<Problem>, Vec<SourceFile>) {
     ];
     let at = |file, start, end| Span { file: FileId(file), start, end };
     let mut missing = Problem::new(
-        "E0203",
+        Code::E0203,
         "this value can be missing, and nothing says what to do then",
         at(0, 15, 32),
         "a user may have no subscription",
@@ -29,7 +29,7 @@ fn findings() -> (Vec<Problem>, Vec<SourceFile>) {
         line: 27,
         text: "subscription is optional".to_owned(),
     });
-    let unused = Problem::new("W0110", "nothing uses table `Größe`", at(1, 0, 13), "100% unused, \"really\"")
+    let unused = Problem::new(Code::W0110, "nothing uses table `Größe`", at(1, 0, 13), "100% unused, \"really\"")
         .help("remove it")
         .fix("remove the table", true, vec![(at(1, 0, 33), String::new())]);
     (vec![missing, unused], files)

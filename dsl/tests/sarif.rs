@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use dsl::check::compile;
-use dsl::diagnostic::{CODES, sarif};
+use dsl::diagnostic::{Code, sarif};
 use serde_json::Value;
 
 fn schema() -> Value {
@@ -43,15 +43,15 @@ fn everything() -> Value {
         .map(|name| (format!("schemas/{name}.lock"), read(&format!("../rules/schemas/{name}.lock"))))
         .into();
     let mut files = vec![("systems.rules".to_owned(), read("tests/golden/systems.rules"))];
-    for code in CODES {
-        let example = code.page.split("```rules\n").nth(1).and_then(|rest| rest.split("```").next());
+    for code in Code::ALL {
+        let example = code.page().split("```rules\n").nth(1).and_then(|rest| rest.split("```").next());
         if let Some(example) = example {
             // A name that a link has to escape.
-            files.push((format!("odd [1] é/{}.rules", code.code), example.to_owned()));
+            files.push((format!("odd [1] é/{code}.rules"), example.to_owned()));
         }
     }
     let checked = compile(&files, &locks, Some(jiff::civil::date(2027, 1, 1)));
-    let codes: BTreeSet<&str> = checked.problems.iter().map(|problem| problem.code).collect();
+    let codes: BTreeSet<Code> = checked.problems.iter().map(|problem| problem.code).collect();
     // Of the items of one name only the first is looked at.
     assert!(codes.len() > 25, "{codes:?}");
     sarif(&checked.problems, &checked.files)

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use dsl::check::{Compiled, Session, compile};
+use dsl::diagnostic::Code;
 use proptest::prelude::*;
 
 #[path = "support/shipped.rs"]
@@ -100,7 +101,7 @@ fn events_that_stand_twice_are_told_of_wherever_the_second_stands() {
         texts.0.sort();
         for _ in 0..2 {
             let told = same(&mut session, &texts).problems;
-            assert!(told.iter().any(|problem| problem.code == "E0103"), "{told:?}");
+            assert!(told.iter().any(|problem| problem.code == Code::E0103), "{told:?}");
         }
         same_beside_many(&texts);
         texts.0.retain(|(other, _)| other != path);

@@ -67,7 +67,7 @@ fn shown(problems: &[Problem], files: &[SourceFile]) {
     // To show them all costs more than to find them.
     for problem in problems.iter().take(3) {
         assert!(human(problem, files, false).contains(&problem.labels[0].text));
-        assert_eq!(finding(problem, files)["code"], problem.code);
+        assert_eq!(finding(problem, files)["code"], problem.code.name());
     }
 }
 

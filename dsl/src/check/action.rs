@@ -5,7 +5,7 @@ use super::note;
 use super::record::For;
 use super::world::World;
 use crate::ast::{self, BinaryOp, ExprKind, Outcome as Written};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::program::{Action, ActionKind, Expr, Op};
 use crate::schema::EntityName;
 use crate::source::Span;
@@ -38,7 +38,7 @@ impl World<'_> {
             ast::ActionKind::Nothing => None,
             ast::ActionKind::UndoCompleted if !around.failed => {
                 let message = "completed steps are undone only where a workflow has failed";
-                let problem = Problem::new("E0001", message, action.span, "not in `on failure`");
+                let problem = Problem::new(Code::E0001, message, action.span, "not in `on failure`");
                 self.tell(problem.help("write it in `on failure { … }` of a workflow"));
                 None
             }
@@ -125,7 +125,7 @@ impl World<'_> {
         let misplaced = if named.is_none() { key.and_then(|(_, value)| self.name_behind(value)) } else { None };
         if let (Some((name, _)), Some((field, _))) = (misplaced, key) {
             let message = "the name of the record stands before its key";
-            let problem = Problem::new("E0109", message, name.span, "no transform or lookup is called so");
+            let problem = Problem::new(Code::E0109, message, name.span, "no transform or lookup is called so");
             let (entity, name, field) = (self.text(entity_span), &name.value, &field.value);
             let help = format!("write `create {entity} as {name} key {field} = …`");
             self.tell(problem.help(help));
@@ -159,7 +159,7 @@ impl World<'_> {
         let Some((field, value)) = key else {
             let thing = super::words::thing(&entity.entity);
             let mut problem = Problem::new(
-                "E0503",
+                Code::E0503,
                 format!("a repeated event would create the {thing} twice"),
                 around.head,
                 around.repeated,
@@ -193,7 +193,7 @@ impl World<'_> {
             }
             Some(declared) if !declared.unique => {
                 let problem = Problem::new(
-                    "E0504",
+                    Code::E0504,
                     format!("{entity}.{} is not unique", field.value),
                     field.span,
                     "several records may hold the same value",
@@ -216,7 +216,7 @@ impl World<'_> {
                 }
                 if let Some(line) = record.lines.iter().find(|line| line.path.names[0].value == field.value) {
                     let message = format!("`{}` is given twice", field.value);
-                    let problem = Problem::new("E0103", message, line.path.span, "the key has it already");
+                    let problem = Problem::new(Code::E0103, message, line.path.span, "the key has it already");
                     self.tell(problem.label(field.span, "first here").help("remove this line"));
                 }
                 Some(ActionKind::Create {
@@ -276,7 +276,7 @@ impl World<'_> {
             return;
         }
         let message = "this record can be missing, and nothing says what to do then";
-        let problem = Problem::new("E0203", message, span, missing.why.clone());
+        let problem = Problem::new(Code::E0203, message, span, missing.why.clone());
         let written = self.text(span).to_owned();
         self.tell(problem.help(format!("write `if {written} is not empty {{ {word} … }}`")));
     }
@@ -285,7 +285,8 @@ impl World<'_> {
     pub(super) fn taken(&mut self, names: &Names, name: &ast::Name) {
         if names.vars.contains_key(&name.value) {
             let message = format!("the name `{}` is taken here", name.value);
-            let problem = Problem::new("E0103", message, name.span, "what it meant before could not be named any more");
+            let problem =
+                Problem::new(Code::E0103, message, name.span, "what it meant before could not be named any more");
             self.tell(problem.help("give it another name"));
         }
     }
@@ -326,7 +327,7 @@ impl World<'_> {
             .map(|(n, _)| n.clone())
             .collect();
         let problem = Problem::new(
-            "E0504",
+            Code::E0504,
             "this does not name one record",
             condition.span,
             "not one equality on a unique field",
@@ -360,7 +361,8 @@ impl World<'_> {
     ) -> Option<ActionKind> {
         let (last, front) = path.names.split_last()?;
         if front.is_empty() {
-            let problem = Problem::new("E0101", "this names no field", path.span, "a variable and a field are needed");
+            let problem =
+                Problem::new(Code::E0101, "this names no field", path.span, "a variable and a field are needed");
             self.tell(problem.help("write it as `set deal.amount = …`"));
             return None;
         }
@@ -375,7 +377,7 @@ impl World<'_> {
             (_, Kind::Any) => return None,
             (_, kind) => {
                 let message = "this is no record whose fields can be set";
-                let problem = Problem::new("E0201", message, front.span, super::types::describe(&kind));
+                let problem = Problem::new(Code::E0201, message, front.span, super::types::describe(&kind));
                 self.tell(problem.help("`set` writes a field of a record: `set deal.amount = …`"));
                 return None;
             }
@@ -418,7 +420,7 @@ impl World<'_> {
                 self.entity(&wanted)?;
                 let at = self.workflow_names[index].2;
                 let problem = Problem::new(
-                    "E0601",
+                    Code::E0601,
                     format!("workflow {} takes {}", workflow.value, super::words::an_entity(&wanted)),
                     with.span,
                     super::types::describe(&kind),

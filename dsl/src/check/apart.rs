@@ -2,7 +2,7 @@
 
 use super::words::an_entity;
 use super::world::World;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::program::{Expr, Side, Sync};
 use crate::schema::EntityName;
 
@@ -43,7 +43,7 @@ impl World<'_> {
                 let (Some(a), Some(b)) = (span(first), span(second)) else { continue };
                 let (earlier, later) = if (a.file, a.start) <= (b.file, b.start) { (a, b) } else { (b, a) };
                 let problem = Problem::new(
-                    "E0405",
+                    Code::E0405,
                     format!("two syncs make records of {made}, and nothing keeps them apart"),
                     earlier,
                     format!("makes {}", an_entity(made)),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::world::{World, entity_name};
 use crate::ast::{self, Item, ItemKind, RouteTo};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::near::nearest;
 use crate::program::{Door, Route};
 use crate::schema::{About, EntityName, Message};
@@ -17,7 +17,8 @@ impl World<'_> {
         let Some(system) = self.has_system(&events.from) else { return };
         self.wanted_of(&system);
         if let Some(first) = self.door_spans.insert(system.clone(), item.head) {
-            let problem = Problem::new("E0103", format!("the events of {system} stand twice"), item.head, "again here");
+            let problem =
+                Problem::new(Code::E0103, format!("the events of {system} stand twice"), item.head, "again here");
             self.tell(problem.label(first, "first here").help("write all routes of a system in one item"));
             return;
         }
@@ -27,7 +28,7 @@ impl World<'_> {
         }
         let Some(deliveries) = &lock.deliveries else {
             let problem = Problem::new(
-                "E0104",
+                Code::E0104,
                 format!("{} sends no messages", lock.product),
                 events.from.span,
                 "its lock names none",
@@ -37,14 +38,14 @@ impl World<'_> {
         };
         if events.webhook.is_some() && events.verify.is_none() {
             let span = events.webhook.unwrap_or(item.head);
-            let problem = Problem::new("E0506", "nothing verifies this webhook", span, "anybody could send to it");
+            let problem = Problem::new(Code::E0506, "nothing verifies this webhook", span, "anybody could send to it");
             self.tell(problem.help(format!("add `verify {}`", deliveries.verify.first().cloned().unwrap_or_default())));
         }
         if let Some((name, _)) = &events.verify
             && !deliveries.verify.contains(&name.value)
         {
             let problem = Problem::new(
-                "E0109",
+                Code::E0109,
                 format!("{} cannot be verified by `{}`", lock.product, name.value),
                 name.span,
                 "not known",
@@ -59,7 +60,7 @@ impl World<'_> {
             if !deliveries.envelope.contains_key(&name) {
                 let near = nearest(&name, deliveries.envelope.keys().map(String::as_str)).map(str::to_owned);
                 let problem = Problem::new(
-                    "E0101",
+                    Code::E0101,
                     format!("the messages of {} have no `{name}`", lock.product),
                     path.span,
                     "not in the envelope",
@@ -72,7 +73,7 @@ impl World<'_> {
             let name = by.names.iter().map(|n| n.value.as_str()).collect::<Vec<_>>().join(".");
             if deliveries.envelope.get(&name).is_some_and(|f| !f.unique) {
                 let problem = Problem::new(
-                    "W0508",
+                    Code::W0508,
                     format!("{} does not promise that `{name}` is unique", lock.product),
                     by.span,
                     "two messages may share it",
@@ -89,7 +90,7 @@ impl World<'_> {
                 let Some(name) = self.message(&system, message) else { continue };
                 if let Some(first) = seen.insert(name.clone(), message.span) {
                     let text = format!("message `{name}` has two routes");
-                    let problem = Problem::new("E0103", text, message.span, "again here");
+                    let problem = Problem::new(Code::E0103, text, message.span, "again here");
                     self.tell(problem.label(first, "first here").help("remove one of them"));
                     continue;
                 }
@@ -125,13 +126,16 @@ impl World<'_> {
         let problem = match (name.starts_with("hmac_"), header) {
             (true, None) => {
                 let message = "nothing says which header holds the signature";
-                Problem::new("E0506", message, scheme.span, "signs with a header of the sender's choice")
+                Problem::new(Code::E0506, message, scheme.span, "signs with a header of the sender's choice")
                     .help(format!("write `verify {name} in header \"X-App-Signature\"`, with the header that it sends"))
             }
-            (false, Some(header)) => {
-                Problem::new("E0109", format!("`{name}` has headers of its own"), header.span, "would not be looked at")
-                    .help(format!("write `verify {name}`"))
-            }
+            (false, Some(header)) => Problem::new(
+                Code::E0109,
+                format!("`{name}` has headers of its own"),
+                header.span,
+                "would not be looked at",
+            )
+            .help(format!("write `verify {name}`")),
             _ => return,
         };
         self.tell(problem);
@@ -185,9 +189,11 @@ impl World<'_> {
         };
         let names: Vec<String> = wrong.iter().map(|(message, _)| format!("`{}`", message.value)).collect();
         let (code, help) = match &route.to.value {
-            RouteTo::Workflow(name) => ("E0601", format!("start {} from a `when` that has such a record", name.value)),
-            RouteTo::Sync(_) => ("E0507", format!("lead it to a sync of {about}, or to `ignore`")),
-            _ => ("E0507", format!("write `event {about}`")),
+            RouteTo::Workflow(name) => {
+                (Code::E0601, format!("start {} from a `when` that has such a record", name.value))
+            }
+            RouteTo::Sync(_) => (Code::E0507, format!("lead it to a sync of {about}, or to `ignore`")),
+            _ => (Code::E0507, format!("write `event {about}`")),
         };
         let message = match names.as_slice() {
             [one] => format!("{one} is about {about}"),
@@ -211,12 +217,12 @@ impl World<'_> {
         let product = lock.product.clone();
         let headline = format!("{product} sends no message `{}`", message.value);
         let problem = match &meant {
-            Some(meant) => Problem::new("E0105", headline, message.span, format!("{product} calls this `{meant}`"))
+            Some(meant) => Problem::new(Code::E0105, headline, message.span, format!("{product} calls this `{meant}`"))
                 .help(format!("write \"{meant}\""))
                 .fix(format!("write \"{meant}\""), true, vec![(message.span, format!("\"{meant}\""))]),
             None => {
                 let known: Vec<&str> = messages.keys().map(String::as_str).collect();
-                Problem::new("E0105", headline, message.span, "not in its lock")
+                Problem::new(Code::E0105, headline, message.span, "not in its lock")
                     .help(format!("it sends: {}", known.join(", ")))
             }
         };
@@ -262,7 +268,7 @@ impl World<'_> {
                         .unwrap_or_default();
                     let near = nearest(&name.entity, keys.iter().map(String::as_str)).map(str::to_owned);
                     let problem = Problem::new(
-                        "E0104",
+                        Code::E0104,
                         format!("there is no event or entity {name}"),
                         what.span,
                         "not in a lock",
@@ -293,7 +299,8 @@ impl World<'_> {
             }
             let names: Vec<String> = told.iter().map(|name| format!("\"{name}\"")).collect();
             let help = format!("write `{} -> event {what}`", names.join(", "));
-            let problem = Problem::new("W0204", "this wait can only time out", span, "its messages lead to `ignore`");
+            let problem =
+                Problem::new(Code::W0204, "this wait can only time out", span, "its messages lead to `ignore`");
             self.tell(problem.help(help));
         }
     }
@@ -323,7 +330,7 @@ impl World<'_> {
             let missing: Vec<String> = unnamed.map(|name| format!("\"{name}\"")).collect();
             if !missing.is_empty() && !self.broken {
                 let problem = Problem::new(
-                    "E0501",
+                    Code::E0501,
                     format!("no route for {}", super::words::list(&missing)),
                     item.head,
                     format!("{} sends it", lock.product),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::types::{describe, fits, type_name};
 use super::world::World;
 use crate::ast::{self, ExprKind, TextPart};
-use crate::diagnostic::{Problem, Related};
+use crate::diagnostic::{Code, Problem, Related};
 use crate::program::Expr;
 use crate::schema::{EntityName, Field, Type};
 use crate::source::Span;
@@ -151,8 +151,12 @@ impl World<'_> {
                         kind => *kind != Kind::Any,
                     });
                     if let Some(other) = other {
-                        let problem =
-                            Problem::new("E0201", "a list holds values of one type", other.span, describe(&other.kind));
+                        let problem = Problem::new(
+                            Code::E0201,
+                            "a list holds values of one type",
+                            other.span,
+                            describe(&other.kind),
+                        );
                         self.tell(problem.label(items[0].span, type_name(&first)));
                     }
                 }
@@ -191,12 +195,12 @@ impl World<'_> {
                     && !fits(after, before)
                 {
                     let message = format!("the value before this `else` is {}", type_name(before));
-                    let problem = Problem::new("E0201", message, second.span, type_name(after));
+                    let problem = Problem::new(Code::E0201, message, second.span, type_name(after));
                     self.tell(problem.label(first.span, type_name(before)));
                 }
                 if first.missing.is_none() && first.kind != Kind::Any {
                     let problem = Problem::new(
-                        "W0204",
+                        Code::W0204,
                         "this `else` never happens",
                         span,
                         "the value before it cannot be missing",
@@ -226,7 +230,7 @@ impl World<'_> {
     pub(super) fn condition(&mut self, names: &Names, expr: &ast::Expr) -> Expr {
         let typed = self.expr(names, expr, &Expected { ty: Some(Type::Flag), ..Expected::default() });
         if !matches!(typed.kind, Kind::Any | Kind::Value(Type::Flag)) {
-            let problem = Problem::new("E0201", "this is no condition", typed.span, "neither yes nor no");
+            let problem = Problem::new(Code::E0201, "this is no condition", typed.span, "neither yes nor no");
             self.tell(problem.help("compare it: `= …`, `is empty`, `in […]`"));
         }
         typed.expr

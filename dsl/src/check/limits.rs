@@ -3,7 +3,7 @@
 use super::words::{list, plural};
 use super::world::World;
 use crate::ast;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::program::{Limit, Run};
 use crate::schema::EntityName;
 use crate::source::Span;
@@ -59,7 +59,7 @@ impl World<'_> {
         if let ast::Run::Every { batch: Some(size), .. } | ast::Run::DailyAt { batch: Some(size), .. } = &run.value
             && size.value == 0
         {
-            let problem = Problem::new("E0801", "a batch of none never ends", size.span, "no record in a batch");
+            let problem = Problem::new(Code::E0801, "a batch of none never ends", size.span, "no record in a batch");
             self.tell(problem.help("write `in batches of 100`"));
         }
         let batch = |b: &Option<crate::source::Spanned<u64>>| b.as_ref().map_or(100, |b| b.value);
@@ -68,7 +68,7 @@ impl World<'_> {
             ast::Run::Every { every, batch: b } => {
                 if every.0 <= 0 {
                     let problem =
-                        Problem::new("E0801", "this schedule never rests", run.span, "no time between two runs");
+                        Problem::new(Code::E0801, "this schedule never rests", run.span, "no time between two runs");
                     self.tell(problem.help("write an interval, such as `every 1 hour`"));
                     return Run::OnChange;
                 }
@@ -80,13 +80,13 @@ impl World<'_> {
                 let Some(zone) = zone else {
                     let clock = format!("{:02}:{:02}", minute / 60, minute % 60);
                     let problem =
-                        Problem::new("E0804", "a time of day needs a zone", run.span, format!("{clock} where?"));
+                        Problem::new(Code::E0804, "a time of day needs a zone", run.span, format!("{clock} where?"));
                     self.tell(problem.help("write `in \"Europe/London\"` behind it"));
                     return Run::OnChange;
                 };
                 if jiff::tz::TimeZone::get(&zone.value).is_err() {
                     let problem = Problem::new(
-                        "E0802",
+                        Code::E0802,
                         format!("there is no time zone \"{}\"", zone.value),
                         zone.span,
                         "not a zone",
@@ -184,7 +184,7 @@ impl World<'_> {
             None => help.push_str("\nno longer interval fits: raise the limit, or let `only where` take fewer records"),
         }
         let problem = Problem::new(
-            "E0801",
+            Code::E0801,
             format!("this schedule cannot fit inside the {system} limit"),
             most.span,
             format!("{runs} {window}, {what}"),

@@ -4,7 +4,7 @@ use super::note;
 use super::words::{an_entity, plural};
 use super::world::{World, Writer};
 use crate::ast::{self, ExprKind, Outcome as Written};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::program::{Direction, LinkValue, Mapping, MappingKind, Outcome, Policy, Side, Sync};
 use crate::schema::EntityName;
 use crate::source::Span;
@@ -47,7 +47,7 @@ impl World<'_> {
             let [link] = path.as_slice() else {
                 let label = format!("belongs to the {}", path[0]);
                 let message = "a link of another record cannot be written here";
-                let problem = Problem::new("E0301", message, span, label);
+                let problem = Problem::new(Code::E0301, message, span, label);
                 self.tell(problem.help("use a sync of that entity, or turn the arrow"));
                 return None;
             };
@@ -96,7 +96,7 @@ impl World<'_> {
             Written::Fail => Outcome::Fail,
             Written::Keep | Written::Value(_) => {
                 let message = if new { "a new record has nothing to keep" } else { "a link takes no other value" };
-                let problem = Problem::new("E0209", message, written.span, "does not belong here");
+                let problem = Problem::new(Code::E0209, message, written.span, "does not belong here");
                 self.tell(problem.help("write `else clear`, `else skip` or `else fail`"));
                 Outcome::Clear
             }
@@ -106,7 +106,7 @@ impl World<'_> {
     /// Links from an entity; the entity they lead to.
     pub(super) fn links(&mut self, entity: &EntityName, expr: &ast::Expr) -> Option<(Vec<String>, EntityName)> {
         let ExprKind::Path(path) = &expr.kind else {
-            let problem = Problem::new("E0201", "a link stands here", expr.span, "not a link");
+            let problem = Problem::new(Code::E0201, "a link stands here", expr.span, "not a link");
             self.tell(problem);
             return None;
         };
@@ -116,7 +116,7 @@ impl World<'_> {
             let Some(link) = self.entity(&at).and_then(|e| e.links.get(&name.value)).cloned() else {
                 if self.entity(&at).is_some_and(|e| e.fields.contains_key(&name.value)) {
                     let problem = Problem::new(
-                        "E0101",
+                        Code::E0101,
                         format!("{at}.{} is a value and links nothing", name.value),
                         name.span,
                         "no link",
@@ -179,7 +179,7 @@ impl World<'_> {
                     return None;
                 }
                 let problem = Problem::new(
-                    "E0307",
+                    Code::E0307,
                     format!("no sync pairs {from} with {wanted}"),
                     span,
                     format!("a record of {from}"),
@@ -190,7 +190,7 @@ impl World<'_> {
             several => {
                 let names: Vec<String> = several.iter().map(|(_, name, _)| name.clone()).collect();
                 let problem = Problem::new(
-                    "E0308",
+                    Code::E0308,
                     format!("several syncs pair {from} with {wanted}"),
                     span,
                     "which one is meant?",
@@ -226,7 +226,7 @@ impl World<'_> {
         let (wanted, target) = wanted;
         let message =
             format!("sync {} does not pair {} with {}", via.value, plural(&from.entity), plural(&wanted.entity));
-        let mut problem = Problem::new("E0307", message, span, an_entity(from));
+        let mut problem = Problem::new(Code::E0307, message, span, an_entity(from));
         if let Some(target) = target {
             problem = problem.label(target, an_entity(wanted));
         }

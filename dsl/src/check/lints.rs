@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::world::World;
 use crate::ast::{Item, ItemKind};
-use crate::diagnostic::{Problem, Severity};
+use crate::diagnostic::{Code, Problem, Severity};
 use crate::schema::EntityName;
 use crate::source::FileId;
 use crate::tokens::{Kind, tokens};
@@ -32,7 +32,8 @@ impl World<'_> {
                 "table" => ("no rule looks anything up in it", "look something up in it, or remove it"),
                 _ => ("no rule and no message starts it", "start it from a `when` or a route, or remove it"),
             };
-            let problem = Problem::new("W0110", format!("nothing uses the {what} {}", name.value), name.span, label);
+            let problem =
+                Problem::new(Code::W0110, format!("nothing uses the {what} {}", name.value), name.span, label);
             self.tell(problem.help(help));
         }
     }

@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 use super::words::{self, thing};
 use super::world::World;
 use crate::ast::ExprKind;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::schema::EntityName;
 use crate::source::Span;
 use rules::{Act, Effect, Rule, Trigger};
@@ -97,11 +97,11 @@ impl World<'_> {
             _ => String::new(),
         };
         let mut problem = if path.len() == 1 {
-            Problem::new("E0404", message, rule.head, "1. fires for every one …")
+            Problem::new(Code::E0404, message, rule.head, "1. fires for every one …")
                 .label(last.span, format!("2. … and creates another {kind}, for which it fires again"))
         } else {
             let steps = path.len();
-            Problem::new("E0404", message, rule.head, format!("{}. … which {} …", 2 * steps - 2, fires(rule)))
+            Problem::new(Code::E0404, message, rule.head, format!("{}. … which {} …", 2 * steps - 2, fires(rule)))
                 .label(last.span, format!("{}. … which creates another {kind}{key}", 2 * steps - 1))
         };
         for (index, act) in path.iter().enumerate().take(path.len() - 1) {
@@ -165,7 +165,7 @@ impl World<'_> {
             "these rules set each other off"
         };
         let mut problem =
-            Problem::new("E0403", message, begin.head, format!("1. {what} in {} …", system(&begin.entity)));
+            Problem::new(Code::E0403, message, begin.head, format!("1. {what} in {} …", system(&begin.entity)));
         let mut step = 1;
         for (index, act) in path.iter().enumerate() {
             let entity = act.effect.entity();

@@ -4,7 +4,7 @@ use super::expr::{Expected, Kind, Missing, Names, Typed};
 use super::words;
 use super::world::World;
 use crate::ast::{self, Outcome as Written};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::program::{Expr, Outcome, Side, Sync};
 use crate::schema::EntityName;
 use crate::source::Span;
@@ -82,13 +82,13 @@ impl World<'_> {
         };
         if typed.missing.is_none() && !matches!(typed.kind, Kind::Any | Kind::Empty) {
             let problem =
-                Problem::new("W0204", "this `else` never happens", written.span, "the value cannot be missing");
+                Problem::new(Code::W0204, "this `else` never happens", written.span, "the value cannot be missing");
             self.tell(problem.help("remove the `else`").fix("remove it", true, vec![(written.span, String::new())]));
         }
         match &written.outcome {
             Written::Keep if receiver.new => {
                 let problem = Problem::new(
-                    "E0209",
+                    Code::E0209,
                     "a new record has nothing to keep",
                     written.span,
                     "`keep` leaves the old value",
@@ -125,7 +125,7 @@ impl World<'_> {
             return;
         }
         let message = format!("{entity}.{name} is never empty, so it cannot be cleared");
-        let problem = Problem::new("E0209", message, written.span, "does not belong here");
+        let problem = Problem::new(Code::E0209, message, written.span, "does not belong here");
         self.tell(problem.help("write `else keep`, `else skip`, `else fail` or a value"));
     }
 
@@ -134,7 +134,7 @@ impl World<'_> {
         let Receiver { field, skip, new, fail, at } = receiver;
         let span = missing.span.unwrap_or(typed.span);
         let message = "this value can be missing, and nothing says what to do then";
-        let mut problem = Problem::new("E0203", message, span, missing.why);
+        let mut problem = Problem::new(Code::E0203, message, span, missing.why);
         if target != typed.span {
             problem = problem.label(target, format!("so {} would get no value", expected.name));
         }
@@ -165,7 +165,7 @@ impl World<'_> {
         let Some(missing) = typed.missing.clone().filter(|missing| !missing.ruled_out) else { return };
         let span = missing.span.unwrap_or(typed.span);
         let message = "this value can be missing, and nothing says what to do then";
-        let mut problem = Problem::new("E0203", message, span, format!("{}, {so}", missing.why))
+        let mut problem = Problem::new(Code::E0203, message, span, format!("{}, {so}", missing.why))
             .help("write a value for that case behind it: `else \"none\"`");
         problem.related.extend(missing.related);
         self.tell(problem);

@@ -2,7 +2,7 @@
 
 use super::world::{World, entity_name};
 use crate::ast::{Name, Qualified};
-use crate::diagnostic::{Problem, Related};
+use crate::diagnostic::{Code, Problem, Related};
 use crate::near::nearest;
 use crate::schema::EntityName;
 use crate::source::Span;
@@ -16,7 +16,8 @@ impl World<'_> {
         if self.lost.contains(&name.value) {
             return None;
         }
-        let problem = Problem::new("E0102", format!("there is no system `{}`", name.value), name.span, "not declared");
+        let problem =
+            Problem::new(Code::E0102, format!("there is no system `{}`", name.value), name.span, "not declared");
         let near = self.near_system(&name.value);
         if near.is_none() && self.told_before("system", name) {
             return None;
@@ -48,7 +49,7 @@ impl World<'_> {
     pub(super) fn count_names(&mut self) {
         for (span, more) in std::mem::take(&mut self.nowhere).into_values().filter(|(_, more)| *more > 0) {
             let told = self.found.problems.iter_mut().find(|problem| {
-                problem.span() == span && matches!(problem.code, "E0102" | "E0104" | "E0106" | "E0108")
+                problem.span() == span && matches!(problem.code, Code::E0102 | Code::E0104 | Code::E0106 | Code::E0108)
             });
             if let Some(problem) = told {
                 let places =
@@ -102,7 +103,7 @@ impl World<'_> {
         let known = || system.lock.entities.keys().map(String::as_str).chain(others.iter().map(String::as_str));
         let near = nearest(&entity.entity, known()).map(str::to_owned);
         let message = format!("{} has no {what} `{}`", system.lock.product, entity.entity);
-        let problem = Problem::new("E0104", message, name.name.span, format!("not in {}", entity.system));
+        let problem = Problem::new(Code::E0104, message, name.name.span, format!("not in {}", entity.system));
         let problem = match &near {
             Some(_) => suggest(problem, near.clone(), name.name.span),
             None => problem.help(format!("it has: {}", known().collect::<Vec<_>>().join(", "))),
@@ -124,7 +125,7 @@ impl World<'_> {
         };
         if lock.links.contains_key(&name.value) {
             let message = format!("{entity}.{} is a link and holds no value", name.value);
-            let problem = Problem::new("E0101", message, name.span, "leads to a record");
+            let problem = Problem::new(Code::E0101, message, name.span, "leads to a record");
             let fields = lock.fields.keys().map(String::as_str).filter(|field| *field != "engine_link_id");
             let fields: Vec<&str> = fields.collect();
             let help = format!("name a field of {entity}: {}", fields.join(", "));
@@ -135,11 +136,11 @@ impl World<'_> {
             let column = table.columns.first().map_or("column", String::as_str);
             let help = format!("write `{}[field].{column}`, the field whose value is a key of the table", name.value);
             let message = format!("a row of the table {} is looked up by its key", name.value);
-            self.tell(Problem::new("E0101", message, name.span, "a table, and no field").help(help));
+            self.tell(Problem::new(Code::E0101, message, name.span, "a table, and no field").help(help));
             return;
         }
         let mut problem = Problem::new(
-            "E0101",
+            Code::E0101,
             format!("{entity} has no field `{}`", name.value),
             name.span,
             format!("not in {entity}"),
@@ -184,7 +185,7 @@ impl World<'_> {
             return;
         }
         let mut problem =
-            Problem::new("E0106", format!("there is no {what} `{}`", name.value), name.span, "not known here");
+            Problem::new(Code::E0106, format!("there is no {what} `{}`", name.value), name.span, "not known here");
         problem = match near {
             Some(near) => {
                 // It is used, under a misspelt name.
@@ -203,7 +204,7 @@ impl World<'_> {
         let spelled = words.iter().find(|word| word.spelled.values().any(|spelling| spelling == text));
         if let Some(word) = spelled.map(|word| word.word.clone()) {
             let message = format!("`{text}` is a spelling, and no word of {}", self.words.choices[choice].name);
-            let problem = Problem::new("E0108", message, span, format!("how a system spells `{word}`"))
+            let problem = Problem::new(Code::E0108, message, span, format!("how a system spells `{word}`"))
                 .help(format!("write `{word}`"))
                 .fix(format!("write `{word}`"), true, vec![(span, word)]);
             self.tell(problem);
@@ -221,7 +222,7 @@ impl World<'_> {
         if near.is_none() && self.told_before(&options.join(","), &Name::new(word.to_owned(), span)) {
             return;
         }
-        let mut problem = Problem::new("E0108", format!("{name} has no option `{word}`"), span, "not an option");
+        let mut problem = Problem::new(Code::E0108, format!("{name} has no option `{word}`"), span, "not an option");
         problem = match near {
             Some(near) => {
                 let quoted = self.text(span).starts_with('"');

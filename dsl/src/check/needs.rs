@@ -6,7 +6,7 @@ use super::expr::{Expected, Kind, Names};
 use super::record::For;
 use super::world::World;
 use crate::ast::{self, Item};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::program::{Assign, MappingKind, Outcome, Side, Sync};
 use crate::schema::{EntityName, Operation};
 use crate::source::Span;
@@ -25,7 +25,7 @@ impl World<'_> {
             .collect();
         if let Some(first) = missing.first().filter(|_| record.unread.is_empty()) {
             let problem = Problem::new(
-                "E0206",
+                Code::E0206,
                 format!(
                     "the new {} lacks {}",
                     purpose.entity,
@@ -65,7 +65,7 @@ impl World<'_> {
                 let span = sync.create.as_ref().map_or(item.head, |c| c.span);
                 let message = format!("the new {entity} lacks {}", super::words::list(&missing));
                 let product = self.systems[&entity.system].lock.product.clone();
-                let problem = Problem::new("E0206", message, span, format!("{product} makes none without it"));
+                let problem = Problem::new(Code::E0206, message, span, format!("{product} makes none without it"));
                 self.tell(problem.help("map it in `fields`, or write `… on create`"));
             }
         }
@@ -78,7 +78,7 @@ impl World<'_> {
         }
         let product = self.systems[&entity.system].lock.product.clone();
         let message = format!("the new {entity} lacks `{field}` where this value is missing");
-        let problem = Problem::new("E0206", message, span, format!("{product} makes none without it"));
+        let problem = Problem::new(Code::E0206, message, span, format!("{product} makes none without it"));
         self.tell(problem.help("write a value for that case, `else skip` or `else fail`"));
     }
 
@@ -100,7 +100,7 @@ impl World<'_> {
             let twice = record.lines[..index].iter().find(|other| other.path.names[0].value == param.value);
             if twice.is_some() || given.contains(&param.value.as_str()) {
                 let message = format!("`{}` is given twice", param.value);
-                let problem = Problem::new("E0103", message, param.span, "again here");
+                let problem = Problem::new(Code::E0103, message, param.span, "again here");
                 let problem = match twice {
                     Some(first) => problem.label(first.path.span, "first here"),
                     None => problem.label(head, "given here"),
@@ -110,7 +110,7 @@ impl World<'_> {
             }
             if let Some(part) = line.path.names.get(1) {
                 let message = format!("`{}` is a parameter and has no parts", param.value);
-                let problem = Problem::new("E0101", message, part.span, "not known");
+                let problem = Problem::new(Code::E0101, message, part.span, "not known");
                 self.tell(problem.help(format!("write `{} = …`", param.value)));
                 continue;
             }
@@ -118,7 +118,7 @@ impl World<'_> {
                 let near =
                     crate::near::nearest(&param.value, operation.params.keys().map(String::as_str)).map(str::to_owned);
                 let problem = Problem::new(
-                    "E0101",
+                    Code::E0101,
                     format!("{full} has no parameter `{}`", param.value),
                     param.span,
                     "not a parameter",
@@ -171,8 +171,12 @@ impl World<'_> {
                 }
                 _ => None,
             });
-            let mut problem =
-                Problem::new("E0208", format!("{full} needs a `{first}`"), head, format!("does not say which {thing}"));
+            let mut problem = Problem::new(
+                Code::E0208,
+                format!("{full} needs a `{first}`"),
+                head,
+                format!("does not say which {thing}"),
+            );
             problem = match variable {
                 Some((variable, true)) => problem.help(format!("add `{first} = {variable}.id else skip`  (`{variable}` is the {thing} found in `always`)\nit takes: {}{note}", takes(operation))),
                 Some((variable, false)) => problem.help(format!("add `{first} = {variable}.id`\nit takes: {}{note}", takes(operation))),

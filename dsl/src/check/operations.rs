@@ -4,7 +4,7 @@ use super::expr::{Expected, Kind, Names, Var};
 use super::record::constant;
 use super::world::World;
 use crate::ast;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::program::{ActionKind, Assign, Expr, Outcome, Place};
 use crate::schema::{Delivery, Operation};
 use crate::source::Span;
@@ -89,7 +89,7 @@ impl World<'_> {
             return true;
         }
         let message = format!("{full} takes {}", super::words::list(&lacking));
-        let problem = Problem::new("E0101", message, span, "not an operation for this sentence");
+        let problem = Problem::new(Code::E0101, message, span, "not an operation for this sentence");
         self.tell(problem.help(format!("write `call {full} {{ … }}`; it takes: {}", super::needs::takes(op))));
         false
     }
@@ -132,7 +132,7 @@ impl World<'_> {
             (_, Kind::Any) => None,
             (_, kind) => {
                 let problem =
-                    Problem::new("E0201", "a message is about a record", typed.span, super::types::describe(&kind));
+                    Problem::new(Code::E0201, "a message is about a record", typed.span, super::types::describe(&kind));
                 self.tell(problem.help("name the record: `about deal`"));
                 None
             }
@@ -181,7 +181,7 @@ impl World<'_> {
             several => {
                 let names: Vec<String> = several.iter().map(|(s, _)| format!("`{s}.{}`", name.value)).collect();
                 let problem = Problem::new(
-                    "E0107",
+                    Code::E0107,
                     format!("several systems offer `{}`", name.value),
                     name.span,
                     "which one is meant?",
@@ -202,7 +202,7 @@ impl World<'_> {
         } else {
             format!("{who} has no operation `{}`", name.value)
         };
-        let problem = Problem::new("E0104", message, name.span, "not an operation");
+        let problem = Problem::new(Code::E0104, message, name.span, "not an operation");
         let problem = match near {
             Some(near) => super::names::suggest(problem, Some(near), name.span),
             None => problem.help(format!("there are: {}", known.join(", "))),
@@ -223,7 +223,7 @@ impl World<'_> {
     pub(super) fn repeats(&mut self, action: &ast::Action, op: &Operation, system: &str, name: &str, accept: bool) {
         if op.delivery == Delivery::None && !accept {
             let problem = Problem::new(
-                "E0505",
+                Code::E0505,
                 "this may happen twice, and nothing accepts that",
                 action.head,
                 format!("{system}.{name} knows no key: after a crash it may be sent again"),

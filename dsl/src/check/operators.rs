@@ -6,7 +6,7 @@ use super::note;
 use super::types::{describe, fits, numeric, type_name};
 use super::world::World;
 use crate::ast::{self, BinaryOp, ExprKind, TransformName};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::near::nearest;
 use crate::program::{Arithmetic, Compare, Expr, Transform};
 use crate::schema::{EntityName, Type};
@@ -27,8 +27,12 @@ impl World<'_> {
         let name = match &transform.name {
             TransformName::Format(text) => {
                 if !matches!(of.kind, Kind::Any | Kind::Value(Type::Time | Type::Date)) {
-                    let problem =
-                        Problem::new("E0201", "only a time or a date has a form", transform.span, "this is for times");
+                    let problem = Problem::new(
+                        Code::E0201,
+                        "only a time or a date has a form",
+                        transform.span,
+                        "this is for times",
+                    );
                     self.tell(problem.label(of.span, describe(&of.kind)).help("remove the `as`"));
                 }
                 let transform = Transform { name: "format".to_owned(), args: vec![Value::text(text.value.as_str())] };
@@ -59,7 +63,7 @@ impl World<'_> {
         };
         if !fits {
             let message = format!("`as {name}` needs {}", type_name(&builtin.takes));
-            let problem = Problem::new("E0201", message, of.span, describe(&of.kind));
+            let problem = Problem::new(Code::E0201, message, of.span, describe(&of.kind));
             self.tell(problem.label(transform.span, builtin.doc));
             return Typed::any(span);
         }
@@ -83,7 +87,7 @@ impl World<'_> {
                 .chain(self.systems.values().flat_map(|s| s.lock.lookups.keys().cloned()))
                 .collect();
             let message = format!("there is no transform or lookup `{}`", name.value);
-            let problem = Problem::new("E0109", message, name.span, "not known");
+            let problem = Problem::new(Code::E0109, message, name.span, "not known");
             let near = transforms::elsewhere(&name.value)
                 .or_else(|| nearest(&name.value, known.iter().map(String::as_str)))
                 .map(str::to_owned);
@@ -102,7 +106,7 @@ impl World<'_> {
                 Expr::Literal(value) => args.push(value),
                 _ => {
                     let problem =
-                        Problem::new("E0201", "a number or text is written out here", arg.span, "not written out");
+                        Problem::new(Code::E0201, "a number or text is written out here", arg.span, "not written out");
                     self.tell(problem.help(builtin.doc));
                     return None;
                 }
@@ -110,7 +114,7 @@ impl World<'_> {
         }
         if let Err(reason) = builtin.accepts(&args) {
             let message = format!("`as {}` cannot be used like this", builtin.name);
-            let problem = Problem::new("E0201", message, transform.span, reason);
+            let problem = Problem::new(Code::E0201, message, transform.span, reason);
             self.tell(problem.help(builtin.doc));
             return None;
         }
@@ -132,7 +136,7 @@ impl World<'_> {
                 let l = self.condition(names, left);
                 let told = self.found.problems[before..].last_mut();
                 if let (BinaryOp::Or, Some(problem)) = (op, told)
-                    && problem.code == "E0201"
+                    && problem.code == Code::E0201
                     && problem.span() == left.span
                 {
                     // Nothing more is told: whoever means `else` wants no condition here.
@@ -198,7 +202,7 @@ impl World<'_> {
             } else {
                 "only numbers, money, percentages, times and lengths of time can".to_owned()
             };
-            let problem = Problem::new("E0201", format!("{a} and {b} cannot be {verb}"), left.span, a);
+            let problem = Problem::new(Code::E0201, format!("{a} and {b} cannot be {verb}"), left.span, a);
             self.tell(problem.label(right.span, b).help(help));
             return Typed::any(span);
         };
@@ -213,11 +217,11 @@ impl World<'_> {
             (Kind::Any, _) | (_, Kind::Any) => {}
             (Kind::Value(ty), Kind::Value(Type::List(inner))) if fits(inner, ty) || fits(ty, inner) => {}
             (_, Kind::Value(Type::List(inner))) => {
-                let problem = Problem::new("E0201", "these two cannot be compared", of.span, describe(&of.kind));
+                let problem = Problem::new(Code::E0201, "these two cannot be compared", of.span, describe(&of.kind));
                 self.tell(problem.label(list.span, format!("a list of {}", type_name(inner))));
             }
             (_, other) => {
-                let problem = Problem::new("E0201", "`in` needs a list", list.span, describe(other));
+                let problem = Problem::new(Code::E0201, "`in` needs a list", list.span, describe(other));
                 self.tell(problem.help("write `in [a, b]`, or `=` for one value"));
             }
         }
@@ -262,7 +266,7 @@ impl World<'_> {
     }
 
     fn incomparable(&mut self, left: &Typed, right: &Typed) {
-        let mut problem = Problem::new("E0201", "these two cannot be compared", left.span, describe(&left.kind));
+        let mut problem = Problem::new(Code::E0201, "these two cannot be compared", left.span, describe(&left.kind));
         for (flag, text) in [(left, right), (right, left)] {
             if let (Kind::Value(Type::Flag), Expr::Literal(Value::Text(word))) = (&flag.kind, &text.expr) {
                 let word = if matches!(word.to_lowercase().as_str(), "no" | "false") { "no" } else { "yes" };
@@ -280,15 +284,19 @@ impl World<'_> {
                 .into_iter()
                 .find(|kind| matches!(kind, Kind::Value(Type::Flag | Type::Enum | Type::Record | Type::List(_))));
             if let Some(kind) = without {
-                let problem = Problem::new("E0201", "these have no order", left.span, describe(kind));
+                let problem = Problem::new(Code::E0201, "these have no order", left.span, describe(kind));
                 self.tell(problem.label(right.span, describe(&right.kind)).help("compare with `=`, `!=` or `in […]`"));
             }
             return compare(left, right);
         };
         if !self.words.ordered[choice] {
             let name = self.words.choices[choice].name.clone();
-            let problem =
-                Problem::new("E0201", format!("{name} has no order"), left.span, "less and greater mean nothing here");
+            let problem = Problem::new(
+                Code::E0201,
+                format!("{name} has no order"),
+                left.span,
+                "less and greater mean nothing here",
+            );
             self.tell(
                 problem
                     .label(right.span, "compared with this")

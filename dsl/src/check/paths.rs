@@ -5,7 +5,7 @@ use super::names::suggest;
 use super::note;
 use super::world::World;
 use crate::ast::{self, ExprKind, Name, Path};
-use crate::diagnostic::{Problem, Related};
+use crate::diagnostic::{Code, Problem, Related};
 use crate::near::nearest;
 use crate::program::Expr;
 use crate::schema::{EntityName, Type};
@@ -90,7 +90,7 @@ impl World<'_> {
         if self.told.insert(first.value.clone()) {
             if names.vars.contains_key("this") {
                 let problem = Problem::new(
-                    "E0106",
+                    Code::E0106,
                     format!("there is no variable `{}`", first.value),
                     first.span,
                     "not known here",
@@ -139,7 +139,7 @@ impl World<'_> {
                     };
                     if !last {
                         let problem = Problem::new(
-                            "E0101",
+                            Code::E0101,
                             format!("`{}` is a value and has no parts", name.value),
                             rest[index + 1].span,
                             format!("{entity}.{} is no record", name.value),
@@ -169,7 +169,7 @@ impl World<'_> {
                     let Some(field) = members.get(&name.value) else {
                         let near = nearest(&name.value, members.keys().map(String::as_str)).map(str::to_owned);
                         let problem = Problem::new(
-                            "E0101",
+                            Code::E0101,
                             format!("`{variable}` has no `{}`", name.value),
                             name.span,
                             "not known",
@@ -198,7 +198,7 @@ impl World<'_> {
                 Kind::Any => return Typed::any(span),
                 _ => {
                     let message = format!("`{variable}` is a value and has no parts");
-                    let problem = Problem::new("E0101", message, name.span, "not known");
+                    let problem = Problem::new(Code::E0101, message, name.span, "not known");
                     self.tell(problem.help(format!("write `{variable}` alone")));
                     return Typed::any(span);
                 }
@@ -222,7 +222,7 @@ impl World<'_> {
         span: Span,
     ) -> Typed {
         let ExprKind::Path(Path { names: table_names, .. }) = &table.kind else {
-            let problem = Problem::new("E0106", "this is no table", table.span, "not a table");
+            let problem = Problem::new(Code::E0106, "this is no table", table.span, "not a table");
             self.tell(problem);
             return Typed::any(span);
         };
@@ -252,7 +252,7 @@ impl World<'_> {
             choice.is_some() || declared.as_ref().is_none_or(|f| !f.options.is_empty() || (f.ty == Type::Flag));
         let [column] = rest else {
             let problem =
-                Problem::new("E0106", "a column of the table is named here", span, "no column, or too many names");
+                Problem::new(Code::E0106, "a column of the table is named here", span, "no column, or too many names");
             self.tell(problem.help(format!(
                 "write `{}[…].{}`",
                 name.value,

@@ -4,7 +4,7 @@ use super::expr::{Expected, Kind, Names};
 use super::note;
 use super::world::{World, Writer};
 use crate::ast;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::program::{Assign, Expr, Outcome};
 use crate::schema::EntityName;
 use crate::source::Span;
@@ -32,7 +32,7 @@ impl World<'_> {
             let name = &line.path.names[0];
             if let Some(first) = record.lines[..index].iter().find(|l| l.path.names[0].value == name.value) {
                 let message = format!("`{}` is given twice", name.value);
-                let problem = Problem::new("E0103", message, name.span, "again here");
+                let problem = Problem::new(Code::E0103, message, name.span, "again here");
                 self.tell(problem.label(first.path.span, "first here").help("remove one of the two lines"));
                 continue;
             }
@@ -55,25 +55,25 @@ impl World<'_> {
         {
             let problem = if lock.links.contains_key(&name.value) {
                 let label = format!("belongs to the {}", name.value);
-                Problem::new("E0301", "a field of another record cannot be written here", part.span, label)
+                Problem::new(Code::E0301, "a field of another record cannot be written here", part.span, label)
                     .help("use an `update` or `set` of its own")
             } else {
                 let message = format!("`{}` is a value and has no parts", name.value);
-                Problem::new("E0101", message, part.span, "not known").help("a structured value is written whole")
+                Problem::new(Code::E0101, message, part.span, "not known").help("a structured value is written whole")
             };
             self.tell(problem);
             return None;
         }
         if let (Some(at), true) = (line.link, lock.fields.contains_key(&name.value)) {
             let message = format!("{}.{} is a value and links nothing", purpose.entity, name.value);
-            let problem = Problem::new("E0101", message, name.span, "no link");
+            let problem = Problem::new(Code::E0101, message, name.span, "no link");
             let without = Span { end: name.span.start, ..at };
             self.tell(problem.help("remove the word `link`").fix("remove it", true, vec![(without, String::new())]));
             return None;
         }
         if let (None, true) = (line.link, lock.links.contains_key(&name.value)) {
             let message = format!("{}.{} is a link", purpose.entity, name.value);
-            let problem = Problem::new("E0201", message, name.span, "leads to a record");
+            let problem = Problem::new(Code::E0201, message, name.span, "leads to a record");
             let at = Span { end: name.span.start, ..name.span };
             let help = format!("write `link {} = …`", name.value);
             self.tell(problem.help(help).fix("write `link`", true, vec![(at, "link ".to_owned())]));
@@ -89,7 +89,7 @@ impl World<'_> {
                 (_, Kind::Any) => return None,
                 _ => {
                     let problem = Problem::new(
-                        "E0201",
+                        Code::E0201,
                         format!("{}.{} is a link", purpose.entity, name.value),
                         typed.span,
                         super::types::describe(&typed.kind),
@@ -130,7 +130,7 @@ impl World<'_> {
         let may_lack = typed.missing.is_some();
         if typed.kind == Kind::Empty && line.on_empty.is_none() && !purpose.new && !field.optional {
             let problem =
-                Problem::new("E0201", format!("{} is never empty", expected.name), typed.span, "would blank it");
+                Problem::new(Code::E0201, format!("{} is never empty", expected.name), typed.span, "would blank it");
             self.tell(problem.help("write a value"));
         }
         let (value, on_empty) =

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::types::{fits, type_name};
 use super::world::{World, Writer};
 use crate::ast::{self, TransformName};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::program::{Direction, Mapping, MappingKind, Outcome, Policy, Side, Sync};
 use crate::schema::{ChangedAt, Field, Type};
 use crate::transforms::Class;
@@ -30,7 +30,7 @@ impl World<'_> {
                 return Policy::Review;
             }
             let problem = Problem::new(
-                "E0402",
+                Code::E0402,
                 "nothing says who wins when both sides changed this field",
                 line.arrow.span,
                 "goes both ways",
@@ -63,7 +63,7 @@ impl World<'_> {
                 for entity in [&built.left, &built.right] {
                     if self.entity(entity).is_some_and(|e| e.changed_at == ChangedAt::Unknown) {
                         let problem = Problem::new(
-                            "E0306",
+                            Code::E0306,
                             "`newest wins` needs a change time that this side does not have",
                             written.span,
                             format!("{entity} has no change time"),
@@ -125,7 +125,7 @@ impl World<'_> {
             }
             if !fits(&ty, &builtin.takes) {
                 let message = format!("`as {}` needs {}", builtin.name, type_name(&builtin.takes));
-                let problem = Problem::new("E0201", message, line.left.span, type_name(&ty));
+                let problem = Problem::new(Code::E0201, message, line.left.span, type_name(&ty));
                 self.tell(problem.label(transform.span, builtin.doc));
                 return None;
             }
@@ -183,7 +183,7 @@ impl World<'_> {
         let percent = (*after == Type::Percent) != (right.1.ty == Type::Percent);
         let stable = fits(after, &right.1.ty) && (fits(&right.1.ty, after) || !line.transforms.is_empty());
         if percent || !stable {
-            let code = if percent { "E0205" } else { "E0201" };
+            let code = if percent { Code::E0205 } else { Code::E0201 };
             let problem = Problem::new(
                 code,
                 format!("{} and {} hold different kinds of values", left.0.value, right.0.value),
@@ -205,7 +205,7 @@ impl World<'_> {
             let other = left_choice.is_some() || right_choice.is_some() || a != b;
             if other && !self.may_be_chosen(&right.1.options) {
                 let problem = Problem::new(
-                    "E0202",
+                    Code::E0202,
                     format!("the options of {} and {} are not the same", left.0.value, right.0.value),
                     line.left.span,
                     left.1.options.join(", "),
@@ -221,7 +221,7 @@ impl World<'_> {
     /// E0304.
     fn lossy(&mut self, built: &Sync, line: &ast::Mapping, transform: &ast::Transform, why: &str) {
         let problem = Problem::new(
-            "E0304",
+            Code::E0304,
             "a two-way field needs a transform that can be undone",
             line.arrow.span,
             "goes both ways",

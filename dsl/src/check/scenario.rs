@@ -6,7 +6,7 @@
 use super::expr::{Expected, Kind, Names, Var};
 use super::world::World;
 use crate::ast::{self, ExprKind, Item, ItemKind, SentWhat, TestStatement};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::near::nearest;
 use crate::program::Expr;
 use crate::program::test::{Expectation, Held, Line, Target, Test};
@@ -24,7 +24,7 @@ impl World<'_> {
                 continue;
             }
             let message = "a file of tests holds nothing but tests";
-            let problem = Problem::new("E0702", message, item.head, "no test: this would be checked and never run");
+            let problem = Problem::new(Code::E0702, message, item.head, "no test: this would be checked and never run");
             self.tell(problem.help("move it to a file whose name does not end with `.test.rules`"));
         }
     }
@@ -45,7 +45,7 @@ impl World<'_> {
         // The line that is not understood may be the one that expects something.
         let spoiled = |at: &Span| at.file == item.span.file && item.span.start <= at.start && at.start < item.span.end;
         if !expects && !self.spoiled.iter().any(spoiled) {
-            let problem = Problem::new("E0701", "this test expects nothing", item.head, "it can never fail");
+            let problem = Problem::new(Code::E0701, "this test expects nothing", item.head, "it can never fail");
             self.tell(problem.help("add a line that begins with `expect`"));
         }
         self.found.used = used;
@@ -62,7 +62,7 @@ impl World<'_> {
                     && jiff::tz::TimeZone::get(&zone.value).is_err()
                 {
                     let message = format!("there is no time zone \"{}\"", zone.value);
-                    let problem = Problem::new("E0802", message, zone.span, "not a zone");
+                    let problem = Problem::new(Code::E0802, message, zone.span, "not a zone");
                     self.tell(problem.help("write a zone of the IANA list, such as \"Europe/London\""));
                 }
                 Line::Time { date: *date, minute: *minute, zone: zone.as_ref().map(|zone| zone.value.clone()) }
@@ -136,7 +136,7 @@ impl World<'_> {
         let target = self.path(names, path, &Expected::default());
         if matches!(target.kind, Kind::Record(_)) {
             let message = "only a value can become another one";
-            let problem = Problem::new("E0201", message, path.span, super::types::describe(&target.kind));
+            let problem = Problem::new(Code::E0201, message, path.span, super::types::describe(&target.kind));
             self.tell(problem.help("name a field of it: `deal.dealstage becomes closedwon`"));
         }
         let Kind::Value(ty) = target.kind else { return None };
@@ -254,7 +254,8 @@ impl World<'_> {
     fn test_step(&mut self, path: &ast::Path) -> Option<(usize, usize)> {
         let workflow = &path.names[0];
         let [_, step] = path.names.as_slice() else {
-            let problem = Problem::new("E0106", "a workflow and a step are named here", path.span, "not Workflow.step");
+            let problem =
+                Problem::new(Code::E0106, "a workflow and a step are named here", path.span, "not Workflow.step");
             self.tell(problem.help("write it as `Onboarding.account`"));
             return None;
         };
@@ -306,7 +307,7 @@ impl World<'_> {
                 Some(part) => {
                     let message = format!("`{}` is a value and has no parts", name.value);
                     let problem =
-                        Problem::new("E0101", message, part.span, format!("{at}.{} is no record", name.value));
+                        Problem::new(Code::E0101, message, part.span, format!("{at}.{} is no record", name.value));
                     self.tell(problem);
                     return None;
                 }
@@ -331,7 +332,7 @@ impl World<'_> {
             Kind::Record(given) if given == at || self.pairs(&given, &at) => held.leads_to = Some(given),
             kind => {
                 let label = super::types::describe(&kind);
-                let problem = Problem::new("E0201", format!("this leads to a record of {at}"), typed.span, label);
+                let problem = Problem::new(Code::E0201, format!("this leads to a record of {at}"), typed.span, label);
                 self.tell(problem.help("name a record that is given above: `given user = app.User { … }`"));
             }
         }
@@ -360,7 +361,7 @@ impl World<'_> {
             let Some(field) = members.get(&name.value) else {
                 let near = nearest(&name.value, members.keys().map(String::as_str)).map(str::to_owned);
                 let message = format!("{of} has no `{}`", name.value);
-                let problem = Problem::new("E0101", message, name.span, format!("not in {of}"));
+                let problem = Problem::new(Code::E0101, message, name.span, format!("not in {of}"));
                 let problem = super::names::suggest(problem, near, name.span);
                 self.tell(problem);
                 continue;
@@ -371,7 +372,7 @@ impl World<'_> {
                 Some(part) => {
                     let message = format!("`{}` is a value and has no parts", name.value);
                     let problem =
-                        Problem::new("E0101", message, part.span, format!("{of}.{} is no record", name.value));
+                        Problem::new(Code::E0101, message, part.span, format!("{of}.{} is no record", name.value));
                     self.tell(problem);
                     continue;
                 }

@@ -3,7 +3,7 @@
 use super::words::quoted;
 use super::world::World;
 use crate::ast;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::near::nearest;
 use crate::source::Span;
 
@@ -30,7 +30,7 @@ impl World<'_> {
                         Some(from) => format!("the change from `{from}` to `{word}` is handled twice"),
                         None => format!("stage `{word}` is handled twice"),
                     };
-                    let problem = Problem::new("E0509", message, name.span, "again here");
+                    let problem = Problem::new(Code::E0509, message, name.span, "again here");
                     let problem = problem.label(*first, "first here").help("remove one of them");
                     self.tell(problem);
                 }
@@ -62,7 +62,7 @@ impl World<'_> {
             .map_or_else(String::new, |place| format!("\nnote: `{first}` was added to {name} in {place}"));
         let are = if done == 1 { "is" } else { "are" };
         let label = format!("{name} has {} {several}, {done} {are} handled", words.len());
-        let problem = Problem::new("E0502", message, head, label)
+        let problem = Problem::new(Code::E0502, message, head, label)
             .help(format!("add `to {} {{ nothing }}`, or say what should happen{note}", missing.join(", ")));
         self.tell(problem);
     }

@@ -8,7 +8,7 @@ use super::note;
 use super::types::{fits, type_name};
 use super::world::{World, Writer};
 use crate::ast::{self, Arrow, ExprKind, Item};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::program::{Direction, Expr, Mapping, MappingKind, Outcome, Policy, Side, Sync};
 use crate::schema::{EntityName, Field};
 use crate::source::{Span, Spanned};
@@ -23,7 +23,7 @@ impl World<'_> {
         let (Some(left), Some(right)) = (self.has_entity(&sync.left), self.has_entity(&sync.right)) else { return };
         if left.system == right.system {
             let message = format!("both sides of this sync are of {}", left.system);
-            let problem = Problem::new("E0301", message, sync.right.span, "there is nothing to keep in step");
+            let problem = Problem::new(Code::E0301, message, sync.right.span, "there is nothing to keep in step");
             self.tell(
                 problem.label(sync.left.span, "the other side").help("name two systems: `between app.X and crm.Y`"),
             );
@@ -89,7 +89,7 @@ impl World<'_> {
         }
         if let (false, Some(create), true) = (sync.two_way, &sync.create, built.create.contains(&Side::Left)) {
             let message = format!("this sync goes from {} to {}, and makes records in {0}", left.system, right.system);
-            let problem = Problem::new("E0301", message, create.span, "against the header");
+            let problem = Problem::new(Code::E0301, message, create.span, "against the header");
             let help = format!("write `create missing in {}`, or `sync … between … and …`", right.system);
             self.tell(problem.help(help));
             built.create.remove(&Side::Left);
@@ -102,7 +102,7 @@ impl World<'_> {
                         "this sync goes from {} to {}, and this archives records in {0}",
                         left.system, right.system
                     );
-                    let problem = Problem::new("E0301", message, what.span, "against the header");
+                    let problem = Problem::new(Code::E0301, message, what.span, "against the header");
                     self.tell(problem.help("write `keep` or `review`, or `sync … between … and …`"));
                 }
                 Some(side) => {
@@ -151,7 +151,7 @@ impl World<'_> {
         });
         let message = "nothing says which records are the same, so every one would be made anew";
         let problem =
-            Problem::new("E0503", message, span, format!("what {left} and {right} have in common is not said"));
+            Problem::new(Code::E0503, message, span, format!("what {left} and {right} have in common is not said"));
         let help = match same {
             Some(name) => format!("add `match by {name}`"),
             None => "add `match by left = right`, with a field of each side".to_owned(),
@@ -167,7 +167,7 @@ impl World<'_> {
         } else {
             (self.systems[&entity.system].lock.product.clone(), "cannot be written")
         };
-        let problem = Problem::new("E0207", format!("{who} sets {entity}.{name} itself"), span, label);
+        let problem = Problem::new(Code::E0207, format!("{who} sets {entity}.{name} itself"), span, label);
         self.tell(problem.help(help));
     }
 
@@ -177,14 +177,14 @@ impl World<'_> {
         let (Some(a), Some(b)) = (ty(left, &key.left), ty(right, &key.right)) else { return };
         if !fits(&a, &b) && !fits(&b, &a) {
             let message = format!("{} and {} hold different kinds of values", key.left.value, key.right.value);
-            let problem = Problem::new("E0201", message, key.left.span, type_name(&a));
+            let problem = Problem::new(Code::E0201, message, key.left.span, type_name(&a));
             self.tell(problem.label(key.right.span, type_name(&b)).help("match by fields of one type"));
         }
     }
 
     pub(super) fn field_of(&mut self, entity: &EntityName, expr: &ast::Expr) -> Option<(ast::Name, Field)> {
         let ExprKind::Path(path) = &expr.kind else {
-            let problem = Problem::new("E0201", "a field stands here", expr.span, "not a field");
+            let problem = Problem::new(Code::E0201, "a field stands here", expr.span, "not a field");
             self.tell(problem);
             return None;
         };
@@ -193,7 +193,7 @@ impl World<'_> {
             let lock = self.entity(entity)?;
             if lock.links.contains_key(&path.names[0].value) {
                 let problem = Problem::new(
-                    "E0301",
+                    Code::E0301,
                     "a field of another record cannot be written here",
                     expr.span,
                     format!("belongs to the {}", path.names[0].value),
@@ -222,7 +222,7 @@ impl World<'_> {
         let (false, Some(first), Some(_)) = (sync.two_way, against.next(), against.next()) else { return None };
         let (from, to) = (self.text(sync.left.span).to_owned(), self.text(sync.right.span).to_owned());
         let problem = Problem::new(
-            "E0301",
+            Code::E0301,
             "the arrows of this sync point against its header",
             sync.left.span.to(sync.right.span),
             format!("goes from {} to {} only", sync.left.system.value, sync.right.system.value),
@@ -253,7 +253,7 @@ impl World<'_> {
         let Some((first, others)) = without.split_first() else { return false };
         let message = "the ends of a line stand without their systems, which the header names";
         let label = format!("from {} on the left to {} on the right", built.left, built.right);
-        let mut problem = Problem::new("E0101", message, *first, label);
+        let mut problem = Problem::new(Code::E0101, message, *first, label);
         for other in others {
             problem = problem.label(*other, "here too");
         }
@@ -278,7 +278,7 @@ impl World<'_> {
         if round {
             let label = format!("a field of {}, which stands on the right", built.right);
             let problem =
-                Problem::new("E0101", "the two ends of this line are the wrong way round", line.left.span, label);
+                Problem::new(Code::E0101, "the two ends of this line are the wrong way round", line.left.span, label);
             let problem = problem.label(line.right.span, format!("a field of {}", built.left));
             let arrow = self.text(line.arrow.span);
             let help = format!("write `{right} {arrow} {left}`");
@@ -296,7 +296,7 @@ impl World<'_> {
         };
         if !sync.two_way && direction != Direction::ToRight {
             let problem = Problem::new(
-                "E0301",
+                Code::E0301,
                 "this arrow points against the header of the sync",
                 line.arrow.span,
                 format!("the sync goes from {} to {}", built.left.system, built.right.system),
@@ -315,12 +315,12 @@ impl World<'_> {
         let policy = self.policy(sync, built, line, direction);
         if let (Some(at), Direction::Both) = (line.on_create, direction) {
             let problem =
-                Problem::new("E0209", "`on create` belongs to a one-way line", at, "this line goes both ways");
+                Problem::new(Code::E0209, "`on create` belongs to a one-way line", at, "this line goes both ways");
             self.tell(problem.help("use `->` or `<-`"));
         }
         if let (Some(on_empty), Direction::Both) = (&line.on_empty, direction) {
             let problem = Problem::new(
-                "E0209",
+                Code::E0209,
                 "a two-way field has no `else`",
                 on_empty.span,
                 "empty is a value like any other here",
@@ -333,7 +333,7 @@ impl World<'_> {
             && !self.unsure.contains(&built.name)
         {
             let label = format!("this sync makes no {}", built.entity(target));
-            let problem = Problem::new("W0204", "`on create` never happens", at, label);
+            let problem = Problem::new(Code::W0204, "`on create` never happens", at, label);
             self.tell(problem.help("remove the line, or write `create missing in …`"));
         }
         if line.link.is_some() {

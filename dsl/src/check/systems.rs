@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::world::World;
 use crate::ast::{self, Item, ItemKind};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::program::{self, Limit};
 use crate::schema::{Entity, EntityName, Field, Lock, Type};
 use crate::source::{FileId, Span};
@@ -22,7 +22,7 @@ impl World<'_> {
                 "webhooks" => "requests",
                 _ => {
                     let problem = Problem::new(
-                        "E0803",
+                        Code::E0803,
                         format!("there is no limit `{}`", limit.name.value),
                         limit.name.span,
                         "not a limit",
@@ -35,7 +35,7 @@ impl World<'_> {
                 && written.value != unit
             {
                 let problem = Problem::new(
-                    "E0803",
+                    Code::E0803,
                     format!("the limit `{}` counts {unit}", limit.name.value),
                     written.span,
                     format!("not {}", written.value),
@@ -44,7 +44,7 @@ impl World<'_> {
             }
             if limit.amount.value == 0 || limit.per.value.0 <= 0 {
                 let message = format!("the limit `{}` lets nothing through", limit.name.value);
-                let problem = Problem::new("E0803", message, limit.span, "none, or in no time");
+                let problem = Problem::new(Code::E0803, message, limit.span, "none, or in no time");
                 self.tell(problem.help(format!("write it as `limit {} 100 {unit} per 10 seconds`", limit.name.value)));
                 continue;
             }
@@ -70,7 +70,7 @@ impl World<'_> {
                     self.lock_spans.insert(name.clone(), path.span);
                     if lock.system != *name {
                         let problem = Problem::new(
-                            "E0902",
+                            Code::E0902,
                             format!("this lock is of system `{}`", lock.system),
                             path.span,
                             format!("`{name}` needs a lock of its own"),
@@ -85,8 +85,12 @@ impl World<'_> {
                 }
                 Some(Err(error)) => {
                     let place = error.line.map_or_else(String::new, |line| format!(":{line}"));
-                    let problem =
-                        Problem::new("E0902", "this lock cannot be read", path.span, format!("{}{place}", path.value));
+                    let problem = Problem::new(
+                        Code::E0902,
+                        "this lock cannot be read",
+                        path.span,
+                        format!("{}{place}", path.value),
+                    );
                     self.tell(problem.help(error.reason));
                     self.broken = true;
                     self.unread.insert(name.clone());
@@ -94,7 +98,7 @@ impl World<'_> {
                 }
                 None => {
                     let problem = Problem::new(
-                        "E0902",
+                        Code::E0902,
                         "this lock is not there",
                         path.span,
                         "no such file in the rule set's folder",
@@ -114,7 +118,7 @@ impl World<'_> {
     pub(super) fn wanted_of(&mut self, system: &str) {
         let Some(span) = self.bare.remove(system) else { return };
         let message = format!("nothing says what {system} has");
-        let problem = Problem::new("E0902", message, span, "neither a lock nor an `entity`");
+        let problem = Problem::new(Code::E0902, message, span, "neither a lock nor an `entity`");
         let help = format!("write `schema \"schemas/{system}.lock\"` and run `engine schema pull {system}`");
         self.tell(problem.help(help));
     }
@@ -124,7 +128,7 @@ impl World<'_> {
         let Some(system) = self.has_system(&item.name.system) else { return };
         let name = EntityName::new(system, &item.name.name.value);
         if self.entity(&name).is_some() {
-            let problem = Problem::new("E0103", format!("there are two of {name}"), item.name.span, "again here");
+            let problem = Problem::new(Code::E0103, format!("there are two of {name}"), item.name.span, "again here");
             let problem = match before.get(&name) {
                 Some(first) => problem.label(*first, "first here"),
                 None => problem,
@@ -149,7 +153,7 @@ impl World<'_> {
         for decl in &item.fields {
             if let Some(first) = names.insert(&decl.name.value, decl.name.span) {
                 let message = format!("{name} has two of `{}`", decl.name.value);
-                let problem = Problem::new("E0103", message, decl.name.span, "again here");
+                let problem = Problem::new(Code::E0103, message, decl.name.span, "again here");
                 self.tell(problem.label(first, "first here").help("remove one of them"));
                 continue;
             }
@@ -162,7 +166,8 @@ impl World<'_> {
                 continue;
             }
             let Some(ty) = crate::schema::parse_type(&text) else {
-                let problem = Problem::new("E0201", format!("there is no type `{text}`"), decl.ty.span, "not a type");
+                let problem =
+                    Problem::new(Code::E0201, format!("there is no type `{text}`"), decl.ty.span, "not a type");
                 self.tell(problem.help("types are text, integer, number, money, percent, flag, date, time, record, and entities such as app.User"));
                 continue;
             };
@@ -179,7 +184,8 @@ impl World<'_> {
         match (&item.changed_at, ty) {
             (Some(at), Some(None)) => self.no_field(&name, at),
             (Some(at), Some(Some(ty))) if ty != Type::Time => {
-                let problem = Problem::new("E0201", "a change time is a time", at.span, super::types::type_name(&ty));
+                let problem =
+                    Problem::new(Code::E0201, "a change time is a time", at.span, super::types::type_name(&ty));
                 self.tell(problem.help("name a field of type `time`"));
             }
             _ => {}
@@ -212,7 +218,7 @@ impl World<'_> {
         for (name, pulled) in old {
             let span = self.lock_spans.get(&name).copied().unwrap_or_default();
             let problem = Problem::new(
-                "W0901",
+                Code::W0901,
                 format!("the lock of {name} is older than 30 days"),
                 span,
                 format!("pulled {pulled}"),

@@ -2,7 +2,7 @@
 
 use super::expr::{Expected, Kind, Typed};
 use super::world::World;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::program::Expr;
 use crate::schema::Type;
 use crate::source::Span;
@@ -17,7 +17,7 @@ impl World<'_> {
             Kind::Record(_) | Kind::Members(_) if *ty == Type::Record => return,
             other => {
                 let problem = Problem::new(
-                    "E0201",
+                    Code::E0201,
                     format!("{} is {}", expected.name, type_name(ty)),
                     typed.span,
                     describe(other),
@@ -38,7 +38,7 @@ impl World<'_> {
             let fraction = hundredfold.is_some_and(|n| !n.is_zero() && n.abs() < rust_decimal::Decimal::ONE_HUNDRED);
             let meant = if fraction { &stored } else { &written }.clone();
             let problem = Problem::new(
-                "E0205",
+                Code::E0205,
                 format!("{} is a percent, this is a number", expected.name),
                 typed.span,
                 "number",
@@ -50,7 +50,7 @@ impl World<'_> {
         }
         if (*ty == Type::Percent) != (found == Type::Percent) && numeric(ty) && numeric(&found) {
             let problem = Problem::new(
-                "E0205",
+                Code::E0205,
                 format!("{} is {}, this is {}", expected.name, type_name(ty), type_name(&found)),
                 typed.span,
                 type_name(&found),
@@ -60,7 +60,7 @@ impl World<'_> {
         }
         if !fits(&found, ty) {
             let mut problem = Problem::new(
-                "E0201",
+                Code::E0201,
                 format!("{} is {}, this is {}", expected.name, type_name(ty), type_name(&found)),
                 typed.span,
                 type_name(&found),
@@ -85,7 +85,7 @@ impl World<'_> {
             };
             if options > 0 {
                 let message = format!("a text can be anything, and {} takes {options} options", expected.name);
-                let problem = Problem::new("E0202", message, typed.span, "any text");
+                let problem = Problem::new(Code::E0202, message, typed.span, "any text");
                 self.tell(problem.help("look the option up in a table, or write it out in an `if`"));
             }
             return;
@@ -107,7 +107,7 @@ impl World<'_> {
         let without: Vec<String> = theirs.into_iter().filter(|o| !ours.contains(o)).collect();
         if let Some(first) = without.first() {
             let mut problem = Problem::new(
-                "E0202",
+                Code::E0202,
                 format!("`{first}` has no place in {}", expected.name),
                 typed.span,
                 format!("can be {}", super::words::list(&without)),

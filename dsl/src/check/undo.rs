@@ -2,7 +2,7 @@
 
 use super::world::{World, entity_name};
 use crate::ast::{self, ActionKind, WorkflowStatement};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 
 impl World<'_> {
     /// E0604: a step that leaves something behind before something later can fail: another step, an action, or what an
@@ -20,7 +20,7 @@ impl World<'_> {
             };
             let thing = step.name.value.replace('_', " ");
             let problem = Problem::new(
-                "E0604",
+                Code::E0604,
                 format!("`undo completed steps` cannot undo step `{}`", step.name.value),
                 step.head,
                 format!("{what} but has no undo"),

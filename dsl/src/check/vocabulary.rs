@@ -7,7 +7,7 @@ use super::found::Kept;
 use super::words::{a_thing, list};
 use super::world::World;
 use crate::ast::{self, Expr, ExprKind, Item, ItemKind, Path};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::near::nearest;
 use crate::program::{Choice, Table, Word};
 use crate::schema::{EntityName, Field, Type};
@@ -80,7 +80,8 @@ impl World<'_> {
     /// `system.Entity.field` of an enumeration.
     fn field_path(&mut self, path: &Path) -> Option<(EntityName, String, Field)> {
         let [system, entity, field] = path.names.as_slice() else {
-            let problem = Problem::new("E0101", "a field is named in full here", path.span, "not system.Entity.field");
+            let problem =
+                Problem::new(Code::E0101, "a field is named in full here", path.span, "not system.Entity.field");
             self.tell(problem.help("write it as `crm.Deal.dealstage`"));
             return None;
         };
@@ -103,7 +104,7 @@ impl World<'_> {
         for row in &choice.rows {
             if let Some(first) = spans.insert(row.word.value.clone(), row.word.span) {
                 let problem = Problem::new(
-                    "E0103",
+                    Code::E0103,
                     format!("the word `{}` stands twice in {}", row.word.value, choice.name.value),
                     row.word.span,
                     "again here",
@@ -117,7 +118,7 @@ impl World<'_> {
                 if let Some(first) = spelled.insert(system.clone(), text.value.clone()) {
                     let message = format!("`{}` is spelled twice in {system}", row.word.value);
                     let first = format!("\"{first}\" stands before it");
-                    let problem = Problem::new("E0103", message, text.span, first);
+                    let problem = Problem::new(Code::E0103, message, text.span, first);
                     self.tell(problem.help("a word has one spelling in each system: remove one of them"));
                 }
             }
@@ -175,11 +176,11 @@ impl World<'_> {
             if let (Some(other), Some(first)) = (self.words.choice_of.get(&claim), claims.get(&claim)) {
                 let other = self.words.choices[*other].name.clone();
                 let problem = if other == choice.name.value {
-                    Problem::new("E0103", format!("{other} names {entity}.{field} twice"), path.span, "again here")
+                    Problem::new(Code::E0103, format!("{other} names {entity}.{field} twice"), path.span, "again here")
                         .label(*first, "first here")
                         .help("remove one of them")
                 } else {
-                    Problem::new("E0214", format!("two choices claim {entity}.{field}"), path.span, "claims it too")
+                    Problem::new(Code::E0214, format!("two choices claim {entity}.{field}"), path.span, "claims it too")
                         .label(*first, format!("{other} claims it"))
                         .help("name the field in one of them only")
                 };
@@ -190,7 +191,7 @@ impl World<'_> {
             if !matches!(declared.ty, Type::Enum | Type::Text) {
                 let message = format!("{entity}.{field} takes no words");
                 let ty = super::types::type_name(&declared.ty);
-                let problem = Problem::new("E0201", message, path.span, ty);
+                let problem = Problem::new(Code::E0201, message, path.span, ty);
                 self.tell(problem.help("name fields of type `enum` or `text`, or remove this one"));
                 continue;
             }
@@ -228,20 +229,20 @@ impl World<'_> {
                     }
                 }
                 let problem = Problem::new(
-                    "E0213",
+                    Code::E0213,
                     format!("two rows are spelled \"{spelling}\" in {system}"),
                     first,
                     format!("{} in \"{spelling}\" could be this …", a_thing(&entity.entity)),
                 )
                 .label(span, "… or this")
                 .help(help);
-                if !self.found.problems.iter().any(|p| p.code == "E0213" && p.span() == first) {
+                if !self.found.problems.iter().any(|p| p.code == Code::E0213 && p.span() == first) {
                     self.tell(problem);
                 }
             } else if !declared.options.is_empty() && !declared.options.contains(&spelling) {
                 let near = nearest(&spelling, declared.options.iter().map(String::as_str)).map(str::to_owned);
                 let mut problem = Problem::new(
-                    "E0108",
+                    Code::E0108,
                     format!("{entity}.{field} has no option \"{spelling}\""),
                     span,
                     format!("`{}` is spelled like this in {system}", row.word.value),
@@ -250,7 +251,7 @@ impl World<'_> {
                     Some(near) => problem.help(format!("did you mean `in {system} \"{near}\"`?")),
                     None => problem.help(format!("its options are: {}", declared.options.join(", "))),
                 };
-                if !self.found.problems.iter().any(|p| p.code == "E0108" && p.span() == span) {
+                if !self.found.problems.iter().any(|p| p.code == Code::E0108 && p.span() == span) {
                     self.tell(problem);
                 }
             }
@@ -285,14 +286,14 @@ impl World<'_> {
         for column in &table.columns {
             if let Some(first) = names.insert(&column.value, column.span) {
                 let message = format!("{} has two columns `{}`", table.name.value, column.value);
-                let problem = Problem::new("E0103", message, column.span, "again here");
+                let problem = Problem::new(Code::E0103, message, column.span, "again here");
                 self.tell(problem.label(first, "first here").help("give one of them another name"));
             }
         }
         for row in &table.rows {
             if row.cells.len() != table.columns.len() {
                 let problem = Problem::new(
-                    "E0212",
+                    Code::E0212,
                     format!("this row has {} cells, the table has {} columns", row.cells.len(), table.columns.len()),
                     row.span,
                     "this row",
@@ -308,7 +309,7 @@ impl World<'_> {
                 Ok(key) if holds(&declared.ty, &key) => key,
                 _ => {
                     let message = format!("this key is no value of {entity}.{field}");
-                    let problem = Problem::new("E0212", message, row.cells[0].span, "another type");
+                    let problem = Problem::new(Code::E0212, message, row.cells[0].span, "another type");
                     self.tell(problem.help(format!("write {}", super::types::type_name(&declared.ty))));
                     key
                 }
@@ -326,7 +327,7 @@ impl World<'_> {
                 if !known && !self.may_be_torn(word, &options) {
                     let near = nearest(word, options.iter().map(String::as_str)).map(str::to_owned);
                     let mut problem = Problem::new(
-                        "E0108",
+                        Code::E0108,
                         format!("{entity}.{field} has no option `{word}`"),
                         row.cells[0].span,
                         "not an option",
@@ -345,7 +346,7 @@ impl World<'_> {
             }
             if let Some(first) = spans.insert(key.clone(), row.cells[0].span) {
                 let problem =
-                    Problem::new("E0211", format!("the table has `{key}` twice"), row.cells[0].span, "again here");
+                    Problem::new(Code::E0211, format!("the table has `{key}` twice"), row.cells[0].span, "again here");
                 self.tell(problem.label(first, "first here").help("remove one of the two rows"));
             }
             rows.insert(key, cells);
@@ -373,7 +374,7 @@ impl World<'_> {
                 cells.iter().find(|cell| std::mem::discriminant(&cell.kind) != std::mem::discriminant(&usual.kind));
             if let Some(other) = other {
                 let problem = Problem::new(
-                    "E0212",
+                    Code::E0212,
                     format!("this cell of `{}` has another type", table.columns[column].value),
                     other.span,
                     "here",
@@ -390,7 +391,7 @@ impl World<'_> {
         let missing: Vec<String> = all.into_iter().filter(|o| !rows.contains_key(&Value::text(o.as_str()))).collect();
         if !missing.is_empty() && !table.rows.is_empty() && table.unread.is_empty() {
             let problem = Problem::new(
-                "E0210",
+                Code::E0210,
                 format!("the table leaves out {}", list(&missing)),
                 table.name.span,
                 format!("{entity}.{field} can have it"),

@@ -7,8 +7,8 @@ use super::expr::{Kind, Missing, Names, Var};
 use super::note;
 use super::world::World;
 use crate::ast::{self, Item};
-use crate::diagnostic::Problem;
-use crate::program::{Code, Compare, Expr, Op, Trigger, When};
+use crate::diagnostic::{Code, Problem};
+use crate::program::{self, Compare, Expr, Op, Trigger, When};
 use crate::value::Value;
 
 impl World<'_> {
@@ -75,7 +75,7 @@ impl World<'_> {
             self.stages(when, choice, &words, &format!("{entity}.{field}"));
         } else if let Some(branch) = when.branches.first() {
             let problem =
-                Problem::new("E0502", "only a change of a field has stages", branch.span, "nothing changes here");
+                Problem::new(Code::E0502, "only a change of a field has stages", branch.span, "nothing changes here");
             self.tell(problem.help(format!("write `when {entity} changes field`")));
         }
         let mut ends = Vec::new();
@@ -120,7 +120,7 @@ impl World<'_> {
             trigger,
             variable,
             only,
-            code: Code { ops, steps: Vec::new(), on_failure: None },
+            code: program::Code { ops, steps: Vec::new(), on_failure: None },
             place,
         }));
     }

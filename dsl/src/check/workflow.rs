@@ -10,8 +10,8 @@ use super::expr::{Expected, Kind, Missing, Names, Var};
 use super::note;
 use super::world::{World, entity_name};
 use crate::ast::{self, Item, WorkflowStatement};
-use crate::diagnostic::Problem;
-use crate::program::{Code, Expr, Op, Retry, Step, Workflow};
+use crate::diagnostic::{Code, Problem};
+use crate::program::{self, Expr, Op, Retry, Step, Workflow};
 use crate::schema::{EntityName, Field, Type};
 use crate::source::Span;
 use crate::value;
@@ -27,7 +27,8 @@ impl World<'_> {
         let only_one = workflow.only_one.as_ref().map(|(path, second)| {
             let key = self.path(&names, path, &Expected::default());
             if matches!(key.kind, Kind::Record(_)) {
-                let problem = Problem::new("E0201", "a value says which runs are the same", key.span, "a whole record");
+                let problem =
+                    Problem::new(Code::E0201, "a value says which runs are the same", key.span, "a whole record");
                 self.tell(problem.help(format!("write `only one per {}.id`", self.text(key.span))));
             }
             self.needed(&key, "and runs without it would be the same");
@@ -38,7 +39,7 @@ impl World<'_> {
             .iter()
             .map(|expr| self.condition(&names, expr))
             .reduce(|a, b| Expr::Or(Box::new(a), Box::new(b)));
-        let mut code = Code::default();
+        let mut code = program::Code::default();
         let mut undo_blocks: Vec<(usize, &ast::Block, Names)> = Vec::new();
         let mut step_spans: BTreeMap<String, Span> = BTreeMap::new();
         let around = |world: &Self, accepts| Around {
@@ -54,7 +55,7 @@ impl World<'_> {
                     let index = code.steps.len();
                     if let Some(first) = step_spans.insert(step.name.value.clone(), step.name.span) {
                         let message = format!("the step `{}` stands twice in {}", step.name.value, workflow.name.value);
-                        let problem = Problem::new("E0103", message, step.name.span, "again here");
+                        let problem = Problem::new(Code::E0103, message, step.name.span, "again here");
                         self.tell(problem.label(first, "first here").help("give one of them another name"));
                     }
                     code.ops.push(Op::Step(index));
@@ -88,7 +89,7 @@ impl World<'_> {
                     );
                     if !matches!(typed.kind, Kind::Any | Kind::Value(Type::Time | Type::Date)) {
                         let problem = Problem::new(
-                            "E0201",
+                            Code::E0201,
                             "`wait until` needs a time",
                             typed.span,
                             super::types::describe(&typed.kind),
@@ -169,14 +170,14 @@ impl World<'_> {
                 }
                 _ => format!("no limit: if no {thing} comes, this workflow stays open forever"),
             };
-            let problem = Problem::new("E0602", "this wait may never end", head, label);
+            let problem = Problem::new(Code::E0602, "this wait may never end", head, label);
             self.tell(
                 problem.help(format!("write `wait up to 7 days for {what} …` and add a `timed out {{ … }}` branch")),
             );
         } else if (wait.happened.is_none() || wait.timed_out.is_none()) && wait.unread.is_empty() {
             let lacking = if wait.happened.is_none() { "happened" } else { "timed out" };
             let problem = Problem::new(
-                "E0603",
+                Code::E0603,
                 "this wait has only one exit",
                 head,
                 format!(
@@ -241,7 +242,7 @@ impl World<'_> {
                         let near =
                             crate::near::nearest(&field.value, fields.keys().map(String::as_str)).map(str::to_owned);
                         let problem = Problem::new(
-                            "E0101",
+                            Code::E0101,
                             format!("{what} has no field `{}`", field.value),
                             field.span,
                             format!("not in {what}"),
@@ -264,7 +265,7 @@ impl World<'_> {
             return Some((field.value.clone(), typed.expr));
         }
         let problem = Problem::new(
-            "E0504",
+            Code::E0504,
             "this does not say which one is waited for",
             condition.span,
             "not one equality on a field",

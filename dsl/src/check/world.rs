@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::found::Found;
 use super::vocabulary::Vocabulary;
 use crate::ast::{Item, ItemKind, Qualified};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::program::{self, Place, Program, System};
 use crate::schema::{Entity, EntityName, Field, Lock, Unreadable};
 use crate::source::{FileId, SourceFile, Span};
@@ -119,7 +119,7 @@ impl<'a> World<'a> {
                 ItemKind::Edition(number) => {
                     if number.value != 2026 {
                         let problem = Problem::new(
-                            "E0006",
+                            Code::E0006,
                             format!("there is no edition {}", number.value),
                             number.span,
                             "not an edition",
@@ -127,7 +127,7 @@ impl<'a> World<'a> {
                         self.tell(problem.help("write `edition 2026`"));
                     } else if let Some(first) = edition {
                         let problem = Problem::new(
-                            "E0006",
+                            Code::E0006,
                             "the edition stands twice in this rule set",
                             number.span,
                             "again here",
@@ -146,8 +146,12 @@ impl<'a> World<'a> {
                 ItemKind::Entity(_) | ItemKind::Events(_) | ItemKind::When(_) => continue,
             };
             if let Some(first) = names.get(&name.value) {
-                let problem =
-                    Problem::new("E0103", format!("the name `{}` is used twice", name.value), name.span, "again here");
+                let problem = Problem::new(
+                    Code::E0103,
+                    format!("the name `{}` is used twice", name.value),
+                    name.span,
+                    "again here",
+                );
                 self.tell(problem.label(*first, "first here").help("give one of them another name"));
                 // Two tests of one title are two tests.
                 if !matches!(item.kind, ItemKind::Test(_)) {
@@ -162,7 +166,7 @@ impl<'a> World<'a> {
         let first = rules().find(|(_, item)| matches!(item.kind, ItemKind::System(_))).or_else(|| rules().next());
         if let (None, false, Some((_, item))) = (edition, self.broken, first) {
             let message = "nothing says which edition of the language this rule set is written in";
-            let problem = Problem::new("E0006", message, item.head, "no `edition` stands before it");
+            let problem = Problem::new(Code::E0006, message, item.head, "no `edition` stands before it");
             self.tell(problem.help("write `edition 2026` in one of its files"));
         }
         let own = |item: &&(FileId, Arc<Item>)| !repeated.contains(&item.1.span);

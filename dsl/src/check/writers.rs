@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::conditions::exclude;
 use super::loops::rules::{Act, Effect, Field, Rule, Trigger};
 use super::world::{World, Writer};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::schema::EntityName;
 use crate::source::Span;
 
@@ -35,7 +35,7 @@ impl World<'_> {
                 before += usize::from(other.sync);
                 let Some(first) = syncs[..held].iter().find(|first| !self.agree(first, other)) else { continue };
                 let problem = Problem::new(
-                    "E0401",
+                    Code::E0401,
                     format!("two rules write {entity}.{field}"),
                     first.span,
                     format!("`{}` writes it, {}", first.by, first.wins),
@@ -82,7 +82,7 @@ impl World<'_> {
                     None => format!("when {}", self.text(rules[act.rule].head)),
                 };
                 let message = format!("two rules write {entity}.{name}");
-                let problem = Problem::new("E0401", message, by.span, format!("`{}` writes it", writer(first)))
+                let problem = Problem::new(Code::E0401, message, by.span, format!("`{}` writes it", writer(first)))
                     .label(field.span, "this writes it too, on the same occasion, and nothing says which one stands");
                 let help = "let one rule decide, with `if … { … } otherwise { … }`, or say in the `only where` of both when each of them writes";
                 self.tell(problem.help(help));

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Problem;
+use super::{Code, Problem};
 use crate::source::{FileId, SourceFile, Span};
 
 /// What became of the safe changes.
@@ -14,14 +14,14 @@ pub struct Fixed {
     /// The new text of each file that changed.
     pub texts: BTreeMap<FileId, String>,
     /// Code, place and title of each change that was made, in the order of `problems`.
-    pub made: Vec<(&'static str, Span, String)>,
+    pub made: Vec<(Code, Span, String)>,
     /// Changes that would touch a place which another one changes.
     pub left: usize,
 }
 
 /// Makes the first safe change of every problem, or only of problems with this `code`.
 #[must_use]
-pub fn apply_fixes(problems: &[Problem], files: &[SourceFile], code: Option<&str>) -> Fixed {
+pub fn apply_fixes(problems: &[Problem], files: &[SourceFile], code: Option<Code>) -> Fixed {
     let mut fixed = Fixed::default();
     let mut edits: Vec<&(Span, String)> = Vec::new();
     for problem in problems.iter().filter(|problem| code.is_none_or(|code| code == problem.code)) {
@@ -71,7 +71,7 @@ mod tests {
         Span { file: FileId(0), start, end }
     }
 
-    fn problem(code: &'static str, safe: bool, start: u32, end: u32, text: &str) -> Problem {
+    fn problem(code: Code, safe: bool, start: u32, end: u32, text: &str) -> Problem {
         Problem::new(code, "wrong", span(start, end), "here").fix(
             "mend",
             safe,
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(problems: &[Problem], code: Option<&str>, text: &str, made: usize, left: usize) {
+    fn check(problems: &[Problem], code: Option<Code>, text: &str, made: usize, left: usize) {
         let files = [SourceFile::new(FileId(0), "a.rules", "one two three")];
         let fixed = apply_fixes(problems, &files, code);
         assert_eq!(fixed.texts.get(&FileId(0)).map_or("one two three", String::as_str), text);
@@ -89,32 +89,35 @@ mod tests {
 
     #[test]
     fn changes_of_different_lengths_do_not_move_each_other() {
-        let problems = [problem("E0101", true, 0, 3, "first"), problem("E0101", true, 8, 13, "3")];
+        let problems = [problem(Code::E0101, true, 0, 3, "first"), problem(Code::E0101, true, 8, 13, "3")];
         check(&problems, None, "first two 3", 2, 0);
     }
 
     #[test]
     fn only_safe_changes_of_the_code_are_made() {
-        let problems =
-            [problem("E0101", false, 0, 3, "x"), problem("E0105", true, 4, 7, "y"), problem("E0101", true, 8, 13, "z")];
-        check(&problems, Some("E0101"), "one two z", 1, 0);
+        let problems = [
+            problem(Code::E0101, false, 0, 3, "x"),
+            problem(Code::E0105, true, 4, 7, "y"),
+            problem(Code::E0101, true, 8, 13, "z"),
+        ];
+        check(&problems, Some(Code::E0101), "one two z", 1, 0);
         check(&problems, None, "one y z", 2, 0);
     }
 
     #[test]
     fn overlapping_changes_are_not_made_together() {
-        let problems = [problem("E0101", true, 0, 7, "x"), problem("E0101", true, 4, 13, "y")];
+        let problems = [problem(Code::E0101, true, 0, 7, "x"), problem(Code::E0101, true, 4, 13, "y")];
         check(&problems, None, "x three", 1, 1);
     }
 
     #[test]
     fn the_same_change_twice_is_made_once() {
-        let problems = [problem("E0101", true, 0, 3, "x"), problem("E0101", true, 0, 3, "x")];
+        let problems = [problem(Code::E0101, true, 0, 3, "x"), problem(Code::E0101, true, 0, 3, "x")];
         check(&problems, None, "x two three", 2, 0);
     }
 
     #[test]
     fn a_change_outside_of_the_file_is_not_made() {
-        check(&[problem("E0101", true, 9, 99, "x")], None, "one two three", 0, 0);
+        check(&[problem(Code::E0101, true, 9, 99, "x")], None, "one two three", 0, 0);
     }
 }

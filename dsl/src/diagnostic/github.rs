@@ -23,7 +23,7 @@ pub fn github(problem: &Problem, files: &[SourceFile]) -> String {
     } else {
         command.push_str(&format!(",endLine={}", place.end_line));
     }
-    command.push_str(&format!(",title={}::{}", property(problem.code), data(&text)));
+    command.push_str(&format!(",title={}::{}", property(problem.code.name()), data(&text)));
     command
 }
 

@@ -153,6 +153,7 @@ impl SourceCode for Sheets {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnostic::Code;
 
     fn file(id: u32, path: &str, text: &str) -> SourceFile {
         SourceFile::new(FileId(id), path, text)
@@ -166,9 +167,10 @@ mod tests {
     fn a_problem_shows_its_code_its_line_and_what_to_do() {
         let files =
             [file(0, "contacts.rules", "  fields {\n    subscripton.plan -> subscription_plan else clear\n  }\n")];
-        let problem = Problem::new("E0101", "app.User has no field `subscripton`", span(0, 15, 26), "not in app.User")
-            .help("did you mean `subscription`?  app.User comes from schemas/app.lock, pulled 2026-11-20")
-            .fix("write `subscription`", true, vec![(span(0, 15, 26), "subscription".to_owned())]);
+        let problem =
+            Problem::new(Code::E0101, "app.User has no field `subscripton`", span(0, 15, 26), "not in app.User")
+                .help("did you mean `subscription`?  app.User comes from schemas/app.lock, pulled 2026-11-20")
+                .fix("write `subscription`", true, vec![(span(0, 15, 26), "subscription".to_owned())]);
         let expected = "\
 E0101
 
@@ -189,7 +191,7 @@ E0101
     #[test]
     fn two_files_are_shown_one_after_the_other_before_the_help() {
         let files = [file(0, "a.rules", "sync A\nx\n"), file(1, "b.rules", "sync B\n")];
-        let problem = Problem::new("E0401", "two rules write x", span(1, 0, 6), "here")
+        let problem = Problem::new(Code::E0401, "two rules write x", span(1, 0, 6), "here")
             .label(span(0, 0, 6), "and here")
             .help("keep one");
         let expected = "\
@@ -217,7 +219,8 @@ E0401
         for text in ["", "é", "sync\n"] {
             let files = [file(0, "a.rules", text)];
             let end = text.len() as u32;
-            let shown = human(&Problem::new("E0003", "never closed", span(0, end, end), "ends here"), &files, false);
+            let shown =
+                human(&Problem::new(Code::E0003, "never closed", span(0, end, end), "ends here"), &files, false);
             assert!(shown.contains("never closed"), "{shown}");
             assert!(text.is_empty() || shown.contains("ends here"), "{shown}");
         }

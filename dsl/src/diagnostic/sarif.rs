@@ -9,18 +9,21 @@ use serde_json::{Value, json};
 
 use super::gitlab::{digest, identity};
 use super::place::Place;
-use super::{Fix, Problem, Severity};
+use super::{Code, Fix, Problem, Severity};
 use crate::source::{FileId, SourceFile, Span};
 
 /// One log with one run.
 #[must_use]
 pub fn sarif(problems: &[Problem], files: &[SourceFile]) -> Value {
-    let codes: Vec<&str> = problems.iter().map(|problem| problem.code).collect::<BTreeSet<_>>().into_iter().collect();
+    let codes: Vec<Code> = problems.iter().map(|problem| problem.code).collect::<BTreeSet<_>>().into_iter().collect();
     let rules: Vec<Value> = codes
         .iter()
         .map(|code| {
-            let title = super::codes::entry(code).map_or("a finding", |entry| entry.title);
-            json!({"id": code, "shortDescription": {"text": title}, "help": {"text": format!("engine explain {code}")}})
+            json!({
+                "id": code,
+                "shortDescription": {"text": code.title()},
+                "help": {"text": format!("engine explain {code}")},
+            })
         })
         .collect();
     let results: Vec<Value> = problems

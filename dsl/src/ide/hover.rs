@@ -9,7 +9,6 @@ use super::owners::policy;
 use super::project::Project;
 use super::resolve::{resolve, word};
 use crate::ast::{Arrow, ItemKind, WorkflowStatement};
-use crate::diagnostic::entry;
 use crate::schema::Delivery;
 use crate::source::{FileId, Span};
 
@@ -30,7 +29,7 @@ pub fn hover(project: &Project, file: FileId, offset: u32) -> Option<Hover> {
     for problem in project.problems() {
         let span = problem.span();
         if span.file == file && span.start <= offset && offset <= span.end {
-            let title = entry(problem.code).map_or("", |code| code.title);
+            let title = problem.code.title();
             said.push(format!("**{}** {title}  \n`engine explain {}` says more", problem.code, problem.code));
             over = Some(span);
         }

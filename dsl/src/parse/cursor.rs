@@ -2,7 +2,7 @@
 
 use super::patch::Patched;
 use crate::ast::{Name, Path, Qualified};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::outline::Chunk;
 use crate::source::{SourceFile, Span, Spanned};
 use crate::value;
@@ -64,7 +64,7 @@ impl<'a> Builder<'a> {
     /// Is this the first of a statement that may stand only once? Tells of a second one.
     pub(super) fn once<T>(&mut self, before: &Option<T>, what: &str, span: Span) -> bool {
         if before.is_some() {
-            let problem = Problem::new("E0001", format!("`{what}` stands here twice"), span, "the second one");
+            let problem = Problem::new(Code::E0001, format!("`{what}` stands here twice"), span, "the second one");
             self.problems.push(problem.help("keep one of them"));
         }
         before.is_none()
@@ -148,8 +148,12 @@ impl<'a> Builder<'a> {
         let (hour, minute) = pair.as_str().trim().split_once(':').unwrap_or(("0", "0"));
         let (hour, minute): (u32, u32) = (hour.parse().unwrap_or(99), minute.parse().unwrap_or(99));
         if hour > 23 || minute > 59 {
-            let problem =
-                Problem::new("E0001", "there is no such time of day", self.span(pair), "hours go to 23, minutes to 59");
+            let problem = Problem::new(
+                Code::E0001,
+                "there is no such time of day",
+                self.span(pair),
+                "hours go to 23, minutes to 59",
+            );
             self.problems.push(problem.help("write it as `09:30`"));
             return 0;
         }
@@ -160,7 +164,7 @@ impl<'a> Builder<'a> {
         match pair.as_str().trim().parse() {
             Ok(date) => Some(date),
             Err(_) => {
-                let problem = Problem::new("E0001", "there is no such day", self.span(pair), "not in the calendar");
+                let problem = Problem::new(Code::E0001, "there is no such day", self.span(pair), "not in the calendar");
                 self.problems.push(problem.help("write it as `2026-03-02`"));
                 None
             }
@@ -176,8 +180,12 @@ impl<'a> Builder<'a> {
                 match part {
                     crate::ast::TextPart::Chars(chars) => text.push_str(chars),
                     crate::ast::TextPart::Expr(inner) => {
-                        let problem =
-                            Problem::new("E0001", "nothing can be filled in here", inner.span, "this text is fixed");
+                        let problem = Problem::new(
+                            Code::E0001,
+                            "nothing can be filled in here",
+                            inner.span,
+                            "this text is fixed",
+                        );
                         self.problems.push(problem.help("write `\\{` for a brace that stands for itself"));
                     }
                 }

@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use super::cursor::{Builder, Pair, Rule, has, parts};
 use super::limits::MAX_EXPRESSION;
 use crate::ast::{BinaryOp, Expr, ExprKind, OnEmpty, Outcome, TextPart, Transform, TransformName};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::source::{Span, Spanned};
 use crate::value::Timestamp;
 
@@ -22,7 +22,7 @@ impl Builder<'_> {
 
     /// Stands for an expression that is not read.
     fn too_complex(&mut self, span: Span) -> Expr {
-        let problem = Problem::new("E0099", "this is too complex to read", span, "here");
+        let problem = Problem::new(Code::E0099, "this is too complex to read", span, "here");
         self.problems.push(problem.help("take it apart: into several conditions, or a table"));
         Expr { kind: ExprKind::Empty, span }
     }
@@ -197,7 +197,7 @@ impl Builder<'_> {
                 let start = pair.as_span().start() + at;
                 let span = self.at(start, start + 1 + next.len_utf8());
                 let message = format!("`\\{}` means nothing in a text", next.escape_default());
-                let problem = Problem::new("E0001", message, span, "here");
+                let problem = Problem::new(Code::E0001, message, span, "here");
                 self.problems.push(
                     problem.help("write `\\\\` for a backslash; known are `\\\"`, `\\\\`, `\\n`, `\\{` and `\\}`"),
                 );

@@ -5,7 +5,7 @@ use super::limits;
 use crate::ast::{
     Choice, ChoiceRow, EntityItem, Events, FieldDecl, Item, ItemKind, Limit, Route, RouteTo, System, Table, TableRow,
 };
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::source::{Span, Spanned};
 
 pub(super) fn item(b: &mut Builder<'_>, pair: Pair<'_>) -> Option<Item> {
@@ -204,7 +204,7 @@ impl Builder<'_> {
         }
         if let Some(row) = rows.get(limits::MAX_ROWS) {
             let problem =
-                Problem::new("E0096", "this table has more than 10000 rows", row.span, "the first row too many");
+                Problem::new(Code::E0096, "this table has more than 10000 rows", row.span, "the first row too many");
             self.problems.push(problem.help("use a data file"));
         }
         if columns.is_empty() {

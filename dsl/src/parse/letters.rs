@@ -4,7 +4,7 @@
 //! where it is.
 
 use super::recovery::{at, line_start};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::source::SourceFile;
 
 /// Problems, at most one for a line, and the text without them; none where there is nothing to tell.
@@ -32,7 +32,7 @@ pub(super) fn unseen(file: &SourceFile) -> Option<(Vec<Problem>, SourceFile)> {
         last = Some(line);
         let message = format!("a character that nobody sees: U+{:04X}, {name}", u32::from(letter));
         let span = at(file, start, end);
-        let problem = Problem::new("E0001", message, span, "stands here");
+        let problem = Problem::new(Code::E0001, message, span, "stands here");
         problems.push(problem.help("remove it").fix("remove it", true, vec![(span, String::new())]));
     }
     let clean = SourceFile::new(file.id, file.path.clone(), &seen?);

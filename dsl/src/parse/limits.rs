@@ -1,7 +1,7 @@
 //! Limits on untrusted texts, those that can be seen without understanding them.
 
 use super::recovery::at;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::outline::{Chunk, Outline};
 use crate::source::SourceFile;
 use crate::tokens::{Kind, tokens};
@@ -36,7 +36,7 @@ pub(super) const MAX_CALLS: usize = 64 * MAX_FILE;
 /// A file that is not read at all.
 pub(super) fn file(file: &SourceFile) -> Option<Problem> {
     (file.text.len() > MAX_FILE).then(|| {
-        Problem::new("E0090", "this file is larger than 1 MiB", at(file, 0, 1), "begins here")
+        Problem::new(Code::E0090, "this file is larger than 1 MiB", at(file, 0, 1), "begins here")
             .help("split it: all files of a folder are one rule set")
     })
 }
@@ -46,7 +46,7 @@ pub(super) fn items(file: &SourceFile, outline: &Outline) -> Option<Problem> {
     let first = outline.chunks.get(MAX_ITEMS)?;
     let span = at(file, first.start, first.start + 1);
     Some(
-        Problem::new("E0095", "this file has more than 10000 items", span, "the first one too many")
+        Problem::new(Code::E0095, "this file has more than 10000 items", span, "the first one too many")
             .help("split it: all files of a folder are one rule set"),
     )
 }
@@ -55,14 +55,14 @@ pub(super) fn items(file: &SourceFile, outline: &Outline) -> Option<Problem> {
 pub(super) fn unread(file: &SourceFile, chunk: &Chunk) -> Option<Problem> {
     if chunk.depth > MAX_DEPTH {
         let span = at(file, chunk.start, chunk.start + 1);
-        let problem = Problem::new("E0092", "this is nested more than 64 deep", span, "in this item");
+        let problem = Problem::new(Code::E0092, "this is nested more than 64 deep", span, "in this item");
         return Some(problem.help("take it apart"));
     }
     let mut start = chunk.start;
     for line in file.text[chunk.start..chunk.end].split_inclusive('\n') {
         if line.len() > MAX_LINE && line.chars().count() > MAX_LINE {
             let span = at(file, start, start + 1);
-            let problem = Problem::new("E0091", "this line is longer than 4096 characters", span, "begins here");
+            let problem = Problem::new(Code::E0091, "this line is longer than 4096 characters", span, "begins here");
             return Some(problem.help("go on in the next line after a comma, or use a block text"));
         }
         start += line.len();
@@ -84,15 +84,15 @@ pub(super) fn words(file: &SourceFile, chunk: &Chunk) -> Vec<Problem> {
         let piece = &text[token.start..token.end];
         match token.kind {
             Kind::Text | Kind::Block | Kind::Unclosed if piece.len() > MAX_TEXT => {
-                push("E0093", "this text is longer than 64 KiB", token.start, token.start + 1, "shorten it");
+                push(Code::E0093, "this text is longer than 64 KiB", token.start, token.start + 1, "shorten it");
             }
             Kind::Name if piece.len() > MAX_PATH => {
                 if piece.split('.').any(|name| name.chars().count() > MAX_NAME) {
-                    push("E0094", "this name is longer than 128 characters", token.start, token.end, "shorten it");
+                    push(Code::E0094, "this name is longer than 128 characters", token.start, token.end, "shorten it");
                 }
                 if piece.split('.').count() > MAX_PATH {
                     let help = "a path has at most 16 names: go through fewer links";
-                    push("E0097", "this path is too deep", token.start, token.end, help);
+                    push(Code::E0097, "this path is too deep", token.start, token.end, help);
                 }
             }
             _ => {}
@@ -103,6 +103,7 @@ pub(super) fn words(file: &SourceFile, chunk: &Chunk) -> Vec<Problem> {
 
 #[cfg(test)]
 mod tests {
+    use crate::diagnostic::Code;
     use crate::parse::parse;
     use crate::source::{FileId, SourceFile};
 
@@ -111,10 +112,10 @@ mod tests {
         let deep = format!("é{}", "{".repeat(65));
         let long = format!("é{}", "a".repeat(4_097));
         let large = format!("é{}", " ".repeat(1 << 20));
-        for (text, code) in [(deep, "E0092"), (long, "E0091"), (large, "E0090")] {
+        for (text, code) in [(deep, Code::E0092), (long, Code::E0091), (large, Code::E0090)] {
             let file = SourceFile::new(FileId(0), "a.rules", &text);
             let problems = parse(&file).problems;
-            let told = problems.iter().find(|problem| problem.code == code).expect(code);
+            let told = problems.iter().find(|problem| problem.code == code).expect(code.name());
             assert_eq!(file.slice(told.span()), "é", "{code}");
         }
     }

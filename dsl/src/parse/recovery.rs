@@ -13,7 +13,7 @@ use super::grammar::{self, Rule};
 use super::patch::{Change, Patched};
 use super::repair;
 use super::statements::Block;
-use crate::diagnostic::{Label, Problem};
+use crate::diagnostic::{Code, Label, Problem};
 use crate::outline::{Begins, Chunk, KEYWORDS};
 use crate::source::{SourceFile, Span};
 use crate::tokens::{Kind, Token, tokens};
@@ -65,13 +65,13 @@ pub(super) fn outside(file: &SourceFile, chunk: &Chunk) -> Problem {
         let span = at(file, chunk.start, chunk.start + 1);
         let title = "remove it".to_owned();
         let problem =
-            Problem::new("E0005", "this `}` closes nothing", span, "there is no `{` for it").help("remove it");
+            Problem::new(Code::E0005, "this `}` closes nothing", span, "there is no `{` for it").help("remove it");
         return if rest.is_empty() { problem.fix(title, true, vec![(span, String::new())]) } else { problem };
     }
     let first = word(text);
     let end = if first.is_empty() { line_end(&file.text, chunk.start) } else { chunk.start + first.len() };
     let span = at(file, chunk.start, end.min(chunk.end));
-    let problem = |label: &str| Problem::new("E0004", "this stands outside any item", span, label);
+    let problem = |label: &str| Problem::new(Code::E0004, "this stands outside any item", span, label);
     match chunk.begins {
         Begins::Indented(keyword) => {
             let line = file.text[..chunk.start].rfind('\n').map_or(0, |n| n + 1);
@@ -107,7 +107,7 @@ pub(super) fn unopened(file: &SourceFile, end: usize) -> Problem {
     let label = "the lines below are indented, as if it began a block";
     let head = without_colon(written);
     let from = start + head.len();
-    Problem::new("E0001", "a `{` is missing at the end of this line", at(file, start, end), label)
+    Problem::new(Code::E0001, "a `{` is missing at the end of this line", at(file, start, end), label)
         .help(format!("write `{head} {{`"))
         .fix("open the block", true, vec![(Span { end: end as u32, ..at(file, from, end) }, " {".to_owned())])
 }
@@ -116,9 +116,14 @@ pub(super) fn unopened(file: &SourceFile, end: usize) -> Problem {
 pub(super) fn early(file: &SourceFile, chunk: &Chunk, early: usize) -> Problem {
     let keyword = chunk.begins.keyword().unwrap_or("item");
     let last = chunk.end - 1;
-    Problem::new("E0005", "there is one `}` too many", at(file, early, early + 1), format!("this ends the {keyword} …"))
-        .label(at(file, last, chunk.end), "… so this one closes nothing")
-        .help("remove the one that is not meant; the lines between them were checked as part of the item")
+    Problem::new(
+        Code::E0005,
+        "there is one `}` too many",
+        at(file, early, early + 1),
+        format!("this ends the {keyword} …"),
+    )
+    .label(at(file, last, chunk.end), "… so this one closes nothing")
+    .help("remove the one that is not meant; the lines between them were checked as part of the item")
 }
 
 /// Names that a stretch of text may declare: behind `as`, and the first two words of its lines, in quotes or not.
@@ -219,7 +224,7 @@ pub(super) fn never_closed(
     let line = line_start(text, first.open).max(chunk.start);
     let start = line + text[line..].len() - text[line..].trim_start_matches([' ', '\t']).len();
     let span = at(file, start.min(first.open), first.open + 1);
-    let mut problem = Problem::new("E0003", "this block is never closed", span, "opened here");
+    let mut problem = Problem::new(Code::E0003, "this block is never closed", span, "opened here");
     if let Some(brace) = first.because {
         problem = problem.label(at(file, brace, brace + 1), "this closes another block, so a `}` is missing above");
     } else if let Some(next) = next {
@@ -284,7 +289,7 @@ pub(super) fn unclosed_text(file: &SourceFile, start: usize, block: bool) -> Pro
     let end = line_end(&file.text, start);
     let line = file.text[start..end].trim_end();
     let problem =
-        Problem::new("E0002", "this text is never closed", at(file, start, start + line.len()), "begins here");
+        Problem::new(Code::E0002, "this text is never closed", at(file, start, start + line.len()), "begins here");
     if block {
         return problem.help("close it with `\"\"\"` on a line of its own");
     }
@@ -324,7 +329,7 @@ pub(super) fn head(reader: &Reader<'_>, keyword: &str, head: Range<usize>) -> To
         _ => (0..end, "not understood"),
     };
     let span = reader.span(&(head.start + range.start..head.start + range.end));
-    let problem = Problem::new("E0001", "this line is not understood here", span, label).help(form(keyword));
+    let problem = Problem::new(Code::E0001, "this line is not understood here", span, label).help(form(keyword));
     Told { problem, edits: Vec::new(), misplaced: false }
 }
 
@@ -340,7 +345,7 @@ pub(super) fn beyond(reader: &Reader<'_>, position: usize) -> Problem {
     let line = line_start(text, position);
     let start = line + text[line..].len() - text[line..].trim_start_matches([' ', '\t']).len();
     let span = reader.span(&(start.min(position)..line_end(text, position)));
-    Problem::new("E0001", "this line is not understood here", span, "not understood")
+    Problem::new(Code::E0001, "this line is not understood here", span, "not understood")
         .help("look at the braces and quotes in it")
 }
 
@@ -406,7 +411,7 @@ pub(super) fn statement(reader: &Reader<'_>, block: Block, range: Range<usize>) 
     let whole = code(text, first_line).last().map_or(1, |token| token.end);
     let span = |inside: Range<usize>| reader.span(&(range.start + inside.start..range.start + inside.end));
     let problem = |inside: Range<usize>, label: String| {
-        Problem::new("E0001", "this line is not understood here", span(inside), label)
+        Problem::new(Code::E0001, "this line is not understood here", span(inside), label)
     };
     let done = |problem: Problem| Told { problem, edits: Vec::new(), misplaced: false };
     if let Some(inside) = repair::bad_interpolation(text) {
@@ -499,7 +504,7 @@ fn told(reader: &Reader<'_>, base: usize, change: Change, label: &str) -> Told {
         _ => "mend the line".to_owned(),
     };
     let mut problem =
-        Problem::new("E0001", "this line is not understood here", reader.span(&first), label).help(change.help);
+        Problem::new(Code::E0001, "this line is not understood here", reader.span(&first), label).help(change.help);
     problem = problem.fix(title, change.safe, spans);
     Told { problem, misplaced: false, edits: if change.safe { shifted } else { Vec::new() } }
 }

@@ -3,7 +3,7 @@
 use super::cursor::{Builder, Pair, Rule, find, has, parts};
 use super::limits::MAX_STEPS;
 use crate::ast::{Retry, SecondStart, Step, Undo, WaitFor, Workflow, WorkflowStatement};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Code, Problem};
 use crate::source::Spanned;
 
 impl Builder<'_> {
@@ -72,7 +72,7 @@ impl Builder<'_> {
         });
         if let Some(head) = steps.into_iter().nth(MAX_STEPS) {
             let problem =
-                Problem::new("E0098", "this workflow has more than 500 steps", head, "the first one too many");
+                Problem::new(Code::E0098, "this workflow has more than 500 steps", head, "the first one too many");
             self.problems.push(problem.help("start a second workflow from it"));
         }
         let mut names = names.into_iter();

@@ -1,7 +1,7 @@
 //! `engine explain`: the page of a code.
 
-use dsl::diagnostic::{CODES, entry};
-use serde_json::json;
+use dsl::diagnostic::Code;
+use serde_json::{Value, json};
 
 use super::output::Output;
 
@@ -21,35 +21,39 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     let Some(code) = &arguments.code else {
         return list(arguments.output.json());
     };
-    let Some(entry) = entry(code) else {
+    let Ok(code) = code.parse::<Code>() else {
         return unknown(code);
     };
     if arguments.output.json() {
-        let page =
-            json!({"schema": 1, "code": entry.code, "title": entry.title, "since": entry.since, "page": entry.page});
+        let mut page = entry(code);
+        page["schema"] = 1.into();
+        page["page"] = code.page().into();
         say!("{page}");
     } else {
-        say_on!("{}", entry.page);
+        say_on!("{}", code.page());
     }
     0
 }
 
 fn list(as_json: bool) -> u8 {
     if as_json {
-        let codes: Vec<_> =
-            CODES.iter().map(|entry| json!({"code": entry.code, "title": entry.title, "since": entry.since})).collect();
+        let codes: Vec<_> = Code::ALL.iter().copied().map(entry).collect();
         say!("{}", json!({"schema": 1, "codes": codes}));
     } else {
-        for entry in CODES {
-            say!("{}  {}", entry.code, entry.title);
+        for code in Code::ALL {
+            say!("{code}  {}", code.title());
         }
     }
     0
 }
 
+fn entry(code: Code) -> Value {
+    json!({"code": code, "title": code.title(), "since": code.since()})
+}
+
 /// Says that there is no such code.
 pub(super) fn unknown(code: &str) -> u8 {
-    let near = dsl::near::nearest(&code.to_uppercase(), CODES.iter().map(|entry| entry.code));
+    let near = dsl::near::nearest(&code.to_uppercase(), Code::ALL.iter().map(|code| code.name()));
     let hint =
         near.map_or_else(|| "`engine explain --list` shows all".to_owned(), |near| format!("did you mean {near}?"));
     eprintln!("engine: there is no code `{code}`\n  help: {hint}");

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use dsl::diagnostic::{Problem, Severity, apply_fixes, entry};
+use dsl::diagnostic::{Code, Problem, Severity, apply_fixes};
 use dsl::source::Span;
 use serde_json::json;
 
@@ -44,9 +44,9 @@ const SHOWN: usize = 20;
 pub(super) fn run(arguments: &Arguments) -> u8 {
     let code = match &arguments.code {
         None => None,
-        Some(code) => match entry(code) {
-            Some(entry) => Some(entry.code),
-            None => return super::explain::unknown(code),
+        Some(code) => match code.parse::<Code>() {
+            Ok(code) => Some(code),
+            Err(_) => return super::explain::unknown(code),
         },
     };
     let (sets, made) = match mend(&arguments.paths, code, None) {
@@ -83,7 +83,7 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
 /// Makes all safe changes; gives the sets as they are then, and a line for every change.
 pub(super) fn mend(
     paths: &[PathBuf],
-    code: Option<&str>,
+    code: Option<Code>,
     today: Option<jiff::civil::Date>,
 ) -> Result<(Vec<Set>, Vec<String>), Error> {
     let mut lines = Vec::new();
@@ -100,7 +100,7 @@ pub(super) fn mend(
     Ok((findings::check(paths, today)?, lines))
 }
 
-fn round(set: &Set, code: Option<&str>) -> Result<Vec<String>, Error> {
+fn round(set: &Set, code: Option<Code>) -> Result<Vec<String>, Error> {
     let problems: Vec<_> = set.problems().cloned().collect();
     let files = &set.compiled.files;
     let fixed = apply_fixes(&problems, files, code);
@@ -108,11 +108,11 @@ fn round(set: &Set, code: Option<&str>) -> Result<Vec<String>, Error> {
         let file = &files[id.0 as usize];
         files::replace(&set.folder.join(Path::new(&file.path)), &file.text, text)?;
     }
-    Ok(fixed.made.iter().map(|(code, span, title)| line(set, *span, code, title)).collect())
+    Ok(fixed.made.iter().map(|(code, span, title)| line(set, *span, *code, title)).collect())
 }
 
 /// A place as it is reached from here, and what is there.
-fn line(set: &Set, span: Span, code: &str, text: &str) -> String {
+fn line(set: &Set, span: Span, code: Code, text: &str) -> String {
     let Some(file) = set.compiled.files.get(span.file.0 as usize) else {
         return format!("{}: {code} {text}", set.folder.display());
     };

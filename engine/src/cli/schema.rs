@@ -6,6 +6,7 @@ use std::sync::Arc;
 use connectors::http::{Client, Transport};
 use connectors::registry;
 use dsl::ast::ItemKind;
+use dsl::diagnostic::Code;
 use dsl::schema::{Lock, differences, read_lock, write_lock};
 use serde_json::json;
 
@@ -113,12 +114,12 @@ fn pulled(arguments: &Arguments, writes: bool) -> Result<u8, Error> {
         write(&path, old.as_ref().map(|(_, text)| text.as_str()), &write_lock(&new))?;
     }
     // What is compared and not taken over is a finding.
-    let code = (!writes && !told.is_empty()).then_some("E0903");
+    let code = (!writes && !told.is_empty()).then_some(Code::E0903);
     if arguments.output.json() {
         let lock = path.display().to_string();
         let mut report = json!({"schema": 1, "system": system, "lock": lock, "written": writes, "differences": told});
         if let Some(code) = code {
-            report["code"] = code.into();
+            report["code"] = code.name().into();
         }
         say!("{report}");
     } else {

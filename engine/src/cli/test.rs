@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::ValueEnum;
-use dsl::diagnostic::{Problem, finding, human, junit_cases};
+use dsl::diagnostic::{Code, Problem, finding, human, junit_cases};
 use dsl::program::test::Test;
 use dsl::source::Span;
 use serde_json::{Value as Json, json};
@@ -128,7 +128,7 @@ fn too_little(set: &Set, coverage: &Coverage, min: f64) -> Option<Problem> {
         set.folder.display(),
         coverage.percent()
     );
-    let problem = Problem::new("T0002", message, span, "no test has seen this");
+    let problem = Problem::new(Code::T0002, message, span, "no test has seen this");
     let others = coverage.parts.iter().filter(|part| !part.seen);
     Some(
         others.fold(problem, |problem, part| {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dsl::ast::{RecordCount, StepState, WorkflowState};
 use dsl::decode::{decode_field, encode_field};
-use dsl::diagnostic::Problem;
+use dsl::diagnostic::{Code, Problem};
 use dsl::program::test::{Expectation, Held, Test};
 use dsl::program::{MappingKind, Side, Workflow};
 use dsl::schema::{EntityName, Type};
@@ -50,7 +50,7 @@ fn failed(run: &Run<'_>, labels: Vec<(Span, String)>, named: Named) -> Expected 
     let mut labels = labels.into_iter();
     let (span, text) = labels.next().unwrap_or((run.test.span, "here".to_owned()));
     let problem =
-        labels.fold(Problem::new("T0001", message, span, text), |problem, (span, text)| problem.label(span, text));
+        labels.fold(Problem::new(Code::T0001, message, span, text), |problem, (span, text)| problem.label(span, text));
     let problem = named.help.into_iter().fold(problem, Problem::help);
     Expected { failures: vec![Failure { problem, writers: named.lines }], ..Expected::default() }
 }
@@ -298,7 +298,7 @@ pub(super) fn unexpected(
         .map(|incident| {
             let message = format!("test \"{}\" left something for a person", test.title);
             let about = format!("{} {}", incident.entity, incident.id);
-            let problem = Problem::new("T0003", message, test.span, format!("{} waits", about.trim()))
+            let problem = Problem::new(Code::T0003, message, test.span, format!("{} waits", about.trim()))
                 .help(incident.cause)
                 .help(format!("if it should wait, expect it: `expect parked {}`", incident.entity));
             let place = incident.place.split_once(':').and_then(|(file, line)| {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use dsl::ast::FaultExtent;
-use dsl::diagnostic::Problem;
+use dsl::diagnostic::{Code, Problem};
 use dsl::program::Program;
 use dsl::program::test::{Held, Line, Target, Test};
 use dsl::schema::{About, Change, EntityName};
@@ -134,7 +134,7 @@ fn said(panic: &(dyn std::any::Any + Send)) -> &str {
 
 /// A test that cannot go on.
 fn broken(test: &Test, span: Span, why: &str) -> Report {
-    let problem = Problem::new("T0001", format!("test \"{}\" cannot go on", test.title), span, why);
+    let problem = Problem::new(Code::T0001, format!("test \"{}\" cannot go on", test.title), span, why);
     Report { failures: vec![Failure { problem, writers: Vec::new() }], ..Report::default() }
 }
 
@@ -407,7 +407,7 @@ mod tests {
         let failures: Vec<usize> = reports.iter().map(|report| report.failures.len()).collect();
         assert_eq!(failures, [0, 1, 0]);
         let problem = &reports[1].failures[0].problem;
-        assert_eq!(problem.code, "T0001");
+        assert_eq!(problem.code, Code::T0001);
         assert!(problem.labels[0].text.contains("broken on purpose"), "{problem:?}");
     }
 }

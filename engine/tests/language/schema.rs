@@ -62,7 +62,7 @@ fn a_lock_is_compared_with_its_system_and_brought_up_to_date() {
     let lines: Vec<&str> = whole.split_inclusive('\n').filter(|line| !line.contains("shoe_size")).collect();
     std::fs::write(folder.rules.join("schemas/crm.lock"), lines.concat()).expect("written");
     let text = run(&["schema", "diff", "crm"], 1);
-    let page = dsl::diagnostic::explain("E0903").expect("it has a page");
+    let page = dsl::diagnostic::Code::E0903.page();
     let shown = page.split("```text\n").nth(1).and_then(|rest| rest.split("```").next());
     assert_eq!(shown, Some(text.as_str()), "the page shows what is told");
     let told: serde_json::Value = serde_json::from_str(&run(&["schema", "diff", "crm", "--json"], 1)).expect("JSON");

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use dsl::diagnostic::{Fix, Problem, Severity, apply_fixes};
+use dsl::diagnostic::{Code, Fix, Problem, Severity, apply_fixes};
 use dsl::ide::Project;
 use dsl::source::{FileId, SourceFile};
 use lsp_types::{
@@ -50,12 +50,12 @@ pub(super) fn diagnostic(project: &Project, problem: &Problem, locate: Locate<'_
             Severity::Error => DiagnosticSeverity::ERROR,
             Severity::Warning => DiagnosticSeverity::WARNING,
         }),
-        code: Some(NumberOrString::String(problem.code.to_owned())),
+        code: Some(NumberOrString::String(problem.code.name().to_owned())),
         source: Some(SOURCE.to_owned()),
         message: message.join("\n"),
         related_information: Some(related).filter(|related| !related.is_empty()),
         // W0110: nothing uses this.
-        tags: (problem.code == "W0110").then(|| vec![DiagnosticTag::UNNECESSARY]),
+        tags: (problem.code == Code::W0110).then(|| vec![DiagnosticTag::UNNECESSARY]),
         ..Diagnostic::default()
     }
 }
