@@ -8,6 +8,7 @@ mod coverage;
 mod expect;
 mod given;
 mod lines;
+mod network;
 mod shared;
 mod simulation;
 mod test;
@@ -15,6 +16,7 @@ pub(crate) mod twins;
 pub(crate) mod view;
 
 pub use coverage::{Coverage, Part, coverage};
+pub use network::{Asked, Conditions, Passage, Said};
 pub use shared::Shared;
 pub use simulation::{Called, Instead, Simulation};
 pub use test::{Failure, Report, Writer, rehearse, rehearse_all};

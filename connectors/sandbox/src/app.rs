@@ -34,7 +34,7 @@ mod webhook;
 
 pub use change::Refused;
 pub(crate) use control::{Answers, DropNext, FailNext, change_faults, reply, set_faults};
-pub use face::Model;
+pub use face::{Admitted, Arrival, Model};
 pub use faults::{DROP_HEADER, DropWhen, Faults};
 pub(crate) use faults::{Fault, afterwards, instead};
 pub use message::Outgoing;

@@ -30,13 +30,13 @@ use dsl::schema::Lock;
 use dsl::value::{Duration, Timestamp};
 use tokio::sync::watch;
 
-use crate::app::{Faults, Model};
+use crate::app::{Admitted, Arrival, Faults, Model};
 
 use write::Write;
 
 pub use record::Record;
 pub use sender::deliver;
-pub use webhooks::Delivery;
+pub use webhooks::{Delivery, Post};
 
 /// Who the account is and where its webhooks go.
 #[derive(Debug, Clone)]
@@ -308,6 +308,12 @@ impl HubSpot {
         self.associate((&from, id), (&to, target), kind, Write::person(now));
     }
 
+    /// A person takes the link between two records away.
+    pub fn unlink(&mut self, entity: &str, id: u64, to: &str, target: u64, now: Timestamp) {
+        let (from, to) = (self.type_id(entity), self.type_id(to));
+        self.dissociate((&from, id), (&to, target), None, Write::person(now));
+    }
+
     /// A person archives a record.
     pub fn archive(&mut self, entity: &str, id: u64, now: Timestamp) {
         let kind = self.type_id(entity);
@@ -387,8 +393,17 @@ impl HubSpot {
 }
 
 impl Model for HubSpot {
-    fn handle(&mut self, request: &http::Request<Bytes>, now: Timestamp) -> http::Response<Bytes> {
-        self.answer(request, now)
+    fn arrive(&mut self, request: &http::Request<Bytes>, now: Timestamp) -> Arrival {
+        self.admit(request, now)
+    }
+
+    fn carry_out(
+        &mut self,
+        request: &http::Request<Bytes>,
+        admitted: Admitted,
+        now: Timestamp,
+    ) -> http::Response<Bytes> {
+        self.respond(request, admitted, now)
     }
 
     fn control(&mut self, request: &http::Request<Bytes>, now: Timestamp) -> http::Response<Bytes> {

@@ -12,10 +12,8 @@ use dsl::value::Timestamp;
 use http::{Method, Request, Response};
 use serde_json::{Value as Json, json};
 
-use crate::app::face::Model;
-use crate::app::{
-    DropWhen, Faults, afterwards, answer, authorized, change_faults, idempotency_key, instead, json_body, reply,
-};
+use crate::app::face::{Admitted, Arrival, Model};
+use crate::app::{DropWhen, Faults, afterwards, answer, authorized, change_faults, idempotency_key, json_body, reply};
 
 /// One thing that was sent.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -50,14 +48,22 @@ impl Mail {
         Self { token, ..Self::default() }
     }
 
-    /// Answers a request that arrives at `now`.
+    /// Answers a request that arrives and takes effect at `now`.
     pub fn handle(&mut self, request: &Request<Bytes>, now: Timestamp) -> Response<Bytes> {
+        match self.admit(now) {
+            Arrival::Admitted(admitted) => self.respond(request, admitted, now),
+            Arrival::TurnedAway(response) => response,
+        }
+    }
+
+    fn admit(&mut self, now: Timestamp) -> Arrival {
         self.requests += 1;
         let fault = self.faults.take(now);
-        if let Some(response) = instead(fault) {
-            return response;
-        }
-        afterwards(fault, self.send(request, now))
+        Arrival::with(fault)
+    }
+
+    fn respond(&mut self, request: &Request<Bytes>, admitted: Admitted, now: Timestamp) -> Response<Bytes> {
+        afterwards(admitted.0, self.send(request, now))
     }
 
     fn send(&mut self, request: &Request<Bytes>, now: Timestamp) -> Response<Bytes> {
@@ -134,8 +140,12 @@ impl Mail {
 }
 
 impl Model for Mail {
-    fn handle(&mut self, request: &Request<Bytes>, now: Timestamp) -> Response<Bytes> {
-        Self::handle(self, request, now)
+    fn arrive(&mut self, _request: &Request<Bytes>, now: Timestamp) -> Arrival {
+        self.admit(now)
+    }
+
+    fn carry_out(&mut self, request: &Request<Bytes>, admitted: Admitted, now: Timestamp) -> Response<Bytes> {
+        self.respond(request, admitted, now)
     }
 
     /// `GET /_twin/sent`, `POST` and `DELETE /_twin/faults`, `POST /_twin/reset`.

@@ -1,26 +1,29 @@
 //! The real decisions over a memory ledger and twins, on a clock that somebody else owns.
 //!
-//! Always true: nothing waits and nothing sleeps; the same calls lead to the same state.
+//! Always true: nothing waits and nothing sleeps; the same calls lead to the same state. How long requests, answers
+//! and messages take, and what becomes of them, is said by [`Conditions`]; without any, all of it happens at once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context as TaskContext, Poll, Waker};
 
 use connectors::port::{Answer, Connector, Delivery, Request, Verb, Wire};
 use dsl::program::{Place, Program};
 use dsl::schema::Lock;
 use dsl::value::{Duration, Timestamp};
-use futures_util::FutureExt;
-use sandbox::app::App;
-use sandbox::hubspot::HubSpot;
+use sandbox::app::{App, Outgoing};
+use sandbox::hubspot::{Delivery as Parcel, HubSpot};
 use sandbox::mail::Mail;
 
+use super::network::{AtOnce, Conditions, DELIVERY_PATIENCE, Line, Network, Said, Weather};
 use super::shared::Shared;
-use super::twins::Twin;
+use super::twins::{Twin, hold};
 use crate::decide::{Event, Input, Programs, Reached, Settings, Source, Wrote, next_timer, views};
 use crate::ids::CallId;
 use crate::ledger::{Ledger, Rows};
-use crate::shell::{Core, Error, Release};
+use crate::shell::{Core, Departure, Error, Release};
 
 /// Answers a request to a system, by its name, in place of its twin; `None` lets the twin answer.
 pub type Instead = Box<dyn FnMut(&str, &Request) -> Option<Vec<Answer>>>;
@@ -49,6 +52,13 @@ pub struct Simulation {
     step_faults: BTreeMap<(usize, usize), StepFault>,
     /// Who answers before the twins are asked.
     instead: Option<Instead>,
+    weather: Weather,
+    network: Arc<Mutex<Network>>,
+    /// Requests whose answers have not come.
+    flights: Vec<Flight>,
+    /// Messages on their way, by the time at which they arrive.
+    posts: BTreeMap<(Timestamp, u64), Post>,
+    posted: u64,
     /// Systems whose messages are on their way and do not arrive.
     held_back: BTreeSet<String>,
     /// Systems whose answers are on their way and do not arrive, and those answers.
@@ -77,6 +87,28 @@ pub struct Called {
     key: String,
 }
 
+/// A request that was sent.
+struct Flight {
+    call: CallId,
+    system: String,
+    request: Request,
+    /// Inputs that a failing step sent; they never reach the system.
+    fails: Vec<bool>,
+    /// The lines of the rules behind the inputs of an operation.
+    places: Vec<Option<Place>>,
+    answers: Pin<Box<dyn Future<Output = Vec<Answer>> + Send>>,
+}
+
+/// A message on its way.
+enum Post {
+    /// Webhook events; how long the answer takes to their sender.
+    Delivery { system: String, delivery: Parcel, answered: Option<Duration> },
+    /// What became of a delivery, on its way back.
+    Receipt { system: String, id: u64, status: Option<u16> },
+    /// A record for Kafka, which gets its place in the topic when it arrives.
+    Record { system: String, record: Outgoing },
+}
+
 /// How long a step fails.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum StepFault {
@@ -99,19 +131,22 @@ impl Simulation {
     /// Where the engine cannot start.
     pub fn with(program: Arc<Program>, start: Timestamp, knobs: Settings) -> Result<Self, Error> {
         let clock = Arc::new(AtomicI64::new(start.0));
-        let now = {
-            let clock = Arc::clone(&clock);
-            move || Timestamp(clock.load(Ordering::Relaxed))
-        };
+        let weather = Weather::new(Box::new(AtOnce));
+        let network = Arc::new(Mutex::new(Network::new(Arc::clone(&clock), weather.clone())));
         let mut twins = BTreeMap::new();
         let mut connectors: BTreeMap<String, Arc<dyn Connector>> = BTreeMap::new();
         for (name, system) in &program.systems {
-            let (twin, connector) = Twin::of(&system.lock, now.clone());
+            let (twin, connector) = Twin::of(&system.lock, Arc::new(Line::new(name, &network)));
+            hold(&network).connect(name, twin.model());
+            if let Twin::HubSpot(twin) = &twin {
+                let (name, weather) = (name.clone(), weather.clone());
+                hold(twin).post(Box::new(move |event, now| weather.ask().message(&name, Said::Event(event), now)));
+            }
             twins.insert(name.clone(), twin);
             connectors.insert(name.clone(), connector);
         }
         // Where the rules name no such system, an empty one stands aside.
-        let aside = |connector: &str| Twin::of(&Lock::empty("none", connector), now.clone()).0;
+        let aside = |connector: &str| Twin::of(&Lock::empty("none", connector), Arc::new(Line::new("", &network))).0;
         let all = || twins.values().cloned();
         let crm = all().chain([aside("hubspot")]).find_map(|twin| match twin {
             Twin::HubSpot(twin) => Some(twin),
@@ -144,6 +179,11 @@ impl Simulation {
             offsets: BTreeMap::new(),
             step_faults: BTreeMap::new(),
             instead: None,
+            weather,
+            network,
+            flights: Vec::new(),
+            posts: BTreeMap::new(),
+            posted: 0,
             held_back: BTreeSet::new(),
             silent: BTreeSet::new(),
             late: Vec::new(),
@@ -157,6 +197,24 @@ impl Simulation {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         Timestamp(self.clock.load(Ordering::Relaxed))
+    }
+
+    /// The time as a system's clock has it: what a person does there happens then.
+    #[must_use]
+    pub fn time_of(&self, system: &str) -> Timestamp {
+        self.now().plus(self.weather.ask().ahead(system))
+    }
+
+    /// From now on things take as long as `conditions` say, and become what they say. What is on its way already stays
+    /// as it is.
+    pub fn set_conditions(&mut self, conditions: impl Conditions + 'static) {
+        *self.weather.ask() = Box::new(conditions);
+    }
+
+    /// Requests that left and have not been answered, and messages on their way.
+    #[must_use]
+    pub fn on_the_way(&self) -> usize {
+        hold(&self.network).under_way() + self.posts.len()
     }
 
     /// The rows, for views.
@@ -312,11 +370,18 @@ impl Simulation {
         let now = self.now();
         let engine = self.core.turn(now)?;
         let heard = self.twins.iter().filter(|(system, _)| !self.held_back.contains(*system));
-        let twins = heard.filter_map(|(_, twin)| match twin {
-            Twin::HubSpot(twin) => twin.lock().expect("a twin that panicked is not used").next_due(),
+        let sending = heard.filter_map(|(system, twin)| match twin {
+            Twin::HubSpot(twin) => {
+                let ahead = self.weather.ask().ahead(system);
+                hold(twin).next_due().map(|at| at.plus(Duration(-ahead.0)))
+            }
             _ => None,
         });
-        Ok(engine.into_iter().chain(twins).min())
+        let posts = self.posts.iter().filter(|(_, post)| !self.held_back.contains(post.system()));
+        let arriving = posts.map(|((at, _), _)| *at).next();
+        let network = hold(&self.network).next_due();
+        let others = self.weather.ask().next();
+        Ok(engine.into_iter().chain(sending).chain(arriving).chain(network).chain(others).min())
     }
 
     fn settle(&mut self) -> Result<(), Error> {
@@ -327,6 +392,7 @@ impl Simulation {
             let now = self.now();
             self.core.turn(now)?;
             quiet &= !self.flush()?;
+            quiet &= !self.answers()?;
             quiet &= !self.deliver()?;
             if quiet {
                 return Ok(());
@@ -351,19 +417,18 @@ impl Simulation {
             }
             self.ledger.get().flush()?;
         }
-        let now = self.now();
         let releases = self.core.released();
         let mut happened = last > before;
         for release in releases {
             match release {
                 Release::Send(departure) => {
                     happened = true;
-                    let system = &departure.lane.system;
-                    let answers = self.perform(departure.call, system, &departure.request)?;
-                    if self.silent.contains(system) {
-                        self.late.push((departure.call, answers));
+                    let Departure { call, lane, request, .. } = departure;
+                    if let Some(answers) = self.instead.as_mut().and_then(|instead| instead(&lane.system, &request)) {
+                        self.answered(call, &lane.system, answers)?;
                     } else {
-                        self.core.answered(departure.call, answers, now)?;
+                        let flight = self.depart(call, lane.system, request)?;
+                        self.follow(flight)?;
                     }
                 }
                 Release::Log(event) => self.log.push(event),
@@ -379,12 +444,29 @@ impl Simulation {
         self.restart()
     }
 
+    /// Another rule set decides from now on; runs in progress keep theirs. Its systems are those of the one before.
+    ///
+    /// # Errors
+    /// Where the engine fails; the old set goes on then.
+    pub fn activate(&mut self, program: Arc<Program>) -> Result<(), Error> {
+        let mut programs = self.programs.clone();
+        programs.by_hash.insert(program.hash.clone(), Arc::clone(&program));
+        programs.active = program;
+        let event = Event { at: self.now(), action: "rules".to_owned(), ..Event::default() };
+        let now = self.now().into();
+        self.core.activate(programs.clone(), self.connectors.clone(), Vec::new(), event, now)?;
+        self.programs = programs;
+        Ok(())
+    }
+
     /// The engine starts again over the rows as they are, durable or not.
     ///
     /// # Errors
     /// Where it cannot start.
     pub fn restart(&mut self) -> Result<(), Error> {
         let now = self.now();
+        // What has left goes on; nobody waits for its answer any more.
+        self.flights.clear();
         self.core = Core::start(
             Box::new(self.ledger.clone()),
             self.programs.clone(),
@@ -395,12 +477,8 @@ impl Simulation {
         Ok(())
     }
 
-    /// Asks a system; an input that a failing step sent never reaches it.
-    fn perform(&mut self, call: CallId, system: &str, request: &Request) -> Result<Vec<Answer>, Error> {
-        let Some(connector) = self.connectors.get(system).cloned() else { return Ok(Vec::new()) };
-        if let Some(answers) = self.instead.as_mut().and_then(|instead| instead(system, request)) {
-            return Ok(answers);
-        }
+    /// A request leaves; an input that a failing step sent never reaches its system.
+    fn depart(&mut self, call: CallId, system: String, request: Request) -> Result<Flight, Error> {
         let now = self.now();
         let steps = if self.step_faults.is_empty() { Vec::new() } else { views::steps_of(&self.ledger, call)? };
         let mut fails = Vec::with_capacity(request.inputs.len());
@@ -419,38 +497,78 @@ impl Simulation {
         let places = if operation { views::places_of(&self.ledger, call)? } else { Vec::new() };
         let inputs = request.inputs.iter().zip(&fails).filter(|(_, fails)| !**fails).map(|(input, _)| input.clone());
         let asked = Request { verb: request.verb.clone(), inputs: inputs.collect() };
-        let mut answers = if asked.inputs.is_empty() {
-            Vec::new()
-        } else {
-            connector.perform(&asked).now_or_never().unwrap_or_default()
-        }
-        .into_iter();
-        let mut all = Vec::with_capacity(fails.len());
-        for (index, (input, fails)) in request.inputs.iter().zip(fails).enumerate() {
+        let connector = self.connectors.get(&system).cloned().filter(|_| !asked.inputs.is_empty());
+        let answers = Box::pin(async move {
+            match connector {
+                Some(connector) => connector.perform(&asked).await,
+                None => Vec::new(),
+            }
+        });
+        Ok(Flight { call, system, request, fails, places, answers })
+    }
+
+    /// Takes the answers to a request where they have come, and waits for them otherwise.
+    fn follow(&mut self, mut flight: Flight) -> Result<bool, Error> {
+        let Poll::Ready(answers) = flight.answers.as_mut().poll(&mut TaskContext::from_waker(Waker::noop())) else {
+            self.flights.push(flight);
+            return Ok(false);
+        };
+        let now = self.now();
+        let mut answers = answers.into_iter();
+        let mut all = Vec::with_capacity(flight.fails.len());
+        for (index, (input, fails)) in flight.request.inputs.iter().zip(flight.fails).enumerate() {
             if fails {
                 all.push(Answer::Retry { after: None, cause: "it fails, as the test says".to_owned() });
                 continue;
             }
             let Some(answer) = answers.next() else { break };
-            if let Verb::Operation { name } = &request.verb
+            if let Verb::Operation { name } = &flight.request.verb
                 && matches!(answer, Answer::Result(_) | Answer::Done)
-                && !self.calls.iter().any(|called| called.system == system && called.key == input.key)
+                && !self.calls.iter().any(|called| called.system == flight.system && called.key == input.key)
             {
                 self.calls.push(Called {
-                    system: system.to_owned(),
+                    system: flight.system.clone(),
                     operation: name.clone(),
                     values: input.values.clone(),
                     at: now,
-                    place: places.get(index).cloned().flatten(),
+                    place: flight.places.get(index).cloned().flatten(),
                     key: input.key.clone(),
                 });
             }
             all.push(answer);
         }
-        Ok(all)
+        self.answered(flight.call, &flight.system, all)?;
+        Ok(true)
     }
 
-    /// Messages of all twins reach the engine.
+    /// The answers to a request reach the engine, unless they are held.
+    fn answered(&mut self, call: CallId, system: &str, answers: Vec<Answer>) -> Result<(), Error> {
+        if self.silent.contains(system) {
+            self.late.push((call, answers));
+        } else {
+            let now = self.now();
+            self.core.answered(call, answers, now)?;
+        }
+        Ok(())
+    }
+
+    /// What is due on the network happens, and requests that are answered by that reach the engine. True if anything
+    /// happened.
+    fn answers(&mut self) -> Result<bool, Error> {
+        let mut happened = hold(&self.network).advance();
+        loop {
+            let now = self.now();
+            let Some(act) = self.weather.ask().take(now) else { break };
+            happened = true;
+            act();
+        }
+        for flight in std::mem::take(&mut self.flights) {
+            happened |= self.follow(flight)?;
+        }
+        Ok(happened)
+    }
+
+    /// Messages of all twins set out, and those that are due reach the engine.
     fn deliver(&mut self) -> Result<bool, Error> {
         let mut happened = false;
         for (system, twin) in self.twins.clone() {
@@ -458,69 +576,151 @@ impl Simulation {
                 continue;
             }
             match twin {
-                Twin::HubSpot(twin) => happened |= self.deliver_webhooks(&system, &twin)?,
-                Twin::App(twin) => happened |= self.deliver_records(&system, &twin)?,
+                Twin::HubSpot(twin) => happened |= self.post_webhooks(&system, &twin)?,
+                Twin::App(twin) => happened |= self.post_records(&system, &twin)?,
                 Twin::Mail(_) => {}
             }
         }
-        Ok(happened)
-    }
-
-    fn deliver_webhooks(&mut self, system: &str, twin: &Mutex<HubSpot>) -> Result<bool, Error> {
         let now = self.now();
-        let mut happened = false;
-        let due = twin.lock().expect("a twin that panicked is not used").due(now);
-        for delivery in due {
+        while let Some(key) = self.next_post(now) {
+            let Some(post) = self.posts.remove(&key) else { break };
             happened = true;
-            let Some(connector) = self.connectors.get(system).cloned() else { continue };
-            let status = match connector.read(delivery.request.body()) {
-                Ok(Delivery { messages, spoilt }) => {
-                    let (system, source) = (system.to_owned(), Source::Webhook);
-                    let input = Input::Delivery { system, messages, spoilt, source };
-                    let crashes = self.crashes;
-                    self.core.input(&input, now)?;
-                    self.flush()?;
-                    // Lost with the round: the sender gets no answer and keeps it.
-                    (crashes == self.crashes).then_some(200)
-                }
-                Err(_) => Some(400),
-            };
-            twin.lock().expect("a twin that panicked is not used").delivered(delivery.id, status, now);
+            match post {
+                Post::Delivery { system, delivery, answered } => self.deliver_webhooks(&system, delivery, answered)?,
+                Post::Receipt { system, id, status } => self.report(&system, id, status),
+                Post::Record { system, record } => self.deliver_record(&system, &record)?,
+            }
         }
         Ok(happened)
     }
 
-    fn deliver_records(&mut self, system: &str, twin: &Mutex<App>) -> Result<bool, Error> {
+    /// The first message that is due and not held back.
+    fn next_post(&self, now: Timestamp) -> Option<(Timestamp, u64)> {
+        let due = self.posts.iter().take_while(|((at, _), _)| *at <= now);
+        due.into_iter().find(|(_, post)| !self.held_back.contains(post.system())).map(|(key, _)| *key)
+    }
+
+    fn post(&mut self, at: Timestamp, post: Post) {
+        self.posted += 1;
+        self.posts.insert((at, self.posted), post);
+    }
+
+    fn post_webhooks(&mut self, system: &str, twin: &Mutex<HubSpot>) -> Result<bool, Error> {
         let now = self.now();
+        let at = self.time_of(system);
         let mut happened = false;
-        let outgoing = twin.lock().expect("a twin that panicked is not used").outgoing();
-        for message in outgoing {
+        let due = hold(twin).due(at);
+        for delivery in due {
             happened = true;
-            let Some(connector) = self.connectors.get(system).cloned() else { continue };
-            let offset = self.offsets.entry((system.to_owned(), message.topic.clone())).or_insert(0);
-            let source = Source::Kafka { topic: message.topic.clone(), partition: 0, offset: *offset };
-            *offset += 1;
-            let input = match connector.read(&message.body) {
-                Ok(Delivery { messages, spoilt }) => {
-                    Input::Delivery { system: system.to_owned(), messages, spoilt, source }
+            let passage = self.weather.ask().delivery(system, delivery.request.body(), now);
+            let system = system.to_owned();
+            match passage.arrives {
+                Some(Duration(0)) => self.deliver_webhooks(&system, delivery, passage.answered)?,
+                Some(arrives) => {
+                    self.post(now.plus(arrives), Post::Delivery { system, delivery, answered: passage.answered });
                 }
-                Err(error) => Input::Unreadable {
-                    system: system.to_owned(),
-                    source,
-                    reason: error.to_string(),
-                    payload: message.body.to_vec(),
-                },
-            };
-            // A Kafka record that was lost with its round is read again: its offset was in the same round.
-            loop {
-                let crashes = self.crashes;
-                self.core.input(&input, now)?;
-                self.flush()?;
-                if crashes == self.crashes {
-                    break;
+                None => {
+                    let lost = Post::Receipt { system, id: delivery.id, status: None };
+                    self.post(now.plus(DELIVERY_PATIENCE), lost);
                 }
             }
         }
         Ok(happened)
+    }
+
+    fn deliver_webhooks(&mut self, system: &str, delivery: Parcel, answered: Option<Duration>) -> Result<(), Error> {
+        let now = self.now();
+        let Some(connector) = self.connectors.get(system).cloned() else { return Ok(()) };
+        let mut lost = false;
+        let status = match connector.read(delivery.request.body()) {
+            Ok(Delivery { messages, spoilt }) => {
+                let input = Input::Delivery { system: system.to_owned(), messages, spoilt, source: Source::Webhook };
+                let crashes = self.crashes;
+                self.core.input(&input, now)?;
+                self.flush()?;
+                // Lost with the round: the sender gets no answer and keeps it.
+                lost = crashes != self.crashes;
+                (!lost).then_some(200)
+            }
+            Err(_) => Some(400),
+        };
+        let id = delivery.id;
+        match answered {
+            Some(Duration(0)) => self.report(system, id, status),
+            // A broken connection is noticed at once.
+            _ if lost => self.report(system, id, None),
+            Some(answered) => {
+                let in_time = answered.0 < DELIVERY_PATIENCE.0;
+                let receipt = Post::Receipt { system: system.to_owned(), id, status: status.filter(|_| in_time) };
+                self.post(now.plus(Duration(answered.0.min(DELIVERY_PATIENCE.0))), receipt);
+            }
+            None => {
+                self.post(now.plus(DELIVERY_PATIENCE), Post::Receipt { system: system.to_owned(), id, status: None });
+            }
+        }
+        Ok(())
+    }
+
+    /// The sender of a delivery learns what became of it.
+    fn report(&mut self, system: &str, id: u64, status: Option<u16>) {
+        let at = self.time_of(system);
+        if let Some(Twin::HubSpot(twin)) = self.twins.get(system) {
+            hold(twin).delivered(id, status, at);
+        }
+    }
+
+    fn post_records(&mut self, system: &str, twin: &Mutex<App>) -> Result<bool, Error> {
+        let now = self.now();
+        let mut happened = false;
+        let outgoing = hold(twin).outgoing();
+        for record in outgoing {
+            happened = true;
+            let delays = self.weather.ask().message(system, Said::Record(&record), now);
+            for delay in delays {
+                if delay.0 == 0 {
+                    self.deliver_record(system, &record)?;
+                } else {
+                    let post = Post::Record { system: system.to_owned(), record: record.clone() };
+                    self.post(now.plus(delay), post);
+                }
+            }
+        }
+        Ok(happened)
+    }
+
+    fn deliver_record(&mut self, system: &str, record: &Outgoing) -> Result<(), Error> {
+        let now = self.now();
+        let Some(connector) = self.connectors.get(system).cloned() else { return Ok(()) };
+        let offset = self.offsets.entry((system.to_owned(), record.topic.clone())).or_insert(0);
+        let source = Source::Kafka { topic: record.topic.clone(), partition: 0, offset: *offset };
+        *offset += 1;
+        let input = match connector.read(&record.body) {
+            Ok(Delivery { messages, spoilt }) => {
+                Input::Delivery { system: system.to_owned(), messages, spoilt, source }
+            }
+            Err(error) => Input::Unreadable {
+                system: system.to_owned(),
+                source,
+                reason: error.to_string(),
+                payload: record.body.to_vec(),
+            },
+        };
+        // A Kafka record that was lost with its round is read again: its offset was in the same round.
+        loop {
+            let crashes = self.crashes;
+            self.core.input(&input, now)?;
+            self.flush()?;
+            if crashes == self.crashes {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Post {
+    fn system(&self) -> &str {
+        match self {
+            Self::Delivery { system, .. } | Self::Receipt { system, .. } | Self::Record { system, .. } => system,
+        }
     }
 }

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use connectors::http::Transport;
 use connectors::hubspot::{self, HubSpot as HubSpotConnector};
 use connectors::operations::{Operations, Template};
 use connectors::port::Connector;
@@ -14,7 +15,7 @@ use connectors::rest::Rest;
 use connectors::secret::Secret;
 use dsl::schema::{About, Change, Lock};
 use dsl::value::Timestamp;
-use sandbox::app::{App, Faults, InProcess};
+use sandbox::app::{App, Faults, Model};
 use sandbox::hubspot::HubSpot;
 use sandbox::mail::Mail;
 use serde_json::{Map, Value as Json, json};
@@ -38,16 +39,13 @@ pub(super) struct Content {
     pub(super) links: BTreeMap<String, Option<String>>,
 }
 
-fn hold<T>(twin: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn hold<T>(twin: &Mutex<T>) -> MutexGuard<'_, T> {
     twin.lock().expect("a twin that panicked is not used")
 }
 
 impl Twin {
-    /// The twin for a lock, and the connector that asks it.
-    pub(super) fn of(
-        lock: &Lock,
-        now: impl Fn() -> Timestamp + Clone + Send + Sync + 'static,
-    ) -> (Self, Arc<dyn Connector>) {
+    /// The twin for a lock, and the connector that asks it over `transport`.
+    pub(super) fn of(lock: &Lock, transport: Arc<dyn Transport>) -> (Self, Arc<dyn Connector>) {
         if lock.connector == "hubspot" {
             let settings = sandbox::hubspot::Settings {
                 portal_id: 99_000_111,
@@ -64,7 +62,6 @@ impl Twin {
                 api_version: "2026-09".to_owned(),
                 app_id: Some(APP_ID),
             };
-            let transport = Arc::new(InProcess::new(Arc::clone(&twin), now));
             let connector = HubSpotConnector::new(settings, Secret::new(TOKEN), lock.clone(), transport);
             (Self::HubSpot(twin), Arc::new(connector))
         } else if lock.entities.is_empty() {
@@ -79,15 +76,22 @@ impl Twin {
                 (operation.clone(), template)
             });
             let operations = operations.collect();
-            let transport = Arc::new(InProcess::new(Arc::clone(&twin), now));
             let connector = Operations::new("http://mail.example.com", None, BTreeMap::new(), operations, transport);
             (Self::Mail(twin), Arc::new(connector))
         } else {
             let settings = sandbox::app::Settings { token: TOKEN.to_owned(), kafka: true, ..Default::default() };
             let twin = Arc::new(Mutex::new(App::new(settings, lock.clone())));
-            let transport = Arc::new(InProcess::new(Arc::clone(&twin), now));
             let connector = Rest::new("http://app.example.com", Secret::new(TOKEN), lock.clone(), transport);
             (Self::App(twin), Arc::new(connector))
+        }
+    }
+
+    /// What answers its requests.
+    pub(super) fn model(&self) -> Arc<Mutex<dyn Model>> {
+        match self {
+            Self::HubSpot(twin) => Arc::clone(twin) as Arc<Mutex<dyn Model>>,
+            Self::App(twin) => Arc::clone(twin) as Arc<Mutex<dyn Model>>,
+            Self::Mail(twin) => Arc::clone(twin) as Arc<Mutex<dyn Model>>,
         }
     }
 

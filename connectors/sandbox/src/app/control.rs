@@ -19,13 +19,17 @@ use http::{Method, Request, Response};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
-use super::face::Model;
+use super::face::{Admitted, Arrival, Model};
 use super::route::{Reply, json_body};
 use super::{App, DropWhen, Faults, Refused, answer, names};
 
 impl Model for App {
-    fn handle(&mut self, request: &Request<Bytes>, now: Timestamp) -> Response<Bytes> {
-        Self::handle(self, request, now)
+    fn arrive(&mut self, _request: &Request<Bytes>, now: Timestamp) -> Arrival {
+        self.admit(now)
+    }
+
+    fn carry_out(&mut self, request: &Request<Bytes>, admitted: Admitted, now: Timestamp) -> Response<Bytes> {
+        self.respond(request, admitted, now)
     }
 
     fn control(&mut self, request: &Request<Bytes>, now: Timestamp) -> Response<Bytes> {

@@ -20,16 +20,52 @@ use tokio::io::{self, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use super::DROP_HEADER;
+use super::{DROP_HEADER, Fault};
 
 /// A twin: a model that answers requests.
 pub trait Model: Send + 'static {
-    /// Answers a request that arrives at `now`.
-    fn handle(&mut self, request: &http::Request<Bytes>, now: Timestamp) -> http::Response<Bytes>;
+    /// A request arrives at `now`: it counts against limits, and may be turned away.
+    fn arrive(&mut self, request: &http::Request<Bytes>, now: Timestamp) -> Arrival;
+
+    /// A request that was let in takes effect at `now`.
+    fn carry_out(
+        &mut self,
+        request: &http::Request<Bytes>,
+        admitted: Admitted,
+        now: Timestamp,
+    ) -> http::Response<Bytes>;
+
+    /// Answers a request that arrives and takes effect at `now`.
+    fn handle(&mut self, request: &http::Request<Bytes>, now: Timestamp) -> http::Response<Bytes> {
+        match self.arrive(request, now) {
+            Arrival::Admitted(admitted) => self.carry_out(request, admitted, now),
+            Arrival::TurnedAway(response) => response,
+        }
+    }
 
     /// Answers a request of the operator, whose path starts with `/_twin/`.
     fn control(&mut self, request: &http::Request<Bytes>, now: Timestamp) -> http::Response<Bytes>;
 }
+
+/// What becomes of a request that arrives.
+#[derive(Debug)]
+pub enum Arrival {
+    /// It is let in.
+    Admitted(Admitted),
+    /// It is not, and answered so: the token, the pace, a fault.
+    TurnedAway(http::Response<Bytes>),
+}
+
+impl Arrival {
+    /// A request that meets `fault`.
+    pub(crate) fn with(fault: Option<Fault>) -> Self {
+        super::instead(fault).map_or(Self::Admitted(Admitted(fault)), Self::TurnedAway)
+    }
+}
+
+/// A request that was let in, and the fault that meets its answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Admitted(pub(crate) Option<Fault>);
 
 /// The model behind a mutex that several faces share.
 ///

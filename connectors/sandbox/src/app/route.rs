@@ -10,8 +10,9 @@ use dsl::value::Timestamp;
 use http::{Method, Request, Response};
 use serde_json::{Map, Value as Json, json};
 
+use super::face::{Admitted, Arrival};
 use super::table::Record;
-use super::{App, Kept, Operation, Refused, afterwards, answer, instead, names};
+use super::{App, Kept, Operation, Refused, afterwards, answer, names};
 
 /// How many records a page of a list, and how many inputs a batch, may have.
 pub(super) const LARGEST: usize = 100;
@@ -20,23 +21,33 @@ pub(super) const LARGEST: usize = 100;
 pub(super) type Reply = (u16, Json);
 
 impl App {
-    /// Answers a request that arrives at `now`.
+    /// Answers a request that arrives and takes effect at `now`.
     pub fn handle(&mut self, request: &Request<Bytes>, now: Timestamp) -> Response<Bytes> {
+        match self.admit(now) {
+            Arrival::Admitted(admitted) => self.respond(request, admitted, now),
+            Arrival::TurnedAway(response) => response,
+        }
+    }
+
+    /// A request arrives.
+    pub(super) fn admit(&mut self, now: Timestamp) -> Arrival {
         self.calls.requests += 1;
         let fault = self.faults.take(now);
         if fault.is_some() {
             self.calls.faults += 1;
         }
-        if let Some(response) = instead(fault) {
-            return response;
-        }
+        Arrival::with(fault)
+    }
+
+    /// A request that was let in takes effect.
+    pub(super) fn respond(&mut self, request: &Request<Bytes>, admitted: Admitted, now: Timestamp) -> Response<Bytes> {
         let response = if authorized(request, &self.settings.token) {
             self.answer(request, now)
         } else {
             self.calls.unauthorized += 1;
             answer(401, &json!({ "error": "the bearer token is missing or wrong" }))
         };
-        afterwards(fault, response)
+        afterwards(admitted.0, response)
     }
 
     fn answer(&mut self, request: &Request<Bytes>, now: Timestamp) -> Response<Bytes> {

@@ -133,7 +133,7 @@ impl HubSpot {
     }
 
     /// Removes a link, or one type of it; without the plain type nothing is left.
-    fn dissociate(&mut self, from: (&str, u64), to: (&str, u64), ty: Option<i64>, write: Write) {
+    pub(super) fn dissociate(&mut self, from: (&str, u64), to: (&str, u64), ty: Option<i64>, write: Write) {
         let primary = ty.is_some() && ty == directed(&PRIMARY, from.0, to.0);
         for (a, b) in [(from, to), (to, from)] {
             let Some(links) = self.links.get_mut(&(a.0.to_owned(), a.1, b.0.to_owned())) else { continue };

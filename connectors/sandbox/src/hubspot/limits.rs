@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 
 use super::HubSpot;
 use super::reply::{Answer, error};
-use crate::app::{Fault, afterwards, instead};
+use crate::app::{Admitted, Arrival, Fault, afterwards};
 
 /// The window of the general limit.
 const WINDOW: Duration = Duration(10_000);
@@ -46,27 +46,32 @@ impl Pace {
     }
 }
 
+/// Search has a budget of its own.
+fn is_search(request: &http::Request<Bytes>) -> bool {
+    request.uri().path().ends_with("/search")
+}
+
 impl HubSpot {
     /// Calls that the account may make in a day; a million at first.
     pub fn daily_limit(&mut self, calls: u64) {
         self.daily = calls;
     }
 
-    /// Token, pace and faults, then the route.
-    pub(super) fn answer(&mut self, request: &http::Request<Bytes>, now: Timestamp) -> http::Response<Bytes> {
+    /// A request arrives: token, pace and faults.
+    pub(super) fn admit(&mut self, request: &http::Request<Bytes>, now: Timestamp) -> Arrival {
         self.calls.total += 1;
         self.pace.at(now);
-        let search = request.uri().path().ends_with("/search");
+        let search = is_search(request);
         let bearer =
             request.headers().get(http::header::AUTHORIZATION).and_then(|v| v.to_str().ok()).unwrap_or_default();
         if bearer != format!("Bearer {}", self.settings.token) {
             let message = "Authentication credentials not found. This API supports OAuth 2.0 authentication and you can find more details at https://developers.hubspot.com/docs/methods/auth/oauth-overview";
             let answer = error(401, "INVALID_AUTHENTICATION", message);
-            return self.reply(&answer, search);
+            return Arrival::TurnedAway(self.reply(&answer, search));
         }
         if let Some(answer) = self.too_fast(search) {
             self.calls.limited += 1;
-            return self.reply(&answer, search);
+            return Arrival::TurnedAway(self.reply(&answer, search));
         }
         if search {
             self.pace.searches.push_back(now);
@@ -81,14 +86,21 @@ impl HubSpot {
                 // In seconds; a move takes up to a day.
                 response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("3600"));
             }
-            return response;
+            return Arrival::TurnedAway(response);
         }
-        if let Some(response) = instead(fault) {
-            return response;
-        }
+        Arrival::with(fault)
+    }
+
+    /// A request that was let in takes its route.
+    pub(super) fn respond(
+        &mut self,
+        request: &http::Request<Bytes>,
+        admitted: Admitted,
+        now: Timestamp,
+    ) -> http::Response<Bytes> {
         let answer = self.route(request, now);
-        let response = self.reply(&answer, search);
-        afterwards(fault, response)
+        let response = self.reply(&answer, is_search(request));
+        afterwards(admitted.0, response)
     }
 
     fn too_fast(&self, search: bool) -> Option<Answer> {

@@ -36,10 +36,15 @@ struct Parcel {
     flying: bool,
 }
 
+/// Says of an event that comes to be how much later each copy of it sets out; none where it is lost.
+pub type Post = Box<dyn FnMut(&Json, Timestamp) -> Vec<Duration> + Send>;
+
 /// Events that were not delivered yet.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Outbox {
+    /// By the time from which on they may be sent, which rises.
     waiting: Vec<(Timestamp, Json)>,
+    post: Option<Post>,
     parcels: BTreeMap<u64, Parcel>,
     last: u64,
     events: u64,
@@ -54,6 +59,15 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
+    fn take_in(&mut self, event: Json, now: Timestamp) {
+        let delays = self.post.as_mut().map_or_else(|| vec![Duration(0)], |post| post(&event, now));
+        for delay in delays {
+            let at = now.plus(delay);
+            let index = self.waiting.partition_point(|(other, _)| *other <= at);
+            self.waiting.insert(index, (at, event.clone()));
+        }
+    }
+
     /// Requests that may be in flight at once.
     fn at_once(&self) -> usize {
         if self.in_turn { 1 } else { IN_FLIGHT }
@@ -191,7 +205,12 @@ impl HubSpot {
             let members = members.iter().filter(|(name, _)| !other_form.contains(&name.as_str()));
             event.extend(members.map(|(name, value)| (name.clone(), value.clone())));
         }
-        self.outbox.waiting.push((now, event));
+        self.outbox.take_in(event, now);
+    }
+
+    /// From now on `post` says of each event when it sets out, and how often.
+    pub fn post(&mut self, post: Post) {
+        self.outbox.post = Some(post);
     }
 
     /// Every delivery is made `copies` more times, as HubSpot may.
@@ -236,8 +255,8 @@ impl HubSpot {
     pub fn due(&mut self, now: Timestamp) -> Vec<Delivery> {
         let Some(url) = self.settings.webhook_url.clone() else { return Vec::new() };
         if !self.outbox.held && self.outbox.waiting.first().is_some_and(|(at, _)| now >= at.plus(GATHER)) {
-            let mut events: Vec<Json> =
-                std::mem::take(&mut self.outbox.waiting).into_iter().map(|(_, event)| event).collect();
+            let ready = self.outbox.waiting.partition_point(|(at, _)| *at <= now);
+            let mut events: Vec<Json> = self.outbox.waiting.drain(..ready).map(|(_, event)| event).collect();
             for index in (1..events.len()).rev() {
                 let other = (self.roll() % (index as u64 + 1)) as usize;
                 events.swap(index, other);
