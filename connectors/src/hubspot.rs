@@ -18,12 +18,14 @@ mod owners;
 mod schema;
 pub mod signature;
 mod values;
+mod versions;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use async_trait::async_trait;
 use dsl::schema::{Entity, Lock};
+use dsl::value::Timestamp;
 use serde::Deserialize;
 
 use crate::http::Transport;
@@ -131,6 +133,10 @@ impl Connector for HubSpot {
         kept.into_iter()
             .map(|kept| if kept { answers.next().unwrap_or_else(silent) } else { refuse("it has no id".to_owned()) })
             .collect()
+    }
+
+    fn notices(&self, now: Timestamp) -> Vec<String> {
+        versions::ending(&self.settings.api_version, now).into_iter().collect()
     }
 
     fn read(&self, body: &[u8]) -> Result<Delivery, Unreadable> {

@@ -8,6 +8,7 @@ pub mod hubspot;
 pub mod kafka;
 pub mod operations;
 pub mod port;
+pub mod problem;
 pub mod registry;
 pub mod rest;
 pub mod secret;

@@ -267,6 +267,13 @@ pub trait Connector: Send + Sync {
     /// transport is an answer for every input.
     async fn perform(&self, request: &Request) -> Vec<Answer>;
 
+    /// What will stop working unless somebody acts, in plain words; nothing where all is well. `now` is the engine's
+    /// time. Touches no network.
+    fn notices(&self, now: Timestamp) -> Vec<String> {
+        let _ = now;
+        Vec::new()
+    }
+
     /// Reads the body of one delivery (webhook) or record (Kafka).
     ///
     /// # Errors

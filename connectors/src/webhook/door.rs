@@ -27,13 +27,14 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, FromRequest, Request};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use dsl::value::Timestamp;
 use http::{HeaderValue, Method, StatusCode, header};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::Verify;
+use crate::problem::Problem;
 
 /// The largest body that is taken, in bytes.
 pub const MAX_BODY: usize = 1 << 20;
@@ -92,18 +93,18 @@ impl fmt::Debug for Door {
 
 /// A router with every door. It answers every path, so it is merged with no router that does so too.
 pub fn router(doors: Vec<Door>, intake: &Arc<dyn Intake>, clock: &Arc<dyn Fn() -> Timestamp + Send + Sync>) -> Router {
-    let hall = Hall {
+    let doors = Doors {
         doors: doors.into_iter().map(|door| (door.path.clone(), door)).collect(),
         intake: Arc::clone(intake),
         clock: Arc::clone(clock),
         answer_within: ANSWER_WITHIN,
         body_within: BODY_WITHIN,
     };
-    hall.router()
+    doors.router()
 }
 
 /// All doors, and what they share.
-struct Hall {
+struct Doors {
     /// Paths are compared as they are: what looks like a pattern in a configured path is none.
     doors: BTreeMap<String, Door>,
     intake: Arc<dyn Intake>,
@@ -112,13 +113,13 @@ struct Hall {
     body_within: Duration,
 }
 
-impl Hall {
+impl Doors {
     fn router(self) -> Router {
-        let hall = Arc::new(self);
+        let doors = Arc::new(self);
         Router::new()
             .fallback(move |request: Request| {
-                let hall = Arc::clone(&hall);
-                async move { hall.answer(request).await }
+                let doors = Arc::clone(&doors);
+                async move { doors.answer(request).await }
             })
             .layer(DefaultBodyLimit::max(MAX_BODY))
     }
@@ -204,16 +205,10 @@ fn answer_to(verdict: Verdict) -> Response {
     }
 }
 
-/// `application/problem+json` (RFC 9457).
 fn problem(status: StatusCode, detail: &str, retry_after: Option<u64>) -> Response {
-    let title = status.canonical_reason().unwrap_or_default();
-    let body = serde_json::json!({"title": title, "status": status.as_u16(), "detail": detail}).to_string();
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    let mut response = Problem::new(status, detail).into_response();
     if let Some(seconds) = retry_after {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
     }
     response
 }
@@ -337,9 +332,9 @@ mod tests {
         }
     }
 
-    fn hall(answer_within: Duration, body_within: Duration) -> Hall {
+    fn doors(answer_within: Duration, body_within: Duration) -> Doors {
         let door = Door { path: "/hook".into(), system: "crm".into(), verify: Arc::new(Always), single: false };
-        Hall {
+        Doors {
             doors: [(door.path.clone(), door)].into(),
             intake: Arc::new(Hangs),
             clock: Arc::new(|| Timestamp(0)),
@@ -350,18 +345,18 @@ mod tests {
 
     #[tokio::test]
     async fn a_verdict_that_does_not_come_in_time_is_503() {
-        let hall = hall(Duration::from_millis(10), Duration::from_secs(60));
+        let doors = doors(Duration::from_millis(10), Duration::from_secs(60));
         let request = Request::post("/hook").body(Body::from("[]")).expect("a request");
-        let response = hall.answer(request).await;
+        let response = doors.answer(request).await;
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(response.headers()[header::RETRY_AFTER], "1");
     }
 
     #[tokio::test]
     async fn a_body_that_does_not_arrive_in_time_is_408() {
-        let hall = hall(Duration::from_secs(60), Duration::from_millis(10));
+        let doors = doors(Duration::from_secs(60), Duration::from_millis(10));
         let never = futures_util::stream::pending::<Result<Bytes, std::io::Error>>();
         let request = Request::post("/hook").body(Body::from_stream(never)).expect("a request");
-        assert_eq!(hall.answer(request).await.status(), StatusCode::REQUEST_TIMEOUT);
+        assert_eq!(doors.answer(request).await.status(), StatusCode::REQUEST_TIMEOUT);
     }
 }
