@@ -1,57 +1,87 @@
-//! The admin API: what the engine does and what needs a person, as JSON and as figures; reload and repairs.
+//! The admin API: what the engine does and what needs a person; reload and repairs.
 //!
+//! In: questions and commands, over HTTP ([`router`]) or from this process ([`Admin`]). Out: the types of [`api`], or
+//! a [`Refusal`].
 //! Always true: it reads beside the loop, or between two inputs for a moment; it writes nothing but inputs, and copies
 //! of the ledger where it is asked for one.
-//! Without a token it listens on loopback only (the configuration refuses anything else). Errors are
+//! Over HTTP and without a token it listens on loopback only (the configuration refuses anything else); errors are
 //! `application/problem+json` (RFC 9457).
 
+mod answers;
+pub mod api;
+pub mod client;
 mod routes;
-mod views;
 
 pub use routes::router;
-pub use views::{RulesView, Status};
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use async_trait::async_trait;
 use connectors::secret::Secret;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::ledger::Reader;
-use crate::runtime::reload::Reloader;
 use crate::shell::{Handle, History, Reads};
 
-/// What the routes reach; clones are the same.
+/// What the API reaches; clones are the same.
 #[derive(Clone)]
-pub struct Admin(Arc<Inner>);
-
-struct Inner {
-    handle: Handle,
-    reader: Reader,
-    history: History,
-    reads: Reads,
-    reloader: Reloader,
-    token: Option<Secret>,
-    /// API versions by system.
-    versions: BTreeMap<String, String>,
-    figures: Option<PrometheusHandle>,
+pub struct Admin {
+    parts: Arc<Parts>,
     started: Instant,
+}
+
+/// What the API is made of.
+pub(crate) struct Parts {
+    /// Reaches the loop.
+    pub(crate) handle: Handle,
+    /// Reads rows beside the loop.
+    pub(crate) reader: Reader,
+    /// The last lines of history.
+    pub(crate) history: History,
+    /// The cache of reads.
+    pub(crate) reads: Reads,
+    /// Loads the rules again.
+    pub(crate) reload: Arc<dyn Reload>,
+    /// What a request over HTTP must carry; nothing where it may carry nothing.
+    pub(crate) token: Option<Secret>,
+    /// Figures, where this process records them.
+    pub(crate) figures: Option<PrometheusHandle>,
 }
 
 impl Admin {
     /// An API over a running engine.
-    pub(crate) fn new(
-        handle: Handle,
-        reader: Reader,
-        history: History,
-        reads: Reads,
-        reloader: Reloader,
-        token: Option<Secret>,
-        versions: BTreeMap<String, String>,
-        figures: Option<PrometheusHandle>,
-    ) -> Self {
-        let started = Instant::now();
-        Self(Arc::new(Inner { handle, reader, history, reads, reloader, token, versions, figures, started }))
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self { parts: Arc::new(parts), started: Instant::now() }
     }
+}
+
+/// Loads the rules again.
+#[async_trait]
+pub trait Reload: Send + Sync {
+    /// Reads the folder and makes it the active set.
+    ///
+    /// # Errors
+    /// Why it was refused; the old set goes on.
+    async fn reload(&self) -> Result<api::Reloaded, String>;
+
+    /// Why the folder was refused last; `None` where the folder is what runs.
+    fn refused(&self) -> Option<String>;
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The question makes no sense.
+    #[error("{0}")]
+    Malformed(String),
+    /// It was understood and is refused: what is meant is not there, or not in a state for it.
+    #[error("{0}")]
+    Conflict(String),
+    /// Nothing can be stored for now, or the engine is stopping; the same may be asked again later.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Something that should be readable is not.
+    #[error("{0}")]
+    Failed(String),
 }

@@ -24,6 +24,7 @@ pub mod gate;
 pub mod ids;
 pub mod intake;
 pub mod ledger;
+mod proc;
 pub mod rehearse;
 pub mod rules;
 pub mod runtime;

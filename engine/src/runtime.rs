@@ -223,21 +223,29 @@ impl Engine {
         serve(&tasks, "webhooks", webhook_listener, router, intake.clone());
         kafka.switch(topics);
 
-        let reloader = Reloader::new(
-            config.clone(),
+        let parts = reload::Parts {
+            config: config.clone(),
             transport,
             own,
-            handle.clone(),
-            shared,
+            handle: handle.clone(),
+            tasks: tasks.clone(),
+            connectors: shared,
             doors,
             kafka,
-            intake.clone(),
-            program.hash.clone(),
-            loaded.refused.map(|refusal| refusal.to_string()),
-        );
+            intake: intake.clone(),
+        };
+        let refused = loaded.refused.map(|refusal| refusal.to_string());
+        let reloader = Reloader::new(parts, program.hash.clone(), refused);
         let admin_address = address(&admin_listener)?;
-        let admin =
-            Admin::new(handle.clone(), reader, history, reads, reloader.clone(), token, versions(&config), figures);
+        let admin = Admin::new(admin::Parts {
+            handle: handle.clone(),
+            reader,
+            history,
+            reads,
+            reload: Arc::new(reloader.clone()),
+            token,
+            figures,
+        });
         serve(&tasks, "admin", admin_listener, admin::router(admin), tasks.token());
         tracing::info!(%webhooks, admin = %admin_address, rules = program.hash, "the engine runs");
         unless_started.disarm();
@@ -252,12 +260,6 @@ impl Engine {
             grace: connect::duration(config.runtime.grace),
         })
     }
-}
-
-/// Systems whose API version ends some day.
-fn versions(config: &Config) -> BTreeMap<String, String> {
-    let hubspot = config.systems.iter().filter(|(_, connection)| connection.connector == "hubspot");
-    hubspot.map(|(name, connection)| (name.clone(), connection.api_version.clone())).collect()
 }
 
 async fn open(config: &Config, mut settings: crate::ledger::Settings, handle: &Handle) -> Result<Disk, Error> {

@@ -29,7 +29,7 @@ pub use self::handle::{Gone, Handle, handle};
 pub use self::history::{History, LINES as HISTORY_LINES};
 pub use self::reads::Reads;
 pub use self::source::{SourceState, UnknownState};
-pub use self::wake::{Activation, Look, NotDone, Peek, SourceNews, Wake};
+pub use self::wake::{Activation, Inspect, NotDone, Snapshot, SourceNews, Wake};
 use crate::clock::Clock;
 use crate::decide::{self, Input, Source};
 use crate::ids::CallId;
@@ -299,8 +299,8 @@ impl Loop {
                 }
                 Ok(())
             }
-            Wake::Look(look) => {
-                look(&Peek {
+            Wake::Inspect(inspect) => {
+                inspect(&Snapshot {
                     core: &self.core,
                     now: self.clock.now(),
                     sources: &self.sources,

@@ -260,6 +260,11 @@ fn rounded(number: f64) -> f64 {
     (number * 100.0).round() / 100.0
 }
 
+/// Bytes in megabytes of 2^20.
+fn megabytes(bytes: u64) -> f64 {
+    rounded(bytes as f64 / f64::from(1 << 20))
+}
+
 fn milliseconds(time: Duration) -> f64 {
     rounded(time.as_secs_f64() * 1_000.0)
 }

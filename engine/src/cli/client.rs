@@ -1,16 +1,12 @@
-//! Reaches the running daemon through its admin API.
+//! Where the running daemon is found, and how a command asks it.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use connectors::secret::Secret;
-use serde_json::Value as Json;
 
 use super::output::{block_on, could_not_run};
+use crate::admin::client::{self, Client};
 use crate::config::Config;
-
-/// How long an answer may take where nothing else is said.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How to find the daemon.
 #[derive(Debug, Clone, clap::Args)]
@@ -64,6 +60,15 @@ pub(super) enum Error {
     Refused(String),
 }
 
+impl From<client::Error> for Error {
+    fn from(error: client::Error) -> Self {
+        match error {
+            client::Error::Away { url, reason } => Self::Away { url, reason },
+            client::Error::Refused { detail, .. } => Self::Refused(detail),
+        }
+    }
+}
+
 impl Error {
     /// 1 where the daemon refused, 2 where it could not be asked; said on stderr.
     pub(super) fn exit(&self) -> u8 {
@@ -77,79 +82,24 @@ impl Error {
     }
 }
 
-/// Asks `GET path` or, with a body, `POST path`.
-pub(super) fn ask(reach: &Reach, path: &str, body: Option<&Json>) -> Result<Json, Error> {
-    ask_within(reach, path, body, PATIENCE)
-}
-
-/// The same for what may take the daemon long.
-pub(super) fn ask_within(reach: &Reach, path: &str, body: Option<&Json>, patience: Duration) -> Result<Json, Error> {
-    let (base, status, bytes) = call(reach, path, body, patience)?;
-    let away = |reason: String| Error::Away { url: base, reason };
-    let json: Json = serde_json::from_slice(&bytes).map_err(|error| away(format!("it answers no JSON: {error}")))?;
-    if status.is_success() {
-        return Ok(json);
-    }
-    let detail = json["detail"].as_str().unwrap_or("it gives no reason").to_owned();
-    Err(Error::Refused(detail))
-}
-
-/// Asks whether it is alive; that needs no token.
-pub(super) fn alive(reach: &Reach) -> Result<(), Error> {
-    let (url, status, _) = call(reach, "/healthz", None, PATIENCE)?;
-    if status.is_success() { Ok(()) } else { Err(Error::Away { url, reason: format!("HTTP {status}") }) }
-}
-
-/// Calls the API; gives its address, the status and the body.
-fn call(
+/// Asks the daemon that `reach` names, and waits for its answer.
+pub(super) fn ask<T>(
     reach: &Reach,
-    path: &str,
-    body: Option<&Json>,
-    patience: Duration,
-) -> Result<(String, http::StatusCode, bytes::Bytes), Error> {
-    let (base, token) = address(reach)?;
-    let url = format!("{base}{path}");
-    let away = |reason: String| Error::Away { url: base.clone(), reason };
-    let asked = async {
-        let client = reqwest::Client::builder().timeout(patience).no_proxy().build()?;
-        let mut request = match body {
-            Some(body) => {
-                client.post(&url).header(http::header::CONTENT_TYPE, "application/json").body(body.to_string())
-            }
-            None => client.get(&url),
-        };
-        if let Some(token) = token {
-            request = request.header(http::header::AUTHORIZATION, format!("Bearer {}", token.expose()));
-        }
-        let response = request.send().await?;
-        let status = response.status();
-        Ok::<_, reqwest::Error>((status, response.bytes().await?))
-    };
-    let (status, bytes) =
-        block_on(1, asked).map_err(|error| away(error.to_string()))?.map_err(|error| away(said(&error)))?;
-    Ok((base, status, bytes))
-}
-
-fn said(error: &reqwest::Error) -> String {
-    let mut source: &dyn std::error::Error = error;
-    while let Some(cause) = source.source() {
-        source = cause;
-    }
-    source.to_string()
+    question: impl AsyncFnOnce(Client) -> Result<T, client::Error>,
+) -> Result<T, Error> {
+    let (url, token) = address(reach)?;
+    let engine = Client::new(&url, token)?;
+    let answer = block_on(1, question(engine)).map_err(|error| Error::Away { url, reason: error.to_string() })?;
+    Ok(answer?)
 }
 
 fn address(reach: &Reach) -> Result<(String, Option<Secret>), Error> {
     if let Some(admin) = &reach.admin {
         let token = std::env::var(&reach.token_env).ok().filter(|token| !token.is_empty());
-        return Ok((admin.trim_end_matches('/').to_owned(), token.map(|token| Secret::new(&token))));
+        return Ok((admin.clone(), token.map(|token| Secret::new(&token))));
     }
     let config = Config::read(&config_path(reach.config.as_deref()))?;
     // A token that this shell lacks is the daemon's to miss: it says so.
     let token = config.admin.token.and_then(|at| at.read().ok());
     Ok((format!("http://{}", config.admin.listen), token))
-}
-
-/// Text as a value in a query (RFC 3986).
-pub(super) fn escape(text: &str) -> String {
-    connectors::http::escape(text)
 }

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use serde_json::Value as Json;
 use tokio::process::{Child, Command};
 
 use super::demo::Failed;
+use crate::admin::client::{Client, Error};
+use crate::proc::Process;
 
 /// How long it may take to become ready.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -21,10 +22,9 @@ pub(super) struct Daemon {
     pub(super) folder: PathBuf,
     /// Takes the time from there; otherwise its own machine's.
     pub(super) clock_url: Option<String>,
-    pub(super) admin_url: String,
     pub(super) secrets: Vec<(&'static str, &'static str)>,
     child: Option<Child>,
-    http: reqwest::Client,
+    client: Client,
     peak_mb: Option<u64>,
 }
 
@@ -35,9 +35,8 @@ impl Daemon {
         admin_url: String,
         secrets: Vec<(&'static str, &'static str)>,
     ) -> Result<Self, Failed> {
-        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build();
-        let http = http.map_err(|error| Failed::at("HTTP")(&error))?;
-        Ok(Self { folder, clock_url, admin_url, secrets, child: None, http, peak_mb: None })
+        let client = Client::new(&admin_url, None).map_err(|error| Failed::at("HTTP")(&error))?;
+        Ok(Self { folder, clock_url, secrets, child: None, client, peak_mb: None })
     }
 
     /// Starts it and waits until it is ready.
@@ -61,8 +60,7 @@ impl Daemon {
             .map_err(|error| failed(&error))?;
         self.child = Some(child);
         let began = Instant::now();
-        let url = format!("{}/readyz", self.admin_url);
-        while !self.http.get(&url).send().await.is_ok_and(|response| response.status().is_success()) {
+        while self.client.ready().await.is_err() {
             let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
             if ended.is_some() || began.elapsed() > READY_WITHIN {
                 return Err(Failed(format!("the engine did not become ready; its last words:\n{}", self.last_words())));
@@ -103,13 +101,9 @@ impl Daemon {
         }
     }
 
-    /// Asks `GET path` of its admin API.
-    pub(super) async fn ask(&self, path: &str) -> Result<Json, Failed> {
-        let failed = Failed::at("the engine's admin API does not answer");
-        let response = self.http.get(format!("{}{path}", self.admin_url)).send().await.map_err(|e| failed(&e))?;
-        let response = response.error_for_status().map_err(|error| failed(&error))?;
-        let bytes = response.bytes().await.map_err(|error| failed(&error))?;
-        serde_json::from_slice(&bytes).map_err(|error| failed(&error))
+    /// Asks its admin API.
+    pub(super) async fn ask<T>(&self, question: impl AsyncFnOnce(&Client) -> Result<T, Error>) -> Result<T, Failed> {
+        question(&self.client).await.map_err(|error| Failed::at("the engine's admin API does not answer")(&error))
     }
 
     /// Its process, while it runs.
@@ -125,9 +119,7 @@ impl Daemon {
 
     fn note_memory(&mut self) {
         let Some(pid) = self.child.as_ref().and_then(Child::id) else { return };
-        let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else { return };
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let peak = peak.and_then(|text| text.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
-        self.peak_mb = self.peak_mb.max(peak.map(|kilobytes| kilobytes.div_ceil(1_024)));
+        let peak = Process::new(pid).peak().ok();
+        self.peak_mb = self.peak_mb.max(peak.map(|bytes| bytes.div_ceil(1 << 20)));
     }
 }

@@ -5,12 +5,12 @@
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use super::client::{self, Reach};
-use super::output::{Output, could_not_run};
+use super::output::{Output, could_not_run, print_json};
+use crate::admin::api::{Checked, SCHEMA};
 use crate::config::{self, Config};
 use crate::decide::stuck;
 use crate::ledger::{self, Disk, Settings, check, restore};
@@ -89,9 +89,6 @@ impl Error {
     }
 }
 
-/// The longest that a daemon may take to copy or check its ledger.
-const PATIENCE: Duration = Duration::from_secs(6 * 60 * 60);
-
 pub(super) fn backup(arguments: &Backup) -> u8 {
     match copied(arguments) {
         Ok(round) => {
@@ -111,24 +108,17 @@ fn copied(arguments: &Backup) -> Result<u64, Error> {
     // A daemon has a working folder of its own.
     let path_of = |source| Error::Path { path: arguments.to.display().to_string(), source };
     let to = std::path::absolute(&arguments.to).map_err(path_of)?;
-    let asked = || {
-        let body = json!({"to": to});
-        client::ask_within(&arguments.reach, "/api/v1/backup", Some(&body), PATIENCE)
-    };
+    let asked = || client::ask(&arguments.reach, async |engine| engine.backup(&to).await);
     working("copying the ledger");
     if arguments.reach.elsewhere() {
-        return Ok(round(&asked()?));
+        return Ok(asked()?.round);
     }
     let state = existing(arguments.reach.config())?;
     match Disk::open(&state, Settings::default(), Box::new(|_| ())) {
         Ok(disk) => Ok(disk.reader().backup(&to)?.0),
-        Err(ledger::Error::Locked { .. }) => Ok(round(&asked().map_err(held(&state))?)),
+        Err(ledger::Error::Locked { .. }) => Ok(asked().map_err(held(&state))?.round),
         Err(error) => Err(error.into()),
     }
-}
-
-fn round(answer: &Json) -> u64 {
-    answer["round"].as_u64().unwrap_or_default()
 }
 
 /// Why whoever has the ledger did not do what was asked.
@@ -171,40 +161,39 @@ pub(super) fn bring_back(arguments: &Restore) -> u8 {
 
 pub(super) fn run(command: &Command) -> u8 {
     let Command::Check(arguments) = command;
-    let report = match checked(&arguments.reach) {
-        Ok(report) => report,
+    let checked = match checked(&arguments.reach) {
+        Ok(checked) => checked,
         Err(error) => return error.exit(),
     };
-    let problems = report["problems"].as_array().map_or(0, Vec::len);
+    let report = &checked.report;
     if arguments.output.json() {
-        say!("{report}");
+        print_json(&checked);
     } else {
-        let figure = |name: &str| report[name].as_u64().unwrap_or_default();
         say!(
             "journal: {} segments, {} frames, {} rounds ({} to {}), {} records",
-            figure("segments"),
-            figure("frames"),
-            figure("rounds"),
-            figure("oldest"),
-            figure("last"),
-            figure("records")
+            report.segments,
+            report.frames,
+            report.rounds,
+            report.oldest.0,
+            report.last.0,
+            report.records
         );
-        say!("rows: {}, of round {}", figure("rows"), figure("applied"));
-        for problem in report["problems"].as_array().into_iter().flatten() {
-            say!("wrong: {}", problem.as_str().unwrap_or_default());
+        say!("rows: {}, of round {}", report.rows, report.applied.0);
+        for problem in &report.problems {
+            say!("wrong: {problem}");
         }
-        match problems {
+        match report.problems.len() {
             0 => say!("the ledger is whole"),
             1 => say!("1 problem"),
             n => say!("{n} problems"),
         }
     }
-    u8::from(problems > 0)
+    u8::from(!report.problems.is_empty())
 }
 
-fn checked(reach: &Reach) -> Result<Json, Error> {
+fn checked(reach: &Reach) -> Result<Checked, Error> {
     working("reading the ledger");
-    let asked = || client::ask_within(reach, "/api/v1/ledger", None, PATIENCE);
+    let asked = || client::ask(reach, async |engine| engine.ledger().await);
     if reach.elsewhere() {
         return Ok(asked()?);
     }
@@ -216,9 +205,7 @@ fn checked(reach: &Reach) -> Result<Json, Error> {
                 let ledger = Disk::open(&state, Settings::default(), Box::new(|_| ()))?;
                 report.problems = stuck(&ledger)?;
             }
-            let mut told = serde_json::to_value(report).expect("a report is plain data");
-            told["schema"] = json!(1);
-            Ok(told)
+            Ok(Checked { schema: SCHEMA, report })
         }
         Err(ledger::Error::Locked { .. }) => asked().map_err(held(&state)),
         Err(error) => Err(error.into()),

@@ -1,9 +1,9 @@
 //! `engine incidents`, `parked`, `runs`, `links`: what the daemon knows, one line each.
 
-use serde_json::Value as Json;
-
-use super::client::{self, Reach, escape};
-use super::output::Output;
+use super::client::{self, Reach};
+use super::output::{Output, print_json};
+use crate::admin::api::Filter;
+use crate::decide::views::{Incident, Link, Run};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -21,85 +21,90 @@ pub(super) struct Arguments {
     output: Output,
 }
 
-pub(super) fn run(what: &str, arguments: &Arguments) -> u8 {
-    let mut path = format!("/api/v1/{what}?limit={}", arguments.limit);
-    for (name, value) in [("about", &arguments.about), ("state", &arguments.state)] {
-        if let Some(value) = value {
-            path.push_str(&format!("&{name}={}", escape(value)));
+impl Arguments {
+    fn filter(&self) -> Filter {
+        Filter { limit: Some(self.limit), about: self.about.clone(), state: self.state.clone() }
+    }
+
+    /// Prints an answer: as it is, or as `lines` of the items in it, of which `total` there are.
+    fn print<A: serde::Serialize>(
+        &self,
+        answer: Result<A, client::Error>,
+        lines: impl FnOnce(&A) -> (Vec<String>, usize, usize),
+    ) -> u8 {
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => return error.exit(),
+        };
+        if self.output.json() {
+            print_json(&answer);
+            return 0;
         }
+        let (lines, shown, total) = lines(&answer);
+        for line in &lines {
+            say!("{line}");
+        }
+        match total {
+            0 => say!("none"),
+            _ if shown == total => {}
+            _ => say!("{shown} of {total}; `--limit` shows more"),
+        }
+        0
     }
-    let found = match client::ask(&arguments.reach, &path, None) {
-        Ok(found) => found,
-        Err(error) => return error.exit(),
-    };
-    if arguments.output.json() {
-        say!("{found}");
-        return 0;
-    }
-    let items = found[what].as_array().cloned().unwrap_or_default();
-    let lines = match what {
-        "incidents" | "parked" => incidents(&items),
-        "runs" => items.iter().map(run_line).collect(),
-        _ => items.iter().map(link_line).collect(),
-    };
-    for line in &lines {
-        say!("{line}");
-    }
-    let total = found["total"].as_u64().unwrap_or_default();
-    match total {
-        0 => say!("none"),
-        _ if items.len() as u64 == total => {}
-        _ => say!("{} of {total}; `--limit` shows more", items.len()),
-    }
-    0
 }
 
-fn word(json: &Json) -> &str {
-    json.as_str().unwrap_or_default()
+pub(super) fn incidents(arguments: &Arguments) -> u8 {
+    let filter = arguments.filter();
+    let answer = client::ask(&arguments.reach, async |engine| engine.incidents(&filter).await);
+    arguments.print(answer, |found| (incident_lines(&found.incidents), found.incidents.len(), found.total))
+}
+
+pub(super) fn parked(arguments: &Arguments) -> u8 {
+    let filter = arguments.filter();
+    let answer = client::ask(&arguments.reach, async |engine| engine.parked(&filter).await);
+    arguments.print(answer, |found| (incident_lines(&found.parked), found.parked.len(), found.total))
+}
+
+pub(super) fn runs(arguments: &Arguments) -> u8 {
+    let filter = arguments.filter();
+    let answer = client::ask(&arguments.reach, async |engine| engine.runs(&filter).await);
+    arguments.print(answer, |found| (found.runs.iter().map(run_line).collect(), found.runs.len(), found.total))
+}
+
+pub(super) fn links(arguments: &Arguments) -> u8 {
+    let filter = arguments.filter();
+    let answer = client::ask(&arguments.reach, async |engine| engine.links(&filter).await);
+    arguments.print(answer, |found| (found.links.iter().map(link_line).collect(), found.links.len(), found.total))
 }
 
 /// Grouped by fingerprint: one line for 800 failures of one cause.
-pub(super) fn incidents(items: &[Json]) -> Vec<String> {
-    let mut groups: Vec<(&str, Vec<&Json>)> = Vec::new();
-    for item in items {
-        let fingerprint = word(&item["fingerprint"]);
-        match groups.iter_mut().find(|(known, _)| *known == fingerprint) {
-            Some((_, group)) => group.push(item),
-            None => groups.push((fingerprint, vec![item])),
+pub(super) fn incident_lines(incidents: &[Incident]) -> Vec<String> {
+    let mut groups: Vec<(&str, Vec<&Incident>)> = Vec::new();
+    for incident in incidents {
+        match groups.iter_mut().find(|(known, _)| *known == incident.fingerprint) {
+            Some((_, group)) => group.push(incident),
+            None => groups.push((&incident.fingerprint, vec![incident])),
         }
     }
     let mut lines = Vec::new();
     for (_, group) in groups {
         let first = group[0];
-        lines.push(format!("{}  since {}  {}", word(&first["cause"]), word(&first["since"]), word(&first["place"])));
-        let names: Vec<&str> = group.iter().take(5).map(|item| word(&item["subject"])).collect();
+        lines.push(format!("{}  since {}  {}", first.cause, first.since, first.place));
+        let names: Vec<&str> = group.iter().take(5).map(|incident| incident.subject.as_str()).collect();
         let more = if group.len() > 5 { format!(", +{}", group.len() - 5) } else { String::new() };
-        lines.push(format!("    {} × {}: {}{more}", group.len(), word(&first["entity"]), names.join(", ")));
-        lines.push(format!("    {}", word(&first["advice"])));
+        lines.push(format!("    {} × {}: {}{more}", group.len(), first.entity, names.join(", ")));
+        lines.push(format!("    {}", first.advice));
     }
     lines
 }
 
-pub(super) fn run_line(run: &Json) -> String {
-    let step = run["step"].as_str().map_or_else(String::new, |step| format!("  in {step}"));
-    format!(
-        "{:<8} {:<10} {}{step}  {}",
-        word(&run["run"]),
-        word(&run["state"]),
-        word(&run["rule"]),
-        word(&run["detail"])
-    )
+pub(super) fn run_line(run: &Run) -> String {
+    let step = run.step.as_ref().map_or_else(String::new, |step| format!("  in {step}"));
+    format!("{:<8} {:<10} {}{step}  {}", run.run, run.state, run.rule, run.detail)
 }
 
-pub(super) fn link_line(link: &Json) -> String {
-    let id = |json: &Json| json.as_str().unwrap_or("-").to_owned();
-    format!(
-        "{:<8} {:<18} {}  {} = {}  {}",
-        word(&link["link"]),
-        word(&link["state"]),
-        word(&link["sync"]),
-        id(&link["left"]),
-        id(&link["right"]),
-        word(&link["detail"])
-    )
+pub(super) fn link_line(link: &Link) -> String {
+    let id = |id: &Option<String>| id.clone().unwrap_or_else(|| "-".to_owned());
+    let (left, right) = (id(&link.left), id(&link.right));
+    format!("{:<8} {:<18} {}  {left} = {right}  {}", link.link, link.state, link.sync, link.detail)
 }

@@ -1,10 +1,11 @@
 //! `engine resolve`, `backfill`, `reload`: what an operator asks of the daemon.
 
-use serde_json::json;
+use std::str::FromStr;
 
 use super::client::{self, Reach};
-use super::output::Output;
+use super::output::{Output, print_json};
 use crate::decide::OperatorCommand;
+use crate::ids::{LinkId, RunId};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Resolve {
@@ -17,14 +18,14 @@ enum What {
     /// Try a stopped run (`r7`) or a parked link (`l12`) again.
     Retry {
         /// The run or link.
-        subject: String,
+        subject: Subject,
         #[command(flatten)]
         common: Common,
     },
     /// Go on behind the action at which a run stopped.
     Skip {
         /// The run, `r7`.
-        run: String,
+        run: RunId,
         /// Why, for the history.
         #[arg(long)]
         reason: String,
@@ -34,7 +35,7 @@ enum What {
     /// End a run without undoing anything.
     Cancel {
         /// The run, `r7`.
-        run: String,
+        run: RunId,
         /// Why, for the history.
         #[arg(long)]
         reason: String,
@@ -55,7 +56,7 @@ enum What {
     /// Settle a field that two people edited: take the value of a system.
     Take {
         /// The link, `l12`.
-        link: String,
+        link: LinkId,
         /// The system whose value is taken.
         system: String,
         #[command(flatten)]
@@ -90,58 +91,49 @@ pub(super) struct Reload {
     output: Output,
 }
 
+/// What can be tried again.
+#[derive(Debug, Clone, Copy)]
+enum Subject {
+    Run(RunId),
+    Link(LinkId),
+}
+
+impl FromStr for Subject {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let run = text.parse().map(Self::Run).ok();
+        run.or_else(|| text.parse().map(Self::Link).ok()).ok_or("name a run such as r7, or a link such as l12")
+    }
+}
+
 pub(super) fn resolve(arguments: Resolve) -> u8 {
-    let run = |text: &str| number(text, 'r');
-    let link = |text: &str| number(text, 'l');
-    let (command, common) = match arguments.what {
-        What::Retry { subject, common } => {
-            let command = match (run(&subject), link(&subject)) {
-                (Some(run), _) => Some(OperatorCommand::RetryRun { run }),
-                (None, Some(link)) => Some(OperatorCommand::RetryLink { link }),
-                (None, None) => None,
-            };
-            (command, common)
+    match arguments.what {
+        What::Retry { subject: Subject::Run(run), common } => send(OperatorCommand::RetryRun { run: run.0 }, &common),
+        What::Retry { subject: Subject::Link(link), common } => {
+            send(OperatorCommand::RetryLink { link: link.0 }, &common)
         }
-        What::Skip { run: text, reason, common } => {
-            (run(&text).map(|run| OperatorCommand::SkipAction { run, reason }), common)
-        }
-        What::Cancel { run: text, reason, common } => {
-            (run(&text).map(|run| OperatorCommand::CancelRun { run, reason }), common)
-        }
-        What::Dismiss { subject, reason, common } => (Some(OperatorCommand::Dismiss { subject, reason }), common),
-        What::Take { link: text, system, common } => {
-            (link(&text).map(|link| OperatorCommand::Take { link, system }), common)
-        }
-    };
-    match command {
-        Some(command) => send(&command, &common),
-        None => {
-            eprintln!("engine: name a run such as r7, or a link such as l12");
-            2
-        }
+        What::Skip { run, reason, common } => send(OperatorCommand::SkipAction { run: run.0, reason }, &common),
+        What::Cancel { run, reason, common } => send(OperatorCommand::CancelRun { run: run.0, reason }, &common),
+        What::Dismiss { subject, reason, common } => send(OperatorCommand::Dismiss { subject, reason }, &common),
+        What::Take { link, system, common } => send(OperatorCommand::Take { link: link.0, system }, &common),
     }
 }
 
 pub(super) fn backfill(arguments: Backfill) -> u8 {
-    send(&OperatorCommand::Backfill { sync: arguments.sync }, &arguments.common)
+    send(OperatorCommand::Backfill { sync: arguments.sync }, &arguments.common)
 }
 
-fn number(text: &str, letter: char) -> Option<u64> {
-    text.strip_prefix(letter)?.parse().ok()
-}
-
-fn send(command: &OperatorCommand, common: &Common) -> u8 {
+fn send(command: OperatorCommand, common: &Common) -> u8 {
     let user = || std::env::var("USER").ok().filter(|user| !user.is_empty());
     let Some(who) = common.who.clone().or_else(user) else {
         eprintln!("engine: say who you are with `--who`: the history names everybody who changes something");
         return 2;
     };
-    let mut body = serde_json::to_value(command).expect("a command is plain data");
-    body["who"] = json!(who);
-    match client::ask(&common.reach, "/api/v1/operator", Some(&body)) {
-        Ok(answer) => {
+    match client::ask(&common.reach, async |engine| engine.operate(&who, command).await) {
+        Ok(accepted) => {
             if common.output.json() {
-                say!("{answer}");
+                print_json(&accepted);
             } else {
                 say!("accepted; `engine why` shows what became of it");
             }
@@ -152,12 +144,12 @@ fn send(command: &OperatorCommand, common: &Common) -> u8 {
 }
 
 pub(super) fn reload(arguments: &Reload) -> u8 {
-    match client::ask(&arguments.reach, "/api/v1/reload", Some(&json!({}))) {
-        Ok(answer) => {
+    match client::ask(&arguments.reach, async |engine| engine.reload().await) {
+        Ok(done) => {
             if arguments.output.json() {
-                say!("{answer}");
-            } else if answer["changed"] == json!(true) {
-                say!("rules {} are active", answer["rules"].as_str().unwrap_or_default());
+                print_json(&done);
+            } else if done.changed {
+                say!("rules {} are active", done.rules);
             } else {
                 say!("nothing changed");
             }

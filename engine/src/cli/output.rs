@@ -40,6 +40,11 @@ impl Output {
     }
 }
 
+/// Prints an answer as one line of JSON.
+pub(super) fn print_json(answer: &impl serde::Serialize) {
+    say!("{}", serde_json::to_string(answer).expect("answers are plain data"));
+}
+
 /// Says on stderr why a command could not run.
 pub(super) fn could_not_run(error: &(dyn miette::Diagnostic + 'static)) -> u8 {
     if error.source_code().is_some() || error.related().is_some() {

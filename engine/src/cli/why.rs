@@ -1,10 +1,9 @@
 //! `engine why`: everything the daemon knows about one record, link or run.
 
-use serde_json::Value as Json;
-
-use super::client::{self, Reach, escape};
+use super::client::{self, Reach};
 use super::lists;
-use super::output::Output;
+use super::output::{Output, print_json};
+use crate::decide::Event;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -20,33 +19,32 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> u8 {
-    let path = format!("/api/v1/why?limit={}&about={}", arguments.limit, escape(&arguments.about));
-    let found = match client::ask(&arguments.reach, &path, None) {
+    let asked = client::ask(&arguments.reach, async |engine| engine.why(&arguments.about, Some(arguments.limit)).await);
+    let found = match asked {
         Ok(found) => found,
         Err(error) => return error.exit(),
     };
-    let items = |name: &str| found[name].as_array().cloned().unwrap_or_default();
-    let known = ["links", "runs", "incidents", "history"].iter().any(|name| !items(name).is_empty());
+    let known =
+        !(found.links.is_empty() && found.runs.is_empty() && found.incidents.is_empty() && found.history.is_empty());
     if arguments.output.json() {
-        say!("{found}");
+        print_json(&found);
         return u8::from(!known);
     }
-    for link in items("links") {
-        say!("link  {}", lists::link_line(&link));
+    for link in &found.links {
+        say!("link  {}", lists::link_line(link));
     }
-    for run in items("runs") {
-        say!("run   {}", lists::run_line(&run));
+    for run in &found.runs {
+        say!("run   {}", lists::run_line(run));
     }
-    for line in lists::incidents(&items("incidents")) {
+    for line in lists::incident_lines(&found.incidents) {
         say!("{line}");
     }
-    let message = &found["message"];
-    if let Some(payload) = message["payload"].as_str() {
-        say!("came by {}:", message["source"].as_str().unwrap_or_default());
-        say!("{payload}");
+    if let Some(message) = &found.message {
+        say!("came by {}:", message.source);
+        say!("{}", message.payload);
     }
-    for event in items("history") {
-        say!("{}", event_line(&event));
+    for event in &found.history {
+        say!("{}", event_line(event));
     }
     if !known {
         say!("nothing is known of {}", arguments.about);
@@ -54,22 +52,15 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     u8::from(!known)
 }
 
-fn event_line(event: &Json) -> String {
-    let word = |name: &str| event[name].as_str().unwrap_or_default();
-    let at = dsl::value::Timestamp(event["at"].as_i64().unwrap_or_default());
-    let ids: Vec<&str> = [word("left"), word("right")].into_iter().filter(|id| !id.is_empty()).collect();
-    let field = event["field"].as_str().map_or_else(String::new, |field| format!(".{field}"));
-    let value = match (event["displaced"].as_str(), event["value"].as_str()) {
+fn event_line(event: &Event) -> String {
+    let Event { at, action, place, entity, detail, .. } = event;
+    let ids: Vec<&str> = [&event.left, &event.right].into_iter().flatten().map(String::as_str).collect();
+    let ids: Vec<&str> = ids.into_iter().filter(|id| !id.is_empty()).collect();
+    let field = event.field.as_ref().map_or_else(String::new, |field| format!(".{field}"));
+    let value = match (&event.displaced, &event.value) {
         (Some(displaced), Some(value)) => format!("  {displaced:?} -> {value:?}"),
         (None, Some(value)) => format!("  {value:?}"),
         _ => String::new(),
     };
-    format!(
-        "{at}  {:<10} {}{field} {}{value}  {}  {}",
-        word("action"),
-        word("entity"),
-        ids.join(" = "),
-        word("place"),
-        word("detail")
-    )
+    format!("{at}  {action:<10} {entity}{field} {}{value}  {place}  {detail}", ids.join(" = "))
 }

@@ -5,7 +5,7 @@ mod parked;
 pub mod start;
 
 use dsl::program::Place;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::decide::model::incident::IncidentRow;
 use crate::decide::model::key::run_key;
@@ -21,7 +21,7 @@ use crate::ledger::{Error, Rows};
 pub use self::parked::{Parked, parked};
 
 /// Something that needs a person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incident {
     /// `link l12`, `run r7`, `message m3`.
     pub subject: String,
@@ -44,7 +44,7 @@ pub struct Incident {
 }
 
 /// A pair of records.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
     /// `l12`
     pub link: String,
@@ -61,7 +61,7 @@ pub struct Link {
 }
 
 /// A run of a `when` or a workflow.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
     /// `r7`
     pub run: String,

@@ -15,7 +15,7 @@ use crate::ids::CallId;
 const RESERVE: u64 = 10;
 
 /// How much of a limit is used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// The system.
     pub system: String,

@@ -20,7 +20,7 @@ use super::store::{FOLDER, Store, hash, is_hashed};
 use super::{Error, Seq};
 
 /// What a ledger holds and what is wrong with it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Report {
     /// Segments of the journal.
     pub segments: u64,

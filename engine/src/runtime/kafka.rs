@@ -30,7 +30,7 @@ type Topics = BTreeMap<String, String>;
 #[derive(Clone)]
 pub(super) struct KafkaDoor {
     settings: Option<Kafka>,
-    pub(super) tasks: Tasks,
+    tasks: Tasks,
     handle: Handle,
     reader: Reader,
     connectors: Arc<RwLock<Connectors>>,

@@ -5,6 +5,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use async_trait::async_trait;
 use connectors::http::Transport;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -12,54 +13,44 @@ use tokio_util::sync::CancellationToken;
 use super::connect;
 use super::doors::Doors;
 use super::kafka::KafkaDoor;
+use crate::admin::Reload;
+use crate::admin::api::{Reloaded, SCHEMA};
 use crate::config::Config;
 use crate::rules::stored;
 use crate::shell::{Connectors, Handle};
-
-/// What a reload led to.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Reloaded {
-    /// Hash of the active rule set.
-    pub rules: String,
-    /// It is another one than before.
-    pub changed: bool,
-}
+use crate::tasks::Tasks;
 
 /// Loads the rules again; clones are the same.
 #[derive(Clone)]
 pub struct Reloader(Arc<Inner>);
 
 struct Inner {
-    config: Config,
-    transport: Arc<dyn Transport>,
-    own: Connectors,
-    handle: Handle,
-    connectors: Arc<RwLock<Connectors>>,
-    doors: Doors,
-    kafka: KafkaDoor,
-    intake: CancellationToken,
+    parts: Parts,
     /// Hash of the active set.
     active: tokio::sync::Mutex<String>,
     /// Why the folder was refused last; `None` where the folder is what runs.
     refused: Mutex<Option<String>>,
 }
 
+/// What follows the rules when they change, and what it is made from.
+pub(super) struct Parts {
+    pub(super) config: Config,
+    pub(super) transport: Arc<dyn Transport>,
+    /// Connectors of the caller's own.
+    pub(super) own: Connectors,
+    pub(super) handle: Handle,
+    pub(super) tasks: Tasks,
+    pub(super) connectors: Arc<RwLock<Connectors>>,
+    pub(super) doors: Doors,
+    pub(super) kafka: KafkaDoor,
+    /// Is cancelled when nothing more is taken in.
+    pub(super) intake: CancellationToken,
+}
+
 impl Reloader {
-    pub(super) fn new(
-        config: Config,
-        transport: Arc<dyn Transport>,
-        own: Connectors,
-        handle: Handle,
-        connectors: Arc<RwLock<Connectors>>,
-        doors: Doors,
-        kafka: KafkaDoor,
-        intake: CancellationToken,
-        active: String,
-        refused: Option<String>,
-    ) -> Self {
-        let active = tokio::sync::Mutex::new(active);
-        let refused = Mutex::new(refused);
-        Self(Arc::new(Inner { config, transport, own, handle, connectors, doors, kafka, intake, active, refused }))
+    /// `active` is the hash of the set that runs, `refused` why the folder was refused at the start.
+    pub(super) fn new(parts: Parts, active: String, refused: Option<String>) -> Self {
+        Self(Arc::new(Inner { parts, active: tokio::sync::Mutex::new(active), refused: Mutex::new(refused) }))
     }
 
     /// Reads the folder and makes it the active set.
@@ -74,14 +65,14 @@ impl Reloader {
     pub fn begin(&self) -> oneshot::Receiver<Result<Reloaded, String>> {
         let (reply, outcome) = oneshot::channel();
         let reloader = self.clone();
-        self.0.kafka.tasks.spawn("reload", |_| async move {
+        self.0.parts.tasks.spawn("reload", |_| async move {
             // Who asked may have gone: the outcome is in the log and in the status.
-            let _gone = reply.send(reloader.told().await);
+            let _gone = reply.send(reloader.reported().await);
         });
         outcome
     }
 
-    async fn told(&self) -> Result<Reloaded, String> {
+    async fn reported(&self) -> Result<Reloaded, String> {
         let result = self.try_reload().await;
         let mut refused = self.0.refused.lock().unwrap_or_else(PoisonError::into_inner);
         match &result {
@@ -99,32 +90,43 @@ impl Reloader {
     }
 
     async fn try_reload(&self) -> Result<Reloaded, String> {
-        let inner = &self.0;
-        let mut active = inner.active.lock().await;
-        let folder = inner.config.rules.clone();
+        let parts = &self.0.parts;
+        let mut active = self.0.active.lock().await;
+        let folder = parts.config.rules.clone();
         let loaded = tokio::task::spawn_blocking(move || stored::load(&folder)).await;
         let set = loaded.map_err(|error| error.to_string())?.map_err(|refusal| refusal.to_string())?;
         let hash = set.program.hash.clone();
         if *active == hash {
-            return Ok(Reloaded { rules: hash, changed: false });
+            return Ok(Reloaded { schema: SCHEMA, rules: hash, changed: false });
         }
         let refused = |error: connect::Error| error.to_string();
         let program = Arc::clone(&set.program);
-        let connectors = connect::all(&inner.config, &program, &inner.transport, &inner.own).map_err(refused)?;
-        let verifiers = connect::verifiers(&inner.config, &program).map_err(refused)?;
-        let kafka = inner.kafka.prepare(&program, &inner.intake).map_err(refused)?;
-        inner.handle.activate(set, connectors.clone()).await?;
+        let connectors = connect::all(&parts.config, &program, &parts.transport, &parts.own).map_err(refused)?;
+        let verifiers = connect::verifiers(&parts.config, &program).map_err(refused)?;
+        let kafka = parts.kafka.prepare(&program, &parts.intake).map_err(refused)?;
+        parts.handle.activate(set, connectors.clone()).await?;
         // INVARIANT: nothing fails from here on, so that what runs is always one whole set.
         active.clone_from(&hash);
-        *inner.connectors.write().unwrap_or_else(PoisonError::into_inner) = connectors;
-        inner.doors.follow(verifiers);
-        inner.kafka.switch(kafka);
-        Ok(Reloaded { rules: hash, changed: true })
+        *parts.connectors.write().unwrap_or_else(PoisonError::into_inner) = connectors;
+        parts.doors.follow(verifiers);
+        parts.kafka.switch(kafka);
+        Ok(Reloaded { schema: SCHEMA, rules: hash, changed: true })
     }
 
     /// Why the folder was refused last; `None` where the folder is what runs.
     #[must_use]
     pub fn refused(&self) -> Option<String> {
         self.0.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[async_trait]
+impl Reload for Reloader {
+    async fn reload(&self) -> Result<Reloaded, String> {
+        Self::reload(self).await
+    }
+
+    fn refused(&self) -> Option<String> {
+        Self::refused(self)
     }
 }

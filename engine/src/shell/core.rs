@@ -86,7 +86,7 @@ impl Error {
 }
 
 /// What was done since the start, for status and metrics.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Counts {
     /// Inputs decided.
     pub inputs: u64,
@@ -493,6 +493,12 @@ impl Core {
     #[must_use]
     pub fn programs(&self) -> &Programs {
         &self.programs
+    }
+
+    /// The connectors in use, by the system's name in the rules.
+    #[must_use]
+    pub fn connectors(&self) -> &Connectors {
+        &self.connectors
     }
 
     /// The gate, to look at.

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::core::Connectors;
 use super::source::SourceState;
-use super::wake::{Activation, NotDone, Peek, SourceNews, Wake};
+use super::wake::{Activation, NotDone, Snapshot, SourceNews, Wake};
 use crate::decide::OperatorCommand;
 use crate::rules::stored::Set;
 
@@ -88,12 +88,15 @@ impl Handle {
     ///
     /// # Errors
     /// [`Gone`].
-    pub async fn look<T: Send + 'static>(&self, look: impl FnOnce(&Peek<'_>) -> T + Send + 'static) -> Result<T, Gone> {
+    pub async fn inspect<T: Send + 'static>(
+        &self,
+        inspect: impl FnOnce(&Snapshot<'_>) -> T + Send + 'static,
+    ) -> Result<T, Gone> {
         let (reply, seen) = oneshot::channel();
-        let look = Box::new(move |peek: &Peek<'_>| {
-            let _gone = reply.send(look(peek));
+        let inspect = Box::new(move |snapshot: &Snapshot<'_>| {
+            let _gone = reply.send(inspect(snapshot));
         });
-        self.wake(Wake::Look(look))?;
+        self.wake(Wake::Inspect(inspect))?;
         seen.await.map_err(|_| Gone)
     }
 

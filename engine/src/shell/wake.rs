@@ -16,10 +16,10 @@ use crate::ids::CallId;
 use crate::rules::stored::Set;
 
 /// Looks at the loop's state, between two inputs.
-pub type Look = Box<dyn FnOnce(&Peek<'_>) + Send>;
+pub type Inspect = Box<dyn FnOnce(&Snapshot<'_>) + Send>;
 
 /// What can be looked at.
-pub struct Peek<'a> {
+pub struct Snapshot<'a> {
     /// Rows, gate, programs, counts.
     pub core: &'a Core,
     /// The time.
@@ -127,7 +127,7 @@ pub enum Wake {
         reply: oneshot::Sender<Result<(), NotDone>>,
     },
     /// Somebody wants to look.
-    Look(Look),
+    Inspect(Inspect),
     /// A source says how it is.
     Source(SourceNews),
     /// What sources said so far is of rules that are no longer active.

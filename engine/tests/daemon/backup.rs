@@ -1,10 +1,10 @@
 //! A copy of the ledger of a daemon that runs, made and checked by that daemon.
 
+use engine::admin::api::Filter;
 use engine::clock::wall;
 use serde_json::Value as Json;
 
-use crate::inside::json;
-use crate::stage::Stage;
+use crate::stage::{Stage, client};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_daemon_copies_and_checks_its_ledger_while_it_runs() {
@@ -42,6 +42,7 @@ async fn a_daemon_copies_and_checks_its_ledger_while_it_runs() {
     std::fs::remove_dir_all(stage.folder.path().join("state")).expect("the state is lost");
     engine::ledger::restore(&copy, &stage.folder.path().join("state")).expect("it comes back");
     let running = stage.start().await.expect("it goes on from the copy");
-    assert_eq!(json(running.admin, "/api/v1/links?about=Contacts").await["total"], 1);
+    let filter = Filter { about: Some("Contacts".to_owned()), ..Filter::default() };
+    assert_eq!(client(running.admin).links(&filter).await.expect("it is told").total, 1);
     running.stop().await.expect("it stops");
 }

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use engine::admin::api::Status;
 use engine::clock::wall;
 use engine::runtime::Running;
-use serde_json::Value as Json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::inside::{get, json};
+use crate::inside::get;
 use crate::process::within;
-use crate::stage::Stage;
+use crate::stage::{Stage, client};
 
 /// Contacts of each wave of changes.
 const WAVE: usize = 30;
@@ -36,27 +36,29 @@ fn calls(stage: &Stage) -> u64 {
     stage.crm.lock().expect("a sound twin").calls().total + stage.app.lock().expect("a sound twin").calls().requests
 }
 
-fn warns(status: &Json) -> bool {
-    let mut warnings = status["warnings"].as_array().expect("a list").iter();
-    warnings.any(|warning| warning.as_str().is_some_and(|warning| warning.starts_with("the cache does not answer")))
+fn warns(status: &Status) -> bool {
+    status.warnings.iter().any(|warning| warning.starts_with("the cache does not answer"))
+}
+
+async fn status(running: &Running) -> Status {
+    client(running.admin).status().await.expect("it is told")
 }
 
 /// The cache was asked; it is told that it does not answer, and the engine is ready. From then on hardly a call waits
 /// for it, and no more calls go out than usual.
 async fn is_degraded(stage: &Stage, running: &Running) {
-    let status = json(running.admin, "/api/v1/status").await;
-    assert!(warns(&status) && status["healthy"] == false && status["cache"]["up"] == false, "{status}");
+    let before = status(running).await;
+    assert!(warns(&before) && !before.healthy && !before.cache.up, "{before:?}");
     assert_eq!(get(running.admin, "/readyz").await.0, 200);
     let (_, figures) = get(running.admin, "/metrics").await;
     assert!(figures.contains("engine_cache_up 0"), "{figures}");
 
-    let (before, changes) = (calls(stage), WAVE as u64);
+    let (calls_before, changes) = (calls(stage), WAVE as u64);
     wave(stage, running, "later").await;
-    let calls = calls(stage) - before;
+    let calls = calls(stage) - calls_before;
     assert!(calls <= changes, "{calls} calls for {changes} changes");
-    let after = json(running.admin, "/api/v1/status").await;
-    let more = |name: &str| after["cache"][name].as_u64().zip(status["cache"][name].as_u64()).map(|(a, b)| a - b);
-    let (waited, skipped) = (more("errors").expect("a count"), more("skipped").expect("a count"));
+    let after = status(running).await;
+    let (waited, skipped) = (after.cache.errors - before.cache.errors, after.cache.skipped - before.cache.skipped);
     assert!(skipped >= changes && waited * 10 <= skipped, "{waited} calls waited for it, {skipped} did not");
 }
 
@@ -80,9 +82,9 @@ async fn a_redis_that_dies_in_the_middle_is_done_without() {
     let used = async {
         for number in 0.. {
             wave(&stage, &running, &format!("wave{number}-")).await;
-            let status = json(running.admin, "/api/v1/status").await;
+            let status = status(&running).await;
             // On a busy machine its first answers may come too late; a later one is taken.
-            if redis.commands.load(Ordering::Relaxed) > WAVE && !warns(&status) && status["cache"]["up"] == true {
+            if redis.commands.load(Ordering::Relaxed) > WAVE && !warns(&status) && status.cache.up {
                 return;
             }
         }

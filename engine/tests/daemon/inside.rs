@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use connectors::secret::Secret;
+use engine::admin::api::Filter;
 use engine::clock::wall;
 use engine::runtime::{Error, Running};
+use engine::shell::SourceState;
 use futures_util::FutureExt as _;
 use serde_json::Value as Json;
 
-use crate::stage::Stage;
+use crate::stage::{Stage, client};
 
 pub(crate) async fn get(admin: SocketAddr, path: &str) -> (u16, String) {
     let answer = reqwest::get(format!("http://{admin}{path}")).await.expect("the admin API answers");
@@ -33,9 +35,9 @@ async fn a_contact_made_in_the_crm_becomes_a_user_over_http() {
     let user = stage.user("ada@example.com").await;
     assert_eq!(user["firstName"].clone(), Json::from("Ada"));
 
-    let why = json(running.admin, &format!("/api/v1/why?about={id}")).await;
-    assert_eq!(why["links"].as_array().map(Vec::len), Some(1), "{why}");
-    assert!(!why["history"].as_array().expect("a list").is_empty());
+    let why = client(running.admin).why(&id.to_string(), None).await.expect("it is told");
+    assert_eq!(why.links.len(), 1, "{why:?}");
+    assert!(!why.history.is_empty());
     let (status, text) = get(running.admin, "/metrics").await;
     assert_eq!(status, 200);
     assert!(text.contains("engine_deliveries_total"), "{text}");
@@ -53,8 +55,9 @@ async fn a_restart_keeps_links_and_asks_nobody_again() {
     running.stop().await.expect("it stops");
 
     let running = stage.start().await.expect("it starts again");
-    let links = json(running.admin, "/api/v1/links?about=Contacts").await;
-    assert_eq!(links["total"], 1, "{links}");
+    let filter = Filter { about: Some("Contacts".to_owned()), ..Filter::default() };
+    let links = client(running.admin).links(&filter).await.expect("it is told");
+    assert_eq!(links.total, 1, "{links:?}");
     assert_eq!(stage.app.lock().expect("a sound twin").count("User"), 1);
     running.stop().await.expect("it stops");
 }
@@ -67,12 +70,12 @@ async fn why_goes_on_telling_what_was_told_before_a_restart() {
     let id = stage.crm.lock().expect("a sound twin").create("Contact", &contact, wall()).expect("it is taken");
     stage.deliver(running.webhooks).await;
     stage.user("ada@example.com").await;
-    let about = format!("/api/v1/why?about={id}");
+    let history = async |admin| client(admin).why(&id.to_string(), None).await.expect("it is told").history;
     // The answer of the app is told a moment after the user is there.
     let told = async {
         loop {
-            let told = json(running.admin, &about).await["history"].clone();
-            if told.as_array().expect("a list").iter().any(|line| line["action"] == "create") {
+            let told = history(running.admin).await;
+            if told.iter().any(|line| line.action == "create") {
                 return told;
             }
         }
@@ -81,11 +84,9 @@ async fn why_goes_on_telling_what_was_told_before_a_restart() {
     running.stop().await.expect("it stops");
 
     let running = stage.start().await.expect("it starts again");
-    let before = before.as_array().expect("a list");
     let told_again = async {
         loop {
-            let again = json(running.admin, &about).await["history"].clone();
-            if again.as_array().expect("a list").starts_with(before) {
+            if history(running.admin).await.starts_with(&before) {
                 return;
             }
         }
@@ -148,9 +149,9 @@ async fn a_command_about_what_is_not_there_is_refused_with_the_reason_and_kept_i
         let problem: Json = serde_json::from_slice(&answer.bytes().await.expect("a body")).expect("it is JSON");
         assert_eq!(problem["detail"], reason);
     }
-    let history = json(running.admin, "/api/v1/history?about=operator").await;
-    let told: Vec<&str> =
-        history["history"].as_array().expect("a list").iter().filter_map(|line| line["detail"].as_str()).collect();
+    let filter = Filter { about: Some("operator".to_owned()), ..Filter::default() };
+    let history = client(running.admin).history(&filter).await.expect("it is told").history;
+    let told: Vec<&str> = history.iter().map(|line| line.detail.as_str()).collect();
     assert_eq!(told, commands.map(|(_, reason)| format!("refused: {reason}")));
 
     let body = r#"{"who": "ada", "command": "backfill", "sync": "Contacts"}"#;
@@ -182,22 +183,47 @@ async fn a_command_about_what_is_not_there_is_refused_with_the_reason_and_kept_i
 async fn rules_are_replaced_while_it_runs_and_broken_ones_are_refused() {
     let stage = Stage::new();
     let running = stage.start().await.expect("the engine starts");
-    let before = json(running.admin, "/api/v1/status").await["rules"]["hash"].clone();
+    let status = async || client(running.admin).status().await.expect("it is told");
+    let before = status().await.rules.hash;
     let file = stage.folder.path().join("rules/words.rules");
     let text = std::fs::read_to_string(&file).expect("the file is there");
     let reload = async || reload(&running).await.0;
 
     std::fs::write(&file, format!("{text}\nchoice {{\n")).expect("a file can be written");
     assert_eq!(reload().await, 409);
-    let status = json(running.admin, "/api/v1/status").await;
-    assert_eq!(status["rules"]["hash"], before);
-    assert_eq!(status["healthy"], false);
+    let refused = status().await;
+    assert_eq!((refused.rules.hash, refused.healthy), (before.clone(), false));
 
     std::fs::write(&file, format!("{text}\n# another comment\n")).expect("a file can be written");
     assert_eq!(reload().await, 200);
-    let status = json(running.admin, "/api/v1/status").await;
-    assert_ne!(status["rules"]["hash"], before);
-    assert_eq!(status["rules"]["refused"], Json::Null);
+    let taken = status().await.rules;
+    assert_ne!(taken.hash, before);
+    assert_eq!(taken.refused, None);
+    running.stop().await.expect("it stops");
+}
+
+/// What scripts read: every list under its own name, beside how many there are.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_list_has_its_name_and_a_query_that_makes_no_sense_is_refused() {
+    let stage = Stage::new();
+    let running = stage.start().await.expect("the engine starts");
+    for name in ["incidents", "parked", "runs", "links"] {
+        let list = json(running.admin, &format!("/api/v1/{name}")).await;
+        assert_eq!(list, serde_json::json!({"schema": 1, "total": 0, name: []}));
+    }
+    let history = json(running.admin, "/api/v1/history?about=nothing").await;
+    assert_eq!(history, serde_json::json!({"schema": 1, "history": []}));
+    let why = json(running.admin, "/api/v1/why?about=nothing").await;
+    let none = serde_json::json!({
+        "schema": 1, "links": [], "runs": [], "incidents": [], "message": null, "history": [],
+    });
+    assert_eq!(why, none);
+    for (path, status) in [("/api/v1/why", 400), ("/api/v1/links?limit=many", 400), ("/api/v1/nothing", 404)] {
+        let url = format!("http://{}{path}", running.admin);
+        let answer = reqwest::get(url).await.expect("it answers");
+        assert_eq!(answer.status().as_u16(), status, "{path}");
+        assert_eq!(answer.headers()["content-type"], "application/problem+json", "{path}");
+    }
     running.stop().await.expect("it stops");
 }
 
@@ -218,7 +244,7 @@ async fn rules_whose_topics_cannot_be_read_are_refused_whole() {
     let kafka = "kafka: { brokers: \"127.0.0.1:1\", security: { protocol: sasl_plaintext, mechanism: PLAIN, \
                  username: engine, password_file: kafka-password } }\n";
     let running = stage.start_with(kafka).await.expect("the engine starts");
-    let hash = async || json(running.admin, "/api/v1/status").await["rules"]["hash"].clone();
+    let hash = async || client(running.admin).status().await.expect("it is told").rules.hash;
     let before = hash().await;
 
     std::fs::remove_file(&password).expect("a file can be removed");
@@ -242,7 +268,7 @@ async fn rules_whose_topics_cannot_be_read_are_refused_whole() {
 async fn a_reload_comes_to_its_end_when_who_asked_has_gone() {
     let stage = Stage::new();
     let running = stage.start().await.expect("the engine starts");
-    let hash = async || json(running.admin, "/api/v1/status").await["rules"]["hash"].clone();
+    let hash = async || client(running.admin).status().await.expect("it is told").rules.hash;
     let before = hash().await;
     stage.rewrite("words.rules", "choice ", "# changed\nchoice ");
     // Asked, and not waited for.
@@ -257,8 +283,9 @@ async fn a_reload_comes_to_its_end_when_who_asked_has_gone() {
 async fn what_is_read_no_more_is_told_no_more() {
     let stage = Stage::new();
     let running = stage.start().await.expect("the engine starts");
-    let status = json(running.admin, "/api/v1/status").await;
-    assert_eq!(status["sources"]["kafka"], "not configured", "{status}");
+    let status = client(running.admin).status().await.expect("it is told");
+    assert_eq!(status.sources["kafka"], SourceState::NotConfigured, "{status:?}");
+    assert_eq!(json(running.admin, "/api/v1/status").await["sources"]["kafka"], "not configured");
     let (_, figures) = get(running.admin, "/metrics").await;
     assert!(figures.contains("engine_source_up{source=\"kafka\"} 0\n"), "nothing can arrive: {figures}");
     let file = stage.folder.path().join("rules/events.rules");
@@ -267,8 +294,8 @@ async fn what_is_read_no_more_is_told_no_more() {
     let (_, after) = rest.split_once('{').expect("a block");
     std::fs::write(&file, format!("{before} {{{after}")).expect("it can be written");
     assert_eq!(reload(&running).await.0, 200);
-    let status = json(running.admin, "/api/v1/status").await;
-    assert_eq!((&status["sources"], &status["healthy"]), (&serde_json::json!({}), &Json::from(true)), "{status}");
+    let status = client(running.admin).status().await.expect("it is told");
+    assert!(status.sources.is_empty() && status.healthy, "{status:?}");
     running.stop().await.expect("it stops");
 }
 
@@ -299,8 +326,8 @@ async fn started_with_a_broken_folder_it_runs_what_ran_last() {
     let file = stage.folder.path().join("rules/words.rules");
     std::fs::write(&file, "choice {\n").expect("a file can be written");
     let running = stage.start().await.expect("it starts with what ran last");
-    let status = json(running.admin, "/api/v1/status").await;
-    assert!(status["rules"]["refused"].as_str().is_some_and(|reason| reason.contains("error")), "{status}");
+    let rules = client(running.admin).status().await.expect("it is told").rules;
+    assert!(rules.refused.as_ref().is_some_and(|reason| reason.contains("error")), "{rules:?}");
     running.stop().await.expect("it stops");
 }
 

@@ -6,14 +6,17 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use connectors::kafka::sink::KafkaSink;
 use connectors::testing::needed::needed;
+use engine::admin::api::Filter;
 use engine::clock::wall;
+use engine::decide::views::Link;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
-use crate::inside::{get, json};
+use crate::inside::get;
 use crate::process::{Beside, Daemon, Gate, within};
+use crate::stage::client;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -98,9 +101,8 @@ async fn contacts(beside: &Beside, wanted: usize) {
 async fn paired(daemon: &Daemon, wanted: usize) {
     let all = async {
         loop {
-            let links = json(daemon.admin, "/api/v1/links?about=Contacts&limit=10000").await;
-            let whole = |link: &&Json| link["left"].is_string() && link["right"].is_string();
-            if links["links"].as_array().expect("a list").iter().filter(whole).count() == wanted {
+            let whole = |link: &&Link| link.left.is_some() && link.right.is_some();
+            if daemon.links().await.iter().filter(whole).count() == wanted {
                 return;
             }
         }
@@ -148,8 +150,8 @@ async fn killed_and_stopped_in_the_middle_of_a_stream_nothing_is_lost_or_decided
     contacts(&beside, USERS + 1).await;
     paired(&daemon, USERS + 1).await;
     assert_eq!(read(&daemon).await, (1, 0));
-    let status = json(daemon.admin, "/api/v1/status").await;
-    assert_eq!((&status["incidents"], &status["parked"]), (&json!(0), &json!(0)), "{status}");
+    let status = client(daemon.admin).status().await.expect("it is told");
+    assert_eq!((status.incidents, status.parked), (0, 0), "{status:?}");
     assert_eq!(daemon.terminate().await, Some(0));
 
     let crm = beside.stage.crm.lock().expect("a sound twin");
@@ -179,8 +181,8 @@ async fn a_topic_that_was_made_anew_is_read_from_its_first_record() {
     paired(&daemon, 25).await;
     assert_eq!(read(&daemon).await, (5, 0));
     // Nobody can know what the old topic held beyond our offset: a person is told.
-    let parked = json(daemon.admin, "/api/v1/parked").await;
-    assert_eq!(parked["parked"][0]["subject"], json!(format!("topic {}/0", topic.name)), "{parked}");
+    let parked = client(daemon.admin).parked(&Filter::default()).await.expect("it is told").parked;
+    assert_eq!(parked[0].subject, format!("topic {}/0", topic.name), "{parked:?}");
     assert_eq!(daemon.terminate().await, Some(0));
 
     // From here on it is a topic like any other.

@@ -7,14 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use connectors::http::Transport;
+use engine::admin::api::Filter;
 use engine::clock::wall;
+use engine::decide::views::Link;
 use serde_json::Value as Json;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Child;
 use tokio::sync::watch;
 
-use crate::inside::{get, json};
-use crate::stage::Stage;
+use crate::inside::get;
+use crate::stage::{Stage, client};
 
 /// After this a test has failed; nothing waits so long when all is well.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -162,8 +164,14 @@ impl Daemon {
         within("the end of the process", self.child.wait()).await.expect("it was started").code()
     }
 
-    async fn rules(&self) -> Json {
-        json(self.admin, "/api/v1/status").await["rules"]["hash"].clone()
+    async fn rules(&self) -> String {
+        client(self.admin).status().await.expect("it is told").rules.hash
+    }
+
+    /// The links that this daemon knows.
+    pub(crate) async fn links(&self) -> Vec<Link> {
+        let filter = Filter { limit: Some(10_000), about: Some("Contacts".to_owned()), state: None };
+        client(self.admin).links(&filter).await.expect("it is told").links
     }
 }
 
@@ -211,7 +219,7 @@ async fn a_hangup_takes_changed_rules_and_refuses_broken_ones() {
     let loaded = daemon.says("rules loaded").await;
     assert_eq!(loaded["changed"], Json::from(true));
     assert_ne!(daemon.rules().await, before);
-    assert_eq!(daemon.rules().await, loaded["rules"]);
+    assert_eq!(loaded["rules"], daemon.rules().await);
     assert_eq!(daemon.terminate().await, Some(0));
 }
 
@@ -231,8 +239,8 @@ async fn terminated_it_waits_for_the_call_under_way() {
 
     // The answer was taken: the link stands, and the user is not made again.
     let daemon = Daemon::start(stage).await;
-    let links = json(daemon.admin, "/api/v1/links?about=Contacts").await;
-    assert!(links["total"] == 1 && links["links"][0]["right"].is_string(), "{links}");
+    let links = daemon.links().await;
+    assert!(links.len() == 1 && links[0].right.is_some(), "{links:?}");
     assert_eq!(daemon.terminate().await, Some(0));
     assert_eq!((beside.users(), stage.app.lock().expect("a sound twin").calls().repeated), (1, 0));
 }
@@ -251,8 +259,7 @@ async fn a_call_that_outlasts_the_grace_is_taken_up_at_the_next_start() {
 
     beside.gate.open.send_replace(true);
     let daemon = Daemon::start(stage).await;
-    let paired =
-        async { while !json(daemon.admin, "/api/v1/links?about=Contacts").await["links"][0]["right"].is_string() {} };
+    let paired = async { while daemon.links().await.first().is_none_or(|link| link.right.is_none()) {} };
     within("the pair", paired).await;
     assert_eq!(daemon.terminate().await, Some(0));
     assert_eq!(beside.users(), 1, "the user was made once");

@@ -9,12 +9,18 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use connectors::http::{Transport, TransportError};
 use dsl::schema::read_lock;
+use engine::admin::client::Client;
 use engine::clock::wall;
 use engine::config::Config;
 use engine::runtime::{Engine, Error, Running};
 use sandbox::app::{App, InProcess};
 use sandbox::hubspot::HubSpot;
 use sandbox::mail::Mail;
+
+/// A client of the engine whose admin API is at this address.
+pub(crate) fn client(admin: SocketAddr) -> Client {
+    Client::new(&format!("http://{admin}"), None).expect("an address")
+}
 
 const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../rules");
 

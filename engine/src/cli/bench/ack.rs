@@ -12,7 +12,7 @@ use axum::http::Uri;
 use super::floor::{self, Fsync, Http};
 use super::load::{Client, Load, closed, open};
 use super::stage::{About, Events, Stage};
-use super::{Job, Report, Settings, middle, rounded};
+use super::{Job, Report, Settings, megabytes, middle, rounded};
 
 pub(super) const JOB: Job =
     Job { name: "ack", about: "a signed event of a kilobyte, until it would survive a power cut (J1)", run };
@@ -74,7 +74,7 @@ async fn measure(settings: &Settings) -> Result<Report, String> {
         found.fsync.push(floor::fsync(&stage.rules(), slice)?);
     }
     let process = stage.process()?;
-    let resident = process.peak_mb()?;
+    let resident = megabytes(process.peak()?);
     stage.stop().await?;
 
     let mut report = Report::default();

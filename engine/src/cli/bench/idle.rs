@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::ack;
 use super::stage::Stage;
-use super::{Job, Report, Settings, rounded};
+use super::{Job, Report, Settings, megabytes, rounded};
 
 pub(super) const JOB: Job = Job { name: "idle", about: "an engine that has worked and has nothing to do (J5)", run };
 
@@ -23,11 +23,11 @@ async fn measure(settings: &Settings) -> Result<Report, String> {
     drop(clients);
     tokio::time::sleep(SETTLE).await;
     let process = stage.process()?;
-    let (written, processor) = (process.bytes_written()?, process.processor()?);
+    let (written, processor) = (process.bytes_written()?, process.processor_time()?);
     tokio::time::sleep(settings.time).await;
     let written = process.bytes_written()? - written;
-    let share = (process.processor()? - processor).as_secs_f64() / settings.time.as_secs_f64() * 100.0;
-    let resident = process.resident_mb()?;
+    let share = (process.processor_time()? - processor).as_secs_f64() / settings.time.as_secs_f64() * 100.0;
+    let resident = megabytes(process.resident()?);
     stage.stop().await?;
     let mut report = Report::default();
     report.figure("seconds", rounded(settings.time.as_secs_f64()));

@@ -166,9 +166,10 @@ async fn taken(stage: &Stage) -> Result<f64, String> {
     let mut pace = Pace { begin: None };
     let begin = Instant::now();
     while begin.elapsed() < PATIENCE {
-        let status = stage.daemon.ask("/api/v1/status").await.map_err(|error| error.to_string())?;
-        let durable = status["ledger"]["durable"] == status["ledger"]["last"];
-        let inputs = status["counts"]["inputs"].as_u64().unwrap_or_default();
+        let asked = stage.daemon.ask(async |engine| engine.status().await);
+        let status = asked.await.map_err(|error| error.to_string())?;
+        let durable = status.ledger.durable == status.ledger.last;
+        let inputs = status.counts.inputs;
         // The rest is of the start, a handful; the last records count once they are durable.
         let come = if durable { inputs } else { inputs.min(RECORDS - 1) };
         if let Some(rate) = pace.note(come) {

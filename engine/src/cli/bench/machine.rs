@@ -2,11 +2,13 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::proc;
+
 /// Processor, cores, system, and how this binary was built.
 pub(super) fn describe() -> Json {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     json!({
-        "processor": processor().unwrap_or_else(|| "unknown".to_owned()),
+        "processor": proc::processor().unwrap_or_else(|| "unknown".to_owned()),
         "cores": cores,
         "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         "engine": env!("CARGO_PKG_VERSION"),
@@ -26,11 +28,4 @@ pub(super) fn line(machine: &Json) -> String {
         word("engine"),
         word("build")
     )
-}
-
-/// As Linux tells it; other systems do not.
-fn processor() -> Option<String> {
-    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
-    let line = text.lines().find(|line| line.starts_with("model name"))?;
-    Some(line.split_once(':')?.1.trim().to_owned())
 }

@@ -10,7 +10,7 @@ use dsl::value::Timestamp;
 
 use super::seed::{Kind, Seeded};
 use super::stage::{About, Stage};
-use super::{Job, Report, Settings, rounded};
+use super::{Job, Report, Settings, megabytes, rounded};
 use crate::clock::wall;
 use crate::decide::Event;
 use crate::ledger::{Seq, records};
@@ -49,7 +49,7 @@ async fn measure(settings: &Settings) -> Result<Report, String> {
     stage.start().await?;
     let restart = begin.elapsed();
     let process = stage.process()?;
-    let (resident, peak) = (process.resident_mb()?, process.peak_mb()?);
+    let (resident, peak) = (megabytes(process.resident()?), megabytes(process.peak()?));
     let stored = std::fs::metadata(stage.state().join("sled/db")).map_or(0, |file| file.len());
 
     let due = DUE.min(count);

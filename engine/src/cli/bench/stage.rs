@@ -17,6 +17,7 @@ use super::load::Client;
 use super::server::Service;
 use crate::cli::daemon::Daemon;
 use crate::clock::wall;
+use crate::proc::Process;
 
 /// The rules that are measured, each by its path.
 pub(super) const RULES: [(&str, &str); 3] = [
@@ -87,7 +88,7 @@ impl Stage {
 
     /// Its process, while it runs.
     pub(super) fn process(&self) -> Result<Process, String> {
-        self.daemon.pid().map(Process).ok_or_else(|| "the engine does not run".to_owned())
+        self.daemon.pid().map(Process::new).ok_or_else(|| "the engine does not run".to_owned())
     }
 
     /// Connections to its door.
@@ -220,52 +221,6 @@ impl Events {
     }
 }
 
-/// What the system tells of a process; Linux only.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Process(u32);
-
-impl Process {
-    fn read(self, file: &str) -> Result<String, String> {
-        let path = format!("/proc/{}/{file}", self.0);
-        std::fs::read_to_string(&path).map_err(|error| format!("cannot read {path}: {error}"))
-    }
-
-    fn number(self, file: &str, name: &str) -> Result<u64, String> {
-        let text = self.read(file)?;
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-        number.ok_or_else(|| format!("the system does not tell `{name}` of a process"))
-    }
-
-    /// Memory that it holds.
-    pub(super) fn resident_mb(self) -> Result<f64, String> {
-        Ok(super::rounded(self.number("status", "VmRSS")? as f64 / 1_024.0))
-    }
-
-    /// The most memory that it has held.
-    pub(super) fn peak_mb(self) -> Result<f64, String> {
-        Ok(super::rounded(self.number("status", "VmHWM")? as f64 / 1_024.0))
-    }
-
-    /// Bytes that it has had written to disks.
-    pub(super) fn bytes_written(self) -> Result<u64, String> {
-        self.number("io", "write_bytes")
-    }
-
-    /// Processor time that it has taken.
-    pub(super) fn processor(self) -> Result<std::time::Duration, String> {
-        let text = self.read("stat")?;
-        // Its name may hold anything, the closing bracket included; what follows the last one are numbers.
-        let numbers: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks = |index: usize| numbers.get(index).and_then(|text| text.parse::<u64>().ok());
-        match (ticks(11), ticks(12)) {
-            // A tick is 10 ms on every Linux that is built as usual (USER_HZ).
-            (Some(user), Some(system)) => Ok(std::time::Duration::from_millis((user + system) * 10)),
-            _ => Err("the system does not tell the processor time of a process".to_owned()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -302,14 +257,5 @@ mod tests {
             let delivery = connectors::hubspot::events::read(&lock, None, &body).expect("readable");
             assert!(matches!(delivery.messages[0].body, connectors::port::Body::Record { .. }), "{delivery:?}");
         }
-    }
-
-    #[test]
-    fn a_process_is_told_of() {
-        let me = Process(std::process::id());
-        assert!(me.resident_mb().expect("told") > 0.0);
-        assert!(me.peak_mb().expect("told") >= me.resident_mb().expect("told") / 2.0);
-        me.processor().expect("told");
-        assert!(Process(u32::MAX).resident_mb().is_err());
     }
 }

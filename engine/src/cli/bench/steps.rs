@@ -10,7 +10,7 @@ use super::ack::{self, CLIENTS, ROUNDS, Rival};
 use super::floor::Http;
 use super::load::{Client, Load, closed};
 use super::stage::{About, Stage};
-use super::{Job, Report, Settings, middle, rounded};
+use super::{Job, Report, Settings, megabytes, middle, rounded};
 
 pub(super) const JOB: Job =
     Job { name: "steps", about: "an event and the three calls of its workflow, one after the other (J2)", run };
@@ -91,7 +91,7 @@ async fn measure(settings: &Settings) -> Result<Report, String> {
     });
     let beside = beside.await?;
     let piled = (stage.service.ended() - before) as f64 / begin.elapsed().as_secs_f64();
-    let resident = stage.process()?.peak_mb()?;
+    let resident = megabytes(stage.process()?.peak()?);
     stage.kill().await?;
 
     let mut report = Report::default();

@@ -196,10 +196,10 @@ impl Stage {
         let began = Instant::now();
         let mut times = 0;
         while began.elapsed() < std::time::Duration::from_secs(seconds) {
-            let status = self.daemon.ask("/api/v1/status").await?;
-            let idle = status["lanes"].as_array().is_some_and(Vec::is_empty)
-                && status["under_way"] == 0
-                && status["inbox"] == 0
+            let status = self.daemon.ask(async |engine| engine.status().await).await?;
+            let idle = status.lanes.is_empty()
+                && status.under_way == 0
+                && status.inbox == 0
                 && self.crm().undelivered() == 0
                 && !self.app().has_outgoing();
             // A message may be between two hands; not so often in a row.

@@ -1,6 +1,6 @@
 //! Messages that are kept because nobody could read them.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::decide::model::delivery::ParkedRow;
 use crate::decide::model::key::parked_key;
@@ -8,7 +8,7 @@ use crate::decide::model::row::decode;
 use crate::ledger::{Error, Rows};
 
 /// A message that is kept for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parked {
     /// `m3`
     pub message: String,

@@ -8,6 +8,7 @@ use super::{Cast, PATIENCE, USERS, begin, end, took};
 use crate::cli::demo::Failed;
 use crate::cli::demo::report::Report;
 use crate::cli::demo::stage::Stage;
+use crate::decide::Event;
 
 const COMPANIES: [&str; 3] = ["Analytical Engines", "Royal Society", "Navy Yard"];
 
@@ -151,20 +152,18 @@ pub(super) async fn same_field(stage: &mut Stage, report: &mut Report, cast: &Ca
     let stands = |s: &Stage| s.user(cast, 41, "phone") == crm && s.contact(cast, 41, "phone") == crm;
     let wins = stage.until(PATIENCE, stands).await;
     // As `engine why` asks.
-    let about = format!("/api/v1/why?about={}", connectors::http::escape(&cast.users[41]));
     let began = Instant::now();
     let mut line = None;
     while wins && line.is_none() && began.elapsed() < Duration::from_secs(PATIENCE) {
-        let why = stage.daemon.ask(&about).await?;
-        let history = why["history"].as_array().cloned().unwrap_or_default();
-        line = history.into_iter().find(|line| line["displaced"] == app && line["value"] == crm);
+        let why = stage.daemon.ask(async |engine| engine.why(&cast.users[41], None).await).await?;
+        let overwrote = |line: &Event| line.displaced.as_deref() == Some(app) && line.value.as_deref() == Some(crm);
+        line = why.history.into_iter().find(overwrote);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let detail = match (&line, wins) {
-        (Some(line), _) => format!(
-            "{crm} on both sides; the history (`engine why`) keeps {app}, written over by {}",
-            line["place"].as_str().unwrap_or_default()
-        ),
+        (Some(line), _) => {
+            format!("{crm} on both sides; the history (`engine why`) keeps {app}, written over by {}", line.place)
+        }
         (None, true) => format!("{crm} on both sides, but the history does not name {app}"),
         (None, false) => {
             format!("the app has {}, HubSpot has {}", stage.user(cast, 41, "phone"), stage.contact(cast, 41, "phone"))

@@ -27,8 +27,8 @@ pub(super) async fn tell(stage: &mut Stage, report: &mut Report) -> Result<(), F
         tokio::time::sleep(Duration::from_millis(200)).await;
         compared = truth::compare(stage, &made);
     }
-    let status = stage.daemon.ask("/api/v1/status").await?;
-    let waiting = status["incidents"].as_u64().unwrap_or(0) + status["parked"].as_u64().unwrap_or(0);
+    let status = stage.daemon.ask(async |engine| engine.status().await).await?;
+    let waiting = status.incidents + status.parked;
     let detail = match quiet {
         true => format!("everything has arrived; {waiting} records wait for a person"),
         false => format!("something is still under way; {waiting} records wait for a person"),

@@ -1,0 +1,388 @@
+//! What each question is answered, from the loop's own figures and from the rows beside it.
+//!
+//! Always true: rows are read on a thread that may block; the loop is stopped for a moment only, to copy its figures.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use dsl::value::Timestamp;
+
+use super::api::{
+    Accepted, BackedUp, CacheView, Checked, Filter, HistoryLines, Incidents, LaneView, LedgerView, Links, Parked,
+    Reloaded, RulesView, Runs, SCHEMA, Status, Why,
+};
+use super::{Admin, Parts, Refusal};
+use crate::decide::{self, LaneKind, OperatorCommand, stuck, views};
+use crate::gate::Usage;
+use crate::proc::Process;
+use crate::shell::{Counts, Gone, NotDone, Snapshot, SourceState};
+
+/// Most items in a list that does not say how many it wants.
+const LIST: usize = 1_000;
+
+/// Most lines of history in an answer to `why` that does not say how many it wants.
+const WHY_LINES: usize = 200;
+
+impl From<Gone> for Refusal {
+    fn from(gone: Gone) -> Self {
+        Self::Unavailable(gone.to_string())
+    }
+}
+
+impl Admin {
+    /// How the engine is.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub async fn status(&self) -> Result<Status, Refusal> {
+        let now = self.parts.handle.inspect(figures).await?;
+        let started = self.started;
+        self.beside(move |parts| status(parts, now, started.elapsed().as_secs())).await
+    }
+
+    /// Deliveries can be taken.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn ready(&self) -> Result<(), Refusal> {
+        if self.parts.handle.inspect(|snapshot| snapshot.full).await? {
+            return Err(Refusal::Unavailable("the ledger takes nothing for now".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Runs that stopped and need a person.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub async fn incidents(&self, filter: &Filter) -> Result<Incidents, Refusal> {
+        let (total, incidents) = self.needing_a_person(filter, false).await?;
+        Ok(Incidents { schema: SCHEMA, total, incidents })
+    }
+
+    /// Records and messages that wait for a person.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub async fn parked(&self, filter: &Filter) -> Result<Parked, Refusal> {
+        let (total, parked) = self.needing_a_person(filter, true).await?;
+        Ok(Parked { schema: SCHEMA, total, parked })
+    }
+
+    async fn needing_a_person(&self, filter: &Filter, parked: bool) -> Result<(usize, Vec<views::Incident>), Refusal> {
+        let found = self.beside(|parts| views::incidents(&parts.reader)).await?;
+        Ok(page(found, filter, |incident| {
+            incident.parked == parked
+                && filter.about.as_ref().is_none_or(|about| {
+                    [&incident.subject, &incident.id, &incident.entity].into_iter().any(|text| text.contains(about))
+                })
+        }))
+    }
+
+    /// Which records are the same thing on both sides.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub async fn links(&self, filter: &Filter) -> Result<Links, Refusal> {
+        let found = self.beside(|parts| views::links(&parts.reader)).await?;
+        let (total, links) = page(found, filter, |link| {
+            filter.state.as_ref().is_none_or(|state| link.state == *state)
+                && filter.about.as_ref().is_none_or(|about| concerns_link(link, about) || link.sync == *about)
+        });
+        Ok(Links { schema: SCHEMA, total, links })
+    }
+
+    /// Runs of reactions and workflows.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub async fn runs(&self, filter: &Filter) -> Result<Runs, Refusal> {
+        let programs = self.programs().await?;
+        let found = self.beside(move |parts| views::runs(&parts.reader, &programs)).await?;
+        let (total, runs) = page(found, filter, |run| {
+            filter.state.as_ref().is_none_or(|state| run.state == *state)
+                && filter.about.as_ref().is_none_or(|about| run.run == *about || run.rule.contains(about))
+        });
+        Ok(Runs { schema: SCHEMA, total, runs })
+    }
+
+    /// Everything about `about`: the id of a record, a link (`l12`), a run (`r7`) or a message (`m3`). At most `limit`
+    /// lines of history, 200 where nothing is said.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub async fn why(&self, about: String, limit: Option<usize>) -> Result<Why, Refusal> {
+        if about.is_empty() {
+            return Err(Refusal::Malformed("say what about: ?about=<record id, link or run>".to_owned()));
+        }
+        let programs = self.programs().await?;
+        let limit = limit.unwrap_or(WHY_LINES);
+        self.beside(move |parts| {
+            let links: Vec<_> =
+                views::links(&parts.reader)?.into_iter().filter(|link| concerns_link(link, &about)).collect();
+            let named = |text: &str| text == about || links.iter().any(|link| link.link == text);
+            let runs = views::runs(&parts.reader, &programs)?.into_iter().filter(|run| run.run == about).collect();
+            let incidents = views::incidents(&parts.reader)?
+                .into_iter()
+                .filter(|incident| incident.id == about || incident.subject.split(' ').any(named))
+                .collect();
+            let history = parts.history.last(limit, |event| {
+                named(&event.subject)
+                    || event.left.as_deref().is_some_and(named)
+                    || event.right.as_deref().is_some_and(named)
+            });
+            let message = views::parked(&parts.reader, &about)?;
+            Ok(Why { schema: SCHEMA, links, runs, incidents, message, history })
+        })
+        .await
+    }
+
+    /// The last lines of history whose action, rule, entity or subject is `filter.about`.
+    #[must_use]
+    pub fn history(&self, filter: &Filter) -> HistoryLines {
+        let about = filter.about.as_ref();
+        let history = self.parts.history.last(filter.limit.unwrap_or(LIST), |event| {
+            about.is_none_or(|about| {
+                [&event.action, &event.rule, &event.entity, &event.subject].into_iter().any(|text| text == about)
+            })
+        });
+        HistoryLines { schema: SCHEMA, history }
+    }
+
+    /// Loads the rules again.
+    ///
+    /// # Errors
+    /// [`Refusal::Conflict`] with why they were refused; the old ones go on.
+    pub async fn reload(&self) -> Result<Reloaded, Refusal> {
+        self.parts.reload.reload().await.map_err(Refusal::Conflict)
+    }
+
+    /// Carries out an operator's command; returns when that is durable.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub async fn operate(&self, who: &str, command: OperatorCommand) -> Result<Accepted, Refusal> {
+        if who.trim().is_empty() {
+            let reason = "say who: the history names everybody who changes something";
+            return Err(Refusal::Malformed(reason.to_owned()));
+        }
+        match self.parts.handle.operate(who, command).await {
+            Ok(()) => Ok(Accepted { schema: SCHEMA, accepted: true }),
+            Err(NotDone::Refused(reason)) => Err(Refusal::Conflict(reason)),
+            Err(NotDone::Unstored(reason)) => Err(Refusal::Unavailable(reason)),
+        }
+    }
+
+    /// Copies the ledger into a folder of this machine, while rounds go on.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub async fn backup(&self, to: &Path) -> Result<BackedUp, Refusal> {
+        if !to.is_absolute() {
+            return Err(Refusal::Malformed("`to` must be an absolute path".to_owned()));
+        }
+        let to = to.to_path_buf();
+        let round = self.beside(move |parts| parts.reader.backup(&to)).await?;
+        Ok(BackedUp { schema: SCHEMA, round: round.0 })
+    }
+
+    /// What the ledger holds and what is wrong with it.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub async fn ledger(&self) -> Result<Checked, Refusal> {
+        let (mut report, suspects) = self
+            .beside(|parts| {
+                let report = parts.reader.check()?;
+                let suspects = report.problems.is_empty() && !stuck(&parts.reader)?.is_empty();
+                Ok((report, suspects))
+            })
+            .await?;
+        if suspects {
+            // Rows that change while they are read can look so; between two inputs they stand still.
+            let found = self.parts.handle.inspect(|snapshot| stuck(snapshot.core.rows())).await?;
+            report.problems = found.map_err(|error| Refusal::Failed(error.to_string()))?;
+        }
+        Ok(Checked { schema: SCHEMA, report })
+    }
+
+    async fn programs(&self) -> Result<decide::Programs, Refusal> {
+        Ok(self.parts.handle.inspect(|snapshot| snapshot.core.programs().clone()).await?)
+    }
+
+    /// Reads rows on a thread that may block.
+    async fn beside<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Parts) -> Result<T, crate::ledger::Error> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let admin = self.clone();
+        let read = tokio::task::spawn_blocking(move || read(&admin.parts)).await;
+        let read = read.map_err(|error| Refusal::Failed(error.to_string()))?;
+        read.map_err(|error| Refusal::Failed(error.to_string()))
+    }
+}
+
+/// How many of `found` fit, and the first of them.
+fn page<T>(found: Vec<T>, filter: &Filter, fits: impl Fn(&T) -> bool) -> (usize, Vec<T>) {
+    let mut fitting: Vec<T> = found.into_iter().filter(fits).collect();
+    let total = fitting.len();
+    fitting.truncate(filter.limit.unwrap_or(LIST));
+    (total, fitting)
+}
+
+fn concerns_link(link: &views::Link, about: &str) -> bool {
+    link.link == about || link.left.as_deref() == Some(about) || link.right.as_deref() == Some(about)
+}
+
+/// What the loop knows of itself.
+struct Figures {
+    time: Timestamp,
+    rules: RulesView,
+    ledger: LedgerView,
+    sources: BTreeMap<String, SourceState>,
+    lanes: Vec<LaneView>,
+    limits: Vec<Usage>,
+    paused: BTreeMap<String, String>,
+    under_way: usize,
+    inbox: Result<u64, String>,
+    counts: Counts,
+    /// What connectors say of their own future.
+    notices: Vec<String>,
+}
+
+/// Takes the loop's figures, between two inputs.
+fn figures(snapshot: &Snapshot<'_>) -> Figures {
+    let core = snapshot.core;
+    let program = &core.programs().active;
+    let gate = core.gate();
+    let time = core.at().max(snapshot.now.at);
+    let lanes = gate.lanes().map(|(lane, deadline, priority)| LaneView {
+        system: lane.system.clone(),
+        what: what(&lane.kind),
+        bulk: lane.bulk,
+        deadline: deadline.to_string(),
+        priority: priority.into(),
+    });
+    let paused = gate.paused(snapshot.now.pace).into_iter().map(|(name, until)| (name, until.to_string()));
+    let notices = core.connectors().iter().flat_map(|(system, connector)| {
+        connector.notices(time).into_iter().map(move |notice| format!("{system}: {notice}"))
+    });
+    Figures {
+        time,
+        rules: RulesView {
+            hash: program.hash.clone(),
+            syncs: program.syncs.len(),
+            reactions: program.whens.len(),
+            workflows: program.workflows.len(),
+            older: core.programs().by_hash.len().saturating_sub(1),
+            refused: None,
+        },
+        ledger: LedgerView { last: core.last().0, durable: core.durable().0, full: snapshot.full },
+        sources: snapshot.sources.clone(),
+        lanes: lanes.collect(),
+        limits: gate.usage(snapshot.now.pace),
+        paused: paused.collect(),
+        under_way: gate.under_way(),
+        inbox: decide::waiting_deliveries(core.rows()).map_err(|error| error.to_string()),
+        counts: core.counts(),
+        notices: notices.collect(),
+    }
+}
+
+fn what(kind: &LaneKind) -> String {
+    match kind {
+        LaneKind::Read { entity, by } => format!("read {entity} by {by}"),
+        LaneKind::Create { entity } => format!("create {entity}"),
+        LaneKind::Update { entity } => format!("update {entity}"),
+        LaneKind::Delete { entity } => format!("delete {entity}"),
+        LaneKind::List { entity } => format!("list {entity}"),
+        LaneKind::Operation { name } => format!("call {name}"),
+    }
+}
+
+/// The whole status: the loop's figures, and what can be looked up beside it.
+fn status(parts: &Parts, mut figures: Figures, uptime_seconds: u64) -> Result<Status, crate::ledger::Error> {
+    let open = views::incidents(&parts.reader)?;
+    let parked = open.iter().filter(|incident| incident.parked).count();
+    figures.rules.refused = parts.reload.refused();
+    let (cache, up) = (parts.reads.counts(), parts.reads.is_up());
+    let warnings = warnings(&figures, up);
+    Ok(Status {
+        schema: SCHEMA,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        time: figures.time.to_string(),
+        uptime_seconds,
+        healthy: warnings.is_empty(),
+        warnings,
+        rules: figures.rules,
+        ledger: figures.ledger,
+        sources: figures.sources,
+        lanes: figures.lanes,
+        limits: figures.limits,
+        paused: figures.paused,
+        under_way: figures.under_way,
+        inbox: figures.inbox.unwrap_or_default(),
+        incidents: open.len() - parked,
+        parked,
+        counts: figures.counts,
+        cache: CacheView { hits: cache.hits, misses: cache.misses, errors: cache.errors, skipped: cache.skipped, up },
+        resident_bytes: Process::own().resident().ok(),
+    })
+}
+
+/// What is not as it should be, in plain words; nothing where all is well.
+fn warnings(figures: &Figures, cache_up: bool) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Some(reason) = &figures.rules.refused {
+        warnings.push(format!("the rules folder was refused, older rules run: {reason}"));
+    }
+    if figures.ledger.full {
+        warnings.push("the ledger takes nothing for now: free space on the disk".to_owned());
+    }
+    let down = figures.sources.iter().filter(|(_, state)| !state.is_up());
+    warnings.extend(down.map(|(name, state)| format!("{name}: {state}")));
+    if !cache_up {
+        warnings.push("the cache does not answer: what it would know is read from its system".to_owned());
+    }
+    warnings.extend(figures.notices.iter().cloned());
+    if let Err(reason) = &figures.inbox {
+        warnings.push(format!("the inbox cannot be counted: {reason}"));
+    }
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fine() -> Figures {
+        Figures {
+            time: Timestamp(0),
+            rules: RulesView { hash: String::new(), syncs: 0, reactions: 0, workflows: 0, older: 0, refused: None },
+            ledger: LedgerView { last: 0, durable: 0, full: false },
+            sources: BTreeMap::new(),
+            lanes: Vec::new(),
+            limits: Vec::new(),
+            paused: BTreeMap::new(),
+            under_way: 0,
+            inbox: Ok(0),
+            counts: Counts::default(),
+            notices: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_inbox_that_cannot_be_counted_is_not_healthy() {
+        assert_eq!(warnings(&fine(), true), Vec::<String>::new());
+        let warned = warnings(&Figures { inbox: Err("a torn row".to_owned()), ..fine() }, true);
+        assert_eq!(warned, ["the inbox cannot be counted: a torn row"]);
+    }
+
+    #[test]
+    fn a_source_from_which_nothing_can_come_is_warned_of() {
+        let sources =
+            [("kafka", SourceState::Up), ("topic a", SourceState::Partitions(3)), ("topic b", SourceState::NoTopic)];
+        let sources = sources.map(|(name, state)| (name.to_owned(), state)).into();
+        assert_eq!(warnings(&Figures { sources, ..fine() }, true), ["topic b: no such topic yet"]);
+    }
+}
