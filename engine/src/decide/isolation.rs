@@ -7,11 +7,7 @@
 use dsl::value::Duration;
 
 use crate::decide::model::instance::Instance;
-use crate::decide::model::key::run_key;
-use crate::decide::model::key::{link_key, listing_key, read_key};
-use crate::decide::model::link::LinkRow;
-use crate::decide::model::run::RunRow;
-use crate::decide::model::work::{ListingRow, ReadRow};
+use crate::decide::model::key;
 use crate::decide::runs::ending;
 use crate::decide::store::runs::RunDefinition;
 use crate::decide::store::transaction::Context;
@@ -50,7 +46,7 @@ pub(crate) fn stop(cx: &mut Context<'_>, instance: &Instance, reason: &str) -> R
     let why = format!("a decision about it broke off, which is a defect of the engine: {reason}");
     match instance {
         Instance::Link(id) => {
-            let Some(mut link) = cx.get::<LinkRow>(&link_key(*id))? else { return Ok(()) };
+            let Some(mut link) = cx.get(&key::link(*id))? else { return Ok(()) };
             link.in_flight = [None, None];
             links::withdraw(cx, &mut link);
             if let Some(rule) = links::rule(cx, &link) {
@@ -60,7 +56,7 @@ pub(crate) fn stop(cx: &mut Context<'_>, instance: &Instance, reason: &str) -> R
             Ok(())
         }
         Instance::Run(id) => {
-            let Some(mut run) = cx.get::<RunRow>(&run_key(*id))? else { return Ok(()) };
+            let Some(mut run) = cx.get(&key::run(*id))? else { return Ok(()) };
             if let Some(work) = run.pending.take().and_then(|effect| effect.work) {
                 cx.delete(work);
             }
@@ -71,8 +67,8 @@ pub(crate) fn stop(cx: &mut Context<'_>, instance: &Instance, reason: &str) -> R
         Instance::Record(entity, id) => incidents::report(cx, format!("record {entity} {id}"), reason),
         Instance::Message(..) | Instance::Timer(_) => Ok(()),
         Instance::Read(entity, by, value) => {
-            let key = read_key(entity, by, value);
-            if let Some(row) = cx.get::<ReadRow>(&key)?
+            let key = key::read(entity, by, value);
+            if let Some(row) = cx.get(&key)?
                 && let Some(work) = row.work
             {
                 cx.delete(work);
@@ -95,7 +91,7 @@ pub(crate) fn stop(cx: &mut Context<'_>, instance: &Instance, reason: &str) -> R
             incidents::open(cx, row, &rule)
         }
         Instance::Listing(name) => {
-            if let Some(row) = cx.get::<ListingRow>(&listing_key(name))? {
+            if let Some(row) = cx.get(&key::listing(name))? {
                 reads::queue_page(cx, name, &row, LISTED_AGAIN);
             }
             incidents::report(cx, format!("list {name}"), reason)

@@ -2,10 +2,12 @@
 
 pub(crate) mod delivery;
 pub(crate) mod event;
+pub(crate) mod hash;
 pub(crate) mod incident;
 pub(crate) mod input;
 pub(crate) mod instance;
 pub(crate) mod key;
+pub(crate) mod kind;
 pub(crate) mod lane;
 pub(crate) mod link;
 pub(crate) mod meta;
@@ -18,3 +20,4 @@ pub(crate) mod settings;
 pub(crate) mod task;
 pub(crate) mod trace;
 pub(crate) mod work;
+pub(crate) mod written;

@@ -2,9 +2,8 @@
 
 use crate::decide::delivery::route;
 use crate::decide::links::{matching, schedule};
-use crate::decide::model::key::{Kind, link_key, timer_moment};
-use crate::decide::model::link::LinkRow;
-use crate::decide::model::row::decode;
+use crate::decide::model::key;
+use crate::decide::model::row::Prefix;
 use crate::decide::model::task::Task;
 use crate::decide::model::work::TimerRow;
 use crate::decide::operate::{skip, sweep};
@@ -16,12 +15,10 @@ use crate::ledger::Error;
 /// Takes every timer that is due, or where one of them broke off the first of them.
 pub(crate) fn due(cx: &mut Context<'_>) -> Result<(), Error> {
     let most = if cx.isolation.one_timer_only() { 1 } else { 256 };
-    for (key, bytes) in cx.scan(&[Kind::Timer as u8], most)? {
-        let Some(at) = timer_moment(&key) else { continue };
-        if at > cx.now {
+    for (key, timer) in cx.scan(&Prefix::<TimerRow>::all(), most)? {
+        if key::due(&key)? > cx.now {
             break;
         }
-        let timer: TimerRow = decode(&key, &bytes)?;
         cx.delete(key.clone());
         cx.task(Task::Timer { key, timer });
     }
@@ -50,8 +47,8 @@ pub(crate) fn broken(cx: &mut Context<'_>, timer: &TimerRow, why: &str) -> Resul
 }
 
 fn retry_link(cx: &mut Context<'_>, id: crate::ids::LinkId) -> Result<(), Error> {
-    let key = link_key(id);
-    if let Some(mut link) = cx.get::<LinkRow>(&key)?
+    let key = key::link(id);
+    if let Some(mut link) = cx.get(&key)?
         && link.not_before.is_some_and(|at| at <= cx.now)
     {
         link.not_before = None;

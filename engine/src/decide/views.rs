@@ -8,14 +8,13 @@ use dsl::program::Place;
 use serde::{Deserialize, Serialize};
 
 use crate::decide::model::incident::IncidentRow;
-use crate::decide::model::key::run_key;
-use crate::decide::model::key::{Key, Kind};
+use crate::decide::model::key;
 use crate::decide::model::link::{LinkRow, LinkState};
-use crate::decide::model::row::{after, decode};
+use crate::decide::model::row::all;
 use crate::decide::model::run::{RunOf, RunRow, RunState};
 use crate::decide::model::settings::Programs;
-use crate::decide::model::work::{CallItem, CallRow, Owner};
-use crate::ids::CallId;
+use crate::decide::model::work::{CallItem, Owner};
+use crate::ids::{CallId, LinkId, RunId};
 use crate::ledger::{Error, Rows};
 
 pub use self::parked::{Parked, parked};
@@ -81,25 +80,14 @@ pub struct Run {
     pub started: String,
 }
 
-fn each<T: serde::de::DeserializeOwned>(rows: &dyn Rows, kind: Kind) -> Result<Vec<(u64, T)>, Error> {
-    let prefix = [kind as u8];
-    rows.scan(&prefix, &after(&prefix), usize::MAX)?
-        .into_iter()
-        .map(|(key, bytes)| {
-            let number = key.get(1..9).and_then(|b| b.try_into().ok()).map_or(0, u64::from_be_bytes);
-            Ok((number, decode(&key, &bytes)?))
-        })
-        .collect()
-}
-
 /// Everything that needs a person, oldest first.
 ///
 /// # Errors
 /// Where rows cannot be read.
 pub fn incidents(rows: &dyn Rows) -> Result<Vec<Incident>, Error> {
-    let mut found: Vec<(i64, Incident)> = each::<IncidentRow>(rows, Kind::Incident)?
-        .into_iter()
-        .map(|(_, row)| {
+    let mut found: Vec<(i64, Incident)> = all::<IncidentRow>(rows)
+        .map(|found| {
+            let (_, row) = found?;
             let incident = Incident {
                 subject: row.subject,
                 fingerprint: row.fingerprint,
@@ -111,9 +99,9 @@ pub fn incidents(rows: &dyn Rows) -> Result<Vec<Incident>, Error> {
                 parked: row.parked,
                 advice: row.advice,
             };
-            (row.since.0, incident)
+            Ok((row.since.0, incident))
         })
-        .collect();
+        .collect::<Result<_, Error>>()?;
     found.sort_by(|a, b| (a.0, &a.1.subject).cmp(&(b.0, &b.1.subject)));
     Ok(found.into_iter().map(|(_, incident)| incident).collect())
 }
@@ -123,10 +111,10 @@ pub fn incidents(rows: &dyn Rows) -> Result<Vec<Incident>, Error> {
 /// # Errors
 /// Where rows cannot be read.
 pub fn links(rows: &dyn Rows) -> Result<Vec<Link>, Error> {
-    let found = each::<LinkRow>(rows, Kind::Link)?;
-    Ok(found
-        .into_iter()
-        .map(|(number, row)| {
+    all::<LinkRow>(rows)
+        .map(|found| {
+            let (key, row) = found?;
+            let id = LinkId(key.number()?);
             let fields = || row.parked.iter().map(|(m, why)| format!("{m}: {why}")).collect::<Vec<_>>().join("; ");
             let (state, detail) = match &row.state {
                 LinkState::Matching => ("looking", String::new()),
@@ -138,16 +126,16 @@ pub fn links(rows: &dyn Rows) -> Result<Vec<Link>, Error> {
                 LinkState::Parked(why) => ("parked", why.clone()),
                 LinkState::Gone => ("gone", String::new()),
             };
-            Link {
-                link: format!("l{number}"),
+            Ok(Link {
+                link: id.to_string(),
                 sync: row.sync.clone(),
                 left: row.left.clone(),
                 right: row.right.clone(),
                 state: state.to_owned(),
                 detail,
-            }
+            })
         })
-        .collect())
+        .collect()
 }
 
 /// All runs that are kept, in the order in which they began.
@@ -155,10 +143,10 @@ pub fn links(rows: &dyn Rows) -> Result<Vec<Link>, Error> {
 /// # Errors
 /// Where rows cannot be read.
 pub fn runs(rows: &dyn Rows, programs: &Programs) -> Result<Vec<Run>, Error> {
-    let found = each::<RunRow>(rows, Kind::Run)?;
-    Ok(found
-        .into_iter()
-        .map(|(number, row)| {
+    all::<RunRow>(rows)
+        .map(|found| {
+            let (key, row) = found?;
+            let id = RunId(key.number()?);
             let program = programs.by_hash.get(&row.program);
             let (rule, code) = match (&row.what, program) {
                 (RunOf::Workflow(index), Some(program)) => {
@@ -191,8 +179,8 @@ pub fn runs(rows: &dyn Rows, programs: &Programs) -> Result<Vec<Run>, Error> {
                 }
                 RunState::Cancelled => ("cancelled", String::new()),
             };
-            Run {
-                run: format!("r{number}"),
+            Ok(Run {
+                run: id.to_string(),
                 rule,
                 state: state.to_owned(),
                 step: row.step.map(step),
@@ -200,9 +188,9 @@ pub fn runs(rows: &dyn Rows, programs: &Programs) -> Result<Vec<Run>, Error> {
                 undone: row.undone.iter().map(|index| step(*index)).collect(),
                 detail,
                 started: row.started.to_string(),
-            }
+            })
         })
-        .collect())
+        .collect()
 }
 
 /// The step, as indexes of its workflow and of itself, for which each input of a call was sent; none where no
@@ -229,13 +217,10 @@ pub fn places_of(rows: &dyn Rows, call: CallId) -> Result<Vec<Option<Place>>, Er
 
 /// The run behind each input of a call.
 fn runs_of(rows: &dyn Rows, call: CallId) -> Result<Vec<Option<RunRow>>, Error> {
-    let key = Key::new(Kind::Call).number(call.0).bytes();
-    let Some(bytes) = rows.get(&key)? else { return Ok(Vec::new()) };
-    let row: CallRow = decode(&key, &bytes)?;
+    let Some(row) = key::call(call).read(rows)? else { return Ok(Vec::new()) };
     let run = |item: &CallItem| {
         let Owner::Run(id) = item.owner else { return Ok(None) };
-        let key = run_key(id);
-        rows.get(&key)?.map(|bytes| decode(&key, &bytes)).transpose()
+        key::run(id).read(rows)
     };
     row.items.iter().map(run).collect()
 }

@@ -13,7 +13,8 @@ use dsl::source::SourceFile;
 use dsl::value::Timestamp;
 
 use super::{Texts, read};
-use crate::decide::model::key::{Key, Kind};
+use crate::decide::model::key::Key;
+use crate::decide::model::kind::Kind;
 use crate::decide::{Event, Programs, hashes_in_use};
 use crate::ledger::{self, Rows};
 

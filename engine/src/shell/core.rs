@@ -15,7 +15,8 @@ use dsl::schema::EntityName;
 use dsl::value::Timestamp;
 
 use crate::clock::Now;
-use crate::decide::model::key::{Key, Kind};
+use crate::decide::model::key::Key;
+use crate::decide::model::kind::Kind;
 use crate::decide::{
     self, Command, Event, Input, Isolation, Known, Lane, LaneKind, OperatorCommand, Outcome, Pair, Programs, Reached,
     Settings, Skip, Wrote,

@@ -6,10 +6,10 @@ use connectors::port::{Answer, Request};
 
 use crate::decide::calls::{listing, read};
 use crate::decide::links::answer;
-use crate::decide::model::key::{Key, Kind};
+use crate::decide::model::key;
 use crate::decide::model::lane::LaneKind;
 use crate::decide::model::task::{Answered, Task};
-use crate::decide::model::work::{CallRow, Owner};
+use crate::decide::model::work::Owner;
 use crate::decide::runs::effect;
 use crate::decide::store::transaction::Context;
 use crate::ids::CallId;
@@ -17,9 +17,9 @@ use crate::ledger::Error;
 
 /// Takes the answers to a call in: each is decided by itself.
 pub(crate) fn take<'a>(cx: &mut Context<'a>, call: CallId, answers: &'a [Answer]) -> Result<(), Error> {
-    let key = Key::new(Kind::Call).number(call.0).bytes();
+    let key = key::call(call);
     // A second answer to one call finds no row and changes nothing.
-    let Some(row) = cx.get::<CallRow>(&key)? else { return Ok(()) };
+    let Some(row) = cx.get(&key)? else { return Ok(()) };
     cx.delete(key);
     let sent: Request = serde_json::from_slice(&row.request)
         .map_err(|error| Error::Row { key: format!("call {}", call.0), reason: error.to_string() })?;

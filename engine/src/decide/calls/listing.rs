@@ -8,7 +8,7 @@ use dsl::value::Duration;
 
 use crate::decide::calls::read::ALERT_AFTER_ATTEMPTS;
 use crate::decide::links::schedule;
-use crate::decide::model::key::listing_key;
+use crate::decide::model::key;
 use crate::decide::model::work::ListingRow;
 use crate::decide::records::observe::{How, observe};
 use crate::decide::store::retry::backoff;
@@ -17,8 +17,8 @@ use crate::decide::store::{incidents, links, reads};
 use crate::ledger::Error;
 
 pub(crate) fn page(cx: &mut Context<'_>, name: &str, answer: &Answer) -> Result<(), Error> {
-    let key = listing_key(name);
-    let Some(mut row) = cx.get::<ListingRow>(&key)? else { return Ok(()) };
+    let key = key::listing(name);
+    let Some(mut row) = cx.get(&key)? else { return Ok(()) };
     match answer {
         Answer::Page { records, next } => {
             row.attempts = 0;

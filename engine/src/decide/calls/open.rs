@@ -6,14 +6,13 @@ use dsl::value::Timestamp;
 use crate::decide::isolation::{self, Isolated};
 use crate::decide::links::write;
 use crate::decide::model::instance::Instance;
-use crate::decide::model::key::run_key;
-use crate::decide::model::key::{Key, Kind, listing_key, read_key};
+use crate::decide::model::key;
 use crate::decide::model::lane::{Lane, LaneKind};
-use crate::decide::model::link::Written;
 use crate::decide::model::link::slot;
 use crate::decide::model::outcome::Command;
-use crate::decide::model::row::decode;
-use crate::decide::model::work::{CallItem, CallRow, ListingRow, Owner, ReadRow, WorkRow};
+use crate::decide::model::row::RowKey;
+use crate::decide::model::work::{CallItem, CallRow, Owner, WorkRow};
+use crate::decide::model::written::Written;
 use crate::decide::runs::effect;
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{links, records, runs};
@@ -22,7 +21,7 @@ use crate::ledger::Error;
 
 /// Takes up to `max` items out of a lane and sends them as one request.
 pub(crate) fn open(cx: &mut Context<'_>, lane: &Lane, max: usize) -> Result<(), Error> {
-    let prefix = Key::new(Kind::Work).encoded(lane).bytes();
+    let prefix = key::work_of(lane);
     let mut inputs: Vec<Input> = Vec::new();
     let mut items: Vec<CallItem> = Vec::new();
     let mut cacheable = true;
@@ -31,8 +30,7 @@ pub(crate) fn open(cx: &mut Context<'_>, lane: &Lane, max: usize) -> Result<(), 
     let mut max = if alone { 1 } else { max.max(1) };
     let mut left = 0usize;
     let mut rest = None;
-    for (key, bytes) in cx.scan(&prefix, max.saturating_mul(2).saturating_add(1))? {
-        let work: WorkRow = decode(&key, &bytes)?;
+    for (key, work) in cx.scan(&prefix, max.saturating_mul(2).saturating_add(1))? {
         if inputs.len() >= max || (work.deadline > cx.now && failed_before(cx, &work)?) {
             left += 1;
             rest.get_or_insert((work.deadline, work.priority));
@@ -82,8 +80,8 @@ pub(crate) fn open(cx: &mut Context<'_>, lane: &Lane, max: usize) -> Result<(), 
         match &item.owner {
             Owner::Link(id, side) => write::sent(cx, *id, *side, call)?,
             Owner::Read(entity, by, value) => {
-                let key = read_key(entity, by, value);
-                if let Some(mut row) = cx.get::<ReadRow>(&key)? {
+                let key = key::read(entity, by, value);
+                if let Some(mut row) = cx.get(&key)? {
                     row.in_flight = Some(call);
                     cx.put(key, &row);
                 }
@@ -132,7 +130,7 @@ pub(crate) fn open(cx: &mut Context<'_>, lane: &Lane, max: usize) -> Result<(), 
         request: serde_json::to_vec(&request).expect("a request is plain data"),
         items,
     };
-    cx.put(Key::new(Kind::Call).number(call.0).bytes(), &row);
+    cx.put(key::call(call), &row);
     let cacheable = cacheable && matches!(lane.kind, LaneKind::Read { .. });
     cx.command(Command::Call { call, lane: lane.clone(), request, cacheable });
     Ok(())
@@ -159,15 +157,15 @@ fn compose(cx: &mut Context<'_>, lane: &Lane, work: &WorkRow) -> Result<Option<C
         }
         Owner::Run(id) => effect::input(cx, *id)?.map(|input| Composed { input, ..Composed::default() }),
         Owner::Read(entity, by, value) => {
-            let key = read_key(entity, by, value);
-            let Some(mut row) = cx.get::<ReadRow>(&key)? else { return Ok(None) };
+            let key = key::read(entity, by, value);
+            let Some(mut row) = cx.get(&key)? else { return Ok(None) };
             row.work = None;
             cx.put(key, &row);
             let input = Input { key: value.clone(), id: Some(value.clone()), ..Input::default() };
             Some(Composed { input, cacheable: row.cacheable && by == "id", ..Composed::default() })
         }
         Owner::Listing(name) => {
-            let Some(row) = cx.get::<ListingRow>(&listing_key(name))? else { return Ok(None) };
+            let Some(row) = cx.get(&key::listing(name))? else { return Ok(None) };
             let input = Input { key: name.clone(), id: row.cursor, ..Input::default() };
             Some(Composed { input, since: row.since, ..Composed::default() })
         }
@@ -179,10 +177,8 @@ fn failed_before(cx: &Context<'_>, work: &WorkRow) -> Result<bool, Error> {
     Ok(match &work.owner {
         Owner::Link(id, _) => matches!(work.lane.kind, LaneKind::Delete { .. }) && links::load(cx, *id)?.attempts > 0,
         Owner::Run(_) => false,
-        Owner::Read(entity, by, value) => {
-            cx.get::<ReadRow>(&read_key(entity, by, value))?.is_some_and(|row| row.attempts > 0)
-        }
-        Owner::Listing(name) => cx.get::<ListingRow>(&listing_key(name))?.is_some_and(|row| row.attempts > 0),
+        Owner::Read(entity, by, value) => cx.get(&key::read(entity, by, value))?.is_some_and(|row| row.attempts > 0),
+        Owner::Listing(name) => cx.get(&key::listing(name))?.is_some_and(|row| row.attempts > 0),
     })
 }
 
@@ -191,32 +187,30 @@ fn goes_alone(cx: &Context<'_>, owner: &Owner) -> Result<bool, Error> {
     Ok(match owner {
         Owner::Link(id, _) => links::load(cx, *id)?.send_alone,
         Owner::Run(id) => runs::load(cx, *id)?.pending.is_some_and(|effect| effect.send_alone),
-        Owner::Read(entity, by, value) => {
-            cx.get::<ReadRow>(&read_key(entity, by, value))?.is_some_and(|row| row.send_alone)
-        }
+        Owner::Read(entity, by, value) => cx.get(&key::read(entity, by, value))?.is_some_and(|row| row.send_alone),
         Owner::Listing(_) => false,
     })
 }
 
 /// An item that had to stay: its owner still points at its work row.
-fn restore(cx: &mut Context<'_>, key: &[u8], owner: &Owner) -> Result<(), Error> {
+fn restore(cx: &mut Context<'_>, key: &RowKey<WorkRow>, owner: &Owner) -> Result<(), Error> {
     match owner {
         Owner::Link(id, side) => {
             let mut link = links::load(cx, *id)?;
-            link.queued[slot(*side)] = Some(key.to_vec());
+            link.queued[slot(*side)] = Some(key.clone());
             links::store(cx, *id, &link);
         }
         Owner::Run(id) => {
             let mut run = runs::load(cx, *id)?;
             if let Some(effect) = &mut run.pending {
-                effect.work = Some(key.to_vec());
+                effect.work = Some(key.clone());
             }
-            cx.put(run_key(*id), &run);
+            cx.put(key::run(*id), &run);
         }
         Owner::Read(entity, by, value) => {
-            let row_key = read_key(entity, by, value);
-            if let Some(mut row) = cx.get::<ReadRow>(&row_key)? {
-                row.work = Some(key.to_vec());
+            let row_key = key::read(entity, by, value);
+            if let Some(mut row) = cx.get(&row_key)? {
+                row.work = Some(key.clone());
                 cx.put(row_key, &row);
             }
         }

@@ -9,7 +9,7 @@ use dsl::schema::EntityName;
 use dsl::value::Duration;
 
 use crate::decide::links::matching;
-use crate::decide::model::key::{Key, Kind, read_key, value_key};
+use crate::decide::model::key;
 use crate::decide::model::work::{ReadRow, Waiter};
 use crate::decide::records::observe;
 use crate::decide::records::observe::{How, observe};
@@ -25,8 +25,8 @@ pub(crate) fn read(
     value: &str,
     answer: &Answer,
 ) -> Result<(), Error> {
-    let key = read_key(entity, by, value);
-    let Some(mut row) = cx.get::<ReadRow>(&key)? else { return Ok(()) };
+    let key = key::read(entity, by, value);
+    let Some(mut row) = cx.get(&key)? else { return Ok(()) };
     row.in_flight = None;
     match answer {
         Answer::Record(observed) => {
@@ -43,7 +43,7 @@ pub(crate) fn read(
             }
         }
         Answer::Missing => {
-            cx.put(Key::new(Kind::Absent).entity(entity).text(by).text(value).bytes(), &cx.now.clone());
+            cx.put(key::absent(entity, by, value), &cx.now.clone());
             if by == "id" && cx.record(entity, value)?.is_some() {
                 observe::deleted(cx, entity, value, cx.now, false)?;
             }
@@ -138,8 +138,7 @@ fn found(cx: &mut Context<'_>, entity: &EntityName, by: &str, value: &str, obser
     let value = dsl::value::Value::text(value);
     let known = cx.indexed(entity, by, &value)?;
     if !known.contains(&observed.id) {
-        let text = value_key(&value);
-        cx.put(Key::new(Kind::Index).entity(entity).text(by).text(&text).text(&observed.id).bytes(), &observed.id);
+        cx.put(key::index(entity, by, &value, &observed.id), &observed.id);
     }
     Ok(())
 }
@@ -153,7 +152,7 @@ fn later(
     pause: Duration,
 ) -> Result<(), Error> {
     reads::queue_read(cx, entity, by, value, &mut row, Duration(pause.0.max(40)), Priority::High);
-    cx.put(read_key(entity, by, value), &row);
+    cx.put(key::read(entity, by, value), &row);
     Ok(())
 }
 

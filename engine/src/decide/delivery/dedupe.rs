@@ -8,7 +8,9 @@
 use dsl::value::{Duration, Timestamp};
 use sha2::{Digest, Sha256};
 
-use crate::decide::model::key::{Key, Kind};
+use crate::decide::model::delivery::Marks;
+use crate::decide::model::key;
+use crate::decide::model::row::RowKey;
 use crate::decide::store::transaction::Context;
 use crate::ledger::Error;
 
@@ -35,8 +37,8 @@ fn remember(cx: &mut Context<'_>, system: &str, mark: [u8; MARK], keep: Duration
     match find(cx, now, system, &mark)? {
         Place::Known => Ok(true),
         Place::Free(key, mut marks) => {
-            marks.extend(mark);
-            cx.put_raw(key, marks);
+            marks.0.extend(mark);
+            cx.put(key, &marks);
             Ok(false)
         }
     }
@@ -50,26 +52,22 @@ fn hour(at: Timestamp) -> u64 {
 enum Place {
     Known,
     /// The first row on its way that is not full.
-    Free(Vec<u8>, Vec<u8>),
+    Free(RowKey<Marks>, Marks),
 }
 
 fn find(cx: &Context<'_>, hour: u64, system: &str, mark: &[u8; MARK]) -> Result<Place, Error> {
-    let mut key = Key::new(Kind::Dedupe).number(hour).text(system);
-    for byte in &mark[..MARK - 1] {
-        key = key.number(u64::from(*byte));
-        let row = key.clone().bytes();
-        let marks = cx.raw(&row)?.unwrap_or_default();
-        if marks.chunks_exact(MARK).any(|seen| seen == mark) {
+    for bytes in 1..=MARK {
+        let key = key::marks(hour, system, &mark[..bytes]);
+        let marks = cx.get(&key)?.unwrap_or_default();
+        if marks.0.chunks_exact(MARK).any(|seen| seen == mark) {
             return Ok(Place::Known);
         }
-        if marks.len() < FULL * MARK {
-            return Ok(Place::Free(row, marks));
+        // The last row has as many marks as there are last bytes: it cannot overflow.
+        if marks.0.len() < FULL * MARK || bytes == MARK {
+            return Ok(Place::Free(key, marks));
         }
     }
-    // The last row has as many marks as there are last bytes: it cannot overflow.
-    let row = key.number(u64::from(mark[MARK - 1])).bytes();
-    let marks = cx.raw(&row)?.unwrap_or_default();
-    Ok(if marks.chunks_exact(MARK).any(|seen| seen == mark) { Place::Known } else { Place::Free(row, marks) })
+    unreachable!("the last row takes the mark")
 }
 
 #[cfg(test)]
@@ -77,6 +75,7 @@ mod tests {
     use connectors::port::{Body, Message};
 
     use super::*;
+    use crate::decide::model::row::Prefix;
     use crate::decide::{Command, Input, Isolation, Programs, Settings, Source, decide};
     use crate::ledger::{Ledger, Memory, Rows};
 
@@ -144,7 +143,8 @@ mod tests {
         };
         assert_eq!(take(0..900), 0);
         assert_eq!(take(0..1_000), 900);
-        let rows = engine.ledger.scan(&[Kind::Dedupe as u8], &[Kind::Dedupe as u8 + 1], usize::MAX).expect("readable");
+        let (from, to) = Prefix::<Marks>::all().range();
+        let rows = engine.ledger.scan(&from, &to, usize::MAX).expect("readable");
         assert!(rows.iter().all(|(_, bytes)| bytes.len() <= 4_095), "{:?}", rows.iter().map(|r| r.1.len()).max());
         assert_eq!(rows.iter().map(|(_, bytes)| bytes.len()).sum::<usize>(), 1_000 * 16);
     }

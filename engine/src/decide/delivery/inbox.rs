@@ -9,21 +9,13 @@ use connectors::port::Message;
 use dsl::ast::Priority;
 use dsl::program::Route;
 use dsl::value::{Duration, Timestamp};
-use serde::{Deserialize, Serialize};
 
-use crate::decide::model::key::{Key, Kind};
-use crate::decide::model::row::{after, decode};
+use crate::decide::model::delivery::StoredDelivery;
+use crate::decide::model::key;
+use crate::decide::model::row::{Prefix, RowKey};
 use crate::decide::model::work::TimerRow;
 use crate::decide::store::transaction::Context;
 use crate::ledger::Error;
-use crate::ledger::key::Parts;
-
-/// A delivery that waits for the pace of its system.
-#[derive(Debug, Serialize, Deserialize)]
-struct Stored {
-    /// [`Message`]s as JSON.
-    messages: Vec<u8>,
-}
 
 /// May a delivery of this system be decided now? It may not before those that wait.
 pub(crate) fn has_room(cx: &mut Context<'_>, system: &str) -> Result<bool, Error> {
@@ -32,11 +24,12 @@ pub(crate) fn has_room(cx: &mut Context<'_>, system: &str) -> Result<bool, Error
 
 /// The engine has started or rules were activated: limits may be others, so every queue is looked at anew.
 pub(crate) fn started(cx: &mut Context<'_>) -> Result<(), Error> {
-    let mut from = Key::new(Kind::Inbox).bytes();
-    while let Some((key, _)) = cx.range(&from, &after(&[Kind::Inbox as u8]), 1)?.pop() {
-        let system = Parts::new(&key)?.text()?;
+    let all = Prefix::<StoredDelivery>::all();
+    let (mut from, _) = all.range();
+    while let Some((key, _)) = cx.scan_from(&all, &from, 1)?.pop() {
+        let system = key.parts()?.text()?;
         rearm(cx, &system)?;
-        from = after(&prefix(&system));
+        (_, from) = key::stored_of(&system).range();
     }
     Ok(())
 }
@@ -57,18 +50,18 @@ pub(crate) struct Unreadable {
 /// Takes out, high priority first, the deliveries for which their system has room now.
 pub(crate) fn take(cx: &mut Context<'_>, system: &str) -> Result<Vec<Waited>, Error> {
     let mut taken = Vec::new();
-    let armed = armed_key(system);
-    if cx.get::<Timestamp>(&armed)?.is_some_and(|at| at > cx.now) {
+    let armed = key::armed(system);
+    if cx.get(&armed)?.is_some_and(|at| at > cx.now) {
         // A later timer took the place of this one.
         return Ok(taken);
     }
     cx.delete(armed);
     while room(cx, system)? {
-        let Some((key, bytes)) = cx.scan(&prefix(system), 1)?.pop() else { return Ok(taken) };
+        let Some((key, bytes)) = cx.scan_bytes(&key::stored_of(system), 1)?.pop() else { return Ok(taken) };
         cx.delete(key.clone());
         cx.inbox(-1)?;
         spend(cx, system)?;
-        let number = key.last_chunk().copied().map_or(0, u64::from_be_bytes);
+        let number = key.last_number();
         let messages = read(&key, &bytes).map_err(|error| Unreadable { reason: error.to_string(), bytes });
         taken.push(Waited { number, messages });
     }
@@ -83,27 +76,15 @@ pub(crate) fn later(cx: &mut Context<'_>, system: &str) -> Result<(), Error> {
     arm(cx, system, cx.now.plus(Duration::minutes(1)))
 }
 
-fn read(key: &[u8], bytes: &[u8]) -> Result<Vec<Message>, Error> {
-    let stored: Stored = decode(key, bytes)?;
+fn read(key: &RowKey<StoredDelivery>, bytes: &[u8]) -> Result<Vec<Message>, Error> {
+    let stored = key.decode(bytes)?;
     serde_json::from_slice(&stored.messages)
-        .map_err(|error| Error::Row { key: String::from_utf8_lossy(key).into_owned(), reason: error.to_string() })
-}
-
-fn prefix(system: &str) -> Vec<u8> {
-    Key::new(Kind::Inbox).text(system).bytes()
-}
-
-fn pace_key(system: &str) -> Vec<u8> {
-    Key::new(Kind::Pace).text(system).bytes()
-}
-
-fn armed_key(system: &str) -> Vec<u8> {
-    Key::new(Kind::Armed).text(system).bytes()
+        .map_err(|error| Error::Row { key: format!("{key:?}"), reason: error.to_string() })
 }
 
 /// Deliveries of this system wait already: a new one goes behind them.
 fn waits(cx: &Context<'_>, system: &str) -> Result<bool, Error> {
-    Ok(!cx.scan(&prefix(system), 1)?.is_empty())
+    Ok(!cx.scan_bytes(&key::stored_of(system), 1)?.is_empty())
 }
 
 fn recent(cx: &Context<'_>, system: &str) -> Result<Option<(Vec<Timestamp>, u64, Duration)>, Error> {
@@ -111,7 +92,7 @@ fn recent(cx: &Context<'_>, system: &str) -> Result<Option<(Vec<Timestamp>, u64,
     let Some(limit) = program.systems.get(system).and_then(|s| s.limits.get("webhooks").copied()) else {
         return Ok(None);
     };
-    let mut started: Vec<Timestamp> = cx.get(&pace_key(system))?.unwrap_or_default();
+    let mut started: Vec<Timestamp> = cx.get(&key::pace(system))?.unwrap_or_default();
     started.retain(|at| cx.now.since(*at).0 < limit.per.0);
     Ok(Some((started, limit.amount, limit.per)))
 }
@@ -124,7 +105,7 @@ fn room(cx: &Context<'_>, system: &str) -> Result<bool, Error> {
 pub(crate) fn spend(cx: &mut Context<'_>, system: &str) -> Result<(), Error> {
     if let Some((mut started, _, _)) = recent(cx, system)? {
         started.push(cx.now);
-        cx.put(pace_key(system), &started);
+        cx.put(key::pace(system), &started);
     }
     Ok(())
 }
@@ -142,8 +123,8 @@ pub(crate) fn wait(cx: &mut Context<'_>, system: &str, messages: &[Message]) -> 
         .unwrap_or(Priority::Medium);
     let first = !waits(cx, system)?;
     let number = cx.next()?;
-    let stored = Stored { messages: serde_json::to_vec(messages).expect("messages are plain data") };
-    cx.put(Key::new(Kind::Inbox).text(system).number(priority as u64).number(number).bytes(), &stored);
+    let stored = StoredDelivery { messages: serde_json::to_vec(messages).expect("messages are plain data") };
+    cx.put(key::stored(system, priority as u64, number), &stored);
     cx.inbox(1)?;
     if first { rearm(cx, system) } else { Ok(()) }
 }
@@ -160,7 +141,7 @@ fn rearm(cx: &mut Context<'_>, system: &str) -> Result<(), Error> {
 }
 
 fn arm(cx: &mut Context<'_>, system: &str, at: Timestamp) -> Result<(), Error> {
-    cx.put(armed_key(system), &at);
+    cx.put(key::armed(system), &at);
     cx.arm(at, &TimerRow::Pace(system.to_owned()))
 }
 
@@ -170,6 +151,7 @@ mod tests {
     use dsl::value::{Duration, Timestamp};
 
     use super::*;
+    use crate::decide::model::row::all;
     use crate::decide::{Input, Source, waiting_deliveries};
     use crate::ledger::Ledger;
     use crate::rehearse::Simulation;
@@ -200,6 +182,12 @@ mod tests {
 
     fn pass(world: &mut Simulation, span: Duration) {
         world.pass(span).expect("the engine goes on");
+    }
+
+    /// The timers for stored deliveries.
+    fn paces(world: &Simulation) -> Vec<RowKey<TimerRow>> {
+        let timers = all::<TimerRow>(world.rows()).map(|timer| timer.expect("readable"));
+        timers.filter(|(_, timer)| matches!(timer, TimerRow::Pace(_))).map(|(key, _)| key).collect()
     }
 
     #[test]
@@ -237,13 +225,10 @@ mod tests {
         let mut world = world();
         deliver(&mut world, "app", "1");
         deliver(&mut world, "app", "2");
-        let timers = world.rows().scan(&[Kind::Timer as u8], &after(&[Kind::Timer as u8]), usize::MAX).expect("rows");
-        let paces = timers
-            .into_iter()
-            .filter(|(key, bytes)| matches!(decode::<TimerRow>(key, bytes).expect("a timer"), TimerRow::Pace(_)));
+        let paces = paces(&world);
         let mut round = crate::ledger::Round::default();
-        round.changes.extend(paces.map(|(key, _)| (key, None)));
-        round.changes.push((armed_key("app"), None));
+        round.changes.extend(paces.into_iter().map(|key| (key.into_bytes(), None)));
+        round.changes.push((key::armed("app").into_bytes(), None));
         assert_eq!(round.changes.len(), 2);
         world.ledger().append(round).expect("taken");
         world.restart().expect("the engine starts");
@@ -261,11 +246,7 @@ mod tests {
             world.restart().expect("the engine starts");
         }
         pass(&mut world, Duration::seconds(2));
-        let left = world.rows().scan(&[Kind::Timer as u8], &after(&[Kind::Timer as u8]), usize::MAX).expect("rows");
-        let paces = left
-            .iter()
-            .filter(|(key, bytes)| matches!(decode::<TimerRow>(key, bytes).expect("a timer"), TimerRow::Pace(_)));
-        assert_eq!(paces.count(), 1);
+        assert_eq!(paces(&world).len(), 1);
         pass(&mut world, Duration::seconds(5));
         assert_eq!(decided(&world, "crm"), 5);
     }

@@ -5,45 +5,42 @@
 //! Always true: a record below its partition's row was decided before, and is told when it is passed over; the row
 //! goes back only where its source said that what stood there is gone.
 
+use crate::decide::model::delivery::OffsetRow;
 use crate::decide::model::event::Event;
 use crate::decide::model::input::Source;
-use crate::decide::model::key::cluster_key;
-use crate::decide::model::key::{Key, Kind};
+use crate::decide::model::key;
 use crate::decide::model::outcome::Command;
 use crate::decide::store::incidents;
 use crate::decide::store::transaction::Context;
 use crate::ledger::Error;
 
-fn key(topic: &str, partition: i32) -> Vec<u8> {
-    Key::new(Kind::Offset).text(topic).number(u64::try_from(partition).unwrap_or_default()).bytes()
-}
-
 /// Moves behind the record that `source` names. False where it was decided already: the source went back further
 /// than the ledger. What came by no partition is always new.
 pub(crate) fn take(cx: &mut Context<'_>, system: &str, source: &Source) -> Result<bool, Error> {
     let Source::Kafka { topic, partition, offset } = source else { return Ok(true) };
-    let key = key(topic, *partition);
-    if let Some((_, _, next)) = cx.get::<(String, i32, i64)>(&key)?
-        && *offset < next
+    let key = key::offset(topic, *partition);
+    if let Some(row) = cx.get(&key)?
+        && *offset < row.next
     {
         let line = event(cx, system, topic, *partition, "passed over", format!("offset {offset} was decided before"));
         cx.command(Command::Log(line));
         return Ok(false);
     }
-    cx.put(key, &(topic.clone(), *partition, offset.saturating_add(1)));
+    let next = offset.saturating_add(1);
+    cx.put(key, &OffsetRow { topic: topic.clone(), partition: *partition, next });
     Ok(true)
 }
 
 /// A cluster answers. Offsets are kept beside its id; those of another one mean nothing in it, so its topics are read
 /// from their start.
 pub(crate) fn cluster(cx: &mut Context<'_>, id: &str) -> Result<(), Error> {
-    let before: Option<String> = cx.get(&cluster_key())?;
+    let before: Option<String> = cx.get(&key::cluster())?;
     if before.as_deref() == Some(id) {
         return Ok(());
     }
-    cx.put(cluster_key(), &id);
+    cx.put(key::cluster(), &id.to_owned());
     let Some(before) = before else { return Ok(()) };
-    for (key, _) in cx.scan(&[Kind::Offset as u8], usize::MAX)? {
+    for (key, _) in cx.rows::<OffsetRow>()? {
         cx.delete(key);
     }
     let row = incidents::row(
@@ -69,7 +66,7 @@ pub(crate) fn passed_over(
     next: i64,
     reason: &str,
 ) -> Result<(), Error> {
-    cx.put(key(topic, partition), &(topic.to_owned(), partition, next));
+    cx.put(key::offset(topic, partition), &OffsetRow { topic: topic.to_owned(), partition, next });
     let row = incidents::row(
         format!("topic {topic}/{partition}"),
         topic,

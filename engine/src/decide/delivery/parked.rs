@@ -11,10 +11,8 @@ use crate::decide::model::delivery::ParkedRow;
 use crate::decide::model::event::Event;
 use crate::decide::model::incident::IncidentRow;
 use crate::decide::model::input::Source;
-use crate::decide::model::key::Kind;
-use crate::decide::model::key::incident_key;
-use crate::decide::model::key::parked_key;
-use crate::decide::model::row::decode;
+use crate::decide::model::key;
+use crate::decide::model::row::Prefix;
 use crate::decide::store::incidents;
 use crate::decide::store::transaction::Context;
 use crate::ledger::Error;
@@ -85,7 +83,8 @@ fn keep(
         Source::Webhook => ("webhook".to_owned(), "webhook".to_owned()),
         Source::Kafka { topic, partition, offset } => (topic.clone(), format!("{topic}/{partition} at {offset}")),
     };
-    cx.put::<ParkedRow>(parked_key(number), &(place.clone(), cause.to_owned(), payload.to_vec()));
+    let parked = ParkedRow { place: place.clone(), reason: cause.to_owned(), payload: payload.to_vec() };
+    cx.put(key::parked(number), &parked);
     let mut row = incidents::row(
         subject(number),
         system,
@@ -105,21 +104,20 @@ fn keep(
 /// Takes away what is kept of the message that an incident is about, if it is about one.
 pub(crate) fn dismissed(cx: &mut Context<'_>, subject: &str) {
     if let Some(number) = subject.strip_prefix("message m").and_then(|number| number.parse().ok()) {
-        cx.delete(parked_key(number));
+        cx.delete(key::parked(number));
     }
 }
 
 /// Takes away, and tells, what nobody dismissed in its time. True where more may be left.
 pub(crate) fn expire(cx: &mut Context<'_>) -> Result<bool, Error> {
     let oldest = cx.now.minus(cx.settings.retention);
-    let found = cx.scan(&[Kind::Unreadable as u8], MOST)?;
+    let found = cx.scan(&Prefix::<ParkedRow>::all(), MOST)?;
     let all = found.len();
-    for (row_key, bytes) in found {
-        let (place, reason, _): ParkedRow = decode(&row_key, &bytes)?;
-        let number = row_key.get(1..9).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
+    for (row_key, ParkedRow { place, reason, .. }) in found {
+        let number = row_key.number()?;
         let subject = subject(number);
         // They stand in the order in which they came; what has no incident is of an older engine.
-        let open: Option<IncidentRow> = cx.get(&incident_key(&subject))?;
+        let open: Option<IncidentRow> = cx.get(&key::incident(&subject))?;
         if open.as_ref().is_some_and(|open| open.since > oldest) {
             return Ok(false);
         }
@@ -267,7 +265,7 @@ mod tests {
     #[test]
     fn what_waits_for_a_run_or_a_pair_is_not_dismissed() {
         let mut world = world();
-        let key = incident_key("link l7");
+        let key = key::incident("link l7");
         let row = incidents::row(
             "link l7".to_owned(),
             "Contacts",
@@ -280,7 +278,7 @@ mod tests {
             world.now(),
         );
         let round = crate::ledger::Round {
-            changes: vec![(key, Some(postcard::to_stdvec(&row).expect("plain data")))],
+            changes: vec![(key.into_bytes(), Some(postcard::to_stdvec(&row).expect("plain data")))],
             records: Vec::new(),
         };
         crate::ledger::Ledger::append(&mut world.ledger(), round).expect("taken");

@@ -6,11 +6,10 @@ use dsl::program::Side;
 use dsl::schema::EntityName;
 
 use crate::decide::links::{matching, merge, own_key};
-use crate::decide::model::key::{Key, Kind, link_key};
-use crate::decide::model::link::{LinkRow, LinkState};
+use crate::decide::model::key;
+use crate::decide::model::link::LinkState;
 use crate::decide::model::need::Blocked;
 use crate::decide::model::record::Life;
-use crate::decide::model::row::decode;
 use crate::decide::model::task::Task;
 use crate::decide::model::work::Waiter;
 use crate::decide::store::links::ActiveSync;
@@ -24,9 +23,7 @@ pub(crate) fn changed(cx: &mut Context<'_>, entity: &EntityName, id: &str) -> Re
     for link in records::links_of(cx, entity, id)? {
         cx.task(Task::Link(link));
     }
-    let prefix = Key::new(Kind::Backlink).entity(entity).text(id).bytes();
-    for (key, bytes) in cx.scan(&prefix, usize::MAX)? {
-        let (from, source): (EntityName, String) = decode(&key, &bytes)?;
+    for (_, (from, source)) in cx.scan(&key::backlinks(entity, id), usize::MAX)? {
         for link in records::links_of(cx, &from, &source)? {
             cx.task(Task::Link(link));
         }
@@ -53,7 +50,7 @@ pub(crate) fn touched(
 
 /// Takes a link one step further; called whenever something about it changed.
 pub(crate) fn advance(cx: &mut Context<'_>, id: LinkId) -> Result<(), Error> {
-    let Some(mut link) = cx.get::<LinkRow>(&link_key(id))? else { return Ok(()) };
+    let Some(mut link) = cx.get(&key::link(id))? else { return Ok(()) };
     let Some(rule) = links::rule(cx, &link) else { return Ok(()) };
     if link.in_flight.iter().any(Option::is_some) || link.state == LinkState::Gone {
         return Ok(());
@@ -76,7 +73,7 @@ pub(crate) fn advance(cx: &mut Context<'_>, id: LinkId) -> Result<(), Error> {
     match matching::find_partner(cx, id, &mut link, &rule) {
         Ok(()) => {
             // `look` may have joined this link to another one and removed it.
-            if cx.raw(&link_key(id))?.is_some() {
+            if cx.has(&key::link(id))? {
                 links::store(cx, id, &link);
             }
             Ok(())

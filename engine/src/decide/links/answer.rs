@@ -15,14 +15,15 @@ use dsl::value::Duration;
 use crate::decide::links::own_key::{OWN_KEY, own_key};
 use crate::decide::links::{archive, matching};
 use crate::decide::model::event::Event;
-use crate::decide::model::key::{link_key, link_of};
+use crate::decide::model::key;
 use crate::decide::model::lane::{Lane, LaneKind};
-use crate::decide::model::link::{LinkRow, LinkState, Written, slot};
+use crate::decide::model::link::{LinkRow, LinkState, slot};
 use crate::decide::model::need::Need;
 use crate::decide::model::record::FieldValue;
 use crate::decide::model::task::Task;
 use crate::decide::model::trace::Wrote;
 use crate::decide::model::work::Waiter;
+use crate::decide::model::written::Written;
 use crate::decide::records::observe;
 use crate::decide::records::observe::{How, observe, overwritten};
 use crate::decide::store::links::{ActiveSync, UNSTABLE_AFTER, park};
@@ -40,7 +41,7 @@ pub(crate) fn answered(
     writes: &[Written],
     answer: &Answer,
 ) -> Result<(), Error> {
-    let Some(mut link) = cx.get::<LinkRow>(&link_key(id))? else { return Ok(()) };
+    let Some(mut link) = cx.get(&key::link(id))? else { return Ok(()) };
     let Some(rule) = links::rule(cx, &link) else { return Ok(()) };
     link.in_flight[slot(side)] = None;
     link.send_alone = matches!(answer, Answer::Split);
@@ -296,7 +297,7 @@ pub(crate) fn adopt(
     }
     match existing {
         Some(existing) => {
-            if let Some(holder) = cx.get::<LinkId>(&link_of(&rule.name, side, existing))?
+            if let Some(holder) = cx.get(&key::link_of(&rule.name, side, existing))?
                 && holder != id
             {
                 if links::load(cx, holder)?.id(side.other()).is_none() {

@@ -4,7 +4,7 @@ use dsl::ast::{OnDelete, Priority};
 use dsl::program::Side;
 use dsl::schema::EntityName;
 
-use crate::decide::model::key::link_of;
+use crate::decide::model::key;
 use crate::decide::model::lane::{Lane, LaneKind};
 use crate::decide::model::link::{LinkRow, LinkState, slot};
 use crate::decide::model::task::Task;
@@ -104,11 +104,11 @@ pub(crate) fn restored(cx: &mut Context<'_>, entity: &EntityName, id: &str) -> R
 /// `gone` lives on as `into`: links follow; two links with records of their own wait for a person.
 fn side_merged(cx: &mut Context<'_>, index: usize, side: Side, into: &str, gone: &str) -> Result<(), Error> {
     let rule = &ActiveSync { program: cx.program(), index };
-    let old_key = link_of(&rule.name, side, gone);
-    let Some(loser) = cx.get::<LinkId>(&old_key)? else { return Ok(()) };
-    let new_key = link_of(&rule.name, side, into);
+    let old_key = key::link_of(&rule.name, side, gone);
+    let Some(loser) = cx.get(&old_key)? else { return Ok(()) };
+    let new_key = key::link_of(&rule.name, side, into);
     let mut link = links::load(cx, loser)?;
-    match cx.get::<LinkId>(&new_key)? {
+    match cx.get(&new_key)? {
         None => follow(cx, loser, link, side, into, gone),
         Some(winner) if winner == loser => {}
         Some(winner) => {
@@ -146,9 +146,9 @@ fn side_merged(cx: &mut Context<'_>, index: usize, side: Side, into: &str, gone:
 
 /// A link takes the id that its record has from now on.
 fn follow(cx: &mut Context<'_>, id: LinkId, mut link: LinkRow, side: Side, into: &str, gone: &str) {
-    cx.delete(link_of(&link.sync, side, gone));
+    cx.delete(key::link_of(&link.sync, side, gone));
     link.set_id(side, Some(into.to_owned()));
-    cx.put(link_of(&link.sync, side, into), &id);
+    cx.put(key::link_of(&link.sync, side, into), &id);
     links::log(cx, id, &link, "merged", format!("{gone} was merged into {into}"));
     links::store(cx, id, &link);
     cx.task(Task::Link(id));

@@ -9,7 +9,7 @@ use dsl::schema::EntityName;
 use dsl::value::Timestamp;
 
 use crate::decide::links::own_key;
-use crate::decide::model::key::{Key, Kind, link_key, link_of, partner_wait, value_key};
+use crate::decide::model::key;
 use crate::decide::model::link::{LinkRow, LinkState};
 use crate::decide::model::need::Blocked;
 use crate::decide::model::task::Task;
@@ -59,8 +59,8 @@ pub(crate) fn find_partner(
             continue;
         }
         has_key = true;
-        let claim = Key::new(Kind::Claim).text(&rule.name).number(number as u64).text(&value_key(&value)).bytes();
-        match cx.get::<LinkId>(&claim)? {
+        let claim = key::claim(&rule.name, number, &value);
+        match cx.get(&claim)? {
             Some(holder) if holder != id => {
                 return join(cx, id, link, rule, side, holder, &format!("{mine} `{value}`"));
             }
@@ -78,7 +78,7 @@ pub(crate) fn find_partner(
         match found.as_slice() {
             [] => {}
             [one] => {
-                if let Some(holder) = cx.get::<LinkId>(&link_of(&rule.name, other, one))?
+                if let Some(holder) = cx.get(&key::link_of(&rule.name, other, one))?
                     && holder != id
                 {
                     return join(cx, id, link, rule, side, holder, &format!("{mine} `{value}`"));
@@ -139,7 +139,7 @@ fn join(
         if held.in_flight.iter().any(Option::is_some) || matches!(held.state, LinkState::Creating(_)) {
             // It may be making the very record we hold; its answer wakes us.
             cx.put(
-                partner_wait(
+                key::partner_wait(
                     &rule.name,
                     side.other(),
                     &held.id(side.other()).cloned().unwrap_or_default(),
@@ -151,14 +151,14 @@ fn join(
         }
         links::withdraw(cx, link);
         links::release(cx, link);
-        cx.delete(link_key(id));
-        cx.put(link_of(&rule.name, side, &record), &holder);
+        cx.delete(key::link(id));
+        cx.put(key::link_of(&rule.name, side, &record), &holder);
         pair_row(cx, holder, &mut held, rule, side, record)?;
         links::store(cx, holder, &held);
         return Ok(());
     }
     if held.id(side) == Some(&record) {
-        cx.delete(link_key(id));
+        cx.delete(key::link(id));
         cx.task(Task::Link(holder));
         return Ok(());
     }
@@ -166,7 +166,7 @@ fn join(
         // The partner it had may find another one; what they agreed on means nothing to a new pair.
         links::release(cx, &mut held);
         if let Some(partner) = held.id(side.other()).cloned() {
-            cx.delete(link_of(&rule.name, side.other(), &partner));
+            cx.delete(key::link_of(&rule.name, side.other(), &partner));
             held.set_id(side.other(), None);
             held.base.clear();
         }
@@ -203,7 +203,7 @@ fn pair_row(
     side: Side,
     record: String,
 ) -> Result<(), Error> {
-    cx.put(link_of(&rule.name, side, &record), &id);
+    cx.put(key::link_of(&rule.name, side, &record), &id);
     link.set_id(side, Some(record));
     link.state = LinkState::Linked;
     link.since = cx.now;
@@ -225,7 +225,7 @@ pub(crate) fn found_own(cx: &mut Context<'_>, entity: &EntityName, value: &str, 
     let ledger = cx.ledger()?;
     let Some(number) = value.strip_prefix(&format!("{ledger}-l")).and_then(|n| n.parse().ok()) else { return Ok(()) };
     let id = LinkId(number);
-    let Some(mut link) = cx.get::<LinkRow>(&link_key(id))? else { return Ok(()) };
+    let Some(mut link) = cx.get(&key::link(id))? else { return Ok(()) };
     let Some(rule) = links::rule(cx, &link) else { return Ok(()) };
     let Some(side) = records::side_of(&rule, entity) else { return Ok(()) };
     if link.id(side).is_none() {
@@ -237,7 +237,7 @@ pub(crate) fn found_own(cx: &mut Context<'_>, entity: &EntityName, value: &str, 
 
 /// A link waited too long: people are shown it.
 pub(crate) fn overdue(cx: &mut Context<'_>, id: LinkId) -> Result<(), Error> {
-    let Some(link) = cx.get::<LinkRow>(&link_key(id))? else { return Ok(()) };
+    let Some(link) = cx.get(&key::link(id))? else { return Ok(()) };
     let Some(rule) = links::rule(cx, &link) else { return Ok(()) };
     let (cause, advice) = match &link.state {
         LinkState::WaitingForKey => {

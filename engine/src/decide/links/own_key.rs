@@ -4,10 +4,10 @@
 use dsl::program::Side;
 use dsl::schema::{EntityName, Type};
 
-use crate::decide::model::key::{link_key, read_key};
+use crate::decide::model::key;
 use crate::decide::model::link::LinkRow;
 use crate::decide::model::record::FieldValue;
-use crate::decide::model::work::{ReadRow, Waiter};
+use crate::decide::model::work::Waiter;
 use crate::decide::store::links::ActiveSync;
 use crate::decide::store::records;
 use crate::decide::store::transaction::Context;
@@ -41,8 +41,8 @@ pub(crate) fn is_read_back(cx: &mut Context<'_>, id: LinkId, link: &LinkRow, rul
             None if own_key(rule, entity) => (OWN_KEY, format!("{}-{id}", cx.ledger()?)),
             None => continue,
         };
-        let key = read_key(entity, by, &value);
-        if let Some(mut row) = cx.get::<ReadRow>(&key)? {
+        let key = key::read(entity, by, &value);
+        if let Some(mut row) = cx.get(&key)? {
             if row.waiters.insert(Waiter::Link(id)) {
                 cx.put(key, &row);
             }
@@ -71,6 +71,6 @@ pub(crate) fn made_for(
     let prefix = format!("{}-l", cx.ledger()?);
     let number = value.as_text().and_then(|text| text.strip_prefix(&prefix)).and_then(|number| number.parse().ok());
     let Some(id) = number.map(LinkId) else { return Ok(None) };
-    let link = cx.get::<LinkRow>(&link_key(id))?;
+    let link = cx.get(&key::link(id))?;
     Ok(link.filter(|link| link.sync == rule.name).map(|_| id))
 }

@@ -11,9 +11,10 @@ use dsl::value::Value;
 
 use crate::decide::links::sides::{Resolution, SideValue, side_value};
 use crate::decide::model::event::Event;
-use crate::decide::model::link::{LinkRow, LinkState, Restore, Written, slot};
+use crate::decide::model::link::{LinkRow, LinkState, Restore, slot};
 use crate::decide::model::need::{Blocked, Need, needs_partner};
 use crate::decide::model::record::{FieldValue, Planned};
+use crate::decide::model::written::Written;
 use crate::decide::store::links::{ActiveSync, UNSTABLE_AFTER};
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{links, records};

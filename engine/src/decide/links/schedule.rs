@@ -5,17 +5,13 @@ use dsl::schema::EntityName;
 use dsl::value::{Duration, Timestamp};
 
 use crate::decide::model::event::Event;
-use crate::decide::model::key::{Key, Kind, listing_key};
+use crate::decide::model::key;
 use crate::decide::model::work::{ListingRow, ScheduleRow, TimerRow};
 use crate::decide::store::links::{ActiveSync, rule_named};
 use crate::decide::store::reads::queue_page;
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{links, records};
 use crate::ledger::Error;
-
-fn key(sync: &str) -> Vec<u8> {
-    Key::new(Kind::Schedule).text(sync).bytes()
-}
 
 /// A run looks this far behind the start of the last one.
 const OVERLAP: Duration = Duration::minutes(1);
@@ -26,14 +22,14 @@ pub(crate) fn started(cx: &mut Context<'_>) -> Result<(), Error> {
         if sync.run == Run::OnChange {
             continue;
         }
-        let known: Option<ScheduleRow> = cx.get(&key(&sync.name))?;
+        let known: Option<ScheduleRow> = cx.get(&key::schedule(&sync.name))?;
         if known.is_none() {
             // The first run is due at once for an interval, at its hour for a daily one.
             let next = match &sync.run {
                 Run::Every(..) if cx.settings.run_at_start => cx.now,
                 _ => next_run(sync, cx.now),
             };
-            cx.put(key(&sync.name), &ScheduleRow { next, ..ScheduleRow::default() });
+            cx.put(key::schedule(&sync.name), &ScheduleRow { next, ..ScheduleRow::default() });
             cx.arm(next, &TimerRow::Schedule(sync.name.clone()))?;
         }
     }
@@ -67,14 +63,14 @@ pub(crate) fn next_run(sync: &Sync, now: Timestamp) -> Timestamp {
 /// The schedule's timer is due.
 pub(crate) fn due(cx: &mut Context<'_>, name: &str) -> Result<(), Error> {
     let Some(rule) = rule_named(cx, name) else { return Ok(()) };
-    let Some(mut row) = cx.get::<ScheduleRow>(&key(name))? else { return Ok(()) };
+    let Some(mut row) = cx.get(&key::schedule(name))? else { return Ok(()) };
     if row.next > cx.now {
         return Ok(());
     }
     row.next = next_run(&rule, cx.now);
     cx.arm(row.next, &TimerRow::Schedule(name.to_owned()))?;
     let running = row.running;
-    cx.put(key(name), &row);
+    cx.put(key::schedule(name), &row);
     if running {
         let line = event(cx, &rule, "the run before it is not over; this one is left out".to_owned());
         cx.log(line);
@@ -86,10 +82,10 @@ pub(crate) fn due(cx: &mut Context<'_>, name: &str) -> Result<(), Error> {
 /// A run could not begin for a defect: it is left out, and the next one comes at its time.
 pub(crate) fn left_out(cx: &mut Context<'_>, name: &str) -> Result<(), Error> {
     let Some(rule) = rule_named(cx, name) else { return Ok(()) };
-    let Some(mut row) = cx.get::<ScheduleRow>(&key(name))? else { return Ok(()) };
+    let Some(mut row) = cx.get(&key::schedule(name))? else { return Ok(()) };
     row.next = next_run(&rule, cx.now);
     cx.arm(row.next, &TimerRow::Schedule(name.to_owned()))?;
-    cx.put(key(name), &row);
+    cx.put(key::schedule(name), &row);
     Ok(())
 }
 
@@ -101,13 +97,13 @@ fn source(sync: &Sync) -> Side {
 /// Begins a run: lists what changed at its source.
 pub(crate) fn run_now(cx: &mut Context<'_>, name: &str) -> Result<(), Error> {
     let Some(rule) = rule_named(cx, name) else { return Ok(()) };
-    let mut row: ScheduleRow = cx.get(&key(name))?.unwrap_or_default();
+    let mut row: ScheduleRow = cx.get(&key::schedule(name))?.unwrap_or_default();
     if row.running {
         return Ok(());
     }
     row.running = true;
     let since = row.last_good.map(|at| at.minus(OVERLAP));
-    cx.put(key(name), &row);
+    cx.put(key::schedule(name), &row);
     list(cx, &rule, source(&rule), since);
     Ok(())
 }
@@ -127,7 +123,7 @@ fn list(cx: &mut Context<'_>, rule: &ActiveSync, side: Side, since: Option<Times
     };
     let listing_name = format!("run {}", rule.name);
     queue_page(cx, &listing_name, &listing, Duration(0));
-    cx.put(listing_key(&listing_name), &listing);
+    cx.put(key::listing(&listing_name), &listing);
     let line = event(
         cx,
         rule,
@@ -142,10 +138,10 @@ fn list(cx: &mut Context<'_>, rule: &ActiveSync, side: Side, since: Option<Times
 /// A run over all records, whatever ran before (`engine backfill`): of its source, and where it makes missing records
 /// in both, of the other side too.
 pub(crate) fn everything(cx: &mut Context<'_>, name: &str) -> Result<(), Error> {
-    let mut row: ScheduleRow = cx.get(&key(name))?.unwrap_or_default();
+    let mut row: ScheduleRow = cx.get(&key::schedule(name))?.unwrap_or_default();
     row.last_good = None;
     row.other_side = rule_named(cx, name).is_some_and(|rule| rule.create.len() == 2);
-    cx.put(key(name), &row);
+    cx.put(key::schedule(name), &row);
     run_now(cx, name)
 }
 
@@ -161,17 +157,17 @@ pub(crate) fn listed(cx: &mut Context<'_>, name: &str, entity: &EntityName, id: 
 /// The last page of a run came.
 pub(crate) fn finished(cx: &mut Context<'_>, name: &str, began: Timestamp, count: u64) -> Result<(), Error> {
     let Some(rule) = rule_named(cx, name) else { return Ok(()) };
-    let mut row: ScheduleRow = cx.get(&key(name))?.unwrap_or_default();
+    let mut row: ScheduleRow = cx.get(&key::schedule(name))?.unwrap_or_default();
     let line = event(cx, &rule, format!("run read {count} records"));
     cx.log(line);
     if std::mem::take(&mut row.other_side) {
-        cx.put(key(name), &row);
+        cx.put(key::schedule(name), &row);
         list(cx, &rule, source(&rule).other(), None);
         return Ok(());
     }
     row.running = false;
     row.last_good = Some(began);
-    cx.put(key(name), &row);
+    cx.put(key::schedule(name), &row);
     Ok(())
 }
 

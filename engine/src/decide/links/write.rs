@@ -8,11 +8,12 @@ use crate::decide::links::own_key::OWN_KEY;
 use crate::decide::links::plan::{plan, writing};
 use crate::decide::links::sides::{Resolution, side_value};
 use crate::decide::model::event::Event;
-use crate::decide::model::key::link_key;
+use crate::decide::model::key;
 use crate::decide::model::lane::{Lane, LaneKind};
-use crate::decide::model::link::{LinkRow, LinkState, Written, slot};
+use crate::decide::model::link::{LinkRow, LinkState, slot};
 use crate::decide::model::need::{Blocked, Need, needs_partner};
 use crate::decide::model::work::{TimerRow, Waiter};
+use crate::decide::model::written::Written;
 use crate::decide::store::links::{ActiveSync, PARTNER_TIMEOUT, park};
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{links, reads};
@@ -26,7 +27,7 @@ pub(crate) fn input(
     side: Side,
     lane: &Lane,
 ) -> Result<Option<(Input, Vec<Written>)>, Error> {
-    let Some(mut link) = cx.get::<LinkRow>(&link_key(id))? else { return Ok(None) };
+    let Some(mut link) = cx.get(&key::link(id))? else { return Ok(None) };
     let Some(rule) = links::rule(cx, &link) else { return Ok(None) };
     link.queued[slot(side)] = None;
     let key = format!("{}-{id}", cx.ledger()?);

@@ -3,6 +3,8 @@
 use dsl::value::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::decide::model::kind::Kind;
+use crate::decide::model::row::Entity;
 /// Something that needs a person.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct IncidentRow {
@@ -18,4 +20,8 @@ pub(crate) struct IncidentRow {
     /// `parked` (a record waits, or a run for one) or `stopped` (a run waits for a person).
     pub(crate) parked: bool,
     pub(crate) advice: String,
+}
+
+impl Entity for IncidentRow {
+    const KIND: Kind = Kind::Incident;
 }

@@ -1,91 +1,26 @@
-//! Keys of rows.
+//! The key of every row, and the first parts of keys under which rows are listed.
 //!
 //! Always true: the first byte of a key is its [`Kind`]; what follows sorts in the order in which it is scanned; a text
-//! in a key is short, whatever the systems send.
+//! in a key is short, whatever the systems send. The bytes are part of the form of a state folder.
 
 use dsl::program::Side;
 use dsl::schema::EntityName;
 use dsl::value::{Timestamp, Value};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
-use crate::decide::model::link::slot;
-use crate::decide::model::work::Waiter;
-use crate::ids::{LinkId, RunId};
-
-/// Row kinds. The number is the first byte of the key and is never reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Kind {
-    /// [`Meta`], one row.
-    Meta = 1,
-    /// [`RecordRow`] by system, entity, id.
-    Record = 2,
-    /// Empty row by system, entity, field, value, id: which records hold a value of a key.
-    Index = 3,
-    /// [`Timestamp`] by system, entity, field, value: a point read found no such record then.
-    Absent = 4,
-    /// Empty row by target system, entity, id, source system, entity, id: who links to a record.
-    Backlink = 5,
-    /// [`LinkRow`] by id.
-    Link = 6,
-    /// [`LinkId`] by sync, side, record id.
-    LinkOf = 7,
-    /// [`LinkId`] by sync, key number, value: who may pair or make the record with this key.
-    Claim = 8,
-    /// [`WorkRow`] by lane, deadline, owner.
-    Work = 9,
-    /// [`CallRow`] by id.
-    Call = 10,
-    /// [`TimerRow`] by due time, number.
-    Timer = 11,
-    /// [`RunRow`] by id.
-    Run = 12,
-    /// [`ReadRow`] by system, entity, by, value.
-    Read = 13,
-    /// [`ListingRow`] by name.
-    Listing = 14,
-    /// Empty row by sync, side, record id, waiter: who waits for a link of that record.
-    PartnerWait = 15,
-    /// Awaited op position by system, entity or event, field, value, run.
-    Await = 16,
-    /// [`RunId`] list by workflow, key: unfinished runs that exclude each other.
-    OnlyOne = 17,
-    /// Empty row by system, entity, id, run: whose `cancel when` looks at a record.
-    Watch = 18,
-    /// Empty row by run, waiting run.
-    Behind = 19,
-    /// [`IncidentRow`] by subject.
-    Incident = 20,
-    /// Hashes of seen messages by hour, system, first byte or bytes.
-    Dedupe = 21,
-    /// Stored delivery by system, priority, number.
-    Inbox = 22,
-    /// Start times of paced deliveries, by system.
-    Pace = 23,
-    /// Next offset by topic, partition.
-    Offset = 24,
-    /// [`ScheduleRow`] by sync.
-    Schedule = 25,
-    /// Unfinished `when` runs that made or wrote a record: system, entity, id, run.
-    Busy = 26,
-    /// What could not be read, by number.
-    Unreadable = 27,
-    /// What was spent of a system's limits (the gate), by system.
-    Spent = 28,
-    /// Texts of a rule set, by hash.
-    Rules = 29,
-    /// Hash of the active rule set, one row.
-    Active = 30,
-    /// Time of the last round, one row: the engine's time never runs back.
-    Time = 31,
-    /// When old rows are next looked through, one row; and where the look at runs stopped, one row.
-    Sweep = 32,
-    /// [`Timestamp`] by system: the timer for stored deliveries that counts.
-    Armed = 33,
-    /// Id of the Kafka cluster that the offsets are of, one row.
-    Cluster = 34,
-}
+use crate::decide::model::delivery::{Marks, OffsetRow, ParkedRow, StoredDelivery};
+use crate::decide::model::hash::{hash, hash_of};
+use crate::decide::model::incident::IncidentRow;
+use crate::decide::model::kind::Kind;
+use crate::decide::model::lane::Lane;
+use crate::decide::model::link::{LinkRow, slot};
+use crate::decide::model::meta::Meta;
+use crate::decide::model::record::RecordRow;
+use crate::decide::model::row::{Prefix, RowKey};
+use crate::decide::model::run::RunRow;
+use crate::decide::model::work::{CallRow, ListingRow, Owner, ReadRow, ScheduleRow, TimerRow, Waiter, WorkRow};
+use crate::ids::{CallId, LinkId, RunId};
+use crate::ledger::Error;
 
 /// Builds a key part by part: [`ledger::key::Key`](crate::ledger::key::Key) with the parts that decisions use.
 #[derive(Debug, Clone)]
@@ -133,8 +68,20 @@ impl Key {
         Self(self.0.bytes(hash_of(&bytes).as_bytes()))
     }
 
+    fn side(self, side: Side) -> Self {
+        self.number(slot(side) as u64)
+    }
+
     pub(crate) fn bytes(self) -> Vec<u8> {
         self.0.into_bytes()
+    }
+
+    fn row<R>(self) -> RowKey<R> {
+        RowKey::new(self.bytes())
+    }
+
+    fn prefix<R>(self) -> Prefix<R> {
+        Prefix::new(self.bytes())
     }
 }
 
@@ -157,64 +104,218 @@ pub(crate) fn value_key(value: &Value) -> String {
     text
 }
 
-/// The first 16 hex digits of a SHA-256.
-pub(crate) fn hash(text: &str) -> String {
-    hash_of(text.as_bytes())
+/// The facts about the ledger itself.
+pub(crate) fn meta() -> RowKey<Meta> {
+    Key::new(Kind::Meta).row()
 }
 
-/// The same of bytes.
-pub(crate) fn hash_of(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+/// What is known of a record.
+pub(crate) fn record(entity: &EntityName, id: &str) -> RowKey<RecordRow> {
+    Key::new(Kind::Record).entity(entity).text(id).row()
 }
 
-/// Key of the row of a record.
-pub(crate) fn record_key(entity: &EntityName, id: &str) -> Vec<u8> {
-    Key::new(Kind::Record).entity(entity).text(id).bytes()
+/// A record that holds a value in an indexed field.
+pub(crate) fn index(entity: &EntityName, field: &str, value: &Value, id: &str) -> RowKey<String> {
+    Key::new(Kind::Index).entity(entity).text(field).text(&value_key(value)).text(id).row()
 }
 
-pub(crate) fn link_key(id: LinkId) -> Vec<u8> {
-    Key::new(Kind::Link).number(id.0).bytes()
+/// All records that hold a value in an indexed field.
+pub(crate) fn indexed(entity: &EntityName, field: &str, value: &Value) -> Prefix<String> {
+    Key::new(Kind::Index).entity(entity).text(field).text(&value_key(value)).prefix()
 }
 
-pub(crate) fn link_of(sync: &str, side: Side, id: &str) -> Vec<u8> {
-    Key::new(Kind::LinkOf).text(sync).number(slot(side) as u64).text(id).bytes()
+/// When a point read found no record with this value.
+pub(crate) fn absent(entity: &EntityName, field: &str, value: &str) -> RowKey<Timestamp> {
+    Key::new(Kind::Absent).entity(entity).text(field).text(value).row()
 }
 
-pub(crate) fn read_key(entity: &EntityName, by: &str, value: &str) -> Vec<u8> {
-    Key::new(Kind::Read).entity(entity).text(by).text(value).bytes()
+/// That a record (`from`, `source`) links to another one (`to`, `target`).
+pub(crate) fn backlink(to: &EntityName, target: &str, from: &EntityName, source: &str) -> RowKey<(EntityName, String)> {
+    Key::new(Kind::Backlink).entity(to).text(target).entity(from).text(source).row()
 }
 
-/// Whole listing of an entity, for key indexes and lookups.
+/// All records that link to one.
+pub(crate) fn backlinks(to: &EntityName, target: &str) -> Prefix<(EntityName, String)> {
+    Key::new(Kind::Backlink).entity(to).text(target).prefix()
+}
+
+/// A link.
+pub(crate) fn link(id: LinkId) -> RowKey<LinkRow> {
+    Key::new(Kind::Link).number(id.0).row()
+}
+
+/// Which link a record has under a sync.
+pub(crate) fn link_of(sync: &str, side: Side, id: &str) -> RowKey<LinkId> {
+    Key::new(Kind::LinkOf).text(sync).side(side).text(id).row()
+}
+
+/// Which link may pair or make the record with this value of the sync's match key of this number.
+pub(crate) fn claim(sync: &str, number: usize, value: &Value) -> RowKey<LinkId> {
+    Key::new(Kind::Claim).text(sync).number(number as u64).text(&value_key(value)).row()
+}
+
+/// An item of a lane.
+pub(crate) fn work(lane: &Lane, deadline: Timestamp, owner: &Owner) -> RowKey<WorkRow> {
+    Key::new(Kind::Work).encoded(lane).moment(deadline).encoded(owner).row()
+}
+
+/// All items of a lane, the earliest deadline first.
+pub(crate) fn work_of(lane: &Lane) -> Prefix<WorkRow> {
+    Key::new(Kind::Work).encoded(lane).prefix()
+}
+
+/// A call without an answer.
+pub(crate) fn call(id: CallId) -> RowKey<CallRow> {
+    Key::new(Kind::Call).number(id.0).row()
+}
+
+/// A timer; `number` tells it from others of the same time.
+pub(crate) fn timer(at: Timestamp, number: u64) -> RowKey<TimerRow> {
+    Key::new(Kind::Timer).moment(at).number(number).row()
+}
+
+/// A run.
+pub(crate) fn run(id: RunId) -> RowKey<RunRow> {
+    Key::new(Kind::Run).number(id.0).row()
+}
+
+/// A point read that is queued or in flight.
+pub(crate) fn read(entity: &EntityName, by: &str, value: &str) -> RowKey<ReadRow> {
+    Key::new(Kind::Read).entity(entity).text(by).text(value).row()
+}
+
+/// A listing, by its name.
+pub(crate) fn listing(name: &str) -> RowKey<ListingRow> {
+    Key::new(Kind::Listing).text(name).row()
+}
+
+/// Name of the whole listing of an entity, for key indexes and lookups.
 pub(crate) fn index_name(entity: &EntityName) -> String {
     format!("index {entity}")
 }
 
-pub(crate) fn listing_key(name: &str) -> Vec<u8> {
-    Key::new(Kind::Listing).text(name).bytes()
+/// Somebody who waits for the partner of a record under a sync.
+pub(crate) fn partner_wait(sync: &str, side: Side, id: &str, waiter: Waiter) -> RowKey<Waiter> {
+    Key::new(Kind::PartnerWait).text(sync).side(side).text(id).encoded(&waiter).row()
 }
 
-pub(crate) fn partner_wait(sync: &str, side: dsl::program::Side, id: &str, waiter: Waiter) -> Vec<u8> {
-    Key::new(Kind::PartnerWait).text(sync).number(slot(side) as u64).text(id).encoded(&waiter).bytes()
+/// All who wait for the partner of a record under a sync.
+pub(crate) fn partner_waits(sync: &str, side: Side, id: &str) -> Prefix<Waiter> {
+    Key::new(Kind::PartnerWait).text(sync).side(side).text(id).prefix()
 }
 
-pub(crate) fn timer_moment(key: &[u8]) -> Option<Timestamp> {
-    let bytes: [u8; 8] = key.get(1..9)?.try_into().ok()?;
-    Some(Timestamp((u64::from_be_bytes(bytes) ^ (1 << 63)) as i64))
+/// A run that waits, at this position of its code, for something whose field has this value.
+pub(crate) fn awaited(what: &EntityName, field: &str, value: &Value, run: RunId, pc: usize) -> RowKey<(RunId, usize)> {
+    Key::new(Kind::Await).entity(what).text(field).text(&value_key(value)).number(run.0).number(pc as u64).row()
 }
 
-pub(crate) fn run_key(id: RunId) -> Vec<u8> {
-    Key::new(Kind::Run).number(id.0).bytes()
+/// All runs that wait for something whose field has this value.
+pub(crate) fn awaiting(what: &EntityName, field: &str, value: &Value) -> Prefix<(RunId, usize)> {
+    Key::new(Kind::Await).entity(what).text(field).text(&value_key(value)).prefix()
 }
 
-pub(crate) fn incident_key(subject: &str) -> Vec<u8> {
-    Key::new(Kind::Incident).text(subject).bytes()
+/// Unfinished runs of a workflow that exclude each other by `only one per`, in the order of their starts.
+pub(crate) fn only_one(workflow: &str, value: &Value) -> RowKey<Vec<RunId>> {
+    Key::new(Kind::OnlyOne).text(workflow).text(&value_key(value)).row()
 }
 
-pub(crate) fn cluster_key() -> Vec<u8> {
-    Key::new(Kind::Cluster).bytes()
+/// A run whose `cancel when` looks at a record.
+pub(crate) fn watch(entity: &EntityName, id: &str, run: RunId) -> RowKey<RunId> {
+    Key::new(Kind::Watch).entity(entity).text(id).number(run.0).row()
 }
 
-pub(crate) fn parked_key(number: u64) -> Vec<u8> {
-    Key::new(Kind::Unreadable).number(number).bytes()
+/// All runs whose `cancel when` looks at a record.
+pub(crate) fn watches(entity: &EntityName, id: &str) -> Prefix<RunId> {
+    Key::new(Kind::Watch).entity(entity).text(id).prefix()
+}
+
+/// A run that begins when another one is over.
+pub(crate) fn behind(ahead: RunId, waiting: RunId) -> RowKey<RunId> {
+    Key::new(Kind::Behind).number(ahead.0).number(waiting.0).row()
+}
+
+/// All runs that begin when this one is over.
+pub(crate) fn all_behind(ahead: RunId) -> Prefix<RunId> {
+    Key::new(Kind::Behind).number(ahead.0).prefix()
+}
+
+/// An incident.
+pub(crate) fn incident(subject: &str) -> RowKey<IncidentRow> {
+    Key::new(Kind::Incident).text(subject).row()
+}
+
+/// Marks of messages of a system that came in an hour and whose first bytes are these.
+pub(crate) fn marks(hour: u64, system: &str, bytes: &[u8]) -> RowKey<Marks> {
+    let key = Key::new(Kind::Dedupe).number(hour).text(system);
+    bytes.iter().fold(key, |key, byte| key.number(u64::from(*byte))).row()
+}
+
+/// A stored delivery.
+pub(crate) fn stored(system: &str, priority: u64, number: u64) -> RowKey<StoredDelivery> {
+    Key::new(Kind::Inbox).text(system).number(priority).number(number).row()
+}
+
+/// All stored deliveries of a system, high priority first, then in the order in which they came.
+pub(crate) fn stored_of(system: &str) -> Prefix<StoredDelivery> {
+    Key::new(Kind::Inbox).text(system).prefix()
+}
+
+/// When deliveries of a system were last decided, as far as its pace looks back.
+pub(crate) fn pace(system: &str) -> RowKey<Vec<Timestamp>> {
+    Key::new(Kind::Pace).text(system).row()
+}
+
+/// When the timer for stored deliveries of a system is due, the only one that counts.
+pub(crate) fn armed(system: &str) -> RowKey<Timestamp> {
+    Key::new(Kind::Armed).text(system).row()
+}
+
+/// Where a partition is read on.
+pub(crate) fn offset(topic: &str, partition: i32) -> RowKey<OffsetRow> {
+    Key::new(Kind::Offset).text(topic).number(u64::try_from(partition).unwrap_or_default()).row()
+}
+
+/// Id of the Kafka cluster that the offsets are of.
+pub(crate) fn cluster() -> RowKey<String> {
+    Key::new(Kind::Cluster).row()
+}
+
+/// When a sync runs by the clock.
+pub(crate) fn schedule(sync: &str) -> RowKey<ScheduleRow> {
+    Key::new(Kind::Schedule).text(sync).row()
+}
+
+/// An unfinished run of a `when` that made or wrote a record.
+pub(crate) fn busy(entity: &EntityName, id: &str, run: RunId) -> RowKey<RunId> {
+    Key::new(Kind::Busy).entity(entity).text(id).number(run.0).row()
+}
+
+/// All unfinished runs of `when` that made or wrote a record.
+pub(crate) fn busy_with(entity: &EntityName, id: &str) -> Prefix<RunId> {
+    Key::new(Kind::Busy).entity(entity).text(id).prefix()
+}
+
+/// A message that nobody could read.
+pub(crate) fn parked(number: u64) -> RowKey<ParkedRow> {
+    Key::new(Kind::Unreadable).number(number).row()
+}
+
+/// When old rows are next looked through.
+pub(crate) fn sweep() -> RowKey<Timestamp> {
+    Key::new(Kind::Sweep).row()
+}
+
+/// Where the look at old runs stopped: bytes of the key to go on at.
+pub(crate) fn sweep_position() -> RowKey<Vec<u8>> {
+    Key::new(Kind::Sweep).text("runs").row()
+}
+
+/// When a timer is due.
+pub(crate) fn due(timer: &RowKey<TimerRow>) -> Result<Timestamp, Error> {
+    timer.parts()?.moment()
+}
+
+/// The key of [`only_one`] from its bytes.
+pub(crate) fn only_one_of(bytes: Vec<u8>) -> RowKey<Vec<RunId>> {
+    RowKey::new(bytes)
 }

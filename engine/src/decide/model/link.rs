@@ -6,8 +6,10 @@ use dsl::program::Side;
 use dsl::value::{Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
-use crate::decide::model::record::Planned;
-use crate::ids::CallId;
+use crate::decide::model::kind::Kind;
+use crate::decide::model::row::{Entity, RowKey};
+use crate::decide::model::work::WorkRow;
+use crate::ids::{CallId, LinkId};
 
 /// Two records that are the same thing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,9 +28,9 @@ pub(crate) struct LinkRow {
     /// Calls in flight that write the left and the right record.
     pub(crate) in_flight: [Option<CallId>; 2],
     /// Keys of work rows for the left and the right record.
-    pub(crate) queued: [Option<Vec<u8>>; 2],
+    pub(crate) queued: [Option<RowKey<WorkRow>>; 2],
     /// Claims this link holds.
-    pub(crate) claims: BTreeSet<Vec<u8>>,
+    pub(crate) claims: BTreeSet<RowKey<LinkId>>,
     /// The scheduled run or backfill that touched it last; its writes count as bulk.
     pub(crate) bulk: bool,
     /// Since when it is in this state.
@@ -95,27 +97,13 @@ pub(crate) struct Restore {
     pub(crate) base: Option<Option<Value>>,
 }
 
-/// One field or link that a call writes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Written {
-    /// The mapping's text.
-    pub(crate) mapping: String,
-    /// The value in the mapping's canonical domain.
-    pub(crate) canonical: Value,
-    /// The field that is written, and its value there.
-    pub(crate) field: String,
-    pub(crate) value: Value,
-    /// `field` is a link.
-    pub(crate) link: bool,
-    /// What was known of the field.
-    pub(crate) known: Planned,
-    /// It puts a covered value back, so it moves no base.
-    pub(crate) restore: bool,
-}
-
 pub(crate) fn slot(side: Side) -> usize {
     match side {
         Side::Left => 0,
         Side::Right => 1,
     }
+}
+
+impl Entity for LinkRow {
+    const KIND: Kind = Kind::Link;
 }

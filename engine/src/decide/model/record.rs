@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::decide::model::kind::Kind;
+use crate::decide::model::row::Entity;
 use dsl::value::{Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
@@ -74,4 +76,8 @@ pub(crate) struct LinkFieldState {
     pub(crate) at: Timestamp,
     pub(crate) changed: Timestamp,
     pub(crate) before: Option<Timestamp>,
+}
+
+impl Entity for RecordRow {
+    const KIND: Kind = Kind::Record;
 }

@@ -7,7 +7,10 @@ use dsl::schema::EntityName;
 use dsl::value::{Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
+use crate::decide::model::kind::Kind;
 use crate::decide::model::lane::Lane;
+use crate::decide::model::row::{Entity, RowKey};
+use crate::decide::model::work::WorkRow;
 use crate::ids::RunId;
 
 /// One run of a `when` or a workflow.
@@ -41,8 +44,8 @@ pub(crate) struct RunRow {
     pub(crate) early: BTreeMap<usize, Var>,
     pub(crate) touched: BTreeSet<(EntityName, String)>,
     pub(crate) only_one: Option<String>,
-    pub(crate) awaits: BTreeSet<Vec<u8>>,
-    pub(crate) watches: BTreeSet<Vec<u8>>,
+    pub(crate) awaits: BTreeSet<RowKey<(RunId, usize)>>,
+    pub(crate) watches: BTreeSet<RowKey<RunId>>,
     pub(crate) wait_until: Option<Timestamp>,
     pub(crate) failure: Option<(String, String)>,
     /// Needs that were read for the decision at hand, so that a missing record ends in a fact, not a loop.
@@ -142,10 +145,14 @@ pub(crate) struct Effect {
     pub(crate) id: Option<String>,
     pub(crate) values: BTreeMap<String, Value>,
     pub(crate) links: BTreeMap<String, (Option<String>, Option<String>)>,
-    pub(crate) work: Option<Vec<u8>>,
+    pub(crate) work: Option<RowKey<WorkRow>>,
     pub(crate) place: Place,
     /// Sent at least once without an answer.
     pub(crate) in_doubt: bool,
     /// The last request it was part of was refused as a whole: it goes alone.
     pub(crate) send_alone: bool,
+}
+
+impl Entity for RunRow {
+    const KIND: Kind = Kind::Run;
 }

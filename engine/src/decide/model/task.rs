@@ -14,6 +14,7 @@ use crate::decide::model::input::Source;
 use crate::decide::model::instance::Instance;
 use crate::decide::model::lane::Lane;
 use crate::decide::model::record::{Planned, RecordRow};
+use crate::decide::model::row::RowKey;
 use crate::decide::model::work::{CallItem, TimerRow};
 use crate::ids::{LinkId, RunId};
 
@@ -23,7 +24,7 @@ pub(crate) enum Task<'a> {
     /// A message of a delivery.
     Message(Incoming<'a>),
     /// A timer that is due, and the key that its row had.
-    Timer { key: Vec<u8>, timer: TimerRow },
+    Timer { key: RowKey<TimerRow>, timer: TimerRow },
     /// The answer to one input of a call.
     Answer(Answered<'a>),
     /// Somebody's edit that a write of ours turns out to have overwritten.
@@ -57,7 +58,7 @@ impl Task<'_> {
                 TimerRow::Run(run, _) | TimerRow::GiveUp(run) | TimerRow::Timeout(run, _) => Instance::Run(*run),
                 TimerRow::Unpaired(run, _) => Instance::Run(*run),
                 TimerRow::Link(link) | TimerRow::Overdue(link) => Instance::Link(*link),
-                TimerRow::Schedule(_) | TimerRow::Pace(_) | TimerRow::Sweep => Instance::Timer(key.clone()),
+                TimerRow::Schedule(_) | TimerRow::Pace(_) | TimerRow::Sweep => Instance::Timer(key.as_bytes().to_vec()),
             },
             Self::Answer(answered) => Instance::of(&answered.item.owner),
             Self::Overwritten(edit) => Instance::Record(edit.entity.clone(), edit.id.clone()),

@@ -8,8 +8,10 @@ use dsl::schema::EntityName;
 use dsl::value::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::decide::model::kind::Kind;
 use crate::decide::model::lane::Lane;
-use crate::decide::model::link::Written;
+use crate::decide::model::row::{Entity, RowKey};
+use crate::decide::model::written::Written;
 use crate::ids::{CallId, LinkId, RunId};
 
 /// Whose work it is.
@@ -73,14 +75,14 @@ pub(crate) enum TimerRow {
     /// The `timeout` of a step is over for the effect with this number.
     Timeout(RunId, u64),
     /// A run still waits for a partner, if the row with this key is there: list it for people.
-    Unpaired(RunId, Vec<u8>),
+    Unpaired(RunId, RowKey<Waiter>),
 }
 
 /// A point read that is queued or in flight.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ReadRow {
     pub(crate) waiters: BTreeSet<Waiter>,
-    pub(crate) work: Option<Vec<u8>>,
+    pub(crate) work: Option<RowKey<WorkRow>>,
     pub(crate) in_flight: Option<CallId>,
     /// Asked again while in flight: the answer may be too old for these.
     pub(crate) refetch: bool,
@@ -122,4 +124,32 @@ pub(crate) struct ScheduleRow {
     pub(crate) running: bool,
     /// The run that goes on is over all records; those of the other side come next.
     pub(crate) other_side: bool,
+}
+
+impl Entity for WorkRow {
+    const KIND: Kind = Kind::Work;
+}
+
+impl Entity for CallRow {
+    const KIND: Kind = Kind::Call;
+}
+
+impl Entity for TimerRow {
+    const KIND: Kind = Kind::Timer;
+}
+
+impl Entity for ReadRow {
+    const KIND: Kind = Kind::Read;
+}
+
+impl Entity for ListingRow {
+    const KIND: Kind = Kind::Listing;
+}
+
+impl Entity for ScheduleRow {
+    const KIND: Kind = Kind::Schedule;
+}
+
+impl Entity for Waiter {
+    const KIND: Kind = Kind::PartnerWait;
 }

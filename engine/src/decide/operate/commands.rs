@@ -6,10 +6,8 @@ use crate::decide::delivery::parked;
 use crate::decide::links::{schedule, sides};
 use crate::decide::model::event::Event;
 use crate::decide::model::input::OperatorCommand;
-use crate::decide::model::key::incident_key;
-use crate::decide::model::key::link_key;
-use crate::decide::model::key::run_key;
-use crate::decide::model::link::{LinkRow, LinkState};
+use crate::decide::model::key;
+use crate::decide::model::link::LinkState;
 use crate::decide::model::run::{RunRow, RunState};
 use crate::decide::model::task::Task;
 use crate::decide::runs::ending;
@@ -67,7 +65,7 @@ fn apply(cx: &mut Context<'_>, command: &OperatorCommand) -> Result<Result<Strin
         }),
         OperatorCommand::CancelRun { run, reason } => {
             let id = RunId(*run);
-            let Some(mut row) = cx.get::<RunRow>(&run_key(id))? else {
+            let Some(mut row) = cx.get(&key::run(id))? else {
                 return Ok(Err(format!("there is no run {id}")));
             };
             ending::end(cx, id, &mut row, RunState::Cancelled, reason)?;
@@ -75,7 +73,7 @@ fn apply(cx: &mut Context<'_>, command: &OperatorCommand) -> Result<Result<Strin
         }
         OperatorCommand::RetryLink { link } => {
             let id = LinkId(*link);
-            let Some(mut row) = cx.get::<LinkRow>(&link_key(id))? else {
+            let Some(mut row) = cx.get(&key::link(id))? else {
                 return Ok(Err(format!("there is no link {id}")));
             };
             if row.state == LinkState::Gone {
@@ -93,7 +91,7 @@ fn apply(cx: &mut Context<'_>, command: &OperatorCommand) -> Result<Result<Strin
         }
         OperatorCommand::Take { link, system } => {
             let id = LinkId(*link);
-            let Some(mut row) = cx.get::<LinkRow>(&link_key(id))? else {
+            let Some(mut row) = cx.get(&key::link(id))? else {
                 return Ok(Err(format!("there is no link {id}")));
             };
             let Some(rule) = links::rule(cx, &row) else {
@@ -134,7 +132,7 @@ fn stopped(
     id: RunId,
     change: impl FnOnce(&mut RunRow) -> String,
 ) -> Result<Result<String, String>, Error> {
-    let Some(mut run) = cx.get::<RunRow>(&run_key(id))? else { return Ok(Err(format!("there is no run {id}"))) };
+    let Some(mut run) = cx.get(&key::run(id))? else { return Ok(Err(format!("there is no run {id}"))) };
     if !matches!(run.state, RunState::Stopped(_)) {
         return Ok(Err(format!("run {id} is not stopped")));
     }
@@ -145,7 +143,7 @@ fn stopped(
     run.state = RunState::Ready;
     run.fresh = cx.now;
     incidents::settle(cx, &format!("run {id}"))?;
-    cx.put(run_key(id), &run);
+    cx.put(key::run(id), &run);
     cx.task(Task::Run(id));
     Ok(Ok(done))
 }
@@ -155,7 +153,7 @@ fn stopped(
 pub(crate) fn dismiss(cx: &mut Context<'_>, subject: &str, reason: &str) -> Result<Result<String, String>, Error> {
     let names = ["", "message ", "topic ", "run ", "link "].map(|kind| format!("{kind}{subject}"));
     for name in names {
-        if cx.raw(&incident_key(&name))?.is_none() {
+        if !cx.has(&key::incident(&name))? {
             continue;
         }
         if name.starts_with("link ") || name.starts_with("run ") {

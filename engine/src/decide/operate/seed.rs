@@ -13,7 +13,7 @@ use dsl::value::{Timestamp, Value};
 
 use crate::decide::links::sides;
 use crate::decide::model::instance::Isolation;
-use crate::decide::model::key::{Key, Kind, link_of, value_key};
+use crate::decide::model::key;
 use crate::decide::model::link::{LinkRow, LinkState};
 use crate::decide::model::outcome::Outcome;
 use crate::decide::model::record::FieldValue;
@@ -97,7 +97,7 @@ pub fn seed(
             creates: 0,
         };
         for (side, record) in [(Side::Left, left), (Side::Right, right)] {
-            cx.put(link_of(&rule.name, side, record), &id);
+            cx.put(key::link_of(&rule.name, side, record), &id);
         }
         links::store(&mut cx, id, &link);
         links.push((id, link, rule));
@@ -116,8 +116,7 @@ pub fn seed(
             };
             let value = records::normal(&rule.program, &rule.left, left, &value);
             if !value.is_empty() {
-                let claim =
-                    Key::new(Kind::Claim).text(&rule.name).number(number as u64).text(&value_key(&value)).bytes();
+                let claim = key::claim(&rule.name, number, &value);
                 cx.put(claim.clone(), &id);
                 link.claims.insert(claim);
             }

@@ -8,8 +8,8 @@
 use crate::decide::delivery::inbox;
 use crate::decide::links::schedule;
 use crate::decide::model::input::Skip;
-use crate::decide::model::key::{Kind, timer_moment};
-use crate::decide::model::row::decode;
+use crate::decide::model::key;
+use crate::decide::model::row::Prefix;
 use crate::decide::model::work::TimerRow;
 use crate::decide::operate::sweep;
 use crate::decide::store::incidents;
@@ -20,12 +20,12 @@ use crate::ledger::Error;
 pub(crate) fn leave(cx: &mut Context<'_>, what: &Skip, reason: &str) -> Result<(), Error> {
     let subject = match what {
         Skip::Timer => {
-            let Some((key, bytes)) = cx.scan(&[Kind::Timer as u8], 1)?.pop() else { return Ok(()) };
-            if timer_moment(&key).is_none_or(|at| at > cx.now) {
+            let Some((key, bytes)) = cx.scan_bytes(&Prefix::all(), 1)?.pop() else { return Ok(()) };
+            if key::due(&key)? > cx.now {
                 return Ok(());
             }
             cx.delete(key.clone());
-            match decode::<TimerRow>(&key, &bytes) {
+            match key.decode(&bytes) {
                 Ok(timer) => {
                     again(cx, &timer)?;
                     format!("timer {timer:?}")

@@ -7,8 +7,9 @@
 use dsl::value::{Duration, Timestamp};
 
 use crate::decide::delivery::parked;
-use crate::decide::model::key::{Key, Kind};
-use crate::decide::model::row::{after, decode};
+use crate::decide::model::delivery::Marks;
+use crate::decide::model::key;
+use crate::decide::model::row::{Prefix, after};
 use crate::decide::model::run::{RunRow, RunState};
 use crate::decide::model::work::TimerRow;
 use crate::decide::store::transaction::Context;
@@ -24,7 +25,7 @@ const EVERY: Duration = Duration::hours(6);
 const SOON: Duration = Duration::seconds(1);
 
 pub(crate) fn started(cx: &mut Context<'_>) -> Result<(), Error> {
-    if cx.raw(&Key::new(Kind::Sweep).bytes())?.is_none() {
+    if !cx.has(&key::sweep())? {
         arm(cx, EVERY)?;
     }
     Ok(())
@@ -37,7 +38,7 @@ pub(crate) fn later(cx: &mut Context<'_>) -> Result<(), Error> {
 
 fn arm(cx: &mut Context<'_>, after: Duration) -> Result<(), Error> {
     let at = cx.now.plus(after);
-    cx.put(Key::new(Kind::Sweep).bytes(), &at);
+    cx.put(key::sweep(), &at);
     cx.arm(at, &TimerRow::Sweep)
 }
 
@@ -51,38 +52,32 @@ fn marks(cx: &mut Context<'_>) -> Result<bool, Error> {
     let longest = cx.program().doors.values().map(|door| door.dedupe_for).max().unwrap_or(Duration::days(1));
     let oldest =
         cx.now.minus(Duration(longest.0 + Duration::hours(2).0)).0.div_euclid(Duration::hours(1).0).max(0) as u64;
-    let found = cx.scan(&[Kind::Dedupe as u8], MOST)?;
+    let found = cx.scan_bytes(&Prefix::<Marks>::all(), MOST)?;
     let mut removed = 0;
-    for (key, _) in &found {
-        let hour = key.get(1..9).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
-        if hour >= oldest {
+    for (key, _) in found {
+        if key.number()? >= oldest {
             break;
         }
-        cx.delete(key.clone());
+        cx.delete(key);
         removed += 1;
     }
     Ok(removed == MOST)
-}
-
-/// Where the look at runs stopped, one row: the key to go on at.
-fn stopped_at() -> Vec<u8> {
-    Key::new(Kind::Sweep).text("runs").bytes()
 }
 
 /// Runs stand in the order in which they began. Each sweep goes on where the last one stopped, so that old runs that
 /// are not over do not keep those behind them.
 fn runs(cx: &mut Context<'_>) -> Result<bool, Error> {
     let oldest: Timestamp = cx.now.minus(cx.settings.retention);
-    let prefix = [Kind::Run as u8];
-    let from: Vec<u8> = cx.get(&stopped_at())?.unwrap_or_else(|| prefix.to_vec());
-    let found = cx.range(&from, &after(&prefix), MOST)?;
+    let all = Prefix::<RunRow>::all();
+    let from = cx.get(&key::sweep_position())?.unwrap_or_else(|| all.range().0);
+    let found = cx.scan_from(&all, &from, MOST)?;
     let whole = found.len() == MOST;
-    let last = found.last().map(|(key, _)| key.clone());
+    let last = found.last().map(|(key, _)| key.as_bytes().to_vec());
     for (key, bytes) in found {
-        let run: RunRow = decode(&key, &bytes)?;
+        let run = key.decode(&bytes)?;
         // What began later than this cannot be old enough.
         if run.started > oldest {
-            cx.delete(stopped_at());
+            cx.delete(key::sweep_position());
             return Ok(false);
         }
         let over = matches!(run.state, RunState::Finished | RunState::Failed | RunState::Cancelled);
@@ -92,11 +87,11 @@ fn runs(cx: &mut Context<'_>) -> Result<bool, Error> {
     }
     match last {
         Some(last) if whole => {
-            cx.put(stopped_at(), &after(&last));
+            cx.put(key::sweep_position(), &after(&last));
             Ok(true)
         }
         _ => {
-            cx.delete(stopped_at());
+            cx.delete(key::sweep_position());
             Ok(false)
         }
     }
@@ -105,12 +100,12 @@ fn runs(cx: &mut Context<'_>) -> Result<bool, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decide::model::row::all;
     use crate::decide::{Settings, views};
     use crate::rehearse::Simulation;
 
-    fn count(world: &Simulation, kind: Kind) -> usize {
-        let prefix = [kind as u8];
-        world.rows().scan(&prefix, &[kind as u8 + 1], usize::MAX).expect("readable").len()
+    fn marks(world: &Simulation) -> usize {
+        all::<Marks>(world.rows()).map(|marks| marks.expect("readable")).count()
     }
 
     #[test]
@@ -136,10 +131,10 @@ mod tests {
             runs.into_iter().map(|run| run.state).collect::<Vec<_>>()
         };
         assert_eq!(states(&world), ["finished"]);
-        assert!(count(&world, Kind::Dedupe) > 0);
+        assert!(marks(&world) > 0);
         world.pass(Duration::days(2)).expect("the engine goes on");
         assert_eq!(states(&world), ["finished"]);
-        assert_eq!(count(&world, Kind::Dedupe), 0, "24 hours are promised");
+        assert_eq!(marks(&world), 0, "24 hours are promised");
         world.pass(Duration::days(2)).expect("the engine goes on");
         assert_eq!(states(&world), Vec::<String>::new());
     }
@@ -154,7 +149,7 @@ mod tests {
         for number in 0..2_500u64 {
             let state = if number < 2_400 { RunState::Stopped("a person".to_owned()) } else { RunState::Finished };
             let row = postcard::to_stdvec(&run(state)).expect("plain data");
-            round.changes.push((Key::new(Kind::Run).number(number).bytes(), Some(row)));
+            round.changes.push((key::run(crate::ids::RunId(number)).into_bytes(), Some(row)));
         }
         let mut ledger = crate::ledger::Memory::default();
         crate::ledger::Ledger::append(&mut ledger, round).expect("there is room");
@@ -173,7 +168,7 @@ mod tests {
                 break;
             }
         }
-        let left = crate::ledger::Rows::scan(&ledger, &[Kind::Run as u8], &[Kind::Run as u8 + 1], usize::MAX);
-        assert_eq!((left.expect("readable").len(), sweeps), (2_400, 3));
+        let left = all::<RunRow>(&ledger).map(|run| run.expect("readable")).count();
+        assert_eq!((left, sweeps), (2_400, 3));
     }
 }

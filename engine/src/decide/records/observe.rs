@@ -13,6 +13,7 @@ use dsl::program::Trigger;
 use dsl::schema::{Change, ChangedAt, EntityName};
 use dsl::value::{Timestamp, Value};
 
+use crate::decide::model::key;
 use crate::decide::model::outcome::Command;
 use crate::decide::model::record::{FieldState, FieldValue, Life, LinkFieldState, Planned, RecordRow};
 use crate::decide::model::task::{Overwritten, Task, Transition, TransitionKind};
@@ -131,11 +132,11 @@ pub(crate) fn observe(
             if let Some(old) = old.and_then(|o| o.id.as_deref()) {
                 let still = row.links.iter().any(|(other, link)| other != name && link.id.as_deref() == Some(old));
                 if !still {
-                    cx.delete(records::backlink(&to, old, entity, &seen.id));
+                    cx.delete(key::backlink(&to, old, entity, &seen.id));
                 }
             }
             if let Some(new) = target {
-                cx.put(records::backlink(&to, new, entity, &seen.id), &(entity.clone(), seen.id.clone()));
+                cx.put(key::backlink(&to, new, entity, &seen.id), &(entity.clone(), seen.id.clone()));
             }
         }
         let (since, earlier) = match old {

@@ -12,7 +12,7 @@ use dsl::program::{Action, ActionKind, Program};
 use dsl::schema::{Delivery, EntityName};
 use dsl::value::{Duration, Value};
 
-use crate::decide::model::key::{Key, Kind, run_key};
+use crate::decide::model::key;
 use crate::decide::model::lane::{Lane, LaneKind};
 use crate::decide::model::need::{Blocked, Need};
 use crate::decide::model::run::{Effect, RunOf, RunRow, RunState, Var};
@@ -64,19 +64,19 @@ pub(crate) fn effect(
     }
     run.first_try.get_or_insert(cx.now);
     run.state = RunState::Calling;
-    cx.put(run_key(id), run);
+    cx.put(key::run(id), run);
     Ok(false)
 }
 
 fn touch(cx: &mut Context<'_>, id: RunId, run: &mut RunRow, entity: &EntityName, record: &str) {
     if matches!(run.what, RunOf::When(_)) && run.touched.insert((entity.clone(), record.to_owned())) {
-        cx.put(Key::new(Kind::Busy).entity(entity).text(record).number(id.0).bytes(), &id);
+        cx.put(key::busy(entity, record, id), &id);
     }
 }
 
 /// What a run sends, when its lane opens.
 pub(crate) fn input(cx: &mut Context<'_>, id: RunId) -> Result<Option<Input>, Error> {
-    let Some(mut run) = cx.get::<RunRow>(&run_key(id))? else { return Ok(None) };
+    let Some(mut run) = cx.get(&key::run(id))? else { return Ok(None) };
     let Some(definition) = RunDefinition::of(cx, &run) else { return Ok(None) };
     let Some(mut effect) = run.pending.clone() else { return Ok(None) };
     if run.state != RunState::Calling {
@@ -99,7 +99,7 @@ pub(crate) fn input(cx: &mut Context<'_>, id: RunId) -> Result<Option<Input>, Er
         input.links.insert(name.clone(), LinkChange { remove: remove.clone(), add: add.clone() });
     }
     run.pending = Some(effect);
-    cx.put(run_key(id), &run);
+    cx.put(key::run(id), &run);
     Ok(Some(input))
 }
 
@@ -122,7 +122,7 @@ fn delivery(run: &RunRow, definition: &RunDefinition) -> (Delivery, bool, Option
 /// Takes the answer to a run's effect.
 /// Only of the effect at hand: one whose step ran out of time may be answered when the run is elsewhere.
 pub(crate) fn answered(cx: &mut Context<'_>, id: RunId, effect: &str, answer: &Answer) -> Result<(), Error> {
-    let Some(mut run) = cx.get::<RunRow>(&run_key(id))? else { return Ok(()) };
+    let Some(mut run) = cx.get(&key::run(id))? else { return Ok(()) };
     let pending = run.pending.clone().filter(|pending| pending.key == effect);
     let (Some(definition), Some(effect)) = (RunDefinition::of(cx, &run), pending) else { return Ok(()) };
     let (class, accepts, variable, entity) = delivery(&run, &definition);
@@ -138,7 +138,7 @@ pub(crate) fn answered(cx: &mut Context<'_>, id: RunId, effect: &str, answer: &A
             }
             runs::go_on(&mut run);
             run.state = RunState::Ready;
-            cx.put(run_key(id), &run);
+            cx.put(key::run(id), &run);
             cx.task(Task::Run(id));
             let told = acknowledged(&definition.program, &entity, &effect, observed);
             let how = if creating { How::Made } else { How::Changed };
@@ -168,13 +168,13 @@ pub(crate) fn answered(cx: &mut Context<'_>, id: RunId, effect: &str, answer: &A
             };
             runs::log(cx, id, &run, "effect", what);
             if let (LaneKind::Delete { .. }, Some(entity), Some(record)) = (&effect.lane.kind, &entity, &effect.id) {
-                cx.put(run_key(id), &run);
+                cx.put(key::run(id), &run);
                 observe::deleted(cx, entity, record, cx.now, false)?;
                 run = load(cx, id)?;
             }
             runs::go_on(&mut run);
             run.state = RunState::Ready;
-            cx.put(run_key(id), &run);
+            cx.put(key::run(id), &run);
             cx.task(Task::Run(id));
         }
         Answer::Missing => {
@@ -191,7 +191,7 @@ pub(crate) fn answered(cx: &mut Context<'_>, id: RunId, effect: &str, answer: &A
             run.fresh = cx.now.plus(Duration(1));
             if let (Some(existing), Some(entity)) = (existing, &entity) {
                 run.state = RunState::Reading;
-                cx.put(run_key(id), &run);
+                cx.put(key::run(id), &run);
                 return reads::need(
                     cx,
                     &Need::Record {
@@ -327,13 +327,13 @@ fn requeue(cx: &mut Context<'_>, id: RunId, mut run: RunRow, mut effect: Effect,
         run.wait_until = Some(deadline);
         let token = run.token;
         run.pending = Some(effect);
-        cx.put(run_key(id), &run);
+        cx.put(key::run(id), &run);
         return cx.arm(deadline, &TimerRow::Run(id, token));
     }
     effect.work = Some(cx.queue(Owner::Run(id), effect.lane.clone(), deadline, Priority::High));
     run.pending = Some(effect);
     run.state = RunState::Calling;
-    cx.put(run_key(id), &run);
+    cx.put(key::run(id), &run);
     Ok(())
 }
 
@@ -345,7 +345,7 @@ pub(crate) fn resend(cx: &mut Context<'_>, id: RunId, mut run: RunRow) -> Result
     run.pending = Some(effect);
     run.wait_until = None;
     run.state = RunState::Calling;
-    cx.put(run_key(id), &run);
+    cx.put(key::run(id), &run);
     Ok(())
 }
 
@@ -358,6 +358,6 @@ fn again(cx: &mut Context<'_>, id: RunId, mut run: RunRow, pause: Duration, caus
     run.wait_until = Some(at);
     let token = run.token;
     runs::log(cx, id, &run, "retry", format!("{cause}; looked at again"));
-    cx.put(run_key(id), &run);
+    cx.put(key::run(id), &run);
     cx.arm(at, &TimerRow::Run(id, token))
 }

@@ -7,9 +7,7 @@ use std::collections::BTreeMap;
 use dsl::value::Value;
 
 use crate::decide::model::incident::IncidentRow;
-use crate::decide::model::key::run_key;
-use crate::decide::model::key::{Key, Kind};
-use crate::decide::model::row::decode;
+use crate::decide::model::key;
 use crate::decide::model::run::{RunOf, RunRow, RunState, Var};
 use crate::decide::model::task::Task;
 use crate::decide::store::runs::RunDefinition;
@@ -26,16 +24,20 @@ pub(crate) fn end(cx: &mut Context<'_>, id: RunId, run: &mut RunRow, state: RunS
         cx.delete(work);
     }
     run.token += 1;
-    for key in std::mem::take(&mut run.awaits).into_iter().chain(std::mem::take(&mut run.watches)) {
+    for key in std::mem::take(&mut run.awaits) {
+        cx.delete(key);
+    }
+    for key in std::mem::take(&mut run.watches) {
         cx.delete(key);
     }
     for (entity, record) in std::mem::take(&mut run.touched) {
-        cx.delete(Key::new(Kind::Busy).entity(&entity).text(&record).number(id.0).bytes());
+        cx.delete(key::busy(&entity, &record, id));
     }
     if let Some(name) = run.only_one.take() {
         let key: Vec<u8> =
             (0..name.len() / 2).filter_map(|i| u8::from_str_radix(&name[2 * i..2 * i + 2], 16).ok()).collect();
-        let mut runs: Vec<RunId> = cx.get(&key)?.unwrap_or_default();
+        let key = key::only_one_of(key);
+        let mut runs = cx.get(&key)?.unwrap_or_default();
         runs.retain(|other| *other != id);
         if runs.is_empty() {
             cx.delete(key);
@@ -54,22 +56,20 @@ pub(crate) fn end(cx: &mut Context<'_>, id: RunId, run: &mut RunRow, state: RunS
         runs::log(cx, id, run, "run", if why.is_empty() { what.to_owned() } else { format!("{what}: {why}") });
     }
     run.state = state;
-    cx.put(run_key(id), run);
-    let behind = Key::new(Kind::Behind).number(id.0).bytes();
-    for (row, bytes) in cx.scan(&behind, usize::MAX)? {
-        let waiting: RunId = decode(&row, &bytes)?;
+    cx.put(key::run(id), run);
+    for (row, waiting) in cx.scan(&key::all_behind(id), usize::MAX)? {
         cx.delete(row);
         let mut other = runs::load(cx, waiting)?;
         if other.state == RunState::Behind(id) {
             other.state = RunState::Ready;
             other.fresh = other.fresh.max(run.fresh);
-            cx.put(run_key(waiting), &other);
+            cx.put(key::run(waiting), &other);
             cx.task(Task::Run(waiting));
         }
     }
     if !is_workflow {
         // A reaction that is over is history; workflows stay for people until retention takes them.
-        cx.delete(run_key(id));
+        cx.delete(key::run(id));
     }
     Ok(())
 }
@@ -107,7 +107,7 @@ pub(crate) fn failed(
         incidents::open(cx, row, &definition.name())?;
         run.state = RunState::Ready;
         next_undo(&mut run, definition);
-        cx.put(run_key(id), &run);
+        cx.put(key::run(id), &run);
         cx.task(Task::Run(id));
         return Ok(());
     }
@@ -129,7 +129,7 @@ pub(crate) fn failed(
             run.fresh = cx.now;
             run.state = RunState::Ready;
             runs::reset_tries(&mut run);
-            cx.put(run_key(id), &run);
+            cx.put(key::run(id), &run);
             cx.task(Task::Run(id));
             Ok(())
         }
@@ -165,7 +165,7 @@ pub(crate) fn stop(
     definition: Option<&RunDefinition>,
 ) -> Result<(), Error> {
     run.state = RunState::Stopped(why.to_owned());
-    cx.put(run_key(id), run);
+    cx.put(key::run(id), run);
     let subject = run.vars.values().find_map(|var| match var {
         Var::Record(entity, id) => Some((entity.to_string(), id.clone())),
         _ => None,

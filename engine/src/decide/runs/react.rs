@@ -9,16 +9,13 @@ use std::sync::Arc;
 use dsl::program::Trigger;
 
 use crate::decide::links::plan;
-use crate::decide::model::key::run_key;
-use crate::decide::model::key::{Key, Kind};
-use crate::decide::model::row::decode;
+use crate::decide::model::key;
 use crate::decide::model::run::{RunOf, RunState, Var};
 use crate::decide::model::task::{Transition, TransitionKind};
 use crate::decide::model::trace::Reached;
 use crate::decide::runs::start;
 use crate::decide::store::runs;
 use crate::decide::store::transaction::Context;
-use crate::ids::RunId;
 use crate::ledger::Error;
 
 /// Fires what reacts to a transition, unless the merge is about to write over it.
@@ -58,13 +55,11 @@ pub(crate) fn react(cx: &mut Context<'_>, transition: &Transition) -> Result<(),
         });
         let id = start::begin(cx, &program, RunOf::When(index), vars, transition.at)?;
         // What an unfinished run makes or writes settles before the next reaction to it is decided.
-        let busy = Key::new(Kind::Busy).entity(&transition.entity).text(&transition.id).bytes();
-        if let Some((_, bytes)) = cx.scan(&busy, 1)?.first() {
-            let ahead: RunId = decode(&busy, bytes)?;
+        if let Some((_, ahead)) = cx.scan(&key::busy_with(&transition.entity, &transition.id), 1)?.pop() {
             let mut run = runs::load(cx, id)?;
             run.state = RunState::Behind(ahead);
-            cx.put(run_key(id), &run);
-            cx.put(Key::new(Kind::Behind).number(ahead.0).number(id.0).bytes(), &id);
+            cx.put(key::run(id), &run);
+            cx.put(key::behind(ahead, id), &id);
         }
     }
     Ok(())

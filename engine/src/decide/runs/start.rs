@@ -9,8 +9,7 @@ use dsl::program::{Expr, Op, Program};
 use dsl::schema::EntityName;
 use dsl::value::{Timestamp, Value};
 
-use crate::decide::model::key::run_key;
-use crate::decide::model::key::{Key, Kind, value_key};
+use crate::decide::model::key;
 use crate::decide::model::need::Blocked;
 use crate::decide::model::run::{RunOf, RunRow, RunState, Var};
 use crate::decide::model::task::Task;
@@ -31,7 +30,7 @@ pub(crate) fn begin(
 ) -> Result<RunId, Error> {
     let id = RunId(cx.next()?);
     let run = RunRow::new(&program.hash, what, vars, at);
-    cx.put(run_key(id), &run);
+    cx.put(key::run(id), &run);
     cx.task(Task::Run(id));
     Ok(id)
 }
@@ -54,7 +53,7 @@ pub(crate) fn start(
             Ok(value) => value,
             Err(halt) => return Ok(Err(Blocked::from(halt))),
         };
-        let name = Key::new(Kind::OnlyOne).text(&workflow.name).text(&value_key(&value)).bytes();
+        let name = key::only_one(&workflow.name, &value);
         let mut runs: Vec<RunId> = cx.get(&name)?.unwrap_or_default();
         if !runs.is_empty() {
             match second {
@@ -76,17 +75,17 @@ pub(crate) fn start(
         let mut runs: Vec<RunId> = cx.get(&name)?.unwrap_or_default();
         if let (SecondStart::Queue, Some(ahead)) = (second, runs.last()) {
             run.state = RunState::Behind(*ahead);
-            cx.put(Key::new(Kind::Behind).number(ahead.0).number(id.0).bytes(), &id);
+            cx.put(key::behind(*ahead, id), &id);
         }
         runs.push(id);
         cx.put(name.clone(), &runs);
-        run.only_one = Some(name.iter().map(|byte| format!("{byte:02x}")).collect());
+        run.only_one = Some(name.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect());
     }
     if let Some(span) = workflow.give_up {
         cx.arm(cx.now.plus(span), &TimerRow::GiveUp(id))?;
     }
     if workflow.cancel.is_some() {
-        let watch = Key::new(Kind::Watch).entity(entity).text(record).number(id.0).bytes();
+        let watch = key::watch(entity, record, id);
         cx.put(watch.clone(), &id);
         run.watches.insert(watch);
     }
@@ -101,7 +100,7 @@ pub(crate) fn start(
             listen(cx, id, &mut run, pc, what, field, &value);
         }
     }
-    cx.put(run_key(id), &run);
+    cx.put(key::run(id), &run);
     runs::log(cx, id, &run, "run", format!("started for {entity} {record}"));
     Ok(Ok(Some(id)))
 }
@@ -143,8 +142,7 @@ pub(crate) fn listen(
     field: &str,
     value: &Value,
 ) {
-    let key =
-        Key::new(Kind::Await).entity(what).text(field).text(&value_key(value)).number(id.0).number(pc as u64).bytes();
+    let key = key::awaited(what, field, value, id, pc);
     cx.put(key.clone(), &(id, pc));
     run.awaits.insert(key);
 }

@@ -9,8 +9,7 @@ use dsl::ast::Priority;
 use dsl::program::Op;
 use dsl::value::{Duration, Timestamp, Value};
 
-use crate::decide::model::key::partner_wait;
-use crate::decide::model::key::run_key;
+use crate::decide::model::key;
 use crate::decide::model::need::{Blocked, Need, needs_partner};
 use crate::decide::model::run::{Frame, RunOf, RunRow, RunState};
 use crate::decide::model::work::{TimerRow, Waiter};
@@ -24,7 +23,7 @@ use crate::ledger::Error;
 
 /// Goes on with a run as far as it can.
 pub(crate) fn advance(cx: &mut Context<'_>, id: RunId) -> Result<(), Error> {
-    let Some(mut run) = cx.get::<RunRow>(&run_key(id))? else { return Ok(()) };
+    let Some(mut run) = cx.get(&key::run(id))? else { return Ok(()) };
     if !matches!(run.state, RunState::Ready | RunState::Reading) {
         return Ok(());
     }
@@ -45,10 +44,10 @@ pub(crate) fn advance(cx: &mut Context<'_>, id: RunId) -> Result<(), Error> {
             Ok(false) => return Ok(()),
             Err(Blocked::Need(need)) => {
                 run.state = RunState::Reading;
-                cx.put(run_key(id), &run);
+                cx.put(key::run(id), &run);
                 if let Need::Partner { sync, side, id: record } = &need {
-                    let wait = partner_wait(sync, *side, record, Waiter::Run(id));
-                    if cx.raw(&wait)?.is_none() {
+                    let wait = key::partner_wait(sync, *side, record, Waiter::Run(id));
+                    if !cx.has(&wait)? {
                         cx.arm(cx.now.plus(PARTNER_TIMEOUT), &TimerRow::Unpaired(id, wait))?;
                     }
                 }
@@ -123,7 +122,7 @@ fn step(cx: &mut Context<'_>, id: RunId, run: &mut RunRow, definition: &RunDefin
             run.state = RunState::Awaiting;
             // D includes its last instant.
             cx.arm(until.plus(Duration(1)), &TimerRow::Run(id, run.token))?;
-            cx.put(run_key(id), run);
+            cx.put(key::run(id), run);
             return Ok(false);
         }
         Op::UndoCompleted => {
@@ -164,6 +163,6 @@ fn sleep(cx: &mut Context<'_>, id: RunId, run: &mut RunRow, until: Timestamp) ->
     run.wait_until = Some(until);
     run.state = RunState::Sleeping;
     cx.arm(until, &TimerRow::Run(id, run.token))?;
-    cx.put(run_key(id), run);
+    cx.put(key::run(id), run);
     Ok(false)
 }

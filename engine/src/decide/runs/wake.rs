@@ -5,12 +5,12 @@ use dsl::program::Op;
 use dsl::schema::EntityName;
 use dsl::value::{Timestamp, Value};
 
-use crate::decide::model::key::run_key;
-use crate::decide::model::key::{Key, Kind, value_key};
+use crate::decide::model::key;
 use crate::decide::model::record::{FieldValue, RecordRow};
-use crate::decide::model::row::decode;
-use crate::decide::model::run::{RunOf, RunRow, RunState, Var};
+use crate::decide::model::row::RowKey;
+use crate::decide::model::run::{RunOf, RunState, Var};
 use crate::decide::model::task::Task;
+use crate::decide::model::work::Waiter;
 use crate::decide::runs::{effect, ending};
 use crate::decide::store::runs::RunDefinition;
 use crate::decide::store::scope::Variables;
@@ -21,7 +21,7 @@ use crate::ledger::Error;
 
 /// A run's timer is due.
 pub(crate) fn due(cx: &mut Context<'_>, id: RunId, token: u64) -> Result<(), Error> {
-    let Some(mut run) = cx.get::<RunRow>(&run_key(id))? else { return Ok(()) };
+    let Some(mut run) = cx.get(&key::run(id))? else { return Ok(()) };
     if run.token != token {
         return Ok(());
     }
@@ -45,14 +45,14 @@ pub(crate) fn due(cx: &mut Context<'_>, id: RunId, token: u64) -> Result<(), Err
     }
     run.wait_until = None;
     run.state = RunState::Ready;
-    cx.put(run_key(id), &run);
+    cx.put(key::run(id), &run);
     cx.task(Task::Run(id));
     Ok(())
 }
 
 /// The workflow's `give up after` is over.
 pub(crate) fn give_up(cx: &mut Context<'_>, id: RunId) -> Result<(), Error> {
-    let Some(mut run) = cx.get::<RunRow>(&run_key(id))? else { return Ok(()) };
+    let Some(mut run) = cx.get(&key::run(id))? else { return Ok(()) };
     if matches!(run.state, RunState::Finished | RunState::Failed | RunState::Cancelled) || run.failing {
         return Ok(());
     }
@@ -68,7 +68,7 @@ pub(crate) fn give_up(cx: &mut Context<'_>, id: RunId) -> Result<(), Error> {
 
 /// The step's `timeout` is over: an action that has not succeeded by now has failed.
 pub(crate) fn timed_out(cx: &mut Context<'_>, id: RunId, effect: u64) -> Result<(), Error> {
-    let Some(mut run) = cx.get::<RunRow>(&run_key(id))? else { return Ok(()) };
+    let Some(mut run) = cx.get(&key::run(id))? else { return Ok(()) };
     let Some(pending) = run.pending.as_mut().filter(|_| run.effects == effect) else { return Ok(()) };
     match pending.work.take() {
         Some(work) => cx.delete(work),
@@ -80,9 +80,9 @@ pub(crate) fn timed_out(cx: &mut Context<'_>, id: RunId, effect: u64) -> Result<
 }
 
 /// A run has waited long for the partner of a record: people are shown it.
-pub(crate) fn unpaired(cx: &mut Context<'_>, id: RunId, wait: &[u8]) -> Result<(), Error> {
-    let Some(run) = cx.get::<RunRow>(&run_key(id))? else { return Ok(()) };
-    if run.state != RunState::Reading || cx.raw(wait)?.is_none() {
+pub(crate) fn unpaired(cx: &mut Context<'_>, id: RunId, wait: &RowKey<Waiter>) -> Result<(), Error> {
+    let Some(run) = cx.get(&key::run(id))? else { return Ok(()) };
+    if run.state != RunState::Reading || !cx.has(wait)? {
         return Ok(());
     }
     let Some(definition) = RunDefinition::of(cx, &run) else { return Ok(()) };
@@ -101,9 +101,7 @@ pub(crate) fn record_changed(
     id: &str,
     row: &RecordRow,
 ) -> Result<(), Error> {
-    let prefix = Key::new(Kind::Watch).entity(entity).text(id).bytes();
-    for (row, bytes) in cx.scan(&prefix, usize::MAX)? {
-        let run_id: RunId = decode(&row, &bytes)?;
+    for (_, run_id) in cx.scan(&key::watches(entity, id), usize::MAX)? {
         let mut run = runs::load(cx, run_id)?;
         let Some(definition) = RunDefinition::of(cx, &run) else { continue };
         let RunOf::Workflow(index) = run.what else { continue };
@@ -143,10 +141,8 @@ pub(crate) fn happened(
     var: Var,
     at: Timestamp,
 ) -> Result<(), Error> {
-    let prefix = Key::new(Kind::Await).entity(what).text(field).text(&value_key(value)).bytes();
-    for (row, bytes) in cx.scan(&prefix, usize::MAX)? {
-        let (id, pc): (RunId, usize) = decode(&row, &bytes)?;
-        let Some(mut run) = cx.get::<RunRow>(&run_key(id))? else {
+    for (row, (id, pc)) in cx.scan(&key::awaiting(what, field, value), usize::MAX)? {
+        let Some(mut run) = cx.get(&key::run(id))? else {
             cx.delete(row);
             continue;
         };
@@ -158,7 +154,7 @@ pub(crate) fn happened(
         let Some(definition) = RunDefinition::of(cx, &run) else { continue };
         if run.pc == pc && run.state == RunState::Awaiting {
             if run.wait_until.is_some_and(|until| at > until) {
-                cx.put(run_key(id), &run);
+                cx.put(key::run(id), &run);
                 continue;
             }
             if let Some(Op::WaitFor { variable: Some(name), .. }) = definition.code().ops.get(pc) {
@@ -169,13 +165,13 @@ pub(crate) fn happened(
             run.pc += 1;
             run.fresh = at.max(run.fresh);
             run.state = RunState::Ready;
-            cx.put(run_key(id), &run);
+            cx.put(key::run(id), &run);
             cx.task(Task::Run(id));
         } else if run.pc < pc {
             run.early.insert(pc, var.clone());
-            cx.put(run_key(id), &run);
+            cx.put(key::run(id), &run);
         } else {
-            cx.put(run_key(id), &run);
+            cx.put(key::run(id), &run);
         }
     }
     Ok(())

@@ -3,9 +3,9 @@
 use dsl::value::Timestamp;
 
 use crate::decide::model::event::Event;
+use crate::decide::model::hash::hash;
 use crate::decide::model::incident::IncidentRow;
-use crate::decide::model::key::hash;
-use crate::decide::model::key::incident_key;
+use crate::decide::model::key;
 use crate::decide::model::link::LinkRow;
 use crate::decide::store::transaction::Context;
 use crate::ledger::Error;
@@ -28,8 +28,8 @@ fn open_about(
     left: Option<String>,
     right: Option<String>,
 ) -> Result<(), Error> {
-    let key = incident_key(&row.subject);
-    if let Some(old) = cx.get::<IncidentRow>(&key)? {
+    let key = key::incident(&row.subject);
+    if let Some(old) = cx.get(&key)? {
         if old.cause == row.cause {
             return Ok(());
         }
@@ -54,8 +54,8 @@ fn open_about(
 
 /// Closes the incident of a subject, if there is one.
 pub(crate) fn settle(cx: &mut Context<'_>, subject: &str) -> Result<(), Error> {
-    let key = incident_key(subject);
-    if cx.raw(&key)?.is_some() {
+    let key = key::incident(subject);
+    if cx.has(&key)? {
         cx.delete(key);
     }
     Ok(())
@@ -63,8 +63,8 @@ pub(crate) fn settle(cx: &mut Context<'_>, subject: &str) -> Result<(), Error> {
 
 /// Closes the incident about a wait that is over; one about what came of it stays.
 pub(crate) fn settle_wait(cx: &mut Context<'_>, subject: &str) -> Result<(), Error> {
-    let key = incident_key(subject);
-    if cx.get::<IncidentRow>(&key)?.is_some_and(|row| row.parked) {
+    let key = key::incident(subject);
+    if cx.get(&key)?.is_some_and(|row| row.parked) {
         cx.delete(key);
     }
     Ok(())

@@ -14,7 +14,7 @@ use dsl::schema::EntityName;
 use dsl::value::{Duration, Timestamp, Value};
 
 use crate::decide::model::event::Event;
-use crate::decide::model::key::{link_key, link_of};
+use crate::decide::model::key;
 use crate::decide::model::lane::{Lane, LaneKind};
 use crate::decide::model::link::{LinkRow, LinkState, slot};
 use crate::decide::model::need::Blocked;
@@ -61,11 +61,12 @@ pub(crate) fn rule_named(cx: &Context<'_>, name: &str) -> Option<ActiveSync> {
 }
 
 pub(crate) fn load(cx: &Context<'_>, id: LinkId) -> Result<LinkRow, Error> {
-    cx.get(&link_key(id))?.ok_or_else(|| Error::Row { key: format!("link {id}"), reason: "it is not there".to_owned() })
+    cx.get(&key::link(id))?
+        .ok_or_else(|| Error::Row { key: format!("link {id}"), reason: "it is not there".to_owned() })
 }
 
 pub(crate) fn store(cx: &mut Context<'_>, id: LinkId, link: &LinkRow) {
-    cx.put(link_key(id), link);
+    cx.put(key::link(id), link);
 }
 
 /// Adds a line about a link to history and log.
@@ -96,8 +97,8 @@ pub(crate) fn ensure(
     record: &str,
     bulk: bool,
 ) -> Result<LinkId, Error> {
-    let key = link_of(&rule.name, side, record);
-    if let Some(id) = cx.get::<LinkId>(&key)? {
+    let key = key::link_of(&rule.name, side, record);
+    if let Some(id) = cx.get(&key)? {
         if bulk {
             let mut link = load(cx, id)?;
             if !link.bulk {

@@ -1,17 +1,16 @@
 //! Point reads and listings: asked once, answered to all who wait.
 //!
 //! Always true: a waiter is woken by the answer, whatever it is; a record that a read did not find is a row
-//! ([`Kind::Absent`]), never a guess.
+//! ([`key::absent`]), never a guess.
 
 use dsl::ast::Priority;
 use dsl::schema::EntityName;
 use dsl::value::{Duration, Timestamp, Value};
 
-use crate::decide::model::key::{Key, Kind, index_name, link_of, listing_key, partner_wait, read_key};
+use crate::decide::model::key;
 use crate::decide::model::lane::{Lane, LaneKind};
-use crate::decide::model::link::{LinkState, slot};
+use crate::decide::model::link::LinkState;
 use crate::decide::model::need::Need;
-use crate::decide::model::row::decode;
 use crate::decide::model::task::Task;
 use crate::decide::model::work::{ListingRow, Owner, ReadRow, Waiter};
 use crate::decide::store::transaction::Context;
@@ -26,7 +25,7 @@ pub(crate) fn need(cx: &mut Context<'_>, need: &Need, waiter: Waiter, priority: 
         }
         Need::Listing { entity, .. } => list(cx, entity, waiter),
         Need::Partner { sync, side, id } => {
-            cx.put(partner_wait(sync, *side, id, waiter), &waiter);
+            cx.put(key::partner_wait(sync, *side, id, waiter), &waiter);
             Ok(())
         }
     }
@@ -46,7 +45,7 @@ fn ask(
     cacheable: bool,
     priority: Priority,
 ) -> Result<(), Error> {
-    let key = read_key(entity, by, value);
+    let key = key::read(entity, by, value);
     let known: Option<ReadRow> = cx.get(&key)?;
     let fresh = known.is_none();
     let mut row = known.unwrap_or(ReadRow { cacheable: true, ..ReadRow::default() });
@@ -81,8 +80,8 @@ pub(crate) fn queue_read(
 }
 
 fn list(cx: &mut Context<'_>, entity: &EntityName, waiter: Waiter) -> Result<(), Error> {
-    let name = index_name(entity);
-    let known: Option<ListingRow> = cx.get(&listing_key(&name))?;
+    let name = key::index_name(entity);
+    let known: Option<ListingRow> = cx.get(&key::listing(&name))?;
     let mut row = match known {
         Some(row) if row.done.is_none() => row,
         _ => {
@@ -103,7 +102,7 @@ fn list(cx: &mut Context<'_>, entity: &EntityName, waiter: Waiter) -> Result<(),
         }
     };
     row.waiters.insert(waiter);
-    cx.put(listing_key(&name), &row);
+    cx.put(key::listing(&name), &row);
     Ok(())
 }
 
@@ -127,9 +126,8 @@ pub(crate) fn wake(cx: &mut Context<'_>, waiter: Waiter) -> Result<(), Error> {
 
 /// Wakes those who wait for a record to be paired under a sync.
 pub(crate) fn partner_found(cx: &mut Context<'_>, sync: &str, side: dsl::program::Side, id: &str) -> Result<(), Error> {
-    let prefix = Key::new(Kind::PartnerWait).text(sync).number(slot(side) as u64).text(id).bytes();
-    for (key, bytes) in cx.scan(&prefix, usize::MAX)? {
-        let waiter: Waiter = decode(&key, &bytes)?;
+    let prefix = key::partner_waits(sync, side, id);
+    for (key, waiter) in cx.scan(&prefix, usize::MAX)? {
         cx.delete(key);
         wake(cx, waiter)?;
     }
@@ -143,7 +141,7 @@ pub(crate) fn partner(
     side: dsl::program::Side,
     id: &str,
 ) -> Result<Option<(crate::ids::LinkId, String)>, Error> {
-    let Some(link) = cx.get::<crate::ids::LinkId>(&link_of(sync, side, id))? else {
+    let Some(link) = cx.get(&key::link_of(sync, side, id))? else {
         return Ok(None);
     };
     let row = links::load(cx, link)?;
@@ -181,7 +179,7 @@ pub(crate) fn find(
             }),
         });
     }
-    let listing: Option<ListingRow> = cx.get(&listing_key(&index_name(entity)))?;
+    let listing: Option<ListingRow> = cx.get(&key::listing(&key::index_name(entity)))?;
     Ok(match listing {
         Some(ListingRow { done: Some(_), .. }) => Ok(Vec::new()),
         _ => Err(Need::Listing { entity: entity.clone(), not_before }),

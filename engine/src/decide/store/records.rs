@@ -6,9 +6,8 @@ use dsl::program::{MappingKind, Program, Side};
 use dsl::schema::EntityName;
 use dsl::value::{Timestamp, Value};
 
-use crate::decide::model::key::{Key, Kind, link_of, value_key};
+use crate::decide::model::key;
 use crate::decide::model::record::{FieldValue, Life, RecordRow};
-use crate::decide::model::row::decode;
 use crate::decide::store::transaction::Context;
 use crate::ledger::Error;
 
@@ -22,14 +21,13 @@ impl Context<'_> {
                 _ => Vec::new(),
             });
         }
-        let prefix = Key::new(Kind::Index).entity(entity).text(field).text(&value_key(value)).bytes();
-        let found = self.scan(&prefix, 3)?;
-        found.into_iter().map(|(key, bytes)| decode(&key, &bytes)).collect()
+        let found = self.scan(&key::indexed(entity, field, value), 3)?;
+        Ok(found.into_iter().map(|(_, id)| id).collect())
     }
 
     /// When a point read last found no record with this value, unless one has been seen since.
     pub(crate) fn absent(&self, entity: &EntityName, field: &str, value: &str) -> Result<Option<Timestamp>, Error> {
-        self.get(&Key::new(Kind::Absent).entity(entity).text(field).text(value).bytes())
+        self.get(&key::absent(entity, field, value))
     }
 }
 
@@ -46,7 +44,7 @@ pub(crate) fn links_of(cx: &Context<'_>, entity: &EntityName, id: &str) -> Resul
     let program = cx.program();
     let mut found = BTreeSet::new();
     for (index, side) in program.syncs_of(entity) {
-        if let Some(link) = cx.get(&link_of(&program.syncs[index].name, side, id))? {
+        if let Some(link) = cx.get(&key::link_of(&program.syncs[index].name, side, id))? {
             found.insert(link);
         }
     }
@@ -88,12 +86,8 @@ pub(crate) fn normal(program: &Program, entity: &EntityName, field: &str, value:
     value.clone()
 }
 
-pub(crate) fn backlink(to: &EntityName, target: &str, from: &EntityName, source: &str) -> Vec<u8> {
-    Key::new(Kind::Backlink).entity(to).text(target).entity(from).text(source).bytes()
-}
-
 pub(crate) fn forget_absence(cx: &mut Context<'_>, entity: &EntityName, field: &str, value: &str) {
-    cx.delete(Key::new(Kind::Absent).entity(entity).text(field).text(value).bytes());
+    cx.delete(key::absent(entity, field, value));
 }
 
 pub(crate) fn reindex(
@@ -108,7 +102,7 @@ pub(crate) fn reindex(
     if !is_indexed(program, entity, field) {
         return;
     }
-    let key = |value: &Value| Key::new(Kind::Index).entity(entity).text(field).text(&value_key(value)).text(id).bytes();
+    let key = |value: &Value| key::index(entity, field, value, id);
     let normal = |value: &Value| normal(program, entity, field, value);
     if let Some(FieldValue::Is(old)) = old
         && !old.is_empty()

@@ -2,7 +2,7 @@
 
 use dsl::value::Duration;
 
-use crate::decide::model::key::hash;
+use crate::decide::model::hash::hash;
 
 /// Wait before retry `n` (the first retry is 1), never above `at_most`; `roll` picks the jitter.
 ///

@@ -6,7 +6,7 @@ use dsl::program::{Code, Program, Retry, Trigger};
 use dsl::value::Duration;
 
 use crate::decide::model::event::Event;
-use crate::decide::model::key::run_key;
+use crate::decide::model::key;
 use crate::decide::model::run::{RunOf, RunRow, Var};
 use crate::decide::store::transaction::Context;
 use crate::ids::RunId;
@@ -59,7 +59,7 @@ impl RunDefinition {
 }
 
 pub(crate) fn load(cx: &Context<'_>, id: RunId) -> Result<RunRow, Error> {
-    cx.get(&run_key(id))?.ok_or_else(|| Error::Row { key: format!("run {id}"), reason: "it is not there".to_owned() })
+    cx.get(&key::run(id))?.ok_or_else(|| Error::Row { key: format!("run {id}"), reason: "it is not there".to_owned() })
 }
 
 pub(crate) fn log(cx: &mut Context<'_>, id: RunId, run: &RunRow, action: &str, detail: impl Into<String>) {

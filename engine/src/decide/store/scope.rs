@@ -11,7 +11,7 @@ use dsl::program::Program;
 use dsl::schema::{EntityName, Lookup};
 use dsl::value::{Timestamp, Value};
 
-use crate::decide::model::key::{index_name, listing_key};
+use crate::decide::model::key;
 use crate::decide::model::need::{Blocked, Need};
 use crate::decide::model::record::{FieldValue, Life, RecordRow};
 use crate::decide::model::run::Var;
@@ -143,7 +143,7 @@ impl Variables<'_, '_> {
         let entity = EntityName::new(system, &lookup.entity);
         let age = self.program.systems.get(system).and_then(|s| s.cache).unwrap_or(dsl::value::Duration::hours(1));
         let oldest = self.cx.now.minus(age);
-        let listing: Option<ListingRow> = self.cx.get(&listing_key(&index_name(&entity)))?;
+        let listing: Option<ListingRow> = self.cx.get(&key::listing(&key::index_name(&entity)))?;
         let held = listing.and_then(|row| row.done).is_some_and(|at| at >= oldest);
         if !held {
             return Err(Blocked::Need(Need::Listing { entity, not_before: oldest }));

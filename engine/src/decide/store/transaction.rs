@@ -10,18 +10,17 @@ use dsl::ast::Priority;
 use dsl::program::Program;
 use dsl::schema::EntityName;
 use dsl::value::Timestamp;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::decide::model::event::Event;
+use crate::decide::model::hash::hash;
 use crate::decide::model::instance::Isolation;
-use crate::decide::model::key::{Key, Kind, hash, record_key};
+use crate::decide::model::key;
+use crate::decide::model::kind::Kind;
 use crate::decide::model::lane::Lane;
 use crate::decide::model::meta::Meta;
 use crate::decide::model::outcome::{Command, Outcome};
 use crate::decide::model::record::RecordRow;
-use crate::decide::model::row::after;
-use crate::decide::model::row::decode;
+use crate::decide::model::row::{Entity, Prefix, Row, RowKey};
 use crate::decide::model::settings::{Programs, Settings};
 use crate::decide::model::task::Task;
 use crate::decide::model::trace::{Reached, Wrote};
@@ -84,30 +83,36 @@ impl<'a> Context<'a> {
         Arc::clone(&self.programs.active)
     }
 
-    pub(crate) fn raw(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+    fn bytes(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         match self.changes.get(key) {
             Some(change) => Ok(change.clone()),
             None => self.rows.get(key),
         }
     }
 
-    pub(crate) fn get<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, Error> {
-        self.raw(key)?.map(|bytes| decode(key, &bytes)).transpose()
+    /// The row under a key.
+    pub(crate) fn get<R: Row>(&self, key: &RowKey<R>) -> Result<Option<R>, Error> {
+        self.bytes(key.as_bytes())?.map(|bytes| key.decode(&bytes)).transpose()
     }
 
-    pub(crate) fn put<T: Serialize>(&mut self, key: Vec<u8>, row: &T) {
-        let bytes = postcard::to_stdvec(row).expect("rows hold plain data");
-        self.put_raw(key, bytes);
+    /// Is there a row under this key?
+    pub(crate) fn has<R>(&self, key: &RowKey<R>) -> Result<bool, Error> {
+        match self.changes.get(key.as_bytes()) {
+            Some(change) => Ok(change.is_some()),
+            None => Ok(self.rows.get(key.as_bytes())?.is_some()),
+        }
     }
 
-    pub(crate) fn put_raw(&mut self, key: Vec<u8>, bytes: Vec<u8>) {
-        self.forget(&key);
-        self.changes.insert(key, Some(bytes));
+    /// Puts a row under a key.
+    pub(crate) fn put<R: Row>(&mut self, key: RowKey<R>, row: &R) {
+        self.forget(key.as_bytes());
+        self.changes.insert(key.into_bytes(), Some(row.encode()));
     }
 
-    pub(crate) fn delete(&mut self, key: Vec<u8>) {
-        self.forget(&key);
-        self.changes.insert(key, None);
+    /// Takes a row away, if it is there.
+    pub(crate) fn delete<R>(&mut self, key: RowKey<R>) {
+        self.forget(key.as_bytes());
+        self.changes.insert(key.into_bytes(), None);
     }
 
     /// What is known of records comes and goes by [`Self::learn`]; anything else makes them be read again.
@@ -122,15 +127,15 @@ impl<'a> Context<'a> {
         if let Some(row) = self.known.borrow().get(entity).and_then(|records| records.get(id)) {
             return Ok(row.clone());
         }
-        let row = self.get(&record_key(entity, id))?.map(Arc::new);
+        let row = self.get(&key::record(entity, id))?.map(Arc::new);
         self.hold(entity, id, row.clone());
         Ok(row)
     }
 
     /// Puts the row of a record.
     pub(crate) fn learn(&mut self, entity: &EntityName, id: &str, row: Arc<RecordRow>) {
-        let bytes = postcard::to_stdvec(&*row).expect("rows hold plain data");
-        self.changes.insert(record_key(entity, id), Some(bytes));
+        let bytes = row.encode();
+        self.changes.insert(key::record(entity, id).into_bytes(), Some(bytes));
         self.hold(entity, id, Some(row));
     }
 
@@ -142,29 +147,49 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Keys and rows that begin with `prefix`, in order, at most `limit`.
-    pub(crate) fn scan(&self, prefix: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
-        self.range(prefix, &after(prefix), limit)
+    /// All rows of a kind, in the order of their keys.
+    pub(crate) fn rows<R: Entity>(&self) -> Result<Vec<(RowKey<R>, R)>, Error> {
+        self.scan(&Prefix::all(), usize::MAX)
     }
 
-    /// Keys and rows from one key to below another, in order, at most `limit`.
-    pub(crate) fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
-        let changed: Vec<_> = self.changes.range(from.to_vec()..to.to_vec()).collect();
+    /// Rows whose keys have these first parts, in the order of their keys, at most `limit`.
+    pub(crate) fn scan<R: Row>(&self, prefix: &Prefix<R>, limit: usize) -> Result<Vec<(RowKey<R>, R)>, Error> {
+        let decoded = |(key, bytes): (RowKey<R>, Vec<u8>)| {
+            let row = key.decode(&bytes)?;
+            Ok((key, row))
+        };
+        self.scan_bytes(prefix, limit)?.into_iter().map(decoded).collect()
+    }
+
+    /// The same without reading what stands in the rows.
+    pub(crate) fn scan_bytes<R>(&self, prefix: &Prefix<R>, limit: usize) -> Result<Vec<(RowKey<R>, Vec<u8>)>, Error> {
+        let (from, _) = prefix.range();
+        self.scan_from(prefix, &from, limit)
+    }
+
+    /// The same from one key on.
+    pub(crate) fn scan_from<R>(
+        &self,
+        prefix: &Prefix<R>,
+        from: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(RowKey<R>, Vec<u8>)>, Error> {
+        let (_, to) = prefix.range();
+        let changed: Vec<_> = self.changes.range(from.to_vec()..to.clone()).collect();
         let mut found: BTreeMap<Vec<u8>, Vec<u8>> =
-            self.rows.scan(from, to, limit.saturating_add(changed.len()))?.into_iter().collect();
+            self.rows.scan(from, &to, limit.saturating_add(changed.len()))?.into_iter().collect();
         for (key, change) in changed {
             match change {
                 Some(bytes) => found.insert(key.clone(), bytes.clone()),
                 None => found.remove(key),
             };
         }
-        Ok(found.into_iter().take(limit).collect())
+        Ok(found.into_iter().take(limit).map(|(key, bytes)| (prefix.key(key), bytes)).collect())
     }
 
     fn meta(&mut self) -> Result<&mut Meta, Error> {
         if self.meta.is_none() {
-            let key = Key::new(Kind::Meta).bytes();
-            let mut meta: Meta = self.get(&key)?.unwrap_or_default();
+            let mut meta: Meta = self.get(&key::meta())?.unwrap_or_default();
             if meta.ledger.is_empty() {
                 // A new ledger names itself once, so that its keys never collide with those of an older one.
                 meta.ledger = hash(&format!("{} {}", self.now.0, self.programs.active.hash))[..8].to_owned();
@@ -203,8 +228,14 @@ impl<'a> Context<'a> {
     }
 
     /// Queues work; gives the key of its row, by which it can be withdrawn.
-    pub(crate) fn queue(&mut self, owner: Owner, lane: Lane, deadline: Timestamp, priority: Priority) -> Vec<u8> {
-        let key = Key::new(Kind::Work).encoded(&lane).moment(deadline).encoded(&owner).bytes();
+    pub(crate) fn queue(
+        &mut self,
+        owner: Owner,
+        lane: Lane,
+        deadline: Timestamp,
+        priority: Priority,
+    ) -> RowKey<WorkRow> {
+        let key = key::work(&lane, deadline, &owner);
         self.put(key.clone(), &WorkRow { owner, lane: lane.clone(), deadline, priority });
         self.announce(lane, deadline, priority);
         key
@@ -219,7 +250,7 @@ impl<'a> Context<'a> {
 
     pub(crate) fn arm(&mut self, at: Timestamp, timer: &TimerRow) -> Result<(), Error> {
         let number = self.next()?;
-        self.put(Key::new(Kind::Timer).moment(at).number(number).bytes(), timer);
+        self.put(key::timer(at, number), timer);
         Ok(())
     }
 
@@ -249,7 +280,7 @@ impl<'a> Context<'a> {
 
     pub(crate) fn finish(mut self) -> Outcome {
         if let Some(meta) = self.meta.take() {
-            self.put(Key::new(Kind::Meta).bytes(), &meta);
+            self.put(key::meta(), &meta);
         }
         let mut outcome = Outcome {
             commands: self.commands,

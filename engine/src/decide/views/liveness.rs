@@ -5,19 +5,13 @@
 
 use std::collections::BTreeSet;
 
-use serde::de::DeserializeOwned;
-
 use crate::decide::model::incident::IncidentRow;
-use crate::decide::model::key::{Key, Kind};
 use crate::decide::model::link::{LinkRow, LinkState};
-use crate::decide::model::row::{after, decode};
+use crate::decide::model::row::{RowKey, all};
 use crate::decide::model::run::{RunRow, RunState};
 use crate::decide::model::work::{CallRow, ListingRow, Owner, ReadRow, TimerRow, Waiter, WorkRow};
 use crate::ids::{CallId, LinkId, RunId};
-use crate::ledger::{Error, Rows, key};
-
-/// Rows in one go. A reader beside the loop keeps it from appending for no longer than this takes.
-const PAGE: usize = 500;
+use crate::ledger::{Error, Rows};
 
 /// What nothing will wake, a sentence each; empty where all is well.
 ///
@@ -26,53 +20,46 @@ const PAGE: usize = 500;
 pub fn stuck(rows: &dyn Rows) -> Result<Vec<String>, Error> {
     let wakers = Wakers::of(rows)?;
     let mut unfinished = BTreeSet::new();
-    each::<RunRow>(rows, Kind::Run, |key, run| {
+    for run in all::<RunRow>(rows) {
+        let (key, run) = run?;
         if !matches!(run.state, RunState::Finished | RunState::Failed | RunState::Cancelled) {
-            unfinished.insert(RunId(number(key)));
+            unfinished.insert(RunId(key.number()?));
         }
-    })?;
+    }
     let mut found = Vec::new();
-    each::<RunRow>(rows, Kind::Run, |key, run| {
-        let id = RunId(number(key));
+    for run in all::<RunRow>(rows) {
+        let (key, run) = run?;
+        let id = RunId(key.number()?);
         if let Some(lacks) = wakers.run_lacks(id, &run, &unfinished) {
             found.push(format!("run {id} {lacks}"));
         }
-    })?;
-    each::<LinkRow>(rows, Kind::Link, |key, link| {
-        let id = LinkId(number(key));
+    }
+    for link in all::<LinkRow>(rows) {
+        let (key, link) = link?;
+        let id = LinkId(key.number()?);
         if let Some(lacks) = wakers.link_lacks(id, &link) {
             found.push(format!("link {id} {lacks}"));
         }
-    })?;
+    }
     Ok(found)
 }
 
 /// Everything that can wake something.
+#[derive(Default)]
 struct Wakers {
-    /// Keys of queued work.
-    work: BTreeSet<Vec<u8>>,
+    work: BTreeSet<RowKey<WorkRow>>,
     calls: BTreeSet<CallId>,
     /// Runs for which work is queued or a call is out.
     calling: BTreeSet<RunId>,
     timers: BTreeSet<(RunId, u64)>,
-    /// Runs that a read or a listing will answer.
+    /// Runs that a read, a listing or a partner will wake.
     reading: BTreeSet<RunId>,
-    /// Keys of what waits for a partner; they end with who waits.
-    partners: Vec<Vec<u8>>,
     incidents: BTreeSet<String>,
 }
 
 impl Wakers {
     fn of(rows: &dyn Rows) -> Result<Self, Error> {
-        let mut wakers = Self {
-            work: BTreeSet::new(),
-            calls: BTreeSet::new(),
-            calling: BTreeSet::new(),
-            timers: BTreeSet::new(),
-            reading: BTreeSet::new(),
-            partners: Vec::new(),
-            incidents: BTreeSet::new(),
-        };
+        let mut wakers = Self::default();
         let run_of = |owner: &Owner| match owner {
             Owner::Run(id) => Some(*id),
             _ => None,
@@ -81,32 +68,33 @@ impl Wakers {
             Waiter::Run(id) => Some(*id),
             Waiter::Link(_) => None,
         };
-        each::<WorkRow>(rows, Kind::Work, |key, work| {
-            wakers.work.insert(key.to_vec());
+        for work in all::<WorkRow>(rows) {
+            let (key, work) = work?;
             wakers.calling.extend(run_of(&work.owner));
-        })?;
-        each::<CallRow>(rows, Kind::Call, |key, call| {
-            wakers.calls.insert(CallId(number(key)));
+            wakers.work.insert(key);
+        }
+        for call in all::<CallRow>(rows) {
+            let (key, call) = call?;
+            wakers.calls.insert(CallId(key.number()?));
             wakers.calling.extend(call.items.iter().filter_map(|item| run_of(&item.owner)));
-        })?;
-        each::<TimerRow>(rows, Kind::Timer, |_, timer| {
-            if let TimerRow::Run(id, token) = timer {
+        }
+        for timer in all::<TimerRow>(rows) {
+            if let (_, TimerRow::Run(id, token)) = timer? {
                 wakers.timers.insert((id, token));
             }
-        })?;
-        each::<ReadRow>(rows, Kind::Read, |_, read| {
-            wakers.reading.extend(read.waiters.iter().filter_map(waiting));
-        })?;
-        each::<ListingRow>(rows, Kind::Listing, |_, listing| {
-            wakers.reading.extend(listing.waiters.iter().filter_map(waiting));
-        })?;
-        each::<IncidentRow>(rows, Kind::Incident, |_, incident| {
-            wakers.incidents.insert(incident.subject);
-        })?;
-        pages(rows, Kind::PartnerWait, |key, _| {
-            wakers.partners.push(key.to_vec());
-            Ok(())
-        })?;
+        }
+        for read in all::<ReadRow>(rows) {
+            wakers.reading.extend(read?.1.waiters.iter().filter_map(waiting));
+        }
+        for listing in all::<ListingRow>(rows) {
+            wakers.reading.extend(listing?.1.waiters.iter().filter_map(waiting));
+        }
+        for waiter in all::<Waiter>(rows) {
+            wakers.reading.extend(waiting(&waiter?.1));
+        }
+        for incident in all::<IncidentRow>(rows) {
+            wakers.incidents.insert(incident?.1.subject);
+        }
         Ok(wakers)
     }
 
@@ -122,11 +110,7 @@ impl Wakers {
             RunState::Sleeping | RunState::Awaiting => {
                 lacks(self.timers.contains(&(id, run.token)), "waits for a timer that is not there")
             }
-            RunState::Reading => {
-                let own = Key::new(Kind::PartnerWait).encoded(&Waiter::Run(id)).bytes();
-                let partner = self.partners.iter().any(|key| key.ends_with(&own[1..]));
-                lacks(partner || self.reading.contains(&id), "waits for a record that nobody reads")
-            }
+            RunState::Reading => lacks(self.reading.contains(&id), "waits for a record that nobody reads"),
             RunState::Behind(other) => {
                 (!unfinished.contains(other)).then(|| format!("waits behind run {other}, which is over"))
             }
@@ -150,34 +134,14 @@ impl Wakers {
     }
 }
 
-fn number(key: &[u8]) -> u64 {
-    key.get(1..9).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes)
-}
-
-fn each<T: DeserializeOwned>(rows: &dyn Rows, kind: Kind, mut see: impl FnMut(&[u8], T)) -> Result<(), Error> {
-    pages(rows, kind, |key, bytes| {
-        see(key, decode(key, bytes)?);
-        Ok(())
-    })
-}
-
-fn pages(rows: &dyn Rows, kind: Kind, mut see: impl FnMut(&[u8], &[u8]) -> Result<(), Error>) -> Result<(), Error> {
-    let (mut from, to) = (vec![kind as u8], after(&[kind as u8]));
-    loop {
-        let page = rows.scan(&from, &to, PAGE)?;
-        for (key, bytes) in &page {
-            see(key, bytes)?;
-        }
-        match page.last() {
-            Some((last, _)) if page.len() == PAGE => from = key::after(last),
-            _ => return Ok(()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use dsl::program::Side;
+    use dsl::value::Timestamp;
+
     use super::*;
+    use crate::decide::model::key;
+    use crate::decide::model::row::Row;
     use crate::ledger::{Ledger, Memory, Round};
 
     fn run(state: RunState) -> RunRow {
@@ -192,13 +156,13 @@ mod tests {
         stuck(&ledger).expect("a memory ledger can be read")
     }
 
-    fn row<T: serde::Serialize>(key: Key, row: &T) -> (Vec<u8>, Vec<u8>) {
-        (key.bytes(), postcard::to_stdvec(row).expect("plain data"))
+    fn row<R: Row>(key: RowKey<R>, row: &R) -> (Vec<u8>, Vec<u8>) {
+        (key.into_bytes(), row.encode())
     }
 
     #[test]
     fn a_run_whose_waker_is_not_there_is_found() {
-        let one = |state| row(Key::new(Kind::Run).number(7), &run(state));
+        let one = |state| row(key::run(RunId(7)), &run(state));
         for (state, lacks) in [
             (RunState::Ready, "could go on, and nothing makes it"),
             (RunState::Calling, "waits for a call that is neither queued nor on its way"),
@@ -215,15 +179,17 @@ mod tests {
 
     #[test]
     fn a_run_whose_waker_is_there_is_well() {
-        let timer = |token| row(Key::new(Kind::Timer).number(1).number(1), &TimerRow::Run(RunId(7), token));
-        let stuck = row(Key::new(Kind::Run).number(7), &run(RunState::Sleeping));
+        let timer = |token| row(key::timer(Timestamp(1), 1), &TimerRow::Run(RunId(7), token));
+        let stuck = row(key::run(RunId(7)), &run(RunState::Sleeping));
         assert_eq!(told(&[stuck.clone(), timer(3)]), Vec::<String>::new());
         assert_eq!(told(&[stuck.clone(), timer(2)]).len(), 1, "the timer of an earlier wait wakes nothing");
-        let behind = row(Key::new(Kind::Run).number(8), &run(RunState::Behind(RunId(7))));
+        let behind = row(key::run(RunId(8)), &run(RunState::Behind(RunId(7))));
         assert_eq!(told(&[stuck, timer(3), behind]), Vec::<String>::new());
-        let reading = row(Key::new(Kind::Run).number(7), &run(RunState::Reading));
-        let partner =
-            row(Key::new(Kind::PartnerWait).text("Contacts").number(0).text("1").encoded(&Waiter::Run(RunId(7))), &());
+        let reading = row(key::run(RunId(7)), &run(RunState::Reading));
+        let partner = {
+            let waiter = Waiter::Run(RunId(7));
+            row(key::partner_wait("Contacts", Side::Left, "1", waiter), &waiter)
+        };
         assert_eq!(told(&[reading, partner]), Vec::<String>::new());
     }
 }

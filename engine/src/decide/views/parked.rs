@@ -2,9 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::decide::model::delivery::ParkedRow;
-use crate::decide::model::key::parked_key;
-use crate::decide::model::row::decode;
+use crate::decide::model::key;
 use crate::ledger::{Error, Rows};
 
 /// A message that is kept for people.
@@ -26,9 +24,7 @@ pub struct Parked {
 /// Where rows cannot be read.
 pub fn parked(rows: &dyn Rows, name: &str) -> Result<Option<Parked>, Error> {
     let Some(number) = name.strip_prefix('m').and_then(|number| number.parse().ok()) else { return Ok(None) };
-    let key = parked_key(number);
-    let Some(bytes) = rows.get(&key)? else { return Ok(None) };
-    let (source, reason, payload): ParkedRow = decode(&key, &bytes)?;
-    let payload = String::from_utf8_lossy(&payload).into_owned();
-    Ok(Some(Parked { message: name.to_owned(), source, reason, payload }))
+    let Some(row) = key::parked(number).read(rows)? else { return Ok(None) };
+    let payload = String::from_utf8_lossy(&row.payload).into_owned();
+    Ok(Some(Parked { message: name.to_owned(), source: row.place, reason: row.reason, payload }))
 }

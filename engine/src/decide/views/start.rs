@@ -1,18 +1,17 @@
 //! What is found in the rows when the engine starts: queues, calls without an answer, timers, offsets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dsl::ast::Priority;
 use dsl::value::Timestamp;
 
-use crate::decide::model::key::cluster_key;
-use crate::decide::model::key::{Key, Kind, timer_moment};
+use crate::decide::model::delivery::OffsetRow;
+use crate::decide::model::key;
 use crate::decide::model::lane::Lane;
-use crate::decide::model::meta::Meta;
 use crate::decide::model::outcome::{Queued, Unanswered};
-use crate::decide::model::row::after;
-use crate::decide::model::row::decode;
+use crate::decide::model::row::{Prefix, RowKey, all};
 use crate::decide::model::run::{RunRow, RunState};
+use crate::decide::model::work::TimerRow;
 use crate::decide::model::work::{CallRow, WorkRow};
 use crate::ids::CallId;
 use crate::ledger::{Error, Rows};
@@ -22,20 +21,9 @@ use crate::ledger::{Error, Rows};
 /// # Errors
 /// Where rows cannot be read.
 pub fn next_timer(rows: &dyn Rows) -> Result<Option<Timestamp>, Error> {
-    let prefix = [Kind::Timer as u8];
-    let first = rows.scan(&prefix, &after(&prefix), 1)?;
-    Ok(first.first().and_then(|(key, _)| timer_moment(key)))
-}
-
-fn all<T: serde::de::DeserializeOwned>(rows: &dyn Rows, kind: Kind) -> Result<Vec<(Vec<u8>, T)>, Error> {
-    let prefix = [kind as u8];
-    rows.scan(&prefix, &after(&prefix), usize::MAX)?
-        .into_iter()
-        .map(|(key, bytes)| {
-            let row = decode(&key, &bytes)?;
-            Ok((key, row))
-        })
-        .collect()
+    let timers = Prefix::<TimerRow>::all();
+    let (from, to) = timers.range();
+    rows.scan(&from, &to, 1)?.pop().map(|(key, _)| key::due(&timers.key(key))).transpose()
 }
 
 /// Lanes that have work.
@@ -44,7 +32,8 @@ fn all<T: serde::de::DeserializeOwned>(rows: &dyn Rows, kind: Kind) -> Result<Ve
 /// Where rows cannot be read.
 pub fn queued(rows: &dyn Rows) -> Result<Vec<Queued>, Error> {
     let mut lanes: BTreeMap<Lane, (Timestamp, Priority)> = BTreeMap::new();
-    for (_, work) in all::<WorkRow>(rows, Kind::Work)? {
+    for found in all::<WorkRow>(rows) {
+        let (_, work) = found?;
         let entry = lanes.entry(work.lane).or_insert((work.deadline, work.priority));
         entry.0 = entry.0.min(work.deadline);
         entry.1 = entry.1.min(work.priority);
@@ -57,14 +46,11 @@ pub fn queued(rows: &dyn Rows) -> Result<Vec<Queued>, Error> {
 /// # Errors
 /// Where rows cannot be read.
 pub fn unanswered(rows: &dyn Rows) -> Result<Vec<Unanswered>, Error> {
-    let calls = all::<CallRow>(rows, Kind::Call)?;
-    Ok(calls
-        .into_iter()
-        .map(|(key, row)| {
-            let number = key.get(1..9).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
-            Unanswered { call: CallId(number), lane: row.lane, sent: row.sent, inputs: row.items.len() }
-        })
-        .collect())
+    let call = |found| {
+        let (key, row): (RowKey<CallRow>, CallRow) = found?;
+        Ok(Unanswered { call: CallId(key.number()?), lane: row.lane, sent: row.sent, inputs: row.items.len() })
+    };
+    all(rows).map(call).collect()
 }
 
 /// The next offset to read of each Kafka partition that has been read.
@@ -72,8 +58,8 @@ pub fn unanswered(rows: &dyn Rows) -> Result<Vec<Unanswered>, Error> {
 /// # Errors
 /// Where rows cannot be read.
 pub fn offsets(rows: &dyn Rows) -> Result<BTreeMap<(String, i32), i64>, Error> {
-    let found = all::<(String, i32, i64)>(rows, Kind::Offset)?;
-    Ok(found.into_iter().map(|(_, (topic, partition, next))| ((topic, partition), next)).collect())
+    let offset = |found: Result<(_, OffsetRow), Error>| found.map(|(_, row)| ((row.topic, row.partition), row.next));
+    all(rows).map(offset).collect()
 }
 
 /// How many stored deliveries wait for the `webhooks` pace of their system.
@@ -81,11 +67,7 @@ pub fn offsets(rows: &dyn Rows) -> Result<BTreeMap<(String, i32), i64>, Error> {
 /// # Errors
 /// Where rows cannot be read.
 pub fn waiting_deliveries(rows: &dyn Rows) -> Result<u64, Error> {
-    let key = Key::new(Kind::Meta).bytes();
-    match rows.get(&key)? {
-        Some(bytes) => Ok(decode::<Meta>(&key, &bytes)?.inbox),
-        None => Ok(0),
-    }
+    Ok(key::meta().read(rows)?.map_or(0, |meta| meta.inbox))
 }
 
 /// Hashes of the rule sets that runs in progress need.
@@ -93,14 +75,14 @@ pub fn waiting_deliveries(rows: &dyn Rows) -> Result<u64, Error> {
 /// # Errors
 /// Where rows cannot be read.
 pub fn hashes_in_use(rows: &dyn Rows) -> Result<Vec<String>, Error> {
-    let mut hashes: Vec<String> = all::<RunRow>(rows, Kind::Run)?
-        .into_iter()
-        .filter(|(_, run)| !matches!(run.state, RunState::Finished | RunState::Failed | RunState::Cancelled))
-        .map(|(_, run)| run.program)
-        .collect();
-    hashes.sort();
-    hashes.dedup();
-    Ok(hashes)
+    let mut hashes = BTreeSet::new();
+    for found in all::<RunRow>(rows) {
+        let (_, run) = found?;
+        if !matches!(run.state, RunState::Finished | RunState::Failed | RunState::Cancelled) {
+            hashes.insert(run.program);
+        }
+    }
+    Ok(hashes.into_iter().collect())
 }
 
 /// Id of the cluster that the offsets are of, where one is known.
@@ -108,6 +90,5 @@ pub fn hashes_in_use(rows: &dyn Rows) -> Result<Vec<String>, Error> {
 /// # Errors
 /// Where rows cannot be read.
 pub fn known_cluster(rows: &dyn Rows) -> Result<Option<String>, Error> {
-    let key = cluster_key();
-    rows.get(&key)?.map(|bytes| decode(&key, &bytes)).transpose()
+    key::cluster().read(rows)
 }
