@@ -61,7 +61,7 @@ fn a_write_that_took_effect_without_an_answer_is_settled_by_the_read_back() {
     let mut simulation = simulation();
     let user = pair(&mut simulation);
     // The write lands, and the answer is lost.
-    crm(&simulation).faults().drop_next(1, sandbox::app::DropWhen::After);
+    crm(&simulation).faults().drop_next(1, sandbox::When::After);
     set_phone(&simulation, &user, "111");
     pass(&mut simulation, Duration::seconds(5));
     assert_eq!(contact(&simulation, EMAIL, "phone").as_deref(), Some("111"));

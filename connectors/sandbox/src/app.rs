@@ -6,7 +6,7 @@
 //! Always true: entities, fields, links, operations and messages are those of the lock; time and randomness
 //! come from the caller; a record's `updatedAt` rises by at least a millisecond at every change; a change that
 //! changes nothing leaves no trace; one idempotency key has one effect.
-//! Not here: sockets and brokers (`app::face`, `app::publisher`, `app::sender`).
+//! Not here: sockets and brokers (`face`, `app::publisher`, `app::sender`).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -17,30 +17,25 @@ use dsl::value::Timestamp;
 use serde_json::Value as Json;
 use tokio::sync::watch;
 
+use crate::faults::{Faults, When};
+
 mod batch;
 mod change;
 mod control;
-pub mod face;
-mod faults;
 mod message;
 pub mod names;
 pub mod publisher;
 mod route;
 pub mod sender;
 mod table;
-mod transport;
 mod value;
 mod webhook;
 
 pub use change::Refused;
-pub(crate) use control::{Answers, DropNext, FailNext, change_faults, reply, set_faults};
-pub use face::{Admitted, Arrival, Model};
-pub use faults::{DROP_HEADER, DropWhen, Faults};
-pub(crate) use faults::{Fault, afterwards, instead};
+pub(crate) use control::{change_faults, reply};
 pub use message::Outgoing;
-pub(crate) use route::{authorized, idempotency_key, json_body};
+pub(crate) use route::{authorized, failure, idempotency_key, json_body};
 pub use table::Record;
-pub use transport::InProcess;
 pub use webhook::{Delivery, SIGNATURE_HEADER, sign};
 
 /// What an app twin is made with.
@@ -260,7 +255,7 @@ impl App {
     }
 
     /// The next `n` requests get no answer, before or after their effect.
-    pub fn drop_next(&mut self, n: usize, when: DropWhen) {
+    pub fn drop_next(&mut self, n: usize, when: When) {
         self.faults.drop_next(n, when);
     }
 

@@ -30,7 +30,8 @@ use dsl::schema::Lock;
 use dsl::value::{Duration, Timestamp};
 use tokio::sync::watch;
 
-use crate::app::{Admitted, Arrival, Faults, Model};
+use crate::faults::Faults;
+use crate::model::{Arrival, Model};
 
 use write::Write;
 
@@ -397,16 +398,15 @@ impl Model for HubSpot {
         self.admit(request, now)
     }
 
-    fn carry_out(
-        &mut self,
-        request: &http::Request<Bytes>,
-        admitted: Admitted,
-        now: Timestamp,
-    ) -> http::Response<Bytes> {
-        self.respond(request, admitted, now)
+    fn perform(&mut self, request: &http::Request<Bytes>, now: Timestamp) -> http::Response<Bytes> {
+        self.respond(request, now)
     }
 
     fn control(&mut self, request: &http::Request<Bytes>, now: Timestamp) -> http::Response<Bytes> {
         self.operate(request, now)
+    }
+
+    fn faults(&mut self) -> &mut Faults {
+        Self::faults(self)
     }
 }

@@ -12,8 +12,9 @@ use dsl::value::Timestamp;
 use http::{Method, Request, Response};
 use serde_json::{Value as Json, json};
 
-use crate::app::face::{Admitted, Arrival, Model};
-use crate::app::{DropWhen, Faults, afterwards, answer, authorized, change_faults, idempotency_key, json_body, reply};
+use crate::app::{answer, authorized, change_faults, failure, idempotency_key, json_body, reply};
+use crate::faults::{Faults, When};
+use crate::model::{Arrival, Model};
 
 /// One thing that was sent.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -46,24 +47,6 @@ impl Mail {
     #[must_use]
     pub fn new(token: Option<String>) -> Self {
         Self { token, ..Self::default() }
-    }
-
-    /// Answers a request that arrives and takes effect at `now`.
-    pub fn handle(&mut self, request: &Request<Bytes>, now: Timestamp) -> Response<Bytes> {
-        match self.admit(now) {
-            Arrival::Admitted(admitted) => self.respond(request, admitted, now),
-            Arrival::TurnedAway(response) => response,
-        }
-    }
-
-    fn admit(&mut self, now: Timestamp) -> Arrival {
-        self.requests += 1;
-        let fault = self.faults.take(now);
-        Arrival::with(fault)
-    }
-
-    fn respond(&mut self, request: &Request<Bytes>, admitted: Admitted, now: Timestamp) -> Response<Bytes> {
-        afterwards(admitted.0, self.send(request, now))
     }
 
     fn send(&mut self, request: &Request<Bytes>, now: Timestamp) -> Response<Bytes> {
@@ -129,7 +112,7 @@ impl Mail {
     }
 
     /// The next `n` requests get no answer, before or after they send.
-    pub fn drop_next(&mut self, n: usize, when: DropWhen) {
+    pub fn drop_next(&mut self, n: usize, when: When) {
         self.faults.drop_next(n, when);
     }
 
@@ -140,16 +123,23 @@ impl Mail {
 }
 
 impl Model for Mail {
-    fn arrive(&mut self, _request: &Request<Bytes>, now: Timestamp) -> Arrival {
-        self.admit(now)
+    fn arrive(&mut self, request: &Request<Bytes>, now: Timestamp) -> Arrival {
+        self.advance(now);
+        self.requests += 1;
+        self.faults.meet(request, now).arrival(failure)
     }
 
-    fn carry_out(&mut self, request: &Request<Bytes>, admitted: Admitted, now: Timestamp) -> Response<Bytes> {
-        self.respond(request, admitted, now)
+    fn perform(&mut self, request: &Request<Bytes>, now: Timestamp) -> Response<Bytes> {
+        self.send(request, now)
+    }
+
+    fn faults(&mut self) -> &mut Faults {
+        Self::faults(self)
     }
 
     /// `GET /_twin/sent`, `POST` and `DELETE /_twin/faults`, `POST /_twin/reset`.
     fn control(&mut self, request: &Request<Bytes>, now: Timestamp) -> Response<Bytes> {
+        self.advance(now);
         let path = request.uri().path().trim_start_matches("/_twin/");
         match (path, request.method()) {
             ("sent", &Method::GET) => answer(200, &json!({ "sent": self.sent })),

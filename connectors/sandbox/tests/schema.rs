@@ -9,8 +9,9 @@ use connectors::registry::{self, Settings};
 use connectors::secret::Secret;
 use dsl::schema::{Lock, Type, differences, read_lock};
 use dsl::value::Timestamp;
-use sandbox::app::{App, InProcess, Model};
+use sandbox::app::App;
 use sandbox::hubspot::HubSpot;
+use sandbox::{InProcess, Model};
 use serde_json::json;
 
 const NOW: Timestamp = Timestamp(1_772_442_000_000);

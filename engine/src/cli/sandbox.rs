@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use dsl::schema::read_lock;
 use sandbox::app::{self, App};
+use sandbox::face;
 use sandbox::hubspot::{self, HubSpot};
 use tokio_util::sync::CancellationToken;
 
@@ -111,7 +112,7 @@ async fn serve(arguments: &Arguments, hubspot: bool, stop: CancellationToken) ->
         tokio::net::TcpListener::bind(address).await.map_err(|error| format!("cannot listen at {address}: {error}"))?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     let token = secret(arguments.token_env.as_ref(), if hubspot { "hubspot-token" } else { "app-token" })?;
-    let now: app::face::Now = Arc::new(wall);
+    let now: sandbox::Now = Arc::new(wall);
     let said = |error: reqwest::Error| error.to_string();
     if hubspot {
         let settings = hubspot::Settings {
@@ -126,7 +127,7 @@ async fn serve(arguments: &Arguments, hubspot: bool, stop: CancellationToken) ->
         let twin = Arc::new(Mutex::new(HubSpot::new(settings, lock)));
         say!("the HubSpot twin listens at http://{address}");
         tokio::select! {
-            served = app::face::serve(Arc::clone(&twin), listener, Arc::clone(&now), stop.clone()) => {
+            served = face::serve(Arc::clone(&twin), listener, Arc::clone(&now), stop.clone()) => {
                 served.map_err(|error| error.to_string())
             }
             sent = hubspot::deliver(twin, now, stop.clone()) => sent.map_err(said),
@@ -149,7 +150,7 @@ async fn serve(arguments: &Arguments, hubspot: bool, stop: CancellationToken) ->
             }
         };
         tokio::select! {
-            served = app::face::serve(Arc::clone(&twin), listener, Arc::clone(&now), stop.clone()) => {
+            served = face::serve(Arc::clone(&twin), listener, Arc::clone(&now), stop.clone()) => {
                 served.map_err(|error| error.to_string())
             }
             sent = app::sender::deliver(twin, now, stop.clone()) => sent.map_err(said),

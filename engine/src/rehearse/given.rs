@@ -228,7 +228,7 @@ impl Stage {
             self.placed.iter().filter(|p| !p.known).map(|p| (p.record.clone(), p.at)).collect();
         // What is given is known, whatever is wrong with its system from now on.
         let held: Vec<_> =
-            simulation.twins.values().map(|twin| twin.exchange_faults(sandbox::app::Faults::default())).collect();
+            simulation.twins.values().map(|twin| twin.exchange_faults(sandbox::Faults::default())).collect();
         let told = tell_engine(simulation, &program, &new, &pairs);
         for (twin, faults) in simulation.twins.values().zip(held) {
             twin.exchange_faults(faults);

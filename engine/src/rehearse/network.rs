@@ -16,7 +16,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use connectors::http::{Transport, TransportError};
 use dsl::value::{Duration, Timestamp};
-use sandbox::app::{Admitted, Arrival, DROP_HEADER, Model, Outgoing};
+use sandbox::app::Outgoing;
+use sandbox::{Admitted, Arrival, Model};
 use serde_json::Value as Json;
 
 /// How long a client waits for a response; the same as the daemon's client does.
@@ -284,13 +285,7 @@ impl Network {
         if !self.awaited.remove(&ticket) {
             return;
         }
-        let dropped = |response: &http::Response<Bytes>| {
-            response.headers().get(DROP_HEADER).and_then(|value| value.to_str().ok()).map(str::to_owned)
-        };
-        let response = response.and_then(|response| match dropped(&response) {
-            Some(when) => Err(TransportError::NoAnswer(format!("the twin dropped the connection {when} the effect"))),
-            None => Ok(response),
-        });
+        let response = response.and_then(sandbox::received);
         self.responses.insert(ticket, response);
     }
 

@@ -15,9 +15,10 @@ use connectors::rest::Rest;
 use connectors::secret::Secret;
 use dsl::schema::{About, Change, Lock};
 use dsl::value::Timestamp;
-use sandbox::app::{App, Faults, Model};
+use sandbox::app::App;
 use sandbox::hubspot::HubSpot;
 use sandbox::mail::Mail;
+use sandbox::{Faults, Model};
 use serde_json::{Map, Value as Json, json};
 
 const TOKEN: &str = "rehearsal";

@@ -13,7 +13,8 @@ use engine::admin::client::Client;
 use engine::clock::wall;
 use engine::config::Config;
 use engine::runtime::{Engine, Error, Running};
-use sandbox::app::{App, InProcess};
+use sandbox::InProcess;
+use sandbox::app::App;
 use sandbox::hubspot::HubSpot;
 use sandbox::mail::Mail;
 

@@ -8,31 +8,36 @@
 //! | `POST /_twin/login/{user id}` | the user logs in |
 //! | `GET /_twin/records/{entity}` | all records |
 //! | `GET /_twin/calls`, `GET /_twin/operations` | what was counted; operations carried out |
-//! | `POST /_twin/faults` | adds faults, see `faults::Asked`; `DELETE` forgets them |
+//! | `POST /_twin/faults` | adds faults, see the README; `DELETE` forgets them |
 //! | `POST /_twin/reset` | forgets everything |
 //!
 //! `{entity}` is the lock's name or the path: `SupportTicket` or `support-tickets`.
 
 use bytes::Bytes;
-use dsl::value::{Duration, Timestamp};
+use dsl::value::Timestamp;
 use http::{Method, Request, Response};
-use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
-use super::face::{Admitted, Arrival, Model};
 use super::route::{Reply, json_body};
-use super::{App, DropWhen, Faults, Refused, answer, names};
+use super::{App, Refused, answer, names};
+use crate::faults::{Asked, Faults};
+use crate::model::{Arrival, Model};
 
 impl Model for App {
-    fn arrive(&mut self, _request: &Request<Bytes>, now: Timestamp) -> Arrival {
-        self.admit(now)
+    fn arrive(&mut self, request: &Request<Bytes>, now: Timestamp) -> Arrival {
+        self.admit(request, now)
     }
 
-    fn carry_out(&mut self, request: &Request<Bytes>, admitted: Admitted, now: Timestamp) -> Response<Bytes> {
-        self.respond(request, admitted, now)
+    fn perform(&mut self, request: &Request<Bytes>, now: Timestamp) -> Response<Bytes> {
+        self.respond(request, now)
+    }
+
+    fn faults(&mut self) -> &mut Faults {
+        Self::faults(self)
     }
 
     fn control(&mut self, request: &Request<Bytes>, now: Timestamp) -> Response<Bytes> {
+        self.advance(now);
         let path: Vec<&str> = request.uri().path().split('/').filter(|part| !part.is_empty()).skip(1).collect();
         reply(self.operator(request, &path, now))
     }
@@ -78,39 +83,6 @@ impl App {
     }
 }
 
-/// Faults as the operator asks for them; any of the members may be left out.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Asked {
-    /// `{"n": 2, "status": 503}`: the next two requests.
-    fail_next: Option<FailNext>,
-    /// `{"n": 1, "when": "before"}` or `"after"`: the next request gets no answer.
-    drop_next: Option<DropNext>,
-    /// `{"status": 503, "seconds": 10}`: every request for ten seconds of the twin's clock.
-    answers: Option<Answers>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct FailNext {
-    n: usize,
-    status: u16,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct DropNext {
-    n: usize,
-    when: DropWhen,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Answers {
-    status: u16,
-    seconds: u32,
-}
-
 /// `POST` adds to `faults`, `DELETE` clears them; `None` for another method.
 pub(crate) fn change_faults(
     faults: &mut Faults,
@@ -120,7 +92,7 @@ pub(crate) fn change_faults(
     match *request.method() {
         Method::POST => Some(json_body(request).and_then(|body| {
             let asked: Asked = serde_json::from_value(body).map_err(|error| Refused::request(error.to_string()))?;
-            set_faults(faults, asked.fail_next, asked.drop_next, asked.answers, now);
+            faults.add(asked, now);
             Ok((200, json!({})))
         })),
         Method::DELETE => {
@@ -128,25 +100,6 @@ pub(crate) fn change_faults(
             Some(Ok((200, json!({}))))
         }
         _ => None,
-    }
-}
-
-/// Sets the faults that every twin knows.
-pub(crate) fn set_faults(
-    faults: &mut Faults,
-    fail_next: Option<FailNext>,
-    drop_next: Option<DropNext>,
-    answers: Option<Answers>,
-    now: Timestamp,
-) {
-    if let Some(FailNext { n, status }) = fail_next {
-        faults.fail_next(n, status);
-    }
-    if let Some(DropNext { n, when }) = drop_next {
-        faults.drop_next(n, when);
-    }
-    if let Some(Answers { status, seconds }) = answers {
-        faults.answers(status, now.plus(Duration::seconds(i64::from(seconds))));
     }
 }
 

@@ -13,8 +13,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer};
 use tokio_util::sync::CancellationToken;
 
-use super::face::locked;
 use super::{App, Outgoing};
+use crate::model::locked;
 
 /// How long the publisher waits at its end for records that the broker has not taken yet.
 const LAST_WAIT: Duration = Duration::from_secs(5);

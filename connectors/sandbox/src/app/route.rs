@@ -10,9 +10,10 @@ use dsl::value::Timestamp;
 use http::{Method, Request, Response};
 use serde_json::{Map, Value as Json, json};
 
-use super::face::{Admitted, Arrival};
 use super::table::Record;
-use super::{App, Kept, Operation, Refused, afterwards, answer, names};
+use super::{App, Kept, Operation, Refused, answer, names};
+use crate::faults::Met;
+use crate::model::{Arrival, Model as _};
 
 /// How many records a page of a list, and how many inputs a batch, may have.
 pub(super) const LARGEST: usize = 100;
@@ -21,33 +22,24 @@ pub(super) const LARGEST: usize = 100;
 pub(super) type Reply = (u16, Json);
 
 impl App {
-    /// Answers a request that arrives and takes effect at `now`.
-    pub fn handle(&mut self, request: &Request<Bytes>, now: Timestamp) -> Response<Bytes> {
-        match self.admit(now) {
-            Arrival::Admitted(admitted) => self.respond(request, admitted, now),
-            Arrival::TurnedAway(response) => response,
-        }
-    }
-
     /// A request arrives.
-    pub(super) fn admit(&mut self, now: Timestamp) -> Arrival {
+    pub(super) fn admit(&mut self, request: &Request<Bytes>, now: Timestamp) -> Arrival {
+        self.advance(now);
         self.calls.requests += 1;
-        let fault = self.faults.take(now);
-        if fault.is_some() {
+        let met = self.faults.meet(request, now);
+        if !matches!(met, Met::CarryOut(None)) {
             self.calls.faults += 1;
         }
-        Arrival::with(fault)
+        met.arrival(failure)
     }
 
     /// A request that was let in takes effect.
-    pub(super) fn respond(&mut self, request: &Request<Bytes>, admitted: Admitted, now: Timestamp) -> Response<Bytes> {
-        let response = if authorized(request, &self.settings.token) {
-            self.answer(request, now)
-        } else {
-            self.calls.unauthorized += 1;
-            answer(401, &json!({ "error": "the bearer token is missing or wrong" }))
-        };
-        afterwards(admitted.0, response)
+    pub(super) fn respond(&mut self, request: &Request<Bytes>, now: Timestamp) -> Response<Bytes> {
+        if authorized(request, &self.settings.token) {
+            return self.answer(request, now);
+        }
+        self.calls.unauthorized += 1;
+        answer(401, &json!({ "error": "the bearer token is missing or wrong" }))
     }
 
     fn answer(&mut self, request: &Request<Bytes>, now: Timestamp) -> Response<Bytes> {
@@ -252,6 +244,15 @@ impl App {
     pub(super) fn count_route(&mut self, route: &str) {
         *self.calls.routes.entry(route.to_owned()).or_default() += 1;
     }
+}
+
+/// What a fault answers; where nobody says when to come again, 429 and 503 ask for a second.
+pub(crate) fn failure(status: u16, retry_after: Option<u32>) -> Response<Bytes> {
+    let mut response = answer(status, &json!({ "error": "a fault of the twin" }));
+    if let Some(seconds) = retry_after.or_else(|| matches!(status, 429 | 503).then_some(1)) {
+        response.headers_mut().insert(http::header::RETRY_AFTER, seconds.into());
+    }
+    response
 }
 
 /// Why a request is not carried out.

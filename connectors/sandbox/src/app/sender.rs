@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::face::{Now, locked};
 use super::{App, SIGNATURE_HEADER};
+use crate::model::{Now, locked};
 
 /// How long a receiver may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(5);

@@ -14,6 +14,7 @@ use serde_json::Value as Json;
 use sha2::Sha256;
 
 use super::App;
+use crate::model::Model as _;
 
 /// Name of the header that carries the signature.
 pub const SIGNATURE_HEADER: &str = "X-App-Signature";
@@ -76,6 +77,7 @@ impl Queue {
 impl App {
     /// The delivery to post now, signed with `now`; in flight until [`App::delivered`] says what became of it.
     pub fn due(&mut self, now: Timestamp) -> Option<Delivery> {
+        self.advance(now);
         let target = self.settings.webhook.as_ref()?;
         let queue = &mut self.webhook;
         if queue.head.is_none() && !queue.waiting.is_empty() {
@@ -118,12 +120,13 @@ impl App {
     /// where nothing waits, or where a delivery is in flight.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
-        match self.webhook.head.as_ref().map(|head| head.state) {
+        let delivery = match self.webhook.head.as_ref().map(|head| head.state) {
             Some(State::Due(at)) => Some(at),
             Some(State::InFlight) => None,
             None if self.webhook.waiting.is_empty() => None,
             None => Some(Timestamp::default()),
-        }
+        };
+        delivery.into_iter().chain(self.faults.next_effect()).min()
     }
 
     /// How many messages have not been delivered yet, those in flight included.

@@ -9,15 +9,14 @@ use serde_json::{Value as Json, json};
 
 use super::HubSpot;
 use super::reply::{text, values};
-use crate::app::{Answers, DropNext, FailNext, set_faults};
+use crate::faults::Asked;
+use crate::model::Model as _;
 
 /// Faults to come.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Wanted {
-    fail_next: Option<FailNext>,
-    drop_next: Option<DropNext>,
-    answers: Option<Answers>,
+    #[serde(flatten)]
+    of_every_twin: Json,
     race_next: Option<usize>,
     repeat_deliveries: Option<u32>,
     collide_event_ids: Option<u64>,
@@ -27,6 +26,7 @@ struct Wanted {
 
 impl HubSpot {
     pub(super) fn operate(&mut self, request: &http::Request<Bytes>, now: Timestamp) -> http::Response<Bytes> {
+        self.advance(now);
         let path = request.uri().path().trim_start_matches("/_twin/").to_owned();
         let body = match serde_json::from_slice(request.body()) {
             Ok(body) => body,
@@ -87,7 +87,8 @@ impl HubSpot {
 
     fn misbehave(&mut self, body: &Json, now: Timestamp) -> Result<(), String> {
         let wanted = Wanted::deserialize(body).map_err(|error| error.to_string())?;
-        set_faults(&mut self.faults, wanted.fail_next, wanted.drop_next, wanted.answers, now);
+        // Unknown members end up here and are told.
+        self.faults.add(Asked::deserialize(&wanted.of_every_twin).map_err(|error| error.to_string())?, now);
         if let Some(n) = wanted.race_next {
             self.race_next(n);
         }

@@ -8,12 +8,12 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use dsl::value::{Duration, Timestamp};
-use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use serde_json::{Value as Json, json};
 
 use super::HubSpot;
 use super::reply::{Answer, error};
-use crate::app::{Admitted, Arrival, Fault, afterwards};
+use crate::model::{Arrival, Model as _};
 
 /// The window of the general limit.
 const WINDOW: Duration = Duration(10_000);
@@ -59,15 +59,14 @@ impl HubSpot {
 
     /// A request arrives: token, pace and faults.
     pub(super) fn admit(&mut self, request: &http::Request<Bytes>, now: Timestamp) -> Arrival {
+        self.advance(now);
         self.calls.total += 1;
         self.pace.at(now);
         let search = is_search(request);
         let bearer =
             request.headers().get(http::header::AUTHORIZATION).and_then(|v| v.to_str().ok()).unwrap_or_default();
         if bearer != format!("Bearer {}", self.settings.token) {
-            let message = "Authentication credentials not found. This API supports OAuth 2.0 authentication and you can find more details at https://developers.hubspot.com/docs/methods/auth/oauth-overview";
-            let answer = error(401, "INVALID_AUTHENTICATION", message);
-            return Arrival::TurnedAway(self.reply(&answer, search));
+            return Arrival::TurnedAway(self.reply(&unknown_token(), search));
         }
         if let Some(answer) = self.too_fast(search) {
             self.calls.limited += 1;
@@ -79,28 +78,21 @@ impl HubSpot {
             self.pace.calls.push_back(now);
         }
         self.pace.day.1 += 1;
-        let fault = self.faults.take(now);
-        if let Some(Fault::Status(status)) = fault {
+        let met = self.faults.meet(request, now);
+        met.arrival(|status, retry_after| {
             let mut response = self.reply(&failure(status), search);
-            if status == 477 {
-                // In seconds; a move takes up to a day.
-                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("3600"));
+            // In seconds; a move to another data centre takes up to a day. 429 says no time.
+            if let Some(seconds) = retry_after.or_else(|| (status == 477).then_some(3_600)) {
+                response.headers_mut().insert(RETRY_AFTER, seconds.into());
             }
-            return Arrival::TurnedAway(response);
-        }
-        Arrival::with(fault)
+            response
+        })
     }
 
     /// A request that was let in takes its route.
-    pub(super) fn respond(
-        &mut self,
-        request: &http::Request<Bytes>,
-        admitted: Admitted,
-        now: Timestamp,
-    ) -> http::Response<Bytes> {
+    pub(super) fn respond(&mut self, request: &http::Request<Bytes>, now: Timestamp) -> http::Response<Bytes> {
         let answer = self.route(request, now);
-        let response = self.reply(&answer, is_search(request));
-        afterwards(admitted.0, response)
+        self.reply(&answer, is_search(request))
     }
 
     fn too_fast(&self, search: bool) -> Option<Answer> {
@@ -158,6 +150,12 @@ impl HubSpot {
     }
 }
 
+/// No token, or one that nobody knows.
+fn unknown_token() -> Answer {
+    let message = "Authentication credentials not found. This API supports OAuth 2.0 authentication and you can find more details at https://developers.hubspot.com/docs/methods/auth/oauth-overview";
+    error(401, "INVALID_AUTHENTICATION", message)
+}
+
 fn limited(message: &str, policy: &str) -> Answer {
     (
         429,
@@ -172,6 +170,7 @@ fn ten_secondly() -> Answer {
 /// What a fault answers. The bodies of 423 and 477 are not known.
 fn failure(status: u16) -> Answer {
     match status {
+        401 => unknown_token(),
         429 => ten_secondly(),
         423 => error(423, "", "The record is locked. Wait two seconds before the next request."),
         477 => error(477, "MIGRATION_IN_PROGRESS", "The account is being moved to another data centre."),

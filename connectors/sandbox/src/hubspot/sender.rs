@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::HubSpot;
-use crate::app::face::{Now, locked};
+use crate::model::{Now, locked};
 
 /// HubSpot waits five seconds for an answer.
 const TIMEOUT: Duration = Duration::from_secs(5);

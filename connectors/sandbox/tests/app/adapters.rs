@@ -9,8 +9,9 @@ use connectors::rest::Rest;
 use connectors::secret::Secret;
 use dsl::schema::Change;
 use dsl::value::{Duration, Timestamp};
-use sandbox::app::{App, DropWhen, InProcess, Settings};
+use sandbox::app::{App, Settings};
 use sandbox::mail::Mail;
+use sandbox::{InProcess, When};
 use serde_json::{Value as Json, json};
 
 use super::{TOKEN, World, lock};
@@ -88,7 +89,7 @@ async fn refusals_of_the_twin_are_told_apart() {
 #[tokio::test]
 async fn a_create_whose_answer_was_lost_is_repeated_without_a_second_record() {
     let (rest, app, _) = adapter();
-    app.lock().unwrap().drop_next(1, DropWhen::After);
+    app.lock().unwrap().drop_next(1, When::After);
     let create = || input("k1", None, &json!({ "email": "ada@example.com" }));
     assert!(matches!(one(&rest, verb("create", "User"), create()).await, Answer::Unknown { .. }));
     assert!(matches!(one(&rest, verb("create", "User"), create()).await, Answer::Record(made) if made.id == "user-1"));

@@ -8,10 +8,12 @@ use bytes::Bytes;
 use http::HeaderMap;
 use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
-use sandbox::app::face::{Now, serve};
+use sandbox::Now;
 use sandbox::app::{App, SIGNATURE_HEADER, Settings, WebhookTarget, publisher, sender, sign};
+use sandbox::face::serve;
 use sandbox::kafka::mock_cluster;
 use sandbox::mail::Mail;
+use sandbox::{Garbling, When};
 use serde_json::{Value as Json, json};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -64,6 +66,40 @@ async fn the_app_answers_over_http_and_breaks_the_connection_where_it_is_told_to
     assert_eq!(records["records"][0]["phone"], "1");
     assert_eq!(post("/_twin/nothing", Json::Null).send().await.unwrap().status(), 404);
 
+    stop.cancel();
+    tokio::time::timeout(PATIENCE, face).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_client_sees_answers_that_are_cut_endless_slow_or_heavy() {
+    let app = Arc::new(Mutex::new(App::new(Settings { token: TOKEN.into(), ..Settings::default() }, lock::shipped())));
+    let (listener, base) = listener().await;
+    let stop = CancellationToken::new();
+    let face = tokio::spawn(serve(Arc::clone(&app), listener, now(), stop.clone()));
+    let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let garbled = async |how: Garbling| {
+        app.lock().unwrap().faults().garble_next(1, &how, When::After);
+        client.get(format!("{base}/users")).bearer_auth(TOKEN).send().await
+    };
+    assert!(garbled(Garbling::Cut).await.unwrap().bytes().await.is_err(), "the rest of the body never comes");
+    let mut endless = garbled(Garbling::Endless).await.unwrap();
+    let mut read = 0;
+    while read < 4 << 20 {
+        read += endless.chunk().await.unwrap().unwrap().len();
+    }
+    drop(endless);
+    let mut drip = garbled(Garbling::Drip).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(drip.chunk().await.unwrap().unwrap().len(), 1);
+    }
+    drop(drip);
+    assert!(garbled(Garbling::HeaderBomb).await.is_err(), "no client takes so many headers");
+    let to = "http://elsewhere.example.net/".to_owned();
+    assert_eq!(garbled(Garbling::Redirect { to: to.clone() }).await.unwrap().headers()["location"], to.as_str());
+    app.lock().unwrap().faults().slow_next(1, dsl::value::Duration(60));
+    let asked = std::time::Instant::now();
+    assert_eq!(client.get(format!("{base}/users")).bearer_auth(TOKEN).send().await.unwrap().status(), 200);
+    assert!(asked.elapsed() >= Duration::from_millis(60));
     stop.cancel();
     tokio::time::timeout(PATIENCE, face).await.unwrap().unwrap().unwrap();
 }

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use connectors::http::{Transport, TransportError};
 use dsl::value::Timestamp;
-use sandbox::app::{DropWhen, InProcess};
 use sandbox::mail::Mail;
+use sandbox::{InProcess, Model as _, When};
 use serde_json::{Value as Json, json};
 
 use super::{TOKEN, opened, request};
@@ -50,7 +50,7 @@ fn what_is_no_operation_is_refused_and_not_sent() {
 async fn a_lost_answer_leaves_what_was_sent() {
     let mail = Arc::new(Mutex::new(Mail::new(None)));
     let transport = InProcess::new(Arc::clone(&mail), || Timestamp(1));
-    mail.lock().unwrap().drop_next(1, DropWhen::After);
+    mail.lock().unwrap().drop_next(1, When::After);
     let send = || request("POST", "/send", Some("k1"), &json!({ "to": "ada@example.com" }));
     assert!(matches!(transport.send(send()).await, Err(TransportError::NoAnswer(_))));
     assert_eq!(transport.send(send()).await.unwrap().status(), 200);

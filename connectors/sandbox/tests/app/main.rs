@@ -18,6 +18,7 @@ mod webhooks;
 use bytes::Bytes;
 use dsl::value::{Duration, Timestamp};
 use http::{Request, Response};
+use sandbox::Model as _;
 use sandbox::app::{App, Settings};
 use serde_json::{Value as Json, json};
 

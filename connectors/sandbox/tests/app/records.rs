@@ -1,5 +1,6 @@
 //! Single records: made, read, changed, deleted, listed.
 
+use sandbox::Model as _;
 use serde_json::{Value as Json, json};
 
 use super::{World, opened, request};

@@ -2,6 +2,7 @@
 
 use serde_json::Value as Json;
 
+use sandbox::Model as _;
 use sandbox::app::{App, Settings};
 
 use super::{TOKEN, World, lock, request};

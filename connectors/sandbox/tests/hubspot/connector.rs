@@ -7,7 +7,7 @@ use std::time::Duration;
 use connectors::hubspot::{HubSpot as Connector, Settings};
 use connectors::port::{Answer, Connector as _, Input, Observed, Refusal, Request, Verb};
 use connectors::secret::Secret;
-use sandbox::app::InProcess;
+use sandbox::InProcess;
 use sandbox::hubspot::HubSpot;
 use serde_json::{Value as Json, json};
 

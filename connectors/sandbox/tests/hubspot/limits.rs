@@ -2,7 +2,7 @@
 
 use dsl::value::Duration;
 use http::Response;
-use sandbox::app::face::Model;
+use sandbox::Model;
 use serde_json::{Value as Json, json};
 
 use super::{CONTACTS, World, opened, request};
@@ -86,7 +86,7 @@ fn search_has_a_budget_of_its_own_and_another_body() {
 fn faults_look_like_hubspots_and_have_no_effect() {
     let mut world = World::new();
     let create = json!({"properties": {"firstname": "Ada"}});
-    for status in [423, 477, 502, 429] {
+    for status in [401, 423, 477, 502, 429] {
         world.twin.faults().fail_next(1, status);
         let response = world.send("POST", CONTACTS, &create);
         assert_eq!(response.status().as_u16(), status);
@@ -94,6 +94,9 @@ fn faults_look_like_hubspots_and_have_no_effect() {
         assert!(header(&response, "x-hubspot-correlation-id").is_some());
         let html = header(&response, "content-type").unwrap().starts_with("text/html");
         assert_eq!(html, status == 502);
+        if status == 401 {
+            assert_eq!(opened(&response)["category"], "INVALID_AUTHENTICATION");
+        }
     }
     assert_eq!(world.twin.records("Contact").count(), 0);
     assert_eq!(world.post(CONTACTS, &create).0, 201);

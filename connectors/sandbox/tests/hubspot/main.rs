@@ -16,7 +16,7 @@ mod webhooks;
 use bytes::Bytes;
 use dsl::value::{Duration, Timestamp};
 use http::{Request, Response};
-use sandbox::app::face::Model;
+use sandbox::Model;
 use sandbox::hubspot::{HubSpot, Settings};
 use serde_json::{Value as Json, json};
 

@@ -170,7 +170,7 @@ fn broken_json_and_unknown_routes_are_told_apart_from_missing_records() {
     let mut world = World::new();
     let mut broken = super::request("POST", CONTACTS, &Json::Null);
     *broken.body_mut() = "{".into();
-    let response = sandbox::app::face::Model::handle(&mut world.twin, &broken, world.now);
+    let response = sandbox::Model::handle(&mut world.twin, &broken, world.now);
     assert!(
         response.status() == 400
             && super::opened(&response)["message"].as_str().unwrap().starts_with("Invalid input JSON")

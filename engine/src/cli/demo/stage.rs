@@ -12,7 +12,8 @@ use axum::routing::get;
 use dsl::program::Program;
 use dsl::schema::Lock;
 use dsl::value::{Duration, Timestamp};
-use sandbox::app::{App, face, publisher};
+use sandbox::app::{App, publisher};
+use sandbox::face;
 use sandbox::hubspot::{HubSpot, deliver};
 use sandbox::kafka::{Cluster, mock_cluster};
 use sandbox::mail::Mail;
@@ -71,7 +72,7 @@ impl Stage {
             tempfile::Builder::new().prefix("engine-demo-").tempdir().map_err(|e| Failed::at("a folder")(&e))?;
         let path = folder.path().to_path_buf();
         let ahead = Arc::new(AtomicI64::new(0));
-        let now: face::Now = {
+        let now: sandbox::Now = {
             let ahead = Arc::clone(&ahead);
             Arc::new(move || Timestamp(wall() + ahead.load(Ordering::Relaxed)))
         };

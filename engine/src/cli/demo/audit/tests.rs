@@ -1,5 +1,6 @@
 //! The comparison and the look-up, over sides that a test has put there by hand.
 
+use sandbox::Model as _;
 use serde_json::json;
 
 use super::*;

@@ -1,82 +1,28 @@
-//! The HTTP face of the app twin and of the operations twin.
+//! The HTTP face of a twin.
 //!
 //! In: a model, a listener, a clock. Out: the model's responses over HTTP/1.1.
-//! Always true: the face decides nothing; a response that asks for it ([`DROP_HEADER`]) breaks the connection
-//! instead of being sent, so that a client sees what a lost answer looks like.
+//! Always true: the face decides nothing; how a response reaches its client is said by the [`Sending`] among its
+//! extensions, so that a client sees what a lost, late or endless answer looks like.
 //! Paths under `/_twin/` are the operator's: they need no token, meet no fault and are not counted.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::serve::{IncomingStream, Listener};
 use bytes::Bytes;
-use dsl::value::Timestamp;
+use futures_util::{StreamExt, stream};
+use http::header::CONTENT_LENGTH;
 use tokio::io::{self, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use super::{DROP_HEADER, Fault};
-
-/// A twin: a model that answers requests.
-pub trait Model: Send + 'static {
-    /// A request arrives at `now`: it counts against limits, and may be turned away.
-    fn arrive(&mut self, request: &http::Request<Bytes>, now: Timestamp) -> Arrival;
-
-    /// A request that was let in takes effect at `now`.
-    fn carry_out(
-        &mut self,
-        request: &http::Request<Bytes>,
-        admitted: Admitted,
-        now: Timestamp,
-    ) -> http::Response<Bytes>;
-
-    /// Answers a request that arrives and takes effect at `now`.
-    fn handle(&mut self, request: &http::Request<Bytes>, now: Timestamp) -> http::Response<Bytes> {
-        match self.arrive(request, now) {
-            Arrival::Admitted(admitted) => self.carry_out(request, admitted, now),
-            Arrival::TurnedAway(response) => response,
-        }
-    }
-
-    /// Answers a request of the operator, whose path starts with `/_twin/`.
-    fn control(&mut self, request: &http::Request<Bytes>, now: Timestamp) -> http::Response<Bytes>;
-}
-
-/// What becomes of a request that arrives.
-#[derive(Debug)]
-pub enum Arrival {
-    /// It is let in.
-    Admitted(Admitted),
-    /// It is not, and answered so: the token, the pace, a fault.
-    TurnedAway(http::Response<Bytes>),
-}
-
-impl Arrival {
-    /// A request that meets `fault`.
-    pub(crate) fn with(fault: Option<Fault>) -> Self {
-        super::instead(fault).map_or(Self::Admitted(Admitted(fault)), Self::TurnedAway)
-    }
-}
-
-/// A request that was let in, and the fault that meets its answer.
-#[derive(Debug, Clone, Copy)]
-pub struct Admitted(pub(crate) Option<Fault>);
-
-/// The model behind a mutex that several faces share.
-///
-/// # Panics
-/// Where the model panicked before: its state cannot be trusted.
-pub(crate) fn locked<M>(model: &Mutex<M>) -> MutexGuard<'_, M> {
-    model.lock().expect("a twin that panicked is not used any further")
-}
-
-/// The time, from wherever the caller takes it.
-pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+use crate::model::{Ending, Model, Now, Sending, locked};
 
 /// The largest body that is read: a batch of 100 generous records.
 const LARGEST_BODY: usize = 8 << 20;
@@ -117,7 +63,7 @@ async fn answer<M: Model>(
         Ok(body) => body,
         Err(error) => {
             let error = serde_json::json!({ "error": format!("the body cannot be read: {error}") });
-            return super::answer(413, &error).map(Body::from);
+            return crate::app::answer(413, &error).map(Body::from);
         }
     };
     let request = http::Request::from_parts(parts, body);
@@ -130,10 +76,54 @@ async fn answer<M: Model>(
             model.handle(&request, now)
         }
     };
-    if response.headers().contains_key(DROP_HEADER) {
-        cut.0.store(true, Ordering::Release);
+    let sending = Sending::of(&response);
+    if let Ok(after @ 1..) = u64::try_from(sending.after.0) {
+        tokio::time::sleep(Duration::from_millis(after)).await;
     }
-    response.map(Body::from)
+    match sending.ending {
+        Ending::Whole => response.map(Body::from),
+        Ending::Lost => {
+            cut.0.store(true, Ordering::Release);
+            response.map(Body::from)
+        }
+        Ending::Cut => cut_short(response),
+        Ending::Endless => response.map(endless),
+        Ending::Drip => response.map(drip),
+    }
+}
+
+/// Half of a body; the connection breaks where the rest should be.
+fn cut_short(response: http::Response<Bytes>) -> http::Response<Body> {
+    let (mut parts, body) = response.into_parts();
+    parts.headers.insert(CONTENT_LENGTH, body.len().into());
+    let half = stream::once(std::future::ready(Ok(body.slice(..body.len() / 2))));
+    let end = stream::once(async {
+        // What was written leaves only while the body has nothing more to give.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        Err(io::Error::from(io::ErrorKind::ConnectionReset))
+    });
+    http::Response::from_parts(parts, Body::from_stream(half.chain(end)))
+}
+
+/// A body, then blanks without an end.
+fn endless(body: Bytes) -> Body {
+    let blanks = Bytes::from_static(&[b' '; 16 * 1_024]);
+    Body::from_stream(stream::unfold(body, move |piece| {
+        let next = blanks.clone();
+        async move { Some((Ok::<_, io::Error>(piece), next)) }
+    }))
+}
+
+/// A body byte by byte.
+fn drip(body: Bytes) -> Body {
+    Body::from_stream(stream::unfold(body, |mut rest| async move {
+        if rest.is_empty() {
+            return None;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let first = rest.split_to(1);
+        Some((Ok::<_, io::Error>(first), rest))
+    }))
 }
 
 /// Set by a handler: nothing more is written on this connection.
