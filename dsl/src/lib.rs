@@ -27,3 +27,4 @@ mod tokens;
 pub mod transforms;
 pub mod value;
 mod words;
+pub mod yaml;

@@ -5,11 +5,12 @@
 //! where it is found ([`SecretAt`]). Not here: reading secrets before they are needed, touching the network.
 
 mod checked;
-mod locate;
 mod raw;
 mod secret;
 
 use std::path::Path;
+
+use dsl::yaml::Places;
 
 pub use checked::{Admin, Config, Connection, HttpOperation, Kafka, Redis, Runtime, Sasl, Security, Webhook};
 pub use raw::schema;
@@ -86,8 +87,9 @@ impl Config {
         folder: &Path,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Error> {
-        let (tree, mut problems) = raw::read(text, environment);
-        let (config, more) = checked::check(text, &tree, folder);
+        let places = Places::of(text);
+        let (tree, mut problems) = raw::read(text, &places, environment);
+        let (config, more) = checked::check(text, &places, &tree, folder);
         if !tree.is_null() {
             // One mistake, one message: what is missing because its key was misspelt is not told again.
             let known: Vec<_> = problems.iter().map(|problem| problem.line).collect();
@@ -172,6 +174,14 @@ mod tests {
         assert_eq!(
             problems("kafka:\n  brokers: 127.0.0.1:9092\n  security: { protcol: plaintext }\n"),
             "3: unknown key `protcol` in `kafka.security` | protcol | did you mean `protocol`?\n"
+        );
+    }
+
+    #[test]
+    fn a_key_is_told_where_it_stands_and_not_where_a_value_holds_its_name() {
+        assert_eq!(
+            problems("admin: { token_file: \"keys, listen: here\", listen: nowhere }\n"),
+            "1: `admin.listen` must be an address and a port | nowhere | such as 127.0.0.1:8080\n"
         );
     }
 

@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use dsl::value::Duration;
+use dsl::yaml::Places;
 use serde_json::Value as Json;
 
+use super::Problem;
 use super::raw::problem;
 use super::secret::SecretAt;
-use super::{Problem, locate};
 
 /// The whole configuration.
 #[derive(Debug, Clone)]
@@ -155,14 +156,15 @@ const CONNECTORS: [&str; 3] = ["hubspot", "rest", "http"];
 const UNITS: &str = "such as 250ms, 20s, 5m, 12h, 30d";
 
 /// Checks a tree whose keys are known; `folder` is where relative paths start.
-pub(super) fn check(text: &str, tree: &Json, folder: &Path) -> (Config, Vec<Problem>) {
-    let mut check = Check { text, tree, folder, problems: Vec::new() };
+pub(super) fn check(text: &str, places: &Places, tree: &Json, folder: &Path) -> (Config, Vec<Problem>) {
+    let mut check = Check { text, places, tree, folder, problems: Vec::new() };
     let config = check.config();
     (config, check.problems)
 }
 
 struct Check<'a> {
     text: &'a str,
+    places: &'a Places,
     tree: &'a Json,
     folder: &'a Path,
     problems: Vec<Problem>,
@@ -170,12 +172,12 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn say(&mut self, path: &[&str], message: String, label: &str, help: &str) {
-        let place = locate::value(self.text, path);
+        let place = self.places.value(path);
         self.problems.push(problem(self.text, place, message, label, Some(help.to_owned())));
     }
 
     fn say_at_key(&mut self, path: &[&str], message: String, label: &str, help: &str) {
-        let place = locate::key(self.text, path);
+        let place = self.places.key(path);
         self.problems.push(problem(self.text, place, message, label, Some(help.to_owned())));
     }
 

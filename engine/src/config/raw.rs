@@ -2,9 +2,12 @@
 //!
 //! Out of here: a tree of plain JSON values with known keys, `${NAME}` replaced.
 
+use std::ops::Range;
+
+use dsl::yaml::{Places, line};
 use serde_json::{Value as Json, json};
 
-use super::{Problem, locate};
+use super::Problem;
 
 /// What may stand somewhere.
 #[derive(Debug, Clone, Copy)]
@@ -109,23 +112,24 @@ const ROOT: Node = Node::Map(&[
 ]);
 
 /// Reads the text. All keys are known in the tree; what is not, or has no value, stands in the problems.
-pub(super) fn read(text: &str, environment: &dyn Fn(&str) -> Option<String>) -> (Json, Vec<Problem>) {
+pub(super) fn read(text: &str, places: &Places, environment: &dyn Fn(&str) -> Option<String>) -> (Json, Vec<Problem>) {
     let yaml: serde_yaml::Value = match serde_yaml::from_str(text) {
         Ok(yaml) => yaml,
         Err(error) => {
             let at = error.location().map_or(0, |place| place.index()).min(text.len());
             let at = (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
-            let place = (at, at + text[at..].chars().next().map_or(0, char::len_utf8));
+            let place = at..at + text[at..].chars().next().map_or(0, char::len_utf8);
             return (Json::Null, vec![problem(text, place, format!("this is no YAML: {error}"), "here", None)]);
         }
     };
-    let mut reader = Reader { text, environment, path: Vec::new(), problems: Vec::new() };
+    let mut reader = Reader { text, places, environment, path: Vec::new(), problems: Vec::new() };
     let tree = reader.walk(&yaml, &ROOT);
     (tree, reader.problems)
 }
 
 struct Reader<'a> {
     text: &'a str,
+    places: &'a Places,
     environment: &'a dyn Fn(&str) -> Option<String>,
     path: Vec<String>,
     problems: Vec<Problem>,
@@ -218,7 +222,7 @@ impl Reader<'_> {
                 Some(found) => out.push_str(&found),
                 None => {
                     let parts: Vec<&str> = self.path.iter().map(String::as_str).collect();
-                    let place = locate::value(self.text, &parts);
+                    let place = self.places.value(&parts);
                     let message = format!("the environment has no `{name}`");
                     let help = Some("set it, or write the value".to_owned());
                     self.problems.push(problem(self.text, place, message, "not set", help));
@@ -232,7 +236,7 @@ impl Reader<'_> {
 
     fn say_at_key(&mut self, message: String, label: &str, help: Option<String>) {
         let parts: Vec<&str> = self.path.iter().map(String::as_str).collect();
-        let place = locate::key(self.text, &parts);
+        let place = self.places.key(&parts);
         self.problems.push(problem(self.text, place, message, label, help));
     }
 }
@@ -247,11 +251,11 @@ fn scalar(yaml: &serde_yaml::Value) -> Option<String> {
 }
 
 /// A problem at a stretch of the text.
-pub(super) fn problem(text: &str, place: locate::Place, message: String, label: &str, help: Option<String>) -> Problem {
+pub(super) fn problem(text: &str, place: Range<usize>, message: String, label: &str, help: Option<String>) -> Problem {
     Problem {
         message,
-        line: locate::line(text, place.0),
-        at: miette::SourceSpan::from((place.0, place.1 - place.0)),
+        line: line(text, place.start),
+        at: miette::SourceSpan::from(place),
         label: label.to_owned(),
         help,
     }
