@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value as Json;
 
 use crate::port::{Answer, Refusal};
@@ -185,15 +186,13 @@ pub fn trouble<B>(response: &http::Response<B>, write: bool, cause: &str) -> Opt
     })
 }
 
-/// Text as one segment or value of a URI: everything but letters, digits and `-._~` escaped (RFC 3986).
+/// Everything but letters, digits and `-._~`, which mean themselves everywhere in a URI (RFC 3986, section 2.3).
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Text as one segment or value of a URI.
 #[must_use]
 pub fn escape(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => (byte as char).to_string(),
-            _ => format!("%{byte:02X}"),
-        })
-        .collect()
+    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 /// An id as one segment of a path; `None` where it would change the path: empty, or one of the two that mean here and

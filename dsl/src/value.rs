@@ -89,6 +89,20 @@ impl Duration {
     }
 }
 
+impl From<std::time::Duration> for Duration {
+    /// Whole milliseconds; the longest there is where that is too long.
+    fn from(length: std::time::Duration) -> Self {
+        Self(i64::try_from(length.as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<Duration> for std::time::Duration {
+    /// Nothing for a negative one.
+    fn from(length: Duration) -> Self {
+        Self::from_millis(u64::try_from(length.0).unwrap_or(0))
+    }
+}
+
 impl fmt::Display for Duration {
     /// The largest unit that divides it, in words: `1 hour`, `90 minutes`, `250 ms`.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -210,4 +224,18 @@ pub fn day(days: i32) -> Option<jiff::civil::Date> {
 #[must_use]
 pub fn days_of(date: jiff::civil::Date) -> i32 {
     date.since(jiff::civil::date(1970, 1, 1)).map_or(0, |span| span.get_days())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_of_time_is_turned_into_the_machines_and_back() {
+        let machine = std::time::Duration::from_micros(1_500_900);
+        assert_eq!(Duration::from(machine), Duration(1_500));
+        assert_eq!(std::time::Duration::from(Duration(1_500)), std::time::Duration::from_millis(1_500));
+        assert_eq!(Duration::from(std::time::Duration::MAX), Duration(i64::MAX));
+        assert_eq!(std::time::Duration::from(Duration(-1)), std::time::Duration::ZERO);
+    }
 }

@@ -257,14 +257,14 @@ impl Engine {
             tasks,
             intake,
             ended,
-            grace: connect::duration(config.runtime.grace),
+            grace: config.runtime.grace.into(),
         })
     }
 }
 
 async fn open(config: &Config, mut settings: crate::ledger::Settings, handle: &Handle) -> Result<Disk, Error> {
     let folder = config.state.clone();
-    settings.retention.get_or_insert(connect::duration(config.runtime.retention));
+    settings.retention.get_or_insert(config.runtime.retention.into());
     let handle = handle.clone();
     let opened = tokio::task::spawn_blocking(move || {
         let on_durable = Box::new(move |_| {

@@ -14,7 +14,7 @@ use subtle::ConstantTimeEq;
 
 use crate::secret::Secret;
 use crate::webhook::Verify;
-use crate::webhook::hmac::{WINDOW_MS, digest, hex};
+use crate::webhook::hmac::{WINDOW_MS, digest};
 
 const V3: &str = "x-hubspot-signature-v3";
 const TIMESTAMP: &str = "x-hubspot-request-timestamp";
@@ -131,18 +131,20 @@ fn equal(version: &'static str, expected: &str, given: &str) -> Result<(), Rejec
 /// v1: lower-case hex of SHA-256 over secret and body.
 #[must_use]
 pub fn sign_v1(secret: &Secret, body: &[u8]) -> String {
-    hex(&Sha256::new().chain_update(secret.expose()).chain_update(body).finalize())
+    hex::encode(Sha256::new().chain_update(secret.expose()).chain_update(body).finalize())
 }
 
 /// v2: lower-case hex of SHA-256 over secret, method, URI and body.
 #[must_use]
 pub fn sign_v2(secret: &Secret, method: &str, uri: &str, body: &[u8]) -> String {
-    hex(&Sha256::new()
-        .chain_update(secret.expose())
-        .chain_update(method)
-        .chain_update(uri)
-        .chain_update(body)
-        .finalize())
+    hex::encode(
+        Sha256::new()
+            .chain_update(secret.expose())
+            .chain_update(method)
+            .chain_update(uri)
+            .chain_update(body)
+            .finalize(),
+    )
 }
 
 /// v3: base64 of HMAC-SHA256 over method, decoded URI, body and timestamp.

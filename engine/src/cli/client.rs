@@ -6,7 +6,7 @@ use connectors::secret::Secret;
 
 use super::output::{block_on, could_not_run};
 use crate::admin::client::{self, Client};
-use crate::config::Config;
+use crate::config::{Config, SecretAt};
 
 /// How to find the daemon.
 #[derive(Debug, Clone, clap::Args)]
@@ -95,8 +95,7 @@ pub(super) fn ask<T>(
 
 fn address(reach: &Reach) -> Result<(String, Option<Secret>), Error> {
     if let Some(admin) = &reach.admin {
-        let token = std::env::var(&reach.token_env).ok().filter(|token| !token.is_empty());
-        return Ok((admin.clone(), token.map(|token| Secret::new(&token))));
+        return Ok((admin.clone(), SecretAt::Environment(reach.token_env.clone()).read().ok()));
     }
     let config = Config::read(&config_path(reach.config.as_deref()))?;
     // A token that this shell lacks is the daemon's to miss: it says so.

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::output::block_on;
 use crate::clock::wall;
+use crate::config::SecretAt;
 
 /// What a twin speaks where no lock is given.
 const CRM_LOCK: &str = include_str!("../../../rules/schemas/crm.lock");
@@ -93,7 +94,10 @@ pub(super) fn run(command: Command) -> u8 {
 fn secret(name: Option<&String>, default: &str) -> Result<String, String> {
     match name {
         None => Ok(default.to_owned()),
-        Some(name) => std::env::var(name).map_err(|_| format!("the environment has no `{name}`")),
+        Some(name) => match SecretAt::Environment(name.clone()).read() {
+            Ok(secret) => Ok(secret.expose().to_owned()),
+            Err(missing) => Err(missing.to_string()),
+        },
     }
 }
 

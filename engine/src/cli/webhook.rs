@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use connectors::hubspot::signature;
-use connectors::secret::Secret;
 use connectors::webhook::Verify;
 use connectors::webhook::hmac::Hmac256;
 use dsl::value::Timestamp;
@@ -11,6 +10,7 @@ use serde_json::json;
 
 use super::output::Output;
 use crate::clock::wall;
+use crate::config::SecretAt;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -48,9 +48,9 @@ pub(super) fn run(command: &Command) -> u8 {
         eprintln!("engine: {reason}");
         2
     };
-    let secret = match std::env::var(&arguments.secret_env) {
-        Ok(secret) if !secret.is_empty() => Secret::new(&secret),
-        _ => return cannot(format!("the environment has no `{}`", arguments.secret_env)),
+    let secret = match SecretAt::Environment(arguments.secret_env.clone()).read() {
+        Ok(secret) => secret,
+        Err(missing) => return cannot(missing.to_string()),
     };
     let mut headers = http::HeaderMap::new();
     for header in &arguments.headers {

@@ -45,3 +45,26 @@ impl SecretAt {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_gives_its_secret_without_the_last_line_end() {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let path = folder.path().join("token");
+        let read = || SecretAt::File(path.clone()).read();
+        assert!(matches!(read(), Err(Missing::File(..))), "it is not there");
+        std::fs::write(&path, " \n").expect("a file can be written");
+        assert!(read().is_err_and(|missing| missing.to_string().contains("it is empty")));
+        std::fs::write(&path, "s3cret\n").expect("a file can be written");
+        assert_eq!(read().expect("it is there").expose(), "s3cret");
+    }
+
+    #[test]
+    fn a_variable_that_is_not_set_is_named() {
+        let missing = SecretAt::Environment("ENGINE_NO_SUCH_SECRET".to_owned()).read().expect_err("it is not set");
+        assert_eq!(missing.to_string(), "the environment has no `ENGINE_NO_SUCH_SECRET`");
+    }
+}

@@ -115,7 +115,7 @@ impl Budget {
             let span = match answer {
                 Answer::RateLimited { after: Some(after), .. } => {
                     too_fast = true;
-                    millis(*after)
+                    Duration::from(*after)
                 }
                 Answer::RateLimited { after: None, policy } => {
                     too_fast = true;
@@ -123,7 +123,7 @@ impl Budget {
                     let span = pause(policy.as_deref(), window);
                     Duration(span.0.saturating_mul(1 << self.refused.min(6)).min(Duration::hours(1).0))
                 }
-                Answer::Retry { after: Some(after), .. } => millis(*after),
+                Answer::Retry { after: Some(after), .. } => Duration::from(*after),
                 _ => continue,
             };
             let end = now.plus(span);
@@ -175,8 +175,4 @@ impl Budget {
             })
             .collect()
     }
-}
-
-fn millis(after: std::time::Duration) -> Duration {
-    Duration(i64::try_from(after.as_millis()).unwrap_or(i64::MAX))
 }

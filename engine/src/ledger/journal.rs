@@ -9,7 +9,6 @@
 //! Not here: which rounds go into a frame (see `writer`), what a damaged frame means for a start (see `redo`).
 
 use std::fs::{File, OpenOptions};
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -215,7 +214,7 @@ fn begin(
     let next = folder.join(NEXT);
     let path = folder.join(name(first));
     let file = maker.take(size).map_err(|error| refusal("cannot make", &next, error))?;
-    let header = Header { first, random: random(), size };
+    let header = Header { first, random: fastrand::u64(..), size };
     let written = files.write(Purpose::Header, &file, &header.bytes(), 0);
     written.map_err(|error| refusal("cannot write", &next, error))?;
     let fatal = |doing, path| move |error| Refusal::Fatal(failed(doing, path)(error));
@@ -223,12 +222,6 @@ fn begin(
     std::fs::rename(&next, &path).map_err(|error| refusal("cannot rename", &next, error))?;
     sync_folder(&**files, folder).map_err(Refusal::Fatal)?;
     Ok((file, path, header))
-}
-
-/// A number that other segments do not have.
-fn random() -> u64 {
-    // The standard library seeds every such state from the operating system.
-    RandomState::new().build_hasher().finish()
 }
 
 /// Makes empty segments on a thread of its own, because taking 64 MiB of room can take milliseconds.

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use connectors::cache::Cache;
 use connectors::cache::memory::MemoryCache;
@@ -240,12 +239,6 @@ pub fn cache(config: &Config) -> Result<Arc<dyn Cache>, Error> {
     };
     let cache = RedisCache::new(redis::Settings::new(url)).map_err(|error| Error::Service(error.to_string()))?;
     Ok(Arc::new(cache))
-}
-
-/// A length of time for the machine's clock.
-#[must_use]
-pub fn duration(span: dsl::value::Duration) -> Duration {
-    Duration::from_millis(u64::try_from(span.0).unwrap_or(0))
 }
 
 #[cfg(test)]

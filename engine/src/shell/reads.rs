@@ -68,10 +68,7 @@ impl Reads {
         *locked(&self.times) = program
             .systems
             .iter()
-            .filter_map(|(name, system)| {
-                let span = system.cache?;
-                Some((name.clone(), Duration::from_millis(u64::try_from(span.0).unwrap_or(0))))
-            })
+            .filter_map(|(name, system)| Some((name.clone(), Duration::from(system.cache?))))
             .collect();
     }
 

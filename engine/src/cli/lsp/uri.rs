@@ -1,46 +1,20 @@
 //! Paths and how the protocol writes them: `file:///srv/rules/deals.rules` (RFC 8089).
 
-use std::ffi::OsString;
-use std::fmt::Write;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use lsp_types::Uri;
+use url::Url;
 
 /// The absolute path of a `file` URI; none for other schemes and for files of other machines.
 pub(super) fn path(uri: &Uri) -> Option<PathBuf> {
-    let rest = uri.as_str().strip_prefix("file://")?;
-    let rest = rest.strip_prefix("localhost").unwrap_or(rest);
-    let rest = rest.split(['?', '#']).next().filter(|rest| rest.starts_with('/'))?;
-    let mut bytes = Vec::with_capacity(rest.len());
-    let mut left = rest.bytes();
-    while let Some(byte) = left.next() {
-        if byte == b'%' {
-            let digit = |byte: u8| char::from(byte).to_digit(16);
-            let (high, low) = (digit(left.next()?)?, digit(left.next()?)?);
-            bytes.push((high * 16 + low) as u8);
-        } else {
-            bytes.push(byte);
-        }
-    }
-    Some(PathBuf::from(OsString::from_vec(bytes)))
+    let url = Url::parse(uri.as_str()).ok().filter(|url| url.scheme() == "file")?;
+    url.to_file_path().ok()
 }
 
 /// The URI of an absolute path; none for a relative one.
 pub(super) fn uri(path: &Path) -> Option<Uri> {
-    if !path.is_absolute() {
-        return None;
-    }
-    let mut text = "file://".to_owned();
-    for byte in path.as_os_str().as_bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' | b'~' => text.push(char::from(*byte)),
-            // Writing to a String does not fail.
-            _ => drop(write!(text, "%{byte:02X}")),
-        }
-    }
-    Uri::from_str(&text).ok()
+    Uri::from_str(Url::from_file_path(path).ok()?.as_str()).ok()
 }
 
 #[cfg(test)]
