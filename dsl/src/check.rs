@@ -5,37 +5,12 @@
 //! Always true: every pass runs; a failed expression has a recovery type, so one mistake gives one message.
 //! There is no clock in here: the age of a lock is judged against a day that the caller gives.
 
-mod action;
-mod apart;
-mod conditions;
-mod events;
+mod declare;
 mod expr;
-mod found;
-mod limits;
-mod links;
-mod lints;
-mod loops;
-mod missing;
-mod names;
-mod needs;
-mod operations;
-mod operators;
-mod paths;
-mod record;
-mod roundtrip;
-mod scenario;
+mod facts;
+mod items;
 mod session;
-mod stages;
-mod sync;
-mod systems;
-mod types;
-mod undo;
-mod vocabulary;
-mod when;
-mod words;
-mod workflow;
-mod world;
-mod writers;
+mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -43,16 +18,18 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::ast::{Item, ItemKind};
+use crate::check::facts::locks::Locks;
+use crate::check::facts::world::World;
+use crate::check::session::kept::Kept;
+use crate::check::whole::loops;
 use crate::diagnostic::{Code, Problem, Severity};
 use crate::parallel;
 use crate::parse::{Parse, on_known_stack, parse_all};
+use crate::program::Program;
 use crate::program::test::Test;
-use crate::program::{Program, Used};
-use crate::schema::{EntityName, read_lock};
+use crate::schema::read_lock;
 use crate::source::{FileId, SourceFile};
-use found::Kept;
 pub use session::Session;
-use world::{Locks, World};
 
 /// What became of a rule set.
 #[derive(Debug)]
@@ -234,17 +211,4 @@ fn hash(files: &[SourceFile], locks: &BTreeMap<String, String>) -> String {
         digest.update(text);
     }
     digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Notes that a field or link is used.
-fn note(used: &mut BTreeMap<EntityName, Used>, entity: &EntityName, name: &str, link: bool) {
-    if name == "id" {
-        return;
-    }
-    let entry = used.entry(entity.clone()).or_default();
-    if link {
-        entry.links.insert(name.to_owned());
-    } else {
-        entry.fields.insert(name.to_owned());
-    }
 }

@@ -60,7 +60,7 @@ fn is_written(word: Option<Span>) -> bool {
 impl PartialEq for ChoiceRow {
     fn eq(&self, other: &Self) -> bool {
         let Self { word, label, spelled, is_final, span: _ } = self;
-        fn spelling<'a>((system, text, _): &'a (Name, Spanned<String>, Span)) -> (&'a Name, &'a Spanned<String>) {
+        fn spelling((system, text, _): &(Name, Spanned<String>, Span)) -> (&Name, &Spanned<String>) {
             (system, text)
         }
         *word == other.word

@@ -3,126 +3,23 @@
 //! Always true: a failed part has the kind [`Kind::Any`], which fits everything and may not be missing, so
 //! that one mistake gives one message.
 
-use std::collections::BTreeMap;
+pub(crate) mod missing;
+pub(crate) mod operators;
+pub(crate) mod paths;
+pub(crate) mod types;
 
-use super::types::{describe, fits, type_name};
-use super::world::World;
 use crate::ast::{self, ExprKind, TextPart};
-use crate::diagnostic::{Code, Problem, Related};
+use crate::check::expr::types::{describe, fits, type_name};
+use crate::check::facts::typed::{Expected, Kind, Names, Typed};
+use crate::check::facts::world::World;
+use crate::diagnostic::{Code, Problem};
 use crate::program::Expr;
-use crate::schema::{EntityName, Field, Type};
+use crate::schema::Type;
 use crate::source::Span;
 use crate::value::{Value, days_of};
 
-/// What an expression gives.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Kind {
-    /// Something went wrong already; fits everything.
-    Any,
-    /// A value.
-    Value(Type),
-    /// A record.
-    Record(EntityName),
-    /// An event or a result.
-    Members(BTreeMap<String, Field>),
-    /// A length of time.
-    Duration,
-    /// `empty`
-    Empty,
-}
-
-/// A checked expression and what is known of it.
-#[derive(Debug, Clone)]
-pub(super) struct Typed {
-    pub(super) expr: Expr,
-    pub(super) kind: Kind,
-    pub(super) choice: Option<usize>,
-    pub(super) options: Vec<String>,
-    /// It may be missing, and why, in the reader's words.
-    pub(super) missing: Option<Missing>,
-    pub(super) span: Span,
-    /// The field it reads, `app.User.phone`, where it is one.
-    pub(super) field: Option<String>,
-}
-
-impl Typed {
-    pub(super) fn any(span: Span) -> Self {
-        Self::of(Expr::Literal(Value::Empty), Kind::Any, span)
-    }
-
-    pub(super) fn of(expr: Expr, kind: Kind, span: Span) -> Self {
-        Self { expr, kind, choice: None, options: Vec::new(), missing: None, span, field: None }
-    }
-}
-
-/// Why a value may be missing.
-#[derive(Debug, Clone)]
-pub(super) struct Missing {
-    /// In the reader's words.
-    pub(super) why: String,
-    /// The part of the path that may lead nowhere.
-    pub(super) span: Option<Span>,
-    /// Where the lock says so.
-    pub(super) related: Option<Related>,
-    /// An `if` around it has made sure that it is there.
-    pub(super) ruled_out: bool,
-}
-
-impl Missing {
-    pub(super) fn new(why: impl Into<String>, span: Span) -> Self {
-        Self { why: why.into(), span: Some(span), related: None, ruled_out: false }
-    }
-
-    /// A variable that may be bound to nothing.
-    pub(super) fn variable(why: impl Into<String>) -> Self {
-        Self { why: why.into(), span: None, related: None, ruled_out: false }
-    }
-}
-
-/// What a value is wanted for.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Expected {
-    pub(super) ty: Option<Type>,
-    pub(super) choice: Option<usize>,
-    pub(super) options: Vec<String>,
-    /// `crm.Deal.dealstage`, for messages.
-    pub(super) name: String,
-    /// What it is wanted for went wrong already: a single name may be a word of anything.
-    pub(super) unknown: bool,
-    /// It is only printed, so that any type will do.
-    pub(super) printed: bool,
-}
-
-/// A variable.
-#[derive(Debug, Clone)]
-pub(super) struct Var {
-    pub(super) kind: Kind,
-    /// It may be bound to nothing, and why.
-    pub(super) missing: Option<Missing>,
-    /// The field whose value it holds, where it holds one: `old` and `new`.
-    pub(super) field: Option<(EntityName, String)>,
-}
-
-impl Var {
-    /// A variable that is always bound.
-    pub(super) fn new(kind: Kind) -> Self {
-        Self { kind, missing: None, field: None }
-    }
-}
-
-/// The names an expression may use.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Names {
-    pub(super) vars: BTreeMap<String, Var>,
-    /// In a sync: the variable that bare paths belong to, and the entities of both sides.
-    pub(super) bare: Option<(String, EntityName)>,
-    pub(super) sides: Vec<(String, EntityName)>,
-    /// Paths of which an `if` has made sure that they lead somewhere.
-    pub(super) present: std::collections::BTreeSet<String>,
-}
-
 impl World<'_> {
-    pub(super) fn expr(&mut self, names: &Names, expr: &ast::Expr, expected: &Expected) -> Typed {
+    pub(crate) fn expr(&mut self, names: &Names, expr: &ast::Expr, expected: &Expected) -> Typed {
         let span = expr.span;
         match &expr.kind {
             ExprKind::Text(parts) => self.text_parts(names, parts, expected, span),
@@ -227,7 +124,7 @@ impl World<'_> {
     }
 
     /// An expression that is yes or no.
-    pub(super) fn condition(&mut self, names: &Names, expr: &ast::Expr) -> Expr {
+    pub(crate) fn condition(&mut self, names: &Names, expr: &ast::Expr) -> Expr {
         let typed = self.expr(names, expr, &Expected { ty: Some(Type::Flag), ..Expected::default() });
         if !matches!(typed.kind, Kind::Any | Kind::Value(Type::Flag)) {
             let problem = Problem::new(Code::E0201, "this is no condition", typed.span, "neither yes nor no");
@@ -269,31 +166,5 @@ impl World<'_> {
             }
         }
         Typed::of(Expr::Join(joined), Kind::Value(Type::Text), span)
-    }
-}
-
-/// A path as it is written, blanks and backquotes left out.
-pub(super) fn dotted(path: &ast::Path) -> String {
-    path.names.iter().map(|name| name.value.as_str()).collect::<Vec<_>>().join(".")
-}
-
-/// Paths that lead somewhere where the condition holds: of `a is not empty and b.c is not empty`, both.
-pub(super) fn present(condition: &ast::Expr, found: &mut std::collections::BTreeSet<String>) {
-    match &condition.kind {
-        ExprKind::IsEmpty { of, negated: true } => {
-            if let ExprKind::Path(path) = &of.kind {
-                // What stands before it on the way is there as well.
-                let mut names: Vec<&str> = path.names.iter().map(|name| name.value.as_str()).collect();
-                while !names.is_empty() {
-                    found.insert(names.join("."));
-                    names.pop();
-                }
-            }
-        }
-        ExprKind::Binary(left, op, right) if op.value == ast::BinaryOp::And => {
-            present(left, found);
-            present(right, found);
-        }
-        _ => {}
     }
 }

@@ -4,12 +4,15 @@
 //!
 //! Always true: a session gives what [`compile`](super::compile) gives for the same texts, whatever it compiled before.
 
+pub(crate) mod kept;
+pub(crate) mod parallel_items;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::found::Kept;
-use super::world::Locks;
 use super::{Compiled, check_with, file_id, read, too_large};
+use crate::check::facts::locks::Locks;
+use crate::check::session::kept::Kept;
 use crate::parse::{Parse, on_known_stack, parse_all};
 use crate::schema::Lock;
 use crate::source::SourceFile;

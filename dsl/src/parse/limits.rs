@@ -115,7 +115,7 @@ mod tests {
         for (text, code) in [(deep, Code::E0092), (long, Code::E0091), (large, Code::E0090)] {
             let file = SourceFile::new(FileId(0), "a.rules", &text);
             let problems = parse(&file).problems;
-            let told = problems.iter().find(|problem| problem.code == code).expect(code.name());
+            let told = problems.iter().find(|problem| problem.code == code).expect("it is told");
             assert_eq!(file.slice(told.span()), "é", "{code}");
         }
     }

@@ -1,0 +1,352 @@
+//! `events`: doors, and a route for every message.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::ast::{self, Item, ItemKind, RouteTo};
+use crate::check::facts::phrases::{self, suggest};
+use crate::check::facts::world::{World, entity_name};
+use crate::diagnostic::{Code, Problem};
+use crate::near::nearest;
+use crate::program::{Door, Route};
+use crate::schema::{About, EntityName, Message};
+use crate::source::{FileId, Span, Spanned};
+use crate::value;
+
+impl World<'_> {
+    pub(crate) fn events(&mut self, events: &ast::Events, item: &Item) {
+        let Some(system) = self.has_system(&events.from) else { return };
+        self.wanted_of(&system);
+        if let Some(first) = self.door_spans.insert(system.clone(), item.head) {
+            let problem =
+                Problem::new(Code::E0103, format!("the events of {system} stand twice"), item.head, "again here");
+            self.tell(problem.label(first, "first here").help("write all routes of a system in one item"));
+            return;
+        }
+        let lock = self.systems[&system].lock.clone();
+        if self.unread.contains(&system) {
+            return;
+        }
+        let Some(deliveries) = &lock.deliveries else {
+            let problem = Problem::new(
+                Code::E0104,
+                format!("{} sends no messages", lock.product),
+                events.from.span,
+                "its lock names none",
+            );
+            self.tell(problem);
+            return;
+        };
+        if events.webhook.is_some() && events.verify.is_none() {
+            let span = events.webhook.unwrap_or(item.head);
+            let problem = Problem::new(Code::E0506, "nothing verifies this webhook", span, "anybody could send to it");
+            self.tell(problem.help(format!("add `verify {}`", deliveries.verify.first().cloned().unwrap_or_default())));
+        }
+        if let Some((name, _)) = &events.verify
+            && !deliveries.verify.contains(&name.value)
+        {
+            let problem = Problem::new(
+                Code::E0109,
+                format!("{} cannot be verified by `{}`", lock.product, name.value),
+                name.span,
+                "not known",
+            );
+            self.tell(problem.help(format!("it has: {}", deliveries.verify.join(", "))));
+        } else if let Some((name, header)) = &events.verify {
+            self.header(name, header.as_ref());
+        }
+        for path in [events.dedupe.as_ref().and_then(|(by, _)| by.as_ref()), events.key.as_ref()].into_iter().flatten()
+        {
+            let name = path.names.iter().map(|n| n.value.as_str()).collect::<Vec<_>>().join(".");
+            if !deliveries.envelope.contains_key(&name) {
+                let near = nearest(&name, deliveries.envelope.keys().map(String::as_str)).map(str::to_owned);
+                let problem = Problem::new(
+                    Code::E0101,
+                    format!("the messages of {} have no `{name}`", lock.product),
+                    path.span,
+                    "not in the envelope",
+                );
+                let problem = suggest(problem, near, path.span);
+                self.tell(problem);
+            }
+        }
+        if let Some((Some(by), _)) = &events.dedupe {
+            let name = by.names.iter().map(|n| n.value.as_str()).collect::<Vec<_>>().join(".");
+            if deliveries.envelope.get(&name).is_some_and(|f| !f.unique) {
+                let problem = Problem::new(
+                    Code::W0508,
+                    format!("{} does not promise that `{name}` is unique", lock.product),
+                    by.span,
+                    "two messages may share it",
+                );
+                self.tell(problem.help("leave `by` out: the connector's own key is safe"));
+            }
+        }
+        let mut routes = BTreeMap::new();
+        let mut seen: BTreeMap<String, Span> = BTreeMap::new();
+        for route in &events.routes {
+            let to = self.route(route, &system);
+            self.led(route, &system);
+            for message in &route.messages {
+                let Some(name) = self.message(&system, message) else { continue };
+                if let Some(first) = seen.insert(name.clone(), message.span) {
+                    let text = format!("message `{name}` has two routes");
+                    let problem = Problem::new(Code::E0103, text, message.span, "again here");
+                    self.tell(problem.label(first, "first here").help("remove one of them"));
+                    continue;
+                }
+                if let Some(to) = &to {
+                    routes.insert(name, to.clone());
+                }
+            }
+        }
+        let dedupe_by = events.dedupe.as_ref().and_then(|(by, _)| by.as_ref());
+        let dedupe_by = dedupe_by.map(|by| by.names.iter().map(|n| n.value.as_str()).collect::<Vec<_>>().join("."));
+        if let Some(by) = &dedupe_by {
+            self.found.dedupes.insert(system.clone(), vec![by.clone()]);
+        }
+        self.found.doors.insert(
+            system.clone(),
+            Door {
+                webhook: events.webhook.is_some(),
+                topics: events.topics.iter().map(|t| t.value.clone()).collect(),
+                verify: events
+                    .verify
+                    .as_ref()
+                    .map(|(name, header)| (name.value.clone(), header.as_ref().map(|h| h.value.clone()))),
+                dedupe_by,
+                dedupe_for: events.dedupe.as_ref().map_or(value::Duration::hours(24), |(_, span)| span.value),
+                routes,
+            },
+        );
+    }
+
+    /// A scheme of the language is told which header holds the signature; one of a connector knows its own.
+    fn header(&mut self, scheme: &ast::Name, header: Option<&Spanned<String>>) {
+        let name = &scheme.value;
+        let problem = match (name.starts_with("hmac_"), header) {
+            (true, None) => {
+                let message = "nothing says which header holds the signature";
+                Problem::new(Code::E0506, message, scheme.span, "signs with a header of the sender's choice")
+                    .help(format!("write `verify {name} in header \"X-App-Signature\"`, with the header that it sends"))
+            }
+            (false, Some(header)) => Problem::new(
+                Code::E0109,
+                format!("`{name}` has headers of its own"),
+                header.span,
+                "would not be looked at",
+            )
+            .help(format!("write `verify {name}`")),
+            _ => return,
+        };
+        self.tell(problem);
+    }
+
+    /// E0507 and E0601: messages that are about something else than what they are led to. One line is one mistake.
+    fn led(&mut self, route: &ast::Route, system: &str) {
+        let leads = match &route.to.value {
+            RouteTo::Ignore => return,
+            RouteTo::Sync(name) => self.sync_index(&name.value).map(|index| {
+                let (_, left, right, _) = &self.sync_names[index];
+                (vec![left.clone(), right.clone()], name.span)
+            }),
+            RouteTo::Workflow(name) => self.workflow_index(&name.value).map(|index| {
+                let (_, entity, _) = &self.workflow_names[index];
+                (vec![entity.clone()], name.span)
+            }),
+            RouteTo::Event(what) => {
+                let name = entity_name(what);
+                let known = self.systems.get(&name.system).is_some_and(|s| {
+                    s.lock.events.contains_key(&name.entity) || s.lock.entities.contains_key(&name.entity)
+                });
+                known.then(|| (vec![name], what.span))
+            }
+        };
+        let Some((leads, span)) = leads else { return };
+        if leads.iter().any(|lead| self.unread.contains(&lead.system))
+            || matches!(leads.as_slice(), [left, right] if !self.sound(left, right))
+        {
+            return;
+        }
+        let Some(lock) = self.systems.get(system).map(|s| s.lock.clone()) else { return };
+        let Some(deliveries) = &lock.deliveries else { return };
+        let mut wrong: Vec<(&ast::Name, EntityName)> = Vec::new();
+        for message in &route.messages {
+            let Some(found) = meant(&deliveries.messages, &message.value).and_then(|n| deliveries.messages.get(n))
+            else {
+                continue;
+            };
+            let (About::Record { entity: about, .. } | About::Event(about)) = &found.about;
+            if !leads.iter().any(|lead| lead.system == system && lead.entity == *about) {
+                wrong.push((message, EntityName::new(system, about)));
+            }
+        }
+        let Some((first, about)) = wrong.first() else { return };
+        let label = match (&route.to.value, leads.as_slice()) {
+            (RouteTo::Sync(_), [left, right]) => format!("pairs {left} with {right}"),
+            (RouteTo::Workflow(_), [entity]) => format!("takes {}", phrases::an_entity(entity)),
+            (_, [lead, ..]) => format!("is {lead}"),
+            _ => return,
+        };
+        let names: Vec<String> = wrong.iter().map(|(message, _)| format!("`{}`", message.value)).collect();
+        let (code, help) = match &route.to.value {
+            RouteTo::Workflow(name) => {
+                (Code::E0601, format!("start {} from a `when` that has such a record", name.value))
+            }
+            RouteTo::Sync(_) => (Code::E0507, format!("lead it to a sync of {about}, or to `ignore`")),
+            _ => (Code::E0507, format!("write `event {about}`")),
+        };
+        let message = match names.as_slice() {
+            [one] => format!("{one} is about {about}"),
+            several if wrong.iter().all(|(_, other)| other == about) => {
+                format!("{} are about {about}", phrases::list(several))
+            }
+            several => format!("{} are about something else", phrases::list(several)),
+        };
+        let problem = Problem::new(code, message, first.span, format!("about {about}"));
+        self.tell(problem.label(span, label).help(help));
+    }
+
+    /// The message's name, or E0105 and the name that is meant.
+    pub(crate) fn message(&mut self, system: &str, message: &ast::Name) -> Option<String> {
+        let lock = &self.systems[system].lock;
+        let messages = &lock.deliveries.as_ref()?.messages;
+        if messages.contains_key(&message.value) {
+            return Some(message.value.clone());
+        }
+        let meant = meant(messages, &message.value).map(str::to_owned);
+        let product = lock.product.clone();
+        let headline = format!("{product} sends no message `{}`", message.value);
+        let problem = match &meant {
+            Some(meant) => Problem::new(Code::E0105, headline, message.span, format!("{product} calls this `{meant}`"))
+                .help(format!("write \"{meant}\""))
+                .fix(format!("write \"{meant}\""), true, vec![(message.span, format!("\"{meant}\""))]),
+            None => {
+                let known: Vec<&str> = messages.keys().map(String::as_str).collect();
+                Problem::new(Code::E0105, headline, message.span, "not in its lock")
+                    .help(format!("it sends: {}", known.join(", ")))
+            }
+        };
+        self.tell(problem);
+        meant
+    }
+
+    pub(crate) fn route(&mut self, route: &ast::Route, system: &str) -> Option<Route> {
+        match &route.to.value {
+            RouteTo::Ignore => Some(Route::Ignore),
+            RouteTo::Sync(name) => match self.sync_index(&name.value) {
+                Some(index) => Some(Route::Sync(index)),
+                None => {
+                    let known: Vec<String> = self.sync_names.iter().map(|(n, ..)| n.clone()).collect();
+                    self.no_such("sync", name, known.iter().map(String::as_str));
+                    None
+                }
+            },
+            RouteTo::Workflow(name) => {
+                self.found.mentioned.insert(name.value.clone());
+                match self.workflow_index(&name.value) {
+                    Some(index) => Some(Route::Workflow(index)),
+                    None => {
+                        let known: Vec<String> = self.workflow_names.iter().map(|(n, ..)| n.clone()).collect();
+                        self.no_such("workflow", name, known.iter().map(String::as_str));
+                        None
+                    }
+                }
+            }
+            RouteTo::Event(what) => {
+                let name = entity_name(what);
+                let known = self.systems.get(&name.system).is_some_and(|s| {
+                    s.lock.events.contains_key(&name.entity) || s.lock.entities.contains_key(&name.entity)
+                });
+                if !known && self.unread.contains(&name.system) {
+                    return None;
+                }
+                if !known {
+                    let keys: Vec<String> = self
+                        .systems
+                        .get(system)
+                        .map(|s| s.lock.events.keys().chain(s.lock.entities.keys()).cloned().collect())
+                        .unwrap_or_default();
+                    let near = nearest(&name.entity, keys.iter().map(String::as_str)).map(str::to_owned);
+                    let problem = Problem::new(
+                        Code::E0104,
+                        format!("there is no event or entity {name}"),
+                        what.span,
+                        "not in a lock",
+                    );
+                    let problem = suggest(problem, near, what.name.span);
+                    self.tell(problem);
+                    return None;
+                }
+                Some(Route::Event)
+            }
+        }
+    }
+
+    /// W0204 for a wait for an event whose messages are all ignored.
+    pub(crate) fn unheard(&mut self) {
+        for (what, span) in std::mem::take(&mut self.found.waits) {
+            let (Some(door), Some(system)) = (self.found.doors.get(&what.system), self.systems.get(&what.system))
+            else {
+                continue;
+            };
+            let messages = system.lock.deliveries.iter().flat_map(|deliveries| &deliveries.messages);
+            let told: Vec<&String> = messages
+                .filter(|(_, message)| matches!(&message.about, About::Event(event) if *event == what.entity))
+                .map(|(name, _)| name)
+                .collect();
+            if told.is_empty() || !told.iter().all(|name| matches!(door.routes.get(*name), Some(Route::Ignore))) {
+                continue;
+            }
+            let names: Vec<String> = told.iter().map(|name| format!("\"{name}\"")).collect();
+            let help = format!("write `{} -> event {what}`", names.join(", "));
+            let problem =
+                Problem::new(Code::W0204, "this wait can only time out", span, "its messages lead to `ignore`");
+            self.tell(problem.help(help));
+        }
+    }
+
+    /// E0501: a message of a lock that has an `events` item, but no route.
+    pub(crate) fn routes(&mut self, items: &[(FileId, Arc<Item>)]) {
+        let all: Vec<(&Item, &ast::Events)> = items
+            .iter()
+            .filter_map(|(_, item)| match &item.kind {
+                ItemKind::Events(events) => Some((&**item, events)),
+                _ => None,
+            })
+            .collect();
+        let mut written: BTreeMap<&str, Vec<&ast::Name>> = BTreeMap::new();
+        for (_, events) in &all {
+            let messages = events.routes.iter().flat_map(|route| &route.messages);
+            written.entry(&events.from.value).or_default().extend(messages);
+        }
+        for (item, events) in all {
+            let system = events.from.value.as_str();
+            let Some(lock) = self.systems.get(system).map(|s| s.lock.clone()) else { continue };
+            let Some(deliveries) = &lock.deliveries else { continue };
+            // Routes that point at nothing have been told already.
+            let named: BTreeSet<&str> =
+                written[system].iter().filter_map(|name| meant(&deliveries.messages, &name.value)).collect();
+            let unnamed = deliveries.messages.keys().filter(|name| !named.contains(name.as_str()));
+            let missing: Vec<String> = unnamed.map(|name| format!("\"{name}\"")).collect();
+            if !missing.is_empty() && !self.broken {
+                let problem = Problem::new(
+                    Code::E0501,
+                    format!("no route for {}", phrases::list(&missing)),
+                    item.head,
+                    format!("{} sends it", lock.product),
+                );
+                self.tell(problem.help(format!("add `{} -> ignore`, or say what should happen", missing.join(", "))));
+            }
+        }
+    }
+}
+
+/// The message that a written name stands for: itself, one that is often written like this, or the nearest.
+fn meant<'m>(messages: &'m BTreeMap<String, Message>, written: &str) -> Option<&'m str> {
+    if let Some((name, _)) = messages.get_key_value(written) {
+        return Some(name);
+    }
+    let also = messages.iter().find(|(_, m)| m.also_written.iter().any(|other| other == written));
+    also.map(|(name, _)| name.as_str()).or_else(|| nearest(written, messages.keys().map(String::as_str)))
+}

@@ -1,0 +1,127 @@
+//! `when`: every stage handled, the body as flat code.
+
+use std::sync::Arc;
+
+use crate::ast::{self, Item};
+use crate::check::facts::findings::note;
+use crate::check::facts::typed::{Kind, Missing, Names, Var};
+use crate::check::facts::world::World;
+use crate::check::items::action::Around;
+use crate::diagnostic::{Code, Problem};
+use crate::program::{self, Compare, Expr, Op, Trigger, When};
+use crate::value::Value;
+
+impl World<'_> {
+    pub(crate) fn when(&mut self, when: &ast::When, item: &Item) {
+        self.told.clear();
+        let Some(entity) = self.has_entity(&when.entity) else { return };
+        let mut names = Names::default();
+        let variable = when.named.as_ref().map_or_else(|| "this".to_owned(), |n| n.value.clone());
+        names.vars.insert(variable.clone(), Var::new(Kind::Record(entity.clone())));
+        let mut choice = None;
+        let mut options = Vec::new();
+        let mut changed = None;
+        let trigger = match &when.trigger.value {
+            ast::Trigger::Created => Trigger::Created,
+            ast::Trigger::Deleted => Trigger::Deleted,
+            ast::Trigger::Changes(written) => {
+                if self.field(&entity, &written.value).is_none() {
+                    self.no_field(&entity, written);
+                }
+                let meant = self.meant_field(&entity, written);
+                let field = match meant {
+                    Some(meant) => ast::Name::new(meant, written.span),
+                    None => return,
+                };
+                let Some(declared) = self.field(&entity, &field.value).cloned() else { return };
+                note(&mut self.found.used, &entity, &field.value, false);
+                choice = self.words.choice_of.get(&(entity.clone(), field.value.clone())).copied();
+                options = declared.options.clone();
+                for name in ["old", "new"] {
+                    // There may have been no value before, and an optional field may have none afterwards.
+                    let why = if name == "old" { "there may have been no value" } else { "the field may be empty" };
+                    let missing = (name == "old" || declared.optional).then(|| Missing::variable(why));
+                    let field = Some((entity.clone(), field.value.clone()));
+                    let var = Var { missing, field, ..Var::new(Kind::Value(declared.ty.clone())) };
+                    names.vars.insert(name.to_owned(), var);
+                }
+                changed = Some(field.value.clone());
+                Trigger::Changes(field.value.clone())
+            }
+        };
+        let only = when
+            .only
+            .iter()
+            .map(|expr| self.condition(&names, expr))
+            .reduce(|a, b| Expr::And(Box::new(a), Box::new(b)));
+        let around = Around {
+            by: self.text(item.head).to_owned(),
+            head: when.entity.span.to(when.trigger.span),
+            repeated: "messages are delivered at least once",
+            accepts: false,
+            failed: false,
+        };
+        let mut ops = Vec::new();
+        if let Some(always) = &when.always {
+            self.block(&mut names, &always.actions, &around, &mut ops);
+        }
+        let words: Vec<String> = match choice {
+            Some(choice) => self.words.choices[choice].words.iter().map(|w| w.word.clone()).collect(),
+            None => options.clone(),
+        };
+        if let Some(field) = &changed
+            && (!when.branches.is_empty() || choice.is_some())
+        {
+            self.stages(when, choice, &words, &format!("{entity}.{field}"));
+        } else if let Some(branch) = when.branches.first() {
+            let problem =
+                Problem::new(Code::E0502, "only a change of a field has stages", branch.span, "nothing changes here");
+            self.tell(problem.help(format!("write `when {entity} changes field`")));
+        }
+        let mut ends = Vec::new();
+        // A branch `from a to b` is looked at before the branches for every change to `b`.
+        let (from, every): (Vec<_>, Vec<_>) = when.branches.iter().partition(|branch| branch.from.is_some());
+        for branch in from.into_iter().chain(every) {
+            let is = |name: &str, word: &str| {
+                Expr::Compare(
+                    Compare::Equal,
+                    Box::new(Expr::Field {
+                        variable: name.to_owned(),
+                        links: Vec::new(),
+                        field: String::new(),
+                        entity: None,
+                    }),
+                    Box::new(Expr::Literal(Value::text(word))),
+                )
+            };
+            let to =
+                branch.to.iter().map(|word| is("new", &word.value)).reduce(|a, b| Expr::Or(Box::new(a), Box::new(b)));
+            let Some(mut condition) = to else { continue };
+            if let Some(from) = &branch.from {
+                condition = Expr::And(Box::new(is("old", &from.value)), Box::new(condition));
+            }
+            let jump = ops.len();
+            ops.push(Op::Jump(0));
+            let mut inner = names.clone();
+            self.block(&mut inner, &branch.block.actions, &around, &mut ops);
+            ends.push(ops.len());
+            ops.push(Op::Jump(0));
+            ops[jump] = Op::JumpUnless(condition, ops.len());
+        }
+        let end = ops.len();
+        for jump in ends {
+            ops[jump] = Op::Jump(end);
+        }
+        self.block(&mut names, &when.actions, &around, &mut ops);
+        ops.push(Op::Finish);
+        let place = self.place(item.span);
+        self.found.whens.push(Arc::new(When {
+            entity,
+            trigger,
+            variable,
+            only,
+            code: program::Code { ops, steps: Vec::new(), on_failure: None },
+            place,
+        }));
+    }
+}

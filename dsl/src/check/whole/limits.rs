@@ -1,0 +1,96 @@
+//! What all schedules together may write inside of a limit.
+
+use crate::check::facts::findings::{Load, runs};
+use crate::check::facts::phrases::{list, plural};
+use crate::check::facts::world::World;
+use crate::diagnostic::{Code, Problem};
+use crate::program::Limit;
+use crate::value;
+
+/// Intervals to suggest.
+const INTERVALS: [value::Duration; 14] = [
+    value::Duration::minutes(1),
+    value::Duration::minutes(2),
+    value::Duration::minutes(5),
+    value::Duration::minutes(10),
+    value::Duration::minutes(15),
+    value::Duration::minutes(30),
+    value::Duration::hours(1),
+    value::Duration::hours(2),
+    value::Duration::hours(3),
+    value::Duration::hours(4),
+    value::Duration::hours(6),
+    value::Duration::hours(12),
+    value::Duration::days(1),
+    value::Duration::days(7),
+];
+
+impl World<'_> {
+    /// E0801: what the schedules may write in a window of the `bulk` limit.
+    pub(crate) fn limits(&mut self) {
+        let loads = std::mem::take(&mut self.found.loads);
+        let limits: Vec<(String, Limit)> =
+            self.systems.iter().filter_map(|(name, s)| Some((name.clone(), *s.limits.get("bulk")?))).collect();
+        for (system, limit) in limits {
+            let mut here: Vec<&Load> = loads.iter().filter(|load| load.target == system).collect();
+            let total = here.iter().fold(0u64, |sum, l| sum.saturating_add(l.within(l.every, limit.per)));
+            if total <= limit.amount {
+                continue;
+            }
+            // The one that writes most is the one to change.
+            here.sort_by_key(|load| std::cmp::Reverse(load.within(load.every, limit.per)));
+            if let [most, others @ ..] = here.as_slice() {
+                self.overload(&system, limit, most, others);
+            }
+        }
+    }
+
+    fn overload(&mut self, system: &str, limit: Limit, most: &Load, others: &[&Load]) {
+        let what = if most.counted {
+            let note = self
+                .lock_line(&most.source.system, &format!("entities.{}.records", most.source.entity))
+                .map(|r| format!(" ({}:{})", r.file, r.line))
+                .unwrap_or_default();
+            format!("up to {} {} each{note}", most.each, plural(&most.source.entity))
+        } else {
+            format!("{} records each", most.each)
+        };
+        let window =
+            if limit.per == value::Duration::hours(1) { "an hour".to_owned() } else { format!("in {}", limit.per) };
+        let count = runs(most.every, limit.per);
+        let runs = if count == 1 { "1 run".to_owned() } else { format!("{count} runs") };
+        let place = self
+            .limit_spans
+            .get(&(system.to_owned(), "bulk".to_owned()))
+            .map(|span| format!(" ({})", self.place(*span)));
+        let needs: Vec<String> =
+            others.iter().map(|l| format!("{} needs {}", l.sync, l.within(l.every, limit.per))).collect();
+        let and = if needs.is_empty() { String::new() } else { format!(", and {}", list(&needs)) };
+        let mut help = format!(
+            "{system} allows {} bulk records per {}{}, this is up to {}{and}",
+            limit.amount,
+            limit.per,
+            place.unwrap_or_default(),
+            most.within(most.every, limit.per)
+        );
+        let rest = others.iter().fold(0u64, |sum, l| sum.saturating_add(l.within(l.every, limit.per)));
+        let fitting = INTERVALS
+            .into_iter()
+            .find(|every| *every > most.every && most.within(*every, limit.per).saturating_add(rest) <= limit.amount);
+        match fitting {
+            Some(every) => {
+                let mut sums = vec![most.within(every, limit.per).to_string()];
+                sums.extend(others.iter().map(|l| l.within(l.every, limit.per).to_string()));
+                help.push_str(&format!("\n`every {every}` fits: {}", list(&sums)));
+            }
+            None => help.push_str("\nno longer interval fits: raise the limit, or let `only where` take fewer records"),
+        }
+        let problem = Problem::new(
+            Code::E0801,
+            format!("this schedule cannot fit inside the {system} limit"),
+            most.span,
+            format!("{runs} {window}, {what}"),
+        );
+        self.tell(problem.help(help));
+    }
+}
