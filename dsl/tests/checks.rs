@@ -256,3 +256,23 @@ fn a_folder_that_is_no_rule_set_is_refused_before_it_is_read() {
     let large = vec![("a.rules".to_owned(), "#".repeat((16 << 20) + 1))];
     assert_eq!(codes(&compile(&large, &BTreeMap::new(), None)), ["E0090 a.rules:1 this rule set is too large"]);
 }
+
+/// So many that other cores help.
+#[test]
+fn a_name_that_many_items_have_wrong_is_told_of_the_first_and_counted_of_the_others() {
+    let (mut files, locks) = shipped();
+    let rule = |n: usize| {
+        format!("when app.User is created as user{n} {{\n  only where user{n}.age is empty\n  run sync Nowhere\n}}\n")
+    };
+    files.push(("many.rules".to_owned(), (0..150).map(rule).collect()));
+    let compiled = compile(&files, &locks, None);
+    let (unresolved, others): (Vec<_>, Vec<_>) =
+        codes(&compiled).into_iter().partition(|told| told.contains("there is no sync"));
+    assert_eq!(unresolved, ["E0106 many.rules:3 there is no sync `Nowhere`"]);
+    let told = compiled.problems.iter().find(|problem| problem.message.contains("Nowhere")).expect("it is told");
+    assert_eq!(told.help.last().map(String::as_str), Some("149 other places name it too"));
+    // What each of them has wrong by itself is told of each.
+    let lines: Vec<String> =
+        (0..150).map(|n| format!("E0101 many.rules:{} app.User has no field `age`", n * 4 + 2)).collect();
+    assert_eq!(others, lines);
+}

@@ -9,16 +9,16 @@ pub(crate) mod paths;
 pub(crate) mod types;
 
 use crate::ast::{self, ExprKind, TextPart};
-use crate::check::expr::types::{describe, fits, type_name};
+use crate::check::facts::checker::Checker;
 use crate::check::facts::typed::{Expected, Kind, Names, Typed};
-use crate::check::facts::world::World;
+use crate::check::facts::types::{describe, fits, type_name};
 use crate::diagnostic::{Code, Problem};
 use crate::program::Expr;
 use crate::schema::Type;
 use crate::source::Span;
 use crate::value::{Value, days_of};
 
-impl World<'_> {
+impl Checker<'_> {
     pub(crate) fn expr(&mut self, names: &Names, expr: &ast::Expr, expected: &Expected) -> Typed {
         let span = expr.span;
         match &expr.kind {
@@ -54,7 +54,7 @@ impl World<'_> {
                             other.span,
                             describe(&other.kind),
                         );
-                        self.tell(problem.label(items[0].span, type_name(&first)));
+                        self.report(problem.label(items[0].span, type_name(&first)));
                     }
                 }
                 let kind = match items.first().map(|i| &i.kind) {
@@ -93,7 +93,7 @@ impl World<'_> {
                 {
                     let message = format!("the value before this `else` is {}", type_name(before));
                     let problem = Problem::new(Code::E0201, message, second.span, type_name(after));
-                    self.tell(problem.label(first.span, type_name(before)));
+                    self.report(problem.label(first.span, type_name(before)));
                 }
                 if first.missing.is_none() && first.kind != Kind::Any {
                     let problem = Problem::new(
@@ -102,7 +102,7 @@ impl World<'_> {
                         span,
                         "the value before it cannot be missing",
                     );
-                    self.tell(problem.help("remove the `else`"));
+                    self.report(problem.help("remove the `else`"));
                 }
                 let kind = if first.kind == Kind::Any { second.kind.clone() } else { first.kind.clone() };
                 Typed {
@@ -128,7 +128,7 @@ impl World<'_> {
         let typed = self.expr(names, expr, &Expected { ty: Some(Type::Flag), ..Expected::default() });
         if !matches!(typed.kind, Kind::Any | Kind::Value(Type::Flag)) {
             let problem = Problem::new(Code::E0201, "this is no condition", typed.span, "neither yes nor no");
-            self.tell(problem.help("compare it: `= …`, `is empty`, `in […]`"));
+            self.report(problem.help("compare it: `= …`, `is empty`, `in […]`"));
         }
         typed.expr
     }
@@ -138,7 +138,7 @@ impl World<'_> {
             let mut typed = Typed::of(Expr::Literal(Value::text(text.as_str())), Kind::Value(Type::Text), span);
             // A quoted text where a word or an option is wanted must be one.
             if let Some(choice) = expected.choice {
-                if self.words.choices[choice].row(text).is_none() {
+                if self.declared.vocabulary.choices[choice].row(text).is_none() {
                     self.no_word(choice, &expected.name, text, span);
                     return Typed::any(span);
                 }

@@ -1,7 +1,8 @@
 //! Which file uses which: the arrows between the files of a folder, and the rings that they form.
 //!
 //! In: a folder of sources of one crate. Out: its files with those of the same folder that they use, by `use` lines
-//! and by paths such as `super::patch::Change`. Tests inside of a file do not count: they may look at anything.
+//! and by paths such as `super::patch::Change`; or those whose methods they call on themselves, where the methods of
+//! one type stand in many files. Tests inside of a file do not count: they may look at anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -23,6 +24,63 @@ impl Arrows {
         let modules: BTreeSet<String> = texts.keys().filter(|module| inside(module)).cloned().collect();
         let uses = modules.iter().map(|module| (module.clone(), used(module, &texts[module], &modules))).collect();
         Self { uses }
+    }
+
+    /// The same by calls such as `self.method(…)` and `checker.method(…)`, of methods whose name one file alone defines.
+    pub(crate) fn of_methods(source: &Path, root: &str, receivers: &[&str]) -> Self {
+        let mut texts = BTreeMap::new();
+        collect(source, &[], &mut texts);
+        texts.retain(|module, _| {
+            module.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+        });
+        let texts: BTreeMap<String, String> = texts.into_iter().map(|(module, text)| (module, code(&text))).collect();
+        let mut defined: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for (module, text) in &texts {
+            for rest in text.split("fn ").skip(1) {
+                let parameters = rest.split_once('(').map_or("", |(_, parameters)| parameters.trim_start());
+                if ["&self", "&mut self", "self", "mut self"].iter().any(|first| parameters.starts_with(first)) {
+                    defined.entry(word(rest)).or_default().insert(module);
+                }
+            }
+        }
+        let called = |text: &str| -> BTreeSet<String> {
+            let on_receiver = |before: &str| {
+                receivers.iter().any(|receiver| {
+                    let before = before.strip_suffix(receiver).map(|before| before.chars().next_back());
+                    before.is_some_and(|letter| !letter.is_some_and(|c| c.is_alphanumeric() || c == '_'))
+                })
+            };
+            let behind =
+                text.match_indices('.').filter(|(at, _)| on_receiver(&text[..*at])).map(|(at, _)| &text[at + 1..]);
+            behind.filter(|rest| rest[word(rest).len()..].starts_with('(')).map(word).map(str::to_owned).collect()
+        };
+        let uses = texts.iter().map(|(module, text)| {
+            // A line that is too long is broken before the point.
+            let begins = |line: &str| if line.trim_start().starts_with('.') { "" } else { "\n" };
+            let joined: String = text.lines().flat_map(|line| [begins(line), line.trim()]).collect();
+            let names = called(&joined);
+            let files = names.iter().filter_map(|name| defined.get(name.as_str())).filter(|files| files.len() == 1);
+            let others = files.flatten().filter(|file| *file != module).map(|file| (*file).to_owned());
+            (module.clone(), others.collect())
+        });
+        Self { uses: uses.collect() }
+    }
+
+    /// How many arrows there are.
+    pub(crate) fn arrows(&self) -> usize {
+        self.uses.values().map(BTreeSet::len).sum()
+    }
+
+    /// Arrows from a file to one of a room above its own. `order` names the rooms from the lowest to the highest, by the
+    /// module paths with which those of their files begin.
+    pub(crate) fn against(&self, order: &[&str]) -> Vec<String> {
+        let level = |file: &str| {
+            let inside = |room: &&str| file.strip_prefix(*room).is_some_and(|r| r.is_empty() || r.starts_with("::"));
+            let found = order.iter().position(inside);
+            found.unwrap_or_else(|| panic!("{file} is in no room: give it its place in the order"))
+        };
+        let arrows = self.uses.iter().flat_map(|(from, all)| all.iter().map(move |to| (from, to)));
+        arrows.filter(|(from, to)| level(to) > level(from)).map(|(from, to)| format!("{from} uses {to}")).collect()
     }
 
     /// How many files there are.
@@ -71,10 +129,21 @@ fn collect(folder: &Path, above: &[String], texts: &mut BTreeMap<String, String>
     }
 }
 
+/// A text without comments, and without the tests at its end.
+fn code(text: &str) -> String {
+    let own = text.split("\n#[cfg(test)]\nmod ").next().unwrap_or(text);
+    own.lines().map(|line| line.split("//").next().unwrap_or("")).collect::<Vec<_>>().join("\n")
+}
+
+/// The word with which a text begins.
+fn word(text: &str) -> &str {
+    let end = text.find(|letter: char| !(letter.is_alphanumeric() || letter == '_')).unwrap_or(text.len());
+    &text[..end]
+}
+
 /// The modules that a file uses.
 fn used(module: &str, text: &str, modules: &BTreeSet<String>) -> BTreeSet<String> {
-    let own = text.split("\n#[cfg(test)]\nmod ").next().unwrap_or(text);
-    let code: String = own.lines().map(|line| line.split("//").next().unwrap_or("")).collect::<Vec<_>>().join("\n");
+    let code = code(text);
     let mut paths = Vec::new();
     let here: Vec<&str> = module.split("::").collect();
     for (at, _) in code.match_indices("::") {

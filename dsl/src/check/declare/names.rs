@@ -1,88 +1,46 @@
 //! Names that lead nowhere, with the nearest one that exists.
 
 use crate::ast::{Name, Qualified};
+use crate::check::facts::checker::Checker;
+use crate::check::facts::findings::{Named, Unresolved};
 use crate::check::facts::phrases::suggest;
-use crate::check::facts::world::{World, entity_name};
-use crate::diagnostic::{Code, Problem, Related};
+use crate::diagnostic::{Code, Problem};
 use crate::near::nearest;
 use crate::schema::EntityName;
 use crate::source::Span;
 
-impl World<'_> {
+impl Checker<'_> {
     /// E0102. The system, or the one that is meant.
     pub(crate) fn has_system(&mut self, name: &Name) -> Option<String> {
-        if self.systems.contains_key(&name.value) {
+        if self.declared.systems.contains_key(&name.value) {
             return Some(name.value.clone());
         }
-        if self.lost.contains(&name.value) {
+        if self.declared.unparsed_names.contains(&name.value) {
             return None;
         }
         let problem =
             Problem::new(Code::E0102, format!("there is no system `{}`", name.value), name.span, "not declared");
-        let near = self.near_system(&name.value);
-        if near.is_none() && self.told_before("system", name) {
+        let near = self.declared.near_system(&name.value);
+        if near.is_none() && self.findings.told_before(Unresolved::System(name.value.clone()), name.span) {
             return None;
         }
-        let problem = match (&near, self.systems.is_empty()) {
+        let problem = match (&near, self.declared.systems.is_empty()) {
             (None, false) => {
-                let known: Vec<&str> = self.systems.keys().map(String::as_str).collect();
+                let known: Vec<&str> = self.declared.systems.keys().map(String::as_str).collect();
                 problem.help(format!("there are: {}", known.join(", ")))
             }
             (None, true) => problem.help(format!("declare it: `system {} {{`", name.value)),
             (Some(_), _) => suggest(problem, near.clone(), name.span),
         };
-        self.tell(problem);
+        self.report(problem);
         near
     }
 
-    /// Was this name told of already? What is declared nowhere is one mistake, however often it is named.
-    pub(crate) fn told_before(&mut self, what: &str, name: &Name) -> bool {
-        let before = self.nowhere.get_mut(&(what.to_owned(), name.value.clone()));
-        if let Some((_, more)) = before {
-            *more += 1;
-            return true;
+    /// Something is wanted of a system, of which perhaps nothing says what it has.
+    pub(crate) fn wants(&mut self, system: &str) {
+        if self.declared.undescribed.contains_key(system) {
+            self.findings.wanted.insert(system.to_owned());
         }
-        self.nowhere.insert((what.to_owned(), name.value.clone()), (name.span, 0));
-        false
-    }
-
-    /// Says of names that are declared nowhere in how many places more they stand.
-    pub(crate) fn count_names(&mut self) {
-        for (span, more) in std::mem::take(&mut self.nowhere).into_values().filter(|(_, more)| *more > 0) {
-            let told = self.found.problems.iter_mut().find(|problem| {
-                problem.span() == span && matches!(problem.code, Code::E0102 | Code::E0104 | Code::E0106 | Code::E0108)
-            });
-            if let Some(problem) = told {
-                let places =
-                    if more == 1 { "one other place names".to_owned() } else { format!("{more} other places name") };
-                problem.help.push(format!("{places} it too"));
-            }
-        }
-    }
-
-    fn near_system(&self, name: &str) -> Option<String> {
-        nearest(name, self.systems.keys().map(String::as_str)).map(str::to_owned)
-    }
-
-    /// The entity that a name means, misspelt or not.
-    pub(crate) fn meant(&self, name: &Qualified) -> EntityName {
-        let mut entity = entity_name(name);
-        if !self.systems.contains_key(&entity.system)
-            && let Some(near) = self.near_system(&entity.system)
-        {
-            entity.system = near;
-        }
-        if self.entity(&entity).is_none()
-            && let Some(near) = self.near_entity(&entity)
-        {
-            entity.entity = near;
-        }
-        entity
-    }
-
-    fn near_entity(&self, name: &EntityName) -> Option<String> {
-        let lock = &self.systems.get(&name.system)?.lock;
-        nearest(&name.entity, lock.entities.keys().map(String::as_str)).map(str::to_owned)
     }
 
     /// E0104. The entity, or the one that is meant.
@@ -93,12 +51,13 @@ impl World<'_> {
     /// The same where an event may stand as well: `others` are their names.
     pub(crate) fn has_entity_or(&mut self, name: &Qualified, what: &str, others: &[String]) -> Option<EntityName> {
         let entity = EntityName::new(self.has_system(&name.system)?, &name.name.value);
-        self.wanted_of(&entity.system);
-        let system = &self.systems[&entity.system];
+        self.wants(&entity.system);
+        let system = &self.declared.systems[&entity.system];
         if system.lock.entities.contains_key(&entity.entity) {
             return Some(entity);
         }
-        if self.unread.contains(&entity.system) || self.lost.contains(&entity.to_string()) {
+        if self.declared.unknown.contains(&entity.system) || self.declared.unparsed_names.contains(&entity.to_string())
+        {
             return None;
         }
         let known = || system.lock.entities.keys().map(String::as_str).chain(others.iter().map(String::as_str));
@@ -109,18 +68,18 @@ impl World<'_> {
             Some(_) => suggest(problem, near.clone(), name.name.span),
             None => problem.help(format!("it has: {}", known().collect::<Vec<_>>().join(", "))),
         };
-        self.tell(problem);
+        self.report(problem);
         near.filter(|near| !others.contains(near)).map(|near| EntityName::new(entity.system, near))
     }
 
     /// E0101: the field or link of an entity, or a message with the nearest name.
     pub(crate) fn no_field(&mut self, entity: &EntityName, name: &Name) {
-        let Some(lock) = self.entity(entity) else { return };
+        let Some(lock) = self.declared.entity(entity) else { return };
         let near =
             nearest(&name.value, lock.fields.keys().chain(lock.links.keys()).map(String::as_str)).map(str::to_owned);
-        let system = &self.systems[&entity.system];
+        let system = &self.declared.systems[&entity.system];
         let pulled = system.lock.lines.contains_key(&format!("entities.{}", entity.entity));
-        let source = match self.lock_paths.get(&entity.system).filter(|_| pulled) {
+        let source = match self.declared.lock_paths.get(&entity.system).filter(|_| pulled) {
             Some(path) => format!("{entity} comes from {path}, pulled {}", system.lock.pulled),
             None => format!("{entity} is declared in the rules"),
         };
@@ -130,14 +89,14 @@ impl World<'_> {
             let fields = lock.fields.keys().map(String::as_str).filter(|field| *field != "engine_link_id");
             let fields: Vec<&str> = fields.collect();
             let help = format!("name a field of {entity}: {}", fields.join(", "));
-            self.tell(problem.help(help));
+            self.report(problem.help(help));
             return;
         }
-        if let Some(table) = self.words.tables.iter().find(|table| table.name == name.value) {
+        if let Some(table) = self.declared.vocabulary.tables.iter().find(|table| table.name == name.value) {
             let column = table.columns.first().map_or("column", String::as_str);
             let help = format!("write `{}[field].{column}`, the field whose value is a key of the table", name.value);
             let message = format!("a row of the table {} is looked up by its key", name.value);
-            self.tell(Problem::new(Code::E0101, message, name.span, "a table, and no field").help(help));
+            self.report(Problem::new(Code::E0101, message, name.span, "a table, and no field").help(help));
             return;
         }
         let mut problem = Problem::new(
@@ -157,32 +116,30 @@ impl World<'_> {
                 problem.help(format!("it has: {}\n{source}", known.join(", ")))
             }
         };
-        self.tell(problem);
+        self.report(problem);
     }
 
-    /// The field that a name means, misspelt or not.
-    pub(crate) fn meant_field(&self, entity: &EntityName, name: &Name) -> Option<String> {
-        let lock = self.entity(entity)?;
-        match lock.fields.contains_key(&name.value) {
-            true => Some(name.value.clone()),
-            false => nearest(&name.value, lock.fields.keys().map(String::as_str)).map(str::to_owned),
-        }
+    /// E0207: a field that the system or the engine keeps.
+    pub(crate) fn own_field(&mut self, entity: &EntityName, span: Span, help: &str) {
+        let name = self.declared.text(span).rsplit('.').next().unwrap_or_default().trim_matches('`').to_owned();
+        let (who, label) = if name == "engine_link_id" {
+            ("the engine", "not for rules")
+        } else {
+            (self.declared.product(&entity.system), "cannot be written")
+        };
+        let problem = Problem::new(Code::E0207, format!("{who} sets {entity}.{name} itself"), span, label);
+        self.report(problem.help(help));
     }
 
     /// E0106.
-    pub(crate) fn no_such<'n>(&mut self, what: &str, name: &Name, known: impl Iterator<Item = &'n str>) {
-        if self.lost.contains(&name.value) {
+    pub(crate) fn no_such<'n>(&mut self, what: Named, name: &Name, known: impl Iterator<Item = &'n str>) {
+        if self.declared.unparsed_names.contains(&name.value) {
             return;
         }
         let known: Vec<&str> = known.collect();
         let near = nearest(&name.value, known.iter().copied()).map(str::to_owned);
         // Of an item, it may be the declaration that is misspelt.
-        let once = match what {
-            "sync" | "workflow" | "table" => true,
-            "variable" | "side" | "column" | "step" => false,
-            _ => near.is_none(),
-        };
-        if once && self.told_before(what, name) {
+        if what.is_item() && self.findings.told_before(Unresolved::Name(what, name.value.clone()), name.span) {
             return;
         }
         let mut problem =
@@ -190,25 +147,44 @@ impl World<'_> {
         problem = match near {
             Some(near) => {
                 // It is used, under a misspelt name.
-                self.found.mentioned.insert(near.clone());
+                self.findings.mentioned.insert(near.clone());
                 suggest(problem, Some(near), name.span)
             }
             None if known.is_empty() => problem,
             None => problem.help(format!("there are: {}", known.join(", "))),
         };
-        self.tell(problem);
+        self.report(problem);
+    }
+
+    /// The index of a sync, or E0106.
+    pub(crate) fn has_sync(&mut self, name: &Name) -> Option<usize> {
+        let index = self.declared.sync_index(&name.value);
+        if index.is_none() {
+            self.no_such(Named::Sync, name, self.declared.sync_names());
+        }
+        index
+    }
+
+    /// The index of a workflow, or E0106.
+    pub(crate) fn has_workflow(&mut self, name: &Name) -> Option<usize> {
+        let index = self.declared.workflow_index(&name.value);
+        if index.is_none() {
+            self.no_such(Named::Workflow, name, self.declared.workflow_names());
+        }
+        index
     }
 
     /// E0108 for a quoted text that is no word of the choice; a system's spelling is answered with its word.
     pub(crate) fn no_word(&mut self, choice: usize, field: &str, text: &str, span: Span) {
-        let words = &self.words.choices[choice].words;
+        let words = &self.declared.vocabulary.choices[choice].words;
         let spelled = words.iter().find(|word| word.spelled.values().any(|spelling| spelling == text));
         if let Some(word) = spelled.map(|word| word.word.clone()) {
-            let message = format!("`{text}` is a spelling, and no word of {}", self.words.choices[choice].name);
+            let message =
+                format!("`{text}` is a spelling, and no word of {}", self.declared.vocabulary.choices[choice].name);
             let problem = Problem::new(Code::E0108, message, span, format!("how a system spells `{word}`"))
                 .help(format!("write `{word}`"))
                 .fix(format!("write `{word}`"), true, vec![(span, word)]);
-            self.tell(problem);
+            self.report(problem);
             return;
         }
         let words: Vec<String> = words.iter().map(|word| word.word.clone()).collect();
@@ -216,29 +192,23 @@ impl World<'_> {
     }
 
     pub(crate) fn no_option(&mut self, name: &str, word: &str, span: Span, options: &[String]) {
-        if self.lost.contains(word) || self.may_be_torn(word, options) {
+        if self.declared.unparsed_names.contains(word) || self.declared.may_be_torn(word, options) {
             return;
         }
         let near = nearest(word, options.iter().map(String::as_str)).map(str::to_owned);
-        if near.is_none() && self.told_before(&options.join(","), &Name::new(word.to_owned(), span)) {
+        let unresolved = || Unresolved::Option(options.to_vec(), word.to_owned());
+        if near.is_none() && self.findings.told_before(unresolved(), span) {
             return;
         }
         let mut problem = Problem::new(Code::E0108, format!("{name} has no option `{word}`"), span, "not an option");
         problem = match near {
             Some(near) => {
-                let quoted = self.text(span).starts_with('"');
+                let quoted = self.declared.text(span).starts_with('"');
                 let text = if quoted { format!("\"{near}\"") } else { near.clone() };
                 problem.help(format!("did you mean `{near}`?")).fix(format!("write {text}"), true, vec![(span, text)])
             }
             None => problem.help(format!("its options are: {}", options.join(", "))),
         };
-        self.tell(problem);
-    }
-
-    /// Where a lock says something, for notes.
-    pub(crate) fn lock_line(&self, system: &str, path: &str) -> Option<Related> {
-        let file = self.lock_paths.get(system)?.clone();
-        let line = *self.systems.get(system)?.lock.lines.get(path)?;
-        Some(Related { file, line, text: path.rsplit('.').next().unwrap_or(path).to_owned() })
+        self.report(problem);
     }
 }

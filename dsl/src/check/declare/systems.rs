@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::ast::{self, Item, ItemKind};
-use crate::check::expr::types::type_name;
-use crate::check::facts::world::World;
+use crate::check::declare::Declaring;
+use crate::check::facts::types::type_name;
 use crate::diagnostic::{Code, Problem};
 use crate::program::{self, Limit};
 use crate::schema::{Entity, EntityName, Field, Lock, Type};
 use crate::source::{FileId, Span};
 
-impl World<'_> {
+impl Declaring<'_> {
     /// A system with its lock. `items` may hold entities that are written by hand instead.
     pub(crate) fn system(&mut self, system: &ast::System, items: &[(FileId, Arc<Item>)]) {
         let name = &system.name.value;
@@ -28,7 +28,7 @@ impl World<'_> {
                         limit.name.span,
                         "not a limit",
                     );
-                    self.tell(problem.help("limits are `api` (calls), `bulk` (records) and `webhooks` (requests)"));
+                    self.report(problem.help("limits are `api` (calls), `bulk` (records) and `webhooks` (requests)"));
                     continue;
                 }
             };
@@ -41,34 +41,36 @@ impl World<'_> {
                     written.span,
                     format!("not {}", written.value),
                 );
-                self.tell(problem.help(format!("write `{unit}`")));
+                self.report(problem.help(format!("write `{unit}`")));
             }
             if limit.amount.value == 0 || limit.per.value.0 <= 0 {
                 let message = format!("the limit `{}` lets nothing through", limit.name.value);
                 let problem = Problem::new(Code::E0803, message, limit.span, "none, or in no time");
-                self.tell(problem.help(format!("write it as `limit {} 100 {unit} per 10 seconds`", limit.name.value)));
+                self.report(
+                    problem.help(format!("write it as `limit {} 100 {unit} per 10 seconds`", limit.name.value)),
+                );
                 continue;
             }
-            self.limit_spans.insert((name.clone(), limit.name.value.clone()), limit.span);
+            self.declared.limit_spans.insert((name.clone(), limit.name.value.clone()), limit.span);
             limits.insert(limit.name.value.clone(), Limit { amount: limit.amount.value, per: limit.per.value });
         }
         let lock = match &system.schema {
             None => {
                 let own = |item: &ItemKind| matches!(item, ItemKind::Entity(e) if e.name.system.value == *name);
                 if !items.iter().any(|(_, item)| own(&item.kind)) {
-                    self.unread.insert(name.clone());
+                    self.declared.unknown.insert(name.clone());
                     if system.unread.iter().any(|line| line.value == "schema") {
-                        self.broken = true;
+                        self.declared.incomplete = true;
                     } else {
-                        self.bare.insert(name.clone(), system.name.span);
+                        self.declared.undescribed.insert(name.clone(), system.name.span);
                     }
                 }
                 Lock::empty(name, "").into()
             }
-            Some(path) => match self.locks.get(&path.value).cloned() {
+            Some(path) => match self.declared.locks.get(&path.value).cloned() {
                 Some(Ok(lock)) => {
-                    self.lock_paths.insert(name.clone(), path.value.clone());
-                    self.lock_spans.insert(name.clone(), path.span);
+                    self.declared.lock_paths.insert(name.clone(), path.value.clone());
+                    self.declared.lock_spans.insert(name.clone(), path.span);
                     if lock.system != *name {
                         let problem = Problem::new(
                             Code::E0902,
@@ -76,9 +78,9 @@ impl World<'_> {
                             path.span,
                             format!("`{name}` needs a lock of its own"),
                         );
-                        self.tell(problem.help(format!("run `engine schema pull {name}`")));
-                        self.broken = true;
-                        self.unread.insert(name.clone());
+                        self.report(problem.help(format!("run `engine schema pull {name}`")));
+                        self.declared.incomplete = true;
+                        self.declared.unknown.insert(name.clone());
                         Lock::empty(name, "").into()
                     } else {
                         lock
@@ -92,9 +94,9 @@ impl World<'_> {
                         path.span,
                         format!("{}{place}", path.value),
                     );
-                    self.tell(problem.help(error.reason));
-                    self.broken = true;
-                    self.unread.insert(name.clone());
+                    self.report(problem.help(error.reason));
+                    self.declared.incomplete = true;
+                    self.declared.unknown.insert(name.clone());
                     Lock::empty(name, "").into()
                 }
                 None => {
@@ -104,43 +106,34 @@ impl World<'_> {
                         path.span,
                         "no such file in the rule set's folder",
                     );
-                    self.tell(problem.help(format!("run `engine schema pull {name}`")));
-                    self.broken = true;
-                    self.unread.insert(name.clone());
+                    self.report(problem.help(format!("run `engine schema pull {name}`")));
+                    self.declared.incomplete = true;
+                    self.declared.unknown.insert(name.clone());
                     Lock::empty(name, "").into()
                 }
             },
         };
         let cache = system.cache.as_ref().map(|span| span.value);
-        self.systems.insert(name.clone(), program::System { lock, limits, cache });
-    }
-
-    /// E0902 for a system of which something is wanted, though neither a lock nor an item says what it has.
-    pub(crate) fn wanted_of(&mut self, system: &str) {
-        let Some(span) = self.bare.remove(system) else { return };
-        let message = format!("nothing says what {system} has");
-        let problem = Problem::new(Code::E0902, message, span, "neither a lock nor an `entity`");
-        let help = format!("write `schema \"schemas/{system}.lock\"` and run `engine schema pull {system}`");
-        self.tell(problem.help(help));
+        self.declared.systems.insert(name.clone(), program::System { lock, limits, cache });
     }
 
     /// An entity that is written by hand; `before` are those that were.
     pub(crate) fn entity_item(&mut self, item: &ast::EntityItem, before: &mut BTreeMap<EntityName, Span>) {
-        let Some(system) = self.has_system(&item.name.system) else { return };
+        let Some(system) = self.checker().has_system(&item.name.system) else { return };
         let name = EntityName::new(system, &item.name.name.value);
-        if self.entity(&name).is_some() {
+        if self.declared.entity(&name).is_some() {
             let problem = Problem::new(Code::E0103, format!("there are two of {name}"), item.name.span, "again here");
             let problem = match before.get(&name) {
                 Some(first) => problem.label(*first, "first here"),
                 None => problem,
             };
-            let help = match self.lock_paths.get(&name.system) {
+            let help = match self.declared.lock_paths.get(&name.system) {
                 Some(path) if !before.contains_key(&name) => {
                     format!("remove this item: {path} says what {name} has")
                 }
                 _ => "write all of its fields in one item".to_owned(),
             };
-            self.tell(problem.help(help));
+            self.report(problem.help(help));
             return;
         }
         before.insert(name.clone(), item.name.span);
@@ -155,7 +148,7 @@ impl World<'_> {
             if let Some(first) = names.insert(&decl.name.value, decl.name.span) {
                 let message = format!("{name} has two of `{}`", decl.name.value);
                 let problem = Problem::new(Code::E0103, message, decl.name.span, "again here");
-                self.tell(problem.label(first, "first here").help("remove one of them"));
+                self.report(problem.label(first, "first here").help("remove one of them"));
                 continue;
             }
             let text = decl.ty.names.iter().map(|n| n.value.as_str()).collect::<Vec<_>>().join(".");
@@ -169,7 +162,7 @@ impl World<'_> {
             let Some(ty) = crate::schema::parse_type(&text) else {
                 let problem =
                     Problem::new(Code::E0201, format!("there is no type `{text}`"), decl.ty.span, "not a type");
-                self.tell(problem.help("types are text, integer, number, money, percent, flag, date, time, record, and entities such as app.User"));
+                self.report(problem.help("types are text, integer, number, money, percent, flag, date, time, record, and entities such as app.User"));
                 continue;
             };
             let ty = if decl.list { Type::List(Box::new(ty)) } else { ty };
@@ -179,14 +172,14 @@ impl World<'_> {
             );
         }
         let ty = item.changed_at.as_ref().map(|at| entity.fields.get(&at.value).map(|field| field.ty.clone()));
-        if let Some(system) = self.systems.get_mut(&name.system) {
+        if let Some(system) = self.declared.systems.get_mut(&name.system) {
             Arc::make_mut(&mut system.lock).entities.insert(name.entity.clone(), entity);
         }
         match (&item.changed_at, ty) {
-            (Some(at), Some(None)) => self.no_field(&name, at),
+            (Some(at), Some(None)) => self.checker().no_field(&name, at),
             (Some(at), Some(Some(ty))) if ty != Type::Time => {
                 let problem = Problem::new(Code::E0201, "a change time is a time", at.span, type_name(&ty));
-                self.tell(problem.help("name a field of type `time`"));
+                self.report(problem.help("name a field of type `time`"));
             }
             _ => {}
         }
@@ -197,7 +190,7 @@ impl World<'_> {
         for decl in &item.fields {
             if let [system, name] = decl.ty.names.as_slice() {
                 let to = ast::Qualified { system: system.clone(), name: name.clone(), span: decl.ty.span };
-                self.has_entity(&to);
+                self.checker().has_entity(&to);
             }
         }
     }
@@ -205,6 +198,7 @@ impl World<'_> {
     pub(crate) fn systems_age(&mut self, today: Option<jiff::civil::Date>) {
         let Some(today) = today else { return };
         let old: Vec<(String, String)> = self
+            .declared
             .systems
             .iter()
             .filter(|(_, s)| {
@@ -216,14 +210,14 @@ impl World<'_> {
             .map(|(name, s)| (name.clone(), s.lock.pulled.clone()))
             .collect();
         for (name, pulled) in old {
-            let span = self.lock_spans.get(&name).copied().unwrap_or_default();
+            let span = self.declared.lock_spans.get(&name).copied().unwrap_or_default();
             let problem = Problem::new(
                 Code::W0901,
                 format!("the lock of {name} is older than 30 days"),
                 span,
                 format!("pulled {pulled}"),
             );
-            self.tell(problem.help(format!("run `engine schema pull {name}` and look at what changed")));
+            self.report(problem.help(format!("run `engine schema pull {name}` and look at what changed")));
         }
     }
 }

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::ast::{self, Expr, ExprKind, Item, ItemKind, Path};
-use crate::check::expr::types::type_name;
+use crate::check::declare::Declaring;
 use crate::check::facts::phrases::{a_thing, list, suggest};
-use crate::check::facts::world::World;
-use crate::check::session::kept::Kept;
+use crate::check::facts::types::type_name;
 use crate::diagnostic::{Code, Problem};
 use crate::near::nearest;
 use crate::program::{Choice, Table, Word};
@@ -15,24 +14,10 @@ use crate::schema::{EntityName, Field, Type};
 use crate::source::{FileId, Span};
 use crate::value::Value;
 
-impl World<'_> {
-    /// Reads choices and tables, or takes up what is kept of them.
-    pub(crate) fn vocabulary(&mut self, items: &[(FileId, Arc<Item>)], kept: &mut Option<&mut Kept>) {
-        if let Some(words) = kept.as_deref().and_then(|kept| kept.words(items)) {
-            self.words = words;
-            return;
-        }
-        let told = self.found.problems.len();
-        self.choices_and_tables(items);
-        if let Some(kept) = kept
-            && self.found.problems.len() == told
-            && self.nowhere.is_empty()
-        {
-            kept.keep_words(items, self.words.clone());
-        }
-    }
-
-    fn choices_and_tables(&mut self, items: &[(FileId, Arc<Item>)]) {
+impl Declaring<'_> {
+    /// Reads choices and tables. Was there nothing to say of them?
+    pub(crate) fn vocabulary(&mut self, items: &[(FileId, Arc<Item>)]) -> bool {
+        let before = self.findings.problems.len();
         let mut choices: Vec<&ast::Choice> = Vec::new();
         let mut tables: Vec<&ast::Table> = Vec::new();
         for (_, item) in items {
@@ -55,6 +40,7 @@ impl World<'_> {
         for table in tables {
             self.table(table);
         }
+        self.findings.problems.len() == before
     }
 
     /// `system.Entity.field` of an enumeration.
@@ -62,17 +48,17 @@ impl World<'_> {
         let [system, entity, field] = path.names.as_slice() else {
             let problem =
                 Problem::new(Code::E0101, "a field is named in full here", path.span, "not system.Entity.field");
-            self.tell(problem.help("write it as `crm.Deal.dealstage`"));
+            self.report(problem.help("write it as `crm.Deal.dealstage`"));
             return None;
         };
         let name = ast::Qualified { system: system.clone(), name: entity.clone(), span: system.span.to(entity.span) };
-        let entity = self.has_entity(&name)?;
-        match self.entity(&entity).and_then(|e| e.fields.get(&field.value)).cloned() {
+        let entity = self.checker().has_entity(&name)?;
+        match self.declared.entity(&entity).and_then(|e| e.fields.get(&field.value)).cloned() {
             Some(found) => Some((entity, field.value.clone(), found)),
             None => {
-                self.no_field(&entity, field);
-                let meant = self.meant_field(&entity, field)?;
-                let found = self.field(&entity, &meant)?.clone();
+                self.checker().no_field(&entity, field);
+                let meant = self.declared.meant_field(&entity, field)?;
+                let found = self.declared.field(&entity, &meant)?.clone();
                 Some((entity, meant, found))
             }
         }
@@ -89,43 +75,31 @@ impl World<'_> {
                     row.word.span,
                     "again here",
                 );
-                self.tell(problem.label(first, "first here").help("remove one of the two rows"));
+                self.report(problem.label(first, "first here").help("remove one of the two rows"));
                 continue;
             }
             let mut spelled = BTreeMap::new();
             for (system, text, _) in &row.spelled {
-                let Some(system) = self.has_system(system) else { continue };
+                let Some(system) = self.checker().has_system(system) else { continue };
                 if let Some(first) = spelled.insert(system.clone(), text.value.clone()) {
                     let message = format!("`{}` is spelled twice in {system}", row.word.value);
                     let first = format!("\"{first}\" stands before it");
                     let problem = Problem::new(Code::E0103, message, text.span, first);
-                    self.tell(problem.help("a word has one spelling in each system: remove one of them"));
+                    self.report(problem.help("a word has one spelling in each system: remove one of them"));
                 }
             }
             let label = row.label.as_ref().map_or_else(|| row.word.value.clone(), |label| label.value.clone());
             let word = self.meant_word(choice, row).unwrap_or_else(|| row.word.value.clone());
-            Arc::make_mut(&mut self.words.word_spans).insert((self.words.choices.len(), word.clone()), row.word.span);
+            Arc::make_mut(&mut self.declared.vocabulary.word_spans)
+                .insert((self.declared.vocabulary.choices.len(), word.clone()), row.word.span);
             words.push(Word { word, label, spelled, is_final: row.is_final });
         }
-        Arc::make_mut(&mut self.words.ordered).push(choice.ordered);
+        Arc::make_mut(&mut self.declared.vocabulary.ordered).push(choice.ordered);
         if !choice.unread.is_empty() {
-            Arc::make_mut(&mut self.words.torn).push(words.iter().map(|word: &Word| word.word.clone()).collect());
+            Arc::make_mut(&mut self.declared.vocabulary.torn)
+                .push(words.iter().map(|word: &Word| word.word.clone()).collect());
         }
-        Arc::make_mut(&mut self.words.choices).push(Choice { name: choice.name.value.clone(), words });
-    }
-
-    /// May this word stand in a row that was not understood, of the choice that has these words? Not if it is one of
-    /// them but for a letter.
-    pub(crate) fn may_be_torn(&self, word: &str, words: &[String]) -> bool {
-        self.words.torn.iter().any(|torn| torn == words)
-            && !crate::near::all_near(word, words.iter().map(String::as_str))
-                .into_iter()
-                .any(|(distance, _)| distance <= 1)
-    }
-
-    /// May a choice that was not understood say how these options are spelled?
-    pub(crate) fn may_be_chosen(&self, options: &[String]) -> bool {
-        self.lost.contains("choice") || options.iter().any(|option| self.lost.contains(option))
+        Arc::make_mut(&mut self.declared.vocabulary.choices).push(Choice { name: choice.name.value.clone(), words });
     }
 
     /// A word that a field does not have, though it has one much like it that no row is for: that one is meant.
@@ -135,7 +109,7 @@ impl World<'_> {
             if row.spelled.iter().any(|(other, ..)| other.value == system.value) {
                 return None;
             }
-            let declared = self.field(&EntityName::new(&system.value, &entity.value), &field.value)?;
+            let declared = self.declared.field(&EntityName::new(&system.value, &entity.value), &field.value)?;
             if declared.options.is_empty() || declared.options.contains(&row.word.value) {
                 return None;
             }
@@ -148,13 +122,13 @@ impl World<'_> {
     /// The fields that take the words of a choice. The first choice that claims a field has it.
     fn claims(&mut self, choice: &ast::Choice, claims: &mut BTreeMap<(EntityName, String), Span>) {
         // They stand in the order of their names.
-        let by_name = self.words.choices.binary_search_by(|other| other.name.cmp(&choice.name.value));
+        let by_name = self.declared.vocabulary.choices.binary_search_by(|other| other.name.cmp(&choice.name.value));
         let Ok(index) = by_name else { return };
         for path in &choice.fields {
             let Some((entity, field, declared)) = self.field_path(path) else { continue };
             let claim = (entity.clone(), field.clone());
-            if let (Some(other), Some(first)) = (self.words.choice_of.get(&claim), claims.get(&claim)) {
-                let other = self.words.choices[*other].name.clone();
+            if let (Some(other), Some(first)) = (self.declared.vocabulary.choice_of.get(&claim), claims.get(&claim)) {
+                let other = self.declared.vocabulary.choices[*other].name.clone();
                 let problem = if other == choice.name.value {
                     Problem::new(Code::E0103, format!("{other} names {entity}.{field} twice"), path.span, "again here")
                         .label(*first, "first here")
@@ -164,7 +138,7 @@ impl World<'_> {
                         .label(*first, format!("{other} claims it"))
                         .help("name the field in one of them only")
                 };
-                self.tell(problem);
+                self.report(problem);
                 continue;
             }
             claims.insert(claim.clone(), path.span);
@@ -172,10 +146,10 @@ impl World<'_> {
                 let message = format!("{entity}.{field} takes no words");
                 let ty = type_name(&declared.ty);
                 let problem = Problem::new(Code::E0201, message, path.span, ty);
-                self.tell(problem.help("name fields of type `enum` or `text`, or remove this one"));
+                self.report(problem.help("name fields of type `enum` or `text`, or remove this one"));
                 continue;
             }
-            Arc::make_mut(&mut self.words.choice_of).insert(claim, index);
+            Arc::make_mut(&mut self.declared.vocabulary.choice_of).insert(claim, index);
             self.spellings(choice, index, &entity, &field, &declared);
         }
     }
@@ -189,7 +163,7 @@ impl World<'_> {
             if !words.insert(&row.word.value) {
                 continue;
             }
-            let Some(word) = self.words.choices[index].row(&row.word.value).cloned() else {
+            let Some(word) = self.declared.vocabulary.choices[index].row(&row.word.value).cloned() else {
                 self.misspelt_word(entity, field, row, declared);
                 continue;
             };
@@ -197,8 +171,11 @@ impl World<'_> {
             let span = row.spelled.iter().find(|(s, ..)| s.value == system).map_or(row.word.span, |(_, _, span)| *span);
             if let Some(first) = seen.insert(spelling.clone(), span) {
                 let options: Vec<String> = declared.options.iter().map(|o| format!("\"{o}\"")).collect();
-                let all: BTreeSet<String> =
-                    self.words.choices[index].words.iter().map(|w| w.spelling(&system).to_owned()).collect();
+                let all: BTreeSet<String> = self.declared.vocabulary.choices[index]
+                    .words
+                    .iter()
+                    .map(|w| w.spelling(&system).to_owned())
+                    .collect();
                 let unspelled: Vec<String> =
                     declared.options.iter().filter(|o| !all.contains(*o)).map(|o| format!("\"{o}\"")).collect();
                 let mut help = "give each row its own spelling.".to_owned();
@@ -216,8 +193,8 @@ impl World<'_> {
                 )
                 .label(span, "… or this")
                 .help(help);
-                if !self.found.problems.iter().any(|p| p.code == Code::E0213 && p.span() == first) {
-                    self.tell(problem);
+                if !self.findings.problems.iter().any(|p| p.code == Code::E0213 && p.span() == first) {
+                    self.report(problem);
                 }
             } else if !declared.options.is_empty() && !declared.options.contains(&spelling) {
                 let near = nearest(&spelling, declared.options.iter().map(String::as_str)).map(str::to_owned);
@@ -231,8 +208,8 @@ impl World<'_> {
                     Some(near) => problem.help(format!("did you mean `in {system} \"{near}\"`?")),
                     None => problem.help(format!("its options are: {}", declared.options.join(", "))),
                 };
-                if !self.found.problems.iter().any(|p| p.code == Code::E0108 && p.span() == span) {
-                    self.tell(problem);
+                if !self.findings.problems.iter().any(|p| p.code == Code::E0108 && p.span() == span) {
+                    self.report(problem);
                 }
             }
         }
@@ -243,11 +220,11 @@ impl World<'_> {
         let own = row.spelled.iter().any(|(system, ..)| system.value == entity.system);
         if own
             || declared.options.contains(&row.word.value)
-            || self.found.problems.iter().any(|p| p.span() == row.word.span)
+            || self.findings.problems.iter().any(|p| p.span() == row.word.span)
         {
             return;
         }
-        self.no_option(&format!("{entity}.{field}"), &row.word.value, row.word.span, &declared.options);
+        self.checker().no_option(&format!("{entity}.{field}"), &row.word.value, row.word.span, &declared.options);
     }
 
     fn table(&mut self, table: &ast::Table) {
@@ -259,7 +236,7 @@ impl World<'_> {
                 (EntityName::new("", ""), String::new(), any)
             }
         };
-        let choice = self.words.choice_of.get(&(entity.clone(), field.clone())).copied();
+        let choice = self.declared.choice_of(&entity, &field);
         let mut rows: BTreeMap<Value, Vec<Value>> = BTreeMap::new();
         let mut spans: BTreeMap<Value, Span> = BTreeMap::new();
         let mut names: BTreeMap<&str, Span> = BTreeMap::new();
@@ -267,7 +244,7 @@ impl World<'_> {
             if let Some(first) = names.insert(&column.value, column.span) {
                 let message = format!("{} has two columns `{}`", table.name.value, column.value);
                 let problem = Problem::new(Code::E0103, message, column.span, "again here");
-                self.tell(problem.label(first, "first here").help("give one of them another name"));
+                self.report(problem.label(first, "first here").help("give one of them another name"));
             }
         }
         for row in &table.rows {
@@ -278,7 +255,7 @@ impl World<'_> {
                     row.span,
                     "this row",
                 );
-                self.tell(problem.help("write one cell for each column, with `|` between them"));
+                self.report(problem.help("write one cell for each column, with `|` between them"));
                 // It still answers for its key.
                 rows.entry(row.cells.first().map(literal).unwrap_or_default()).or_default();
                 continue;
@@ -290,21 +267,21 @@ impl World<'_> {
                 _ => {
                     let message = format!("this key is no value of {entity}.{field}");
                     let problem = Problem::new(Code::E0212, message, row.cells[0].span, "another type");
-                    self.tell(problem.help(format!("write {}", type_name(&declared.ty))));
+                    self.report(problem.help(format!("write {}", type_name(&declared.ty))));
                     key
                 }
             };
             if let Value::Text(word) = &key {
                 let known = match choice {
-                    Some(choice) => self.words.choices[choice].row(word).is_some(),
+                    Some(choice) => self.declared.vocabulary.choices[choice].row(word).is_some(),
                     None => declared.options.is_empty() || declared.options.contains(word),
                 };
                 let options: Vec<String> = match choice {
                     _ if known => Vec::new(),
-                    Some(choice) => self.words.choices[choice].words.iter().map(|w| w.word.clone()).collect(),
+                    Some(choice) => self.declared.words(choice),
                     None => declared.options.clone(),
                 };
-                if !known && !self.may_be_torn(word, &options) {
+                if !known && !self.declared.may_be_torn(word, &options) {
                     let near = nearest(word, options.iter().map(String::as_str)).map(str::to_owned);
                     let mut problem = Problem::new(
                         Code::E0108,
@@ -316,7 +293,7 @@ impl World<'_> {
                         Some(_) => suggest(problem, near.clone(), row.cells[0].span),
                         None => problem.help(format!("its options are: {}", options.join(", "))),
                     };
-                    self.tell(problem);
+                    self.report(problem);
                     // It answers for the one that is meant.
                     if let Some(near) = near {
                         rows.entry(Value::text(near)).or_insert(cells);
@@ -327,7 +304,7 @@ impl World<'_> {
             if let Some(first) = spans.insert(key.clone(), row.cells[0].span) {
                 let problem =
                     Problem::new(Code::E0211, format!("the table has `{key}` twice"), row.cells[0].span, "again here");
-                self.tell(problem.label(first, "first here").help("remove one of the two rows"));
+                self.report(problem.label(first, "first here").help("remove one of the two rows"));
             }
             rows.insert(key, cells);
         }
@@ -361,11 +338,11 @@ impl World<'_> {
                 );
                 let first = whole().next().is_some_and(|row| row.cells[column].span == usual.span);
                 let label = if first { "the first row has this" } else { "most rows have this" };
-                self.tell(problem.label(usual.span, label).help("write the same kind of value in every row"));
+                self.report(problem.label(usual.span, label).help("write the same kind of value in every row"));
             }
         }
         let all: Vec<String> = match choice {
-            Some(choice) => self.words.choices[choice].words.iter().map(|w| w.word.clone()).collect(),
+            Some(choice) => self.declared.words(choice),
             None => declared.options.clone(),
         };
         let missing: Vec<String> = all.into_iter().filter(|o| !rows.contains_key(&Value::text(o.as_str()))).collect();
@@ -376,16 +353,16 @@ impl World<'_> {
                 table.name.span,
                 format!("{entity}.{field} can have it"),
             );
-            self.tell(problem.help(format!("add a row for {}", list(&missing))));
+            self.report(problem.help(format!("add a row for {}", list(&missing))));
         }
-        Arc::make_mut(&mut self.words.tables).push(Table {
+        Arc::make_mut(&mut self.declared.vocabulary.tables).push(Table {
             name: table.name.value.clone(),
             columns: table.columns.iter().skip(1).map(|c| c.value.clone()).collect(),
             rows,
         });
-        Arc::make_mut(&mut self.words.table_by).push((entity, field));
+        Arc::make_mut(&mut self.declared.vocabulary.table_by).push((entity, field));
         if usuals.len() == table.columns.len() {
-            Arc::make_mut(&mut self.words.table_cells).insert(table.name.value.clone(), usuals);
+            Arc::make_mut(&mut self.declared.vocabulary.table_cells).insert(table.name.value.clone(), usuals);
         }
     }
 }

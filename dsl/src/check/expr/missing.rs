@@ -1,9 +1,9 @@
 //! Values that may be missing: every line says what happens then.
 
 use crate::ast::{self, Outcome as Written};
+use crate::check::facts::checker::Checker;
 use crate::check::facts::phrases;
 use crate::check::facts::typed::{Expected, Kind, Missing, Names, Typed};
-use crate::check::facts::world::World;
 use crate::diagnostic::{Code, Problem};
 use crate::program::{Expr, Outcome, Side, Sync};
 use crate::schema::EntityName;
@@ -23,7 +23,7 @@ pub(crate) struct Receiver {
     pub(crate) at: Span,
 }
 
-impl World<'_> {
+impl Checker<'_> {
     /// `else …` of an action's line: the outcome, and the value wrapped where the line gives one.
     pub(crate) fn outcome(
         &mut self,
@@ -83,7 +83,7 @@ impl World<'_> {
         if typed.missing.is_none() && !matches!(typed.kind, Kind::Any | Kind::Empty) {
             let problem =
                 Problem::new(Code::W0204, "this `else` never happens", written.span, "the value cannot be missing");
-            self.tell(problem.help("remove the `else`").fix("remove it", true, vec![(written.span, String::new())]));
+            self.report(problem.help("remove the `else`").fix("remove it", true, vec![(written.span, String::new())]));
         }
         match &written.outcome {
             Written::Keep if receiver.new => {
@@ -93,7 +93,7 @@ impl World<'_> {
                     written.span,
                     "`keep` leaves the old value",
                 );
-                self.tell(problem.help("write `else clear` to leave the field out, or a value"));
+                self.report(problem.help("write `else clear` to leave the field out, or a value"));
                 (typed.expr, Outcome::Keep)
             }
             Written::Value(value) => {
@@ -119,14 +119,16 @@ impl World<'_> {
         outcome: &Outcome,
         written: Option<&ast::OnEmpty>,
     ) {
-        let (Outcome::Clear, Some(written), Some(lock)) = (outcome, written, self.entity(entity)) else { return };
+        let (Outcome::Clear, Some(written), Some(lock)) = (outcome, written, self.declared.entity(entity)) else {
+            return;
+        };
         let field = lock.fields.get(name).map(|field| field.optional);
         if field.or_else(|| lock.links.get(name).map(|link| link.optional)) != Some(false) {
             return;
         }
         let message = format!("{entity}.{name} is never empty, so it cannot be cleared");
         let problem = Problem::new(Code::E0209, message, written.span, "does not belong here");
-        self.tell(problem.help("write `else keep`, `else skip`, `else fail` or a value"));
+        self.report(problem.help("write `else keep`, `else skip`, `else fail` or a value"));
     }
 
     /// E0203.
@@ -157,7 +159,7 @@ impl World<'_> {
             problem = problem.fix(says, false, vec![(*at, format!(" else {word}"))]);
         }
         problem.related.extend(missing.related);
-        self.tell(problem);
+        self.report(problem);
     }
 
     /// E0203 for a value that has no line of its own: a part of a text, a key.
@@ -168,6 +170,6 @@ impl World<'_> {
         let mut problem = Problem::new(Code::E0203, message, span, format!("{}, {so}", missing.why))
             .help("write a value for that case behind it: `else \"none\"`");
         problem.related.extend(missing.related);
-        self.tell(problem);
+        self.report(problem);
     }
 }

@@ -1,11 +1,10 @@
 //! `as …`, comparisons and arithmetic.
 
 use crate::ast::{self, BinaryOp, ExprKind, TransformName};
-use crate::check::expr::types::{describe, fits, numeric, type_name};
-use crate::check::facts::findings::note;
+use crate::check::facts::checker::Checker;
 use crate::check::facts::phrases::{self, suggest};
 use crate::check::facts::typed::{Expected, Kind, Missing, Names, Typed};
-use crate::check::facts::world::World;
+use crate::check::facts::types::{describe, fits, numeric, type_name};
 use crate::diagnostic::{Code, Problem};
 use crate::near::nearest;
 use crate::program::{Arithmetic, Compare, Expr, Transform};
@@ -14,7 +13,7 @@ use crate::source::Span;
 use crate::transforms;
 use crate::value::{Timestamp, Value};
 
-impl World<'_> {
+impl Checker<'_> {
     pub(crate) fn transformed(
         &mut self,
         names: &Names,
@@ -33,7 +32,7 @@ impl World<'_> {
                         transform.span,
                         "this is for times",
                     );
-                    self.tell(problem.label(of.span, describe(&of.kind)).help("remove the `as`"));
+                    self.report(problem.label(of.span, describe(&of.kind)).help("remove the `as`"));
                 }
                 let transform = Transform { name: "format".to_owned(), args: vec![Value::text(text.value.as_str())] };
                 let mut typed = Typed::of(Expr::Transform(Box::new(of.expr), transform), Kind::Value(Type::Text), span);
@@ -42,13 +41,16 @@ impl World<'_> {
             }
             TransformName::Named(name) => name.value.clone(),
         };
-        let found =
-            self.systems.iter().find_map(|(system, s)| s.lock.lookups.get(&name).map(|l| (system.clone(), l.clone())));
+        let found = self
+            .declared
+            .systems
+            .iter()
+            .find_map(|(system, s)| s.lock.lookups.get(&name).map(|l| (system.clone(), l.clone())));
         if let Some((system, lookup)) = found {
             let entity = EntityName::new(&system, &lookup.entity);
-            note(&mut self.found.used, &entity, &lookup.from, false);
-            note(&mut self.found.used, &entity, &lookup.to, false);
-            let product = &self.systems[&system].lock.product;
+            self.findings.uses_field(&entity, &lookup.from);
+            self.findings.uses_field(&entity, &lookup.to);
+            let product = &self.declared.systems[&system].lock.product;
             let why = format!("{product} may know no such {}", phrases::thing(&lookup.entity));
             let mut typed =
                 Typed::of(Expr::Lookup { of: Box::new(of.expr), system, lookup }, Kind::Value(Type::Text), span);
@@ -64,7 +66,7 @@ impl World<'_> {
         if !fits {
             let message = format!("`as {name}` needs {}", type_name(&builtin.takes));
             let problem = Problem::new(Code::E0201, message, of.span, describe(&of.kind));
-            self.tell(problem.label(transform.span, builtin.doc));
+            self.report(problem.label(transform.span, builtin.doc));
             return Typed::any(span);
         }
         let expr = Expr::Transform(Box::new(of.expr), applied);
@@ -77,14 +79,14 @@ impl World<'_> {
     pub(crate) fn builtin(&mut self, transform: &ast::Transform) -> Option<(&'static transforms::Builtin, Transform)> {
         let TransformName::Named(name) = &transform.name else { return None };
         let Some(builtin) = transforms::named(&name.value).filter(|b| b.name != "format") else {
-            if !self.unread.is_empty() {
+            if !self.declared.unknown.is_empty() {
                 return None;
             }
             let known: Vec<String> = transforms::registry()
                 .iter()
                 .map(|b| b.name.to_owned())
                 .filter(|n| n != "format")
-                .chain(self.systems.values().flat_map(|s| s.lock.lookups.keys().cloned()))
+                .chain(self.declared.systems.values().flat_map(|s| s.lock.lookups.keys().cloned()))
                 .collect();
             let message = format!("there is no transform or lookup `{}`", name.value);
             let problem = Problem::new(Code::E0109, message, name.span, "not known");
@@ -95,7 +97,7 @@ impl World<'_> {
                 Some(near) => suggest(problem, Some(near), name.span),
                 None => problem.help(format!("there are: {}", known.join(", "))),
             };
-            self.tell(problem);
+            self.report(problem);
             return None;
         };
         let mut args = Vec::new();
@@ -107,7 +109,7 @@ impl World<'_> {
                 _ => {
                     let problem =
                         Problem::new(Code::E0201, "a number or text is written out here", arg.span, "not written out");
-                    self.tell(problem.help(builtin.doc));
+                    self.report(problem.help(builtin.doc));
                     return None;
                 }
             }
@@ -115,7 +117,7 @@ impl World<'_> {
         if let Err(reason) = builtin.accepts(&args) {
             let message = format!("`as {}` cannot be used like this", builtin.name);
             let problem = Problem::new(Code::E0201, message, transform.span, reason);
-            self.tell(problem.help(builtin.doc));
+            self.report(problem.help(builtin.doc));
             return None;
         }
         Some((builtin, Transform { name: builtin.name.to_owned(), args }))
@@ -132,9 +134,9 @@ impl World<'_> {
         let flag = |expr| Typed::of(expr, Kind::Value(Type::Flag), span);
         match op {
             BinaryOp::And | BinaryOp::Or => {
-                let before = self.found.problems.len();
+                let before = self.findings.problems.len();
                 let l = self.condition(names, left);
-                let told = self.found.problems[before..].last_mut();
+                let told = self.findings.problems[before..].last_mut();
                 if let (BinaryOp::Or, Some(problem)) = (op, told)
                     && problem.code == Code::E0201
                     && problem.span() == left.span
@@ -166,14 +168,14 @@ impl World<'_> {
     }
 
     fn arithmetic(&mut self, names: &Names, left: &ast::Expr, op: Arithmetic, right: &ast::Expr, span: Span) -> Typed {
-        let before = self.found.problems.len();
+        let before = self.findings.problems.len();
         let adjacent = op == Arithmetic::Subtract && left.span.end + 1 == right.span.start;
         let both = left.span.to(right.span);
         let left = self.expr(names, left, &Expected::default());
-        if adjacent && left.kind == Kind::Any && self.found.problems.len() > before {
+        if adjacent && left.kind == Kind::Any && self.findings.problems.len() > before {
             // `role customer-success`: one word that lacks its quotes, and nothing to calculate.
-            let help = format!("if it is a text, put it in quotes: `\"{}\"`", self.text(both));
-            if let Some(problem) = self.found.problems.last_mut() {
+            let help = format!("if it is a text, put it in quotes: `\"{}\"`", self.declared.text(both));
+            if let Some(problem) = self.findings.problems.last_mut() {
                 problem.help.push(help);
             }
             return Typed::any(span);
@@ -194,16 +196,16 @@ impl World<'_> {
             let help = if op == Arithmetic::Add && (text(&left) || text(&right)) {
                 let part = |typed: &Typed| match &typed.expr {
                     Expr::Literal(value) => value.to_string(),
-                    _ => format!("{{{}}}", self.text(typed.span)),
+                    _ => format!("{{{}}}", self.declared.text(typed.span)),
                 };
                 format!("texts are put together in a text: `\"{}{}\"`", part(&left), part(&right))
             } else if right.kind == Kind::Value(Type::Percent) && op == Arithmetic::Add {
-                format!("a part of it is `{0} * 10%`, 10 % more are `{0} * 110%`", self.text(left.span))
+                format!("a part of it is `{0} * 10%`, 10 % more are `{0} * 110%`", self.declared.text(left.span))
             } else {
                 "only numbers, money, percentages, times and lengths of time can".to_owned()
             };
             let problem = Problem::new(Code::E0201, format!("{a} and {b} cannot be {verb}"), left.span, a);
-            self.tell(problem.label(right.span, b).help(help));
+            self.report(problem.label(right.span, b).help(help));
             return Typed::any(span);
         };
         let missing = left.missing.or(right.missing);
@@ -218,11 +220,11 @@ impl World<'_> {
             (Kind::Value(ty), Kind::Value(Type::List(inner))) if fits(inner, ty) || fits(ty, inner) => {}
             (_, Kind::Value(Type::List(inner))) => {
                 let problem = Problem::new(Code::E0201, "these two cannot be compared", of.span, describe(&of.kind));
-                self.tell(problem.label(list.span, format!("a list of {}", type_name(inner))));
+                self.report(problem.label(list.span, format!("a list of {}", type_name(inner))));
             }
             (_, other) => {
                 let problem = Problem::new(Code::E0201, "`in` needs a list", list.span, describe(other));
-                self.tell(problem.help("write `in [a, b]`, or `=` for one value"));
+                self.report(problem.help("write `in [a, b]`, or `=` for one value"));
             }
         }
     }
@@ -273,7 +275,7 @@ impl World<'_> {
                 problem = problem.help(format!("write `{word}` without quotes"));
             }
         }
-        self.tell(problem.label(right.span, describe(&right.kind)));
+        self.report(problem.label(right.span, describe(&right.kind)));
     }
 
     /// `<` and the like. With a word that is written out, it becomes the list of words that are meant.
@@ -285,26 +287,28 @@ impl World<'_> {
                 .find(|kind| matches!(kind, Kind::Value(Type::Flag | Type::Enum | Type::Record | Type::List(_))));
             if let Some(kind) = without {
                 let problem = Problem::new(Code::E0201, "these have no order", left.span, describe(kind));
-                self.tell(problem.label(right.span, describe(&right.kind)).help("compare with `=`, `!=` or `in […]`"));
+                self.report(
+                    problem.label(right.span, describe(&right.kind)).help("compare with `=`, `!=` or `in […]`"),
+                );
             }
             return compare(left, right);
         };
-        if !self.words.ordered[choice] {
-            let name = self.words.choices[choice].name.clone();
+        if !self.declared.vocabulary.ordered[choice] {
+            let name = self.declared.vocabulary.choices[choice].name.clone();
             let problem = Problem::new(
                 Code::E0201,
                 format!("{name} has no order"),
                 left.span,
                 "less and greater mean nothing here",
             );
-            self.tell(
+            self.report(
                 problem
                     .label(right.span, "compared with this")
                     .help(format!("write `choice {name} ordered for …`, or use `in […]`")),
             );
             return compare(left, right);
         }
-        let words = &self.words.choices[choice].words;
+        let words = &self.declared.vocabulary.choices[choice].words;
         let (of, word, op) = match (&left.expr, &right.expr) {
             (_, Expr::Literal(Value::Text(word))) => (left.expr.clone(), word, op),
             (Expr::Literal(Value::Text(word)), _) => (right.expr.clone(), word, turned(op)),

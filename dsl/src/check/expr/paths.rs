@@ -1,10 +1,10 @@
 //! Paths: a variable, a side of a sync or a word; then links; then a field. And the cells of tables.
 
 use crate::ast::{self, ExprKind, Name, Path};
-use crate::check::facts::findings::note;
+use crate::check::facts::checker::Checker;
+use crate::check::facts::findings::Named;
 use crate::check::facts::phrases::{self, suggest};
 use crate::check::facts::typed::{Expected, Kind, Missing, Names, Typed, dotted};
-use crate::check::facts::world::World;
 use crate::diagnostic::{Code, Problem, Related};
 use crate::near::nearest;
 use crate::program::Expr;
@@ -12,7 +12,7 @@ use crate::schema::{EntityName, Type};
 use crate::source::Span;
 use crate::value::Value;
 
-impl World<'_> {
+impl Checker<'_> {
     /// A variable and what follows it, a side of the sync, or a word.
     pub(crate) fn path(&mut self, names: &Names, path: &Path, expected: &Expected) -> Typed {
         let mut typed = self.found(names, path, expected);
@@ -40,8 +40,8 @@ impl World<'_> {
             let var = var.clone();
             let mut typed = self.walk(&first.value, var.kind, var.missing, &path.names[1..], path.span);
             if let (Some((entity, field)), 1) = (var.field, path.names.len()) {
-                typed.choice = self.words.choice_of.get(&(entity.clone(), field.clone())).copied();
-                typed.options = self.field(&entity, &field).map(|f| f.options.clone()).unwrap_or_default();
+                typed.choice = self.declared.choice_of(&entity, &field);
+                typed.options = self.declared.field(&entity, &field).map(|f| f.options.clone()).unwrap_or_default();
                 typed.field = Some(format!("{entity}.{field}"));
             }
             return typed;
@@ -51,7 +51,7 @@ impl World<'_> {
                 return Typed::any(path.span);
             }
             if let Some(choice) = expected.choice
-                && self.words.choices[choice].row(&first.value).is_some()
+                && self.declared.vocabulary.choices[choice].row(&first.value).is_some()
             {
                 let mut typed =
                     Typed::of(Expr::Literal(Value::text(first.value.as_str())), Kind::Value(Type::Enum), path.span);
@@ -67,6 +67,7 @@ impl World<'_> {
         }
         if let Some((variable, entity)) = &names.bare {
             let known = self
+                .declared
                 .entity(entity)
                 .is_some_and(|e| e.fields.contains_key(&first.value) || e.links.contains_key(&first.value));
             if known || (expected.choice.is_none() && expected.options.is_empty()) {
@@ -75,7 +76,7 @@ impl World<'_> {
         }
         if path.names.len() == 1 && (expected.choice.is_some() || !expected.options.is_empty()) {
             let options: Vec<String> = match expected.choice {
-                Some(choice) => self.words.choices[choice].words.iter().map(|w| w.word.clone()).collect(),
+                Some(choice) => self.declared.words(choice),
                 None => expected.options.clone(),
             };
             let near_var = nearest(&first.value, names.vars.keys().map(String::as_str)).is_some();
@@ -87,7 +88,7 @@ impl World<'_> {
         let known: Vec<String> =
             names.vars.keys().filter(|name| !matches!(name.as_str(), "new" | "old")).cloned().collect();
         // A name that is not there is told of once in an item.
-        if self.told.insert(first.value.clone()) {
+        if self.findings.unknown_variables.insert(first.value.clone()) {
             if names.vars.contains_key("this") {
                 let problem = Problem::new(
                     Code::E0106,
@@ -96,9 +97,9 @@ impl World<'_> {
                     "not known here",
                 );
                 let help = format!("name the record at the end of the head: `as {}`, or write `this`", first.value);
-                self.tell(problem.help(help));
+                self.report(problem.help(help));
             } else {
-                self.no_such("variable", first, known.iter().map(String::as_str));
+                self.no_such(Named::Variable, first, known.iter().map(String::as_str));
             }
         }
         Typed::any(path.span)
@@ -123,9 +124,9 @@ impl World<'_> {
             let last = index + 1 == rest.len();
             match kind {
                 Kind::Record(entity) => {
-                    let Some(lock) = self.entity(&entity) else { return Typed::any(span) };
+                    let Some(lock) = self.declared.entity(&entity) else { return Typed::any(span) };
                     if let Some(link) = lock.links.get(&name.value).cloned() {
-                        note(&mut self.found.used, &entity, &name.value, true);
+                        self.findings.uses_link(&entity, &name.value);
                         if link.optional {
                             missing = missing.or_else(|| self.lacking(&entity, name, span, true));
                         }
@@ -144,18 +145,18 @@ impl World<'_> {
                             rest[index + 1].span,
                             format!("{entity}.{} is no record", name.value),
                         );
-                        self.tell(problem.help("a structured value is handed on whole"));
+                        self.report(problem.help("a structured value is handed on whole"));
                         return Typed::any(span);
                     }
                     if name.value == "engine_link_id" {
                         self.own_field(&entity, name.span, "use a field that people or the systems keep");
                         return Typed::any(span);
                     }
-                    note(&mut self.found.used, &entity, &name.value, false);
+                    self.findings.uses_field(&entity, &name.value);
                     if field.optional {
                         missing = missing.or_else(|| self.lacking(&entity, name, span, false));
                     }
-                    let choice = self.words.choice_of.get(&(entity.clone(), name.value.clone())).copied();
+                    let choice = self.declared.choice_of(&entity, &name.value);
                     let expr =
                         Expr::Field { variable: variable.to_owned(), links, field: name.value.clone(), entity: start };
                     let mut typed = Typed::of(expr, Kind::Value(field.ty.clone()), span);
@@ -181,7 +182,7 @@ impl World<'_> {
                             }
                             near => suggest(problem, near, name.span),
                         };
-                        self.tell(problem);
+                        self.report(problem);
                         return Typed::any(span);
                     };
                     if field.optional {
@@ -199,7 +200,7 @@ impl World<'_> {
                 _ => {
                     let message = format!("`{variable}` is a value and has no parts");
                     let problem = Problem::new(Code::E0101, message, name.span, "not known");
-                    self.tell(problem.help(format!("write `{variable}` alone")));
+                    self.report(problem.help(format!("write `{variable}` alone")));
                     return Typed::any(span);
                 }
             }
@@ -223,19 +224,19 @@ impl World<'_> {
     ) -> Typed {
         let ExprKind::Path(Path { names: table_names, .. }) = &table.kind else {
             let problem = Problem::new(Code::E0106, "this is no table", table.span, "not a table");
-            self.tell(problem);
+            self.report(problem);
             return Typed::any(span);
         };
         let name = &table_names[0];
-        let Some(index) = self.words.tables.iter().position(|t| t.name == name.value) else {
-            let known: Vec<String> = self.words.tables.iter().map(|t| t.name.clone()).collect();
-            self.no_such("table", name, known.iter().map(String::as_str));
+        let Some(index) = self.declared.vocabulary.tables.iter().position(|t| t.name == name.value) else {
+            let known: Vec<String> = self.declared.vocabulary.tables.iter().map(|t| t.name.clone()).collect();
+            self.no_such(Named::Table, name, known.iter().map(String::as_str));
             return Typed::any(span);
         };
-        self.found.mentioned.insert(name.value.clone());
-        let (entity, field) = self.words.table_by[index].clone();
-        let choice = self.words.choice_of.get(&(entity.clone(), field.clone())).copied();
-        let declared = self.field(&entity, &field).cloned();
+        self.findings.mentioned.insert(name.value.clone());
+        let (entity, field) = self.declared.vocabulary.table_by[index].clone();
+        let choice = self.declared.choice_of(&entity, &field);
+        let declared = self.declared.field(&entity, &field).cloned();
         let wanted = Expected {
             ty: declared.as_ref().map(|f| f.ty.clone()),
             choice,
@@ -253,30 +254,31 @@ impl World<'_> {
         let [column] = rest else {
             let problem =
                 Problem::new(Code::E0106, "a column of the table is named here", span, "no column, or too many names");
-            self.tell(problem.help(format!(
+            self.report(problem.help(format!(
                 "write `{}[…].{}`",
                 name.value,
-                self.words.tables[index].columns.first().cloned().unwrap_or_default()
+                self.declared.vocabulary.tables[index].columns.first().cloned().unwrap_or_default()
             )));
             return Typed::any(span);
         };
-        let Some(position) = self.words.tables[index].columns.iter().position(|c| *c == column.value) else {
-            let known = self.words.tables[index].columns.clone();
-            self.no_such("column", column, known.iter().map(String::as_str));
+        let Some(position) = self.declared.vocabulary.tables[index].columns.iter().position(|c| *c == column.value)
+        else {
+            let known = self.declared.vocabulary.tables[index].columns.clone();
+            self.no_such(Named::Column, column, known.iter().map(String::as_str));
             return Typed::any(span);
         };
         let cells: Vec<Value> =
-            self.words.tables[index].rows.values().filter_map(|row| row.get(position).cloned()).collect();
+            self.declared.vocabulary.tables[index].rows.values().filter_map(|row| row.get(position).cloned()).collect();
         let kind = match cells.first() {
             Some(Value::Flag(_)) => Kind::Value(Type::Flag),
             Some(Value::Decimal(_) | Value::Integer(_)) => {
-                Kind::Value(if self.is_percent(&name.value, position) { Type::Percent } else { Type::Number })
+                Kind::Value(if self.declared.is_percent(&name.value, position) { Type::Percent } else { Type::Number })
             }
             Some(Value::Text(_)) => Kind::Value(Type::Text),
             _ => Kind::Any,
         };
         let mut typed = Typed::of(Expr::Table { table: index, key: Box::new(key.expr), column: position }, kind, span);
-        if typed.kind == Kind::Value(Type::Text) && !self.is_quoted(&name.value, position) {
+        if typed.kind == Kind::Value(Type::Text) && !self.declared.is_quoted(&name.value, position) {
             // Bare words fit a field with these options.
             typed.kind = Kind::Value(Type::Enum);
             typed.options = cells.iter().map(ToString::to_string).collect();
@@ -290,24 +292,13 @@ impl World<'_> {
         typed
     }
 
-    pub(crate) fn first_cell(&self, table: &str, column: usize) -> Option<&ast::Expr> {
-        self.words.table_cells.get(table)?.get(column + 1)
-    }
-
-    pub(crate) fn is_percent(&self, table: &str, column: usize) -> bool {
-        self.first_cell(table, column).is_some_and(|cell| matches!(cell.kind, ExprKind::Percent(_)))
-    }
-
-    pub(crate) fn is_quoted(&self, table: &str, column: usize) -> bool {
-        self.first_cell(table, column).is_some_and(|cell| matches!(cell.kind, ExprKind::Text(_)))
-    }
-
     /// Why what this name leads to may be missing.
     fn lacking(&self, entity: &EntityName, name: &Name, path: Span, link: bool) -> Option<Missing> {
         let kind = if link { "links" } else { "fields" };
         let why = format!("{} may have no {}", phrases::a_thing(&entity.entity), name.value);
         let mut missing = Missing::new(why, to(path, name));
         missing.related = self
+            .declared
             .lock_line(&entity.system, &format!("entities.{}.{kind}.{}", entity.entity, name.value))
             .map(|related| Related { text: format!("{} is optional", name.value), ..related });
         Some(missing)

@@ -1,14 +1,15 @@
 //! Types that fit and types that do not.
 
+use crate::check::facts::checker::Checker;
 use crate::check::facts::phrases;
 use crate::check::facts::typed::{Expected, Kind, Typed};
-use crate::check::facts::world::World;
+use crate::check::facts::types::{describe, fits, numeric, type_name};
 use crate::diagnostic::{Code, Problem};
 use crate::program::Expr;
 use crate::schema::Type;
 use crate::source::Span;
 
-impl World<'_> {
+impl Checker<'_> {
     /// Does the value fit what it is wanted for? Tells what does not.
     pub(crate) fn fit(&mut self, typed: &Typed, expected: &Expected, target: Span) {
         let Some(ty) = &expected.ty else { return };
@@ -23,7 +24,7 @@ impl World<'_> {
                     typed.span,
                     describe(other),
                 );
-                self.tell(problem);
+                self.report(problem);
                 return;
             }
         };
@@ -31,7 +32,7 @@ impl World<'_> {
             && matches!(found, Type::Integer | Type::Number)
             && matches!(typed.expr, Expr::Literal(_))
         {
-            let written = self.text(typed.span).to_owned();
+            let written = self.declared.text(typed.span).to_owned();
             let hundredfold = written.replace('_', "").parse::<rust_decimal::Decimal>().ok();
             let hundredfold = hundredfold.and_then(|n| n.checked_mul(rust_decimal::Decimal::ONE_HUNDRED));
             let stored = hundredfold.map_or_else(|| format!("{written}00"), |n| n.normalize().to_string());
@@ -46,7 +47,7 @@ impl World<'_> {
             )
             .help(format!("write {meant}%  (a bare {written} would be stored as {stored}%)"))
             .fix(format!("write {meant}%"), false, vec![(typed.span, format!("{meant}%"))]);
-            self.tell(problem);
+            self.report(problem);
             return;
         }
         if (*ty == Type::Percent) != (found == Type::Percent) && numeric(ty) && numeric(&found) {
@@ -56,7 +57,7 @@ impl World<'_> {
                 typed.span,
                 type_name(&found),
             );
-            self.tell(problem.help("a percentage is stored as a fraction: 60% is 0.6"));
+            self.report(problem.help("a percentage is stored as a fraction: 60% is 0.6"));
             return;
         }
         if !fits(&found, ty) {
@@ -69,7 +70,7 @@ impl World<'_> {
             if target != typed.span {
                 problem = problem.label(target, type_name(ty));
             }
-            self.tell(problem);
+            self.report(problem);
             return;
         }
         self.fit_options(typed, expected, target);
@@ -81,13 +82,13 @@ impl World<'_> {
         }
         if typed.kind == Kind::Value(Type::Text) {
             let options = match expected.choice {
-                Some(choice) => self.words.choices[choice].words.len(),
+                Some(choice) => self.declared.vocabulary.choices[choice].words.len(),
                 None => expected.options.len(),
             };
             if options > 0 {
                 let message = format!("a text can be anything, and {} takes {options} options", expected.name);
                 let problem = Problem::new(Code::E0202, message, typed.span, "any text");
-                self.tell(problem.help("look the option up in a table, or write it out in an `if`"));
+                self.report(problem.help("look the option up in a table, or write it out in an `if`"));
             }
             return;
         }
@@ -95,14 +96,14 @@ impl World<'_> {
             return;
         }
         let theirs: Vec<String> = match typed.choice {
-            Some(choice) => self.words.choices[choice].words.iter().map(|w| w.word.clone()).collect(),
+            Some(choice) => self.declared.words(choice),
             None => typed.options.clone(),
         };
         let ours: Vec<String> = match expected.choice {
-            Some(choice) => self.words.choices[choice].words.iter().map(|w| w.word.clone()).collect(),
+            Some(choice) => self.declared.words(choice),
             None => expected.options.clone(),
         };
-        if ours.is_empty() || self.may_be_chosen(&ours) {
+        if ours.is_empty() || self.declared.may_be_chosen(&ours) {
             return;
         }
         let without: Vec<String> = theirs.into_iter().filter(|o| !ours.contains(o)).collect();
@@ -117,52 +118,7 @@ impl World<'_> {
                 problem = problem
                     .label(target, format!("has only {}", ours.iter().take(6).cloned().collect::<Vec<_>>().join(", ")));
             }
-            self.tell(problem.help("name both fields in one `choice`, which says how each system spells the words"));
+            self.report(problem.help("name both fields in one `choice`, which says how each system spells the words"));
         }
-    }
-}
-
-pub(crate) fn numeric(ty: &Type) -> bool {
-    matches!(ty, Type::Integer | Type::Number | Type::Money | Type::Percent)
-}
-
-/// May a value of `found` stand where `wanted` is wanted?
-pub(crate) fn fits(found: &Type, wanted: &Type) -> bool {
-    match (found, wanted) {
-        (a, b) if a == b => true,
-        (Type::Integer, Type::Number | Type::Money)
-        | (Type::Number, Type::Money | Type::Integer)
-        | (Type::Money, Type::Number) => true,
-        (Type::Text, Type::Enum) | (Type::Enum, Type::Text) => true,
-        (Type::Date, Type::Time) => true,
-        (Type::List(a), b) => fits(a, b),
-        _ => false,
-    }
-}
-
-pub(crate) fn type_name(ty: &Type) -> String {
-    match ty {
-        Type::Text => "text".to_owned(),
-        Type::Integer => "a whole number".to_owned(),
-        Type::Number => "a number".to_owned(),
-        Type::Money => "money".to_owned(),
-        Type::Percent => "a percent".to_owned(),
-        Type::Flag => "yes or no".to_owned(),
-        Type::Date => "a date".to_owned(),
-        Type::Time => "a time".to_owned(),
-        Type::Enum => "one of several options".to_owned(),
-        Type::Record => "a structured value".to_owned(),
-        Type::List(inner) => format!("a list of {}", type_name(inner)),
-    }
-}
-
-pub(crate) fn describe(kind: &Kind) -> String {
-    match kind {
-        Kind::Any => "unknown".to_owned(),
-        Kind::Value(ty) => type_name(ty),
-        Kind::Record(entity) => format!("a record of {entity}"),
-        Kind::Members(_) => "an event or result".to_owned(),
-        Kind::Duration => "a length of time".to_owned(),
-        Kind::Empty => "empty".to_owned(),
     }
 }

@@ -1,11 +1,11 @@
 //! Actions to flat code.
 
 use crate::ast::{self, BinaryOp, ExprKind, Outcome as Written};
-use crate::check::expr::types::describe;
-use crate::check::facts::findings::note;
+use crate::check::facts::checker::Checker;
+use crate::check::facts::findings::By;
 use crate::check::facts::phrases;
 use crate::check::facts::typed::{Expected, Kind, Missing, Names, Var, present};
-use crate::check::facts::world::World;
+use crate::check::facts::types::describe;
 use crate::check::items::record::For;
 use crate::diagnostic::{Code, Problem};
 use crate::program::{Action, ActionKind, Expr, Op};
@@ -14,8 +14,8 @@ use crate::source::Span;
 
 /// Where actions stand.
 pub(crate) struct Around {
-    /// The head of the `when`, or the workflow's name, for messages.
-    pub(crate) by: String,
+    /// The `when` or the workflow.
+    pub(crate) by: By,
     /// The span of that head.
     pub(crate) head: Span,
     /// Messages of this block may come twice: a create needs a key.
@@ -26,7 +26,7 @@ pub(crate) struct Around {
     pub(crate) failed: bool,
 }
 
-impl World<'_> {
+impl Checker<'_> {
     pub(crate) fn block(&mut self, names: &mut Names, actions: &[ast::Action], around: &Around, ops: &mut Vec<Op>) {
         for action in actions {
             self.action(names, action, around, ops);
@@ -34,14 +34,14 @@ impl World<'_> {
     }
 
     fn action(&mut self, names: &mut Names, action: &ast::Action, around: &Around, ops: &mut Vec<Op>) {
-        let place = self.place(action.span);
+        let place = self.declared.place(action.span);
         let accept = action.accept.is_some() || around.accepts;
         let kind = match &action.kind {
             ast::ActionKind::Nothing => None,
             ast::ActionKind::UndoCompleted if !around.failed => {
                 let message = "completed steps are undone only where a workflow has failed";
                 let problem = Problem::new(Code::E0001, message, action.span, "not in `on failure`");
-                self.tell(problem.help("write it in `on failure { … }` of a workflow"));
+                self.report(problem.help("write it in `on failure { … }` of a workflow"));
                 None
             }
             ast::ActionKind::UndoCompleted => {
@@ -89,14 +89,7 @@ impl World<'_> {
             }
             ast::ActionKind::Send { .. } => self.send(names, action, accept),
             ast::ActionKind::Notify { .. } => self.notify(names, action, accept),
-            ast::ActionKind::RunSync(name) => match self.sync_index(&name.value) {
-                Some(index) => Some(ActionKind::RunSync(index)),
-                None => {
-                    let known: Vec<String> = self.sync_names.iter().map(|(n, ..)| n.clone()).collect();
-                    self.no_such("sync", name, known.iter().map(String::as_str));
-                    None
-                }
-            },
+            ast::ActionKind::RunSync(name) => self.has_sync(name).map(ActionKind::RunSync),
         };
         if let Some(kind) = kind {
             ops.push(Op::Act(Action { kind, accept_duplicates: accept, place, text: action.span }));
@@ -107,9 +100,9 @@ impl World<'_> {
     fn name_behind<'e>(&self, value: &'e ast::Expr) -> Option<(&'e ast::Name, &'e ast::Expr)> {
         let ast::ExprKind::As(of, transform) = &value.kind else { return None };
         let ast::TransformName::Named(name) = &transform.name else { return None };
-        let lookup = self.systems.values().any(|system| system.lock.lookups.contains_key(&name.value));
+        let lookup = self.declared.systems.values().any(|system| system.lock.lookups.contains_key(&name.value));
         let known = lookup || crate::transforms::named(&name.value).is_some() || !transform.args.is_empty();
-        (!known && self.unread.is_empty()).then_some((name, &**of))
+        (!known && self.declared.unknown.is_empty()).then_some((name, &**of))
     }
 
     fn create(
@@ -128,9 +121,9 @@ impl World<'_> {
         if let (Some((name, _)), Some((field, _))) = (misplaced, key) {
             let message = "the name of the record stands before its key";
             let problem = Problem::new(Code::E0109, message, name.span, "no transform or lookup is called so");
-            let (entity, name, field) = (self.text(entity_span), &name.value, &field.value);
+            let (entity, name, field) = (self.declared.text(entity_span), &name.value, &field.value);
             let help = format!("write `create {entity} as {name} key {field} = …`");
-            self.tell(problem.help(help));
+            self.report(problem.help(help));
         }
         let named = named.or(misplaced.map(|(name, _)| name));
         let meant = misplaced.zip(key).map(|((_, value), (field, _))| (field.clone(), value.clone()));
@@ -142,6 +135,7 @@ impl World<'_> {
         }
         let entity = found?;
         let unique: Vec<String> = self
+            .declared
             .entity(&entity)?
             .fields
             .iter()
@@ -176,10 +170,10 @@ impl World<'_> {
                 problem =
                     problem.help(format!("name what makes it unique:  create {entity} key {unique} = {variable} {{"));
             }
-            self.tell(problem);
+            self.report(problem);
             return None;
         };
-        let declared = self.entity(&entity)?.fields.get(&field.value).cloned();
+        let declared = self.declared.entity(&entity)?.fields.get(&field.value).cloned();
         match declared {
             None => {
                 self.no_field(&entity, field);
@@ -200,26 +194,26 @@ impl World<'_> {
                     field.span,
                     "several records may hold the same value",
                 );
-                self.tell(problem.help(format!("unique are: {}", unique.join(", "))));
+                self.report(problem.help(format!("unique are: {}", unique.join(", "))));
                 None
             }
             Some(declared) => {
-                note(&mut self.found.used, &entity, &field.value, false);
+                self.findings.uses_field(&entity, &field.value);
                 let wanted = Expected {
                     ty: Some(declared.ty),
                     name: format!("{entity}.{}", field.value),
                     ..Expected::default()
                 };
-                let before = self.found.problems.len();
+                let before = self.findings.problems.len();
                 let typed = self.expr(names, value, &wanted);
                 self.fit(&typed, &wanted, field.span);
-                if self.found.problems.len() == before {
+                if self.findings.problems.len() == before {
                     self.needed(&typed, "and a record without a key could be made twice");
                 }
                 if let Some(line) = record.lines.iter().find(|line| line.path.names[0].value == field.value) {
                     let message = format!("`{}` is given twice", field.value);
                     let problem = Problem::new(Code::E0103, message, line.path.span, "the key has it already");
-                    self.tell(problem.label(field.span, "first here").help("remove this line"));
+                    self.report(problem.label(field.span, "first here").help("remove this line"));
                 }
                 Some(ActionKind::Create {
                     entity,
@@ -275,8 +269,8 @@ impl World<'_> {
         }
         let message = "this record can be missing, and nothing says what to do then";
         let problem = Problem::new(Code::E0203, message, span, missing.why.clone());
-        let written = self.text(span).to_owned();
-        self.tell(problem.help(format!("write `if {written} is not empty {{ {word} … }}`")));
+        let written = self.declared.text(span).to_owned();
+        self.report(problem.help(format!("write `if {written} is not empty {{ {word} … }}`")));
     }
 
     /// E0103 for a variable whose name is taken.
@@ -285,7 +279,7 @@ impl World<'_> {
             let message = format!("the name `{}` is taken here", name.value);
             let problem =
                 Problem::new(Code::E0103, message, name.span, "what it meant before could not be named any more");
-            self.tell(problem.help("give it another name"));
+            self.report(problem.help("give it another name"));
         }
     }
 
@@ -296,7 +290,7 @@ impl World<'_> {
             && let ExprKind::Path(path) = &left.kind
             && let [field] = path.names.as_slice()
         {
-            let declared = self.entity(entity)?.fields.get(&field.value).cloned();
+            let declared = self.declared.entity(entity)?.fields.get(&field.value).cloned();
             let Some(declared) = declared else {
                 self.no_field(entity, field);
                 return None;
@@ -306,7 +300,7 @@ impl World<'_> {
                 return None;
             }
             if declared.unique {
-                note(&mut self.found.used, entity, &field.value, false);
+                self.findings.uses_field(entity, &field.value);
                 let wanted = Expected {
                     ty: Some(declared.ty),
                     name: format!("{entity}.{}", field.value),
@@ -318,6 +312,7 @@ impl World<'_> {
             }
         }
         let unique: Vec<String> = self
+            .declared
             .entity(entity)?
             .fields
             .iter()
@@ -335,8 +330,8 @@ impl World<'_> {
                 ExprKind::Path(path) if path.names.len() == 1 && unique.contains(&path.names[0].value) => {
                     Some(format!(
                         "write `where {} = {}`: the field stands first",
-                        self.text(right.span),
-                        self.text(left.span)
+                        self.declared.text(right.span),
+                        self.declared.text(left.span)
                     ))
                 }
                 _ => None,
@@ -344,7 +339,7 @@ impl World<'_> {
             _ => None,
         };
         let all = || format!("write `where f = value` with one of: {}", unique.join(", "));
-        self.tell(problem.help(turned.unwrap_or_else(all)));
+        self.report(problem.help(turned.unwrap_or_else(all)));
         None
     }
 
@@ -361,7 +356,7 @@ impl World<'_> {
         if front.is_empty() {
             let problem =
                 Problem::new(Code::E0101, "this names no field", path.span, "a variable and a field are needed");
-            self.tell(problem.help("write it as `set deal.amount = …`"));
+            self.report(problem.help("write it as `set deal.amount = …`"));
             return None;
         }
         let span = front[0].span.to(front[front.len() - 1].span);
@@ -376,12 +371,12 @@ impl World<'_> {
             (_, kind) => {
                 let message = "this is no record whose fields can be set";
                 let problem = Problem::new(Code::E0201, message, front.span, describe(&kind));
-                self.tell(problem.help("`set` writes a field of a record: `set deal.amount = …`"));
+                self.report(problem.help("`set` writes a field of a record: `set deal.amount = …`"));
                 return None;
             }
         };
         // `set deal.contact = …` has no word for a link.
-        let link = self.entity(&entity)?.links.contains_key(&last.value).then_some(path.span);
+        let link = self.declared.entity(&entity)?.links.contains_key(&last.value).then_some(path.span);
         let line = ast::Assign {
             link,
             path: ast::Path { names: vec![last.clone()], span: path.span },
@@ -397,16 +392,13 @@ impl World<'_> {
     }
 
     fn start(&mut self, names: &Names, workflow: &ast::Name, with: &ast::Path) -> Option<ActionKind> {
-        self.found.mentioned.insert(workflow.value.clone());
-        let Some(index) = self.workflow_index(&workflow.value) else {
-            let known: Vec<String> = self.workflow_names.iter().map(|(n, ..)| n.clone()).collect();
-            self.no_such("workflow", workflow, known.iter().map(String::as_str));
-            return None;
-        };
+        self.findings.mentioned.insert(workflow.value.clone());
+        let index = self.has_workflow(workflow)?;
         let typed = self.path(names, with, &Expected::default());
-        let wanted = self.workflow_names[index].1.clone();
+        let taken = &self.declared.workflows[index];
+        let wanted = &taken.entity;
         match (typed.expr, typed.kind) {
-            (Expr::Record { variable, links }, Kind::Record(entity)) if entity == wanted => {
+            (Expr::Record { variable, links }, Kind::Record(entity)) if entity == *wanted => {
                 if let Some(missing) = typed.missing {
                     self.absent(&missing, with.span, "start");
                 }
@@ -415,15 +407,14 @@ impl World<'_> {
             (_, Kind::Any) => None,
             (_, kind) => {
                 // The workflow's own head was told of.
-                self.entity(&wanted)?;
-                let at = self.workflow_names[index].2;
+                self.declared.entity(wanted)?;
                 let problem = Problem::new(
                     Code::E0601,
-                    format!("workflow {} takes {}", workflow.value, phrases::an_entity(&wanted)),
+                    format!("workflow {} takes {}", workflow.value, phrases::an_entity(wanted)),
                     with.span,
                     describe(&kind),
                 );
-                self.tell(problem.label(at, format!("takes {wanted}")));
+                self.report(problem.label(taken.span, format!("takes {wanted}")));
                 None
             }
         }

@@ -1,30 +1,24 @@
 //! `events`: doors, and a route for every message.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-use crate::ast::{self, Item, ItemKind, RouteTo};
+use crate::ast::{self, Item, RouteTo};
+use crate::check::facts::checker::Checker;
+use crate::check::facts::declared::{entity_name, meant_message};
 use crate::check::facts::phrases::{self, suggest};
-use crate::check::facts::world::{World, entity_name};
 use crate::diagnostic::{Code, Problem};
 use crate::near::nearest;
 use crate::program::{Door, Route};
-use crate::schema::{About, EntityName, Message};
-use crate::source::{FileId, Span, Spanned};
+use crate::schema::{About, EntityName};
+use crate::source::{Span, Spanned};
 use crate::value;
 
-impl World<'_> {
+impl Checker<'_> {
     pub(crate) fn events(&mut self, events: &ast::Events, item: &Item) {
         let Some(system) = self.has_system(&events.from) else { return };
-        self.wanted_of(&system);
-        if let Some(first) = self.door_spans.insert(system.clone(), item.head) {
-            let problem =
-                Problem::new(Code::E0103, format!("the events of {system} stand twice"), item.head, "again here");
-            self.tell(problem.label(first, "first here").help("write all routes of a system in one item"));
-            return;
-        }
-        let lock = self.systems[&system].lock.clone();
-        if self.unread.contains(&system) {
+        self.wants(&system);
+        let lock = self.declared.systems[&system].lock.clone();
+        if self.declared.unknown.contains(&system) {
             return;
         }
         let Some(deliveries) = &lock.deliveries else {
@@ -34,13 +28,15 @@ impl World<'_> {
                 events.from.span,
                 "its lock names none",
             );
-            self.tell(problem);
+            self.report(problem);
             return;
         };
         if events.webhook.is_some() && events.verify.is_none() {
             let span = events.webhook.unwrap_or(item.head);
             let problem = Problem::new(Code::E0506, "nothing verifies this webhook", span, "anybody could send to it");
-            self.tell(problem.help(format!("add `verify {}`", deliveries.verify.first().cloned().unwrap_or_default())));
+            self.report(
+                problem.help(format!("add `verify {}`", deliveries.verify.first().cloned().unwrap_or_default())),
+            );
         }
         if let Some((name, _)) = &events.verify
             && !deliveries.verify.contains(&name.value)
@@ -51,7 +47,7 @@ impl World<'_> {
                 name.span,
                 "not known",
             );
-            self.tell(problem.help(format!("it has: {}", deliveries.verify.join(", "))));
+            self.report(problem.help(format!("it has: {}", deliveries.verify.join(", "))));
         } else if let Some((name, header)) = &events.verify {
             self.header(name, header.as_ref());
         }
@@ -67,7 +63,7 @@ impl World<'_> {
                     "not in the envelope",
                 );
                 let problem = suggest(problem, near, path.span);
-                self.tell(problem);
+                self.report(problem);
             }
         }
         if let Some((Some(by), _)) = &events.dedupe {
@@ -79,7 +75,7 @@ impl World<'_> {
                     by.span,
                     "two messages may share it",
                 );
-                self.tell(problem.help("leave `by` out: the connector's own key is safe"));
+                self.report(problem.help("leave `by` out: the connector's own key is safe"));
             }
         }
         let mut routes = BTreeMap::new();
@@ -92,7 +88,7 @@ impl World<'_> {
                 if let Some(first) = seen.insert(name.clone(), message.span) {
                     let text = format!("message `{name}` has two routes");
                     let problem = Problem::new(Code::E0103, text, message.span, "again here");
-                    self.tell(problem.label(first, "first here").help("remove one of them"));
+                    self.report(problem.label(first, "first here").help("remove one of them"));
                     continue;
                 }
                 if let Some(to) = &to {
@@ -103,9 +99,9 @@ impl World<'_> {
         let dedupe_by = events.dedupe.as_ref().and_then(|(by, _)| by.as_ref());
         let dedupe_by = dedupe_by.map(|by| by.names.iter().map(|n| n.value.as_str()).collect::<Vec<_>>().join("."));
         if let Some(by) = &dedupe_by {
-            self.found.dedupes.insert(system.clone(), vec![by.clone()]);
+            self.findings.dedupes.insert(system.clone(), vec![by.clone()]);
         }
-        self.found.doors.insert(
+        self.findings.doors.insert(
             system.clone(),
             Door {
                 webhook: events.webhook.is_some(),
@@ -139,40 +135,41 @@ impl World<'_> {
             .help(format!("write `verify {name}`")),
             _ => return,
         };
-        self.tell(problem);
+        self.report(problem);
     }
 
     /// E0507 and E0601: messages that are about something else than what they are led to. One line is one mistake.
     fn led(&mut self, route: &ast::Route, system: &str) {
         let leads = match &route.to.value {
             RouteTo::Ignore => return,
-            RouteTo::Sync(name) => self.sync_index(&name.value).map(|index| {
-                let (_, left, right, _) = &self.sync_names[index];
-                (vec![left.clone(), right.clone()], name.span)
+            RouteTo::Sync(name) => self.declared.sync_index(&name.value).map(|index| {
+                let sync = &self.declared.syncs[index];
+                (vec![sync.left.clone(), sync.right.clone()], name.span)
             }),
-            RouteTo::Workflow(name) => self.workflow_index(&name.value).map(|index| {
-                let (_, entity, _) = &self.workflow_names[index];
-                (vec![entity.clone()], name.span)
+            RouteTo::Workflow(name) => self.declared.workflow_index(&name.value).map(|index| {
+                let workflow = &self.declared.workflows[index];
+                (vec![workflow.entity.clone()], name.span)
             }),
             RouteTo::Event(what) => {
                 let name = entity_name(what);
-                let known = self.systems.get(&name.system).is_some_and(|s| {
+                let known = self.declared.systems.get(&name.system).is_some_and(|s| {
                     s.lock.events.contains_key(&name.entity) || s.lock.entities.contains_key(&name.entity)
                 });
                 known.then(|| (vec![name], what.span))
             }
         };
         let Some((leads, span)) = leads else { return };
-        if leads.iter().any(|lead| self.unread.contains(&lead.system))
-            || matches!(leads.as_slice(), [left, right] if !self.sound(left, right))
+        if leads.iter().any(|lead| self.declared.unknown.contains(&lead.system))
+            || matches!(leads.as_slice(), [left, right] if !self.declared.can_pair(left, right))
         {
             return;
         }
-        let Some(lock) = self.systems.get(system).map(|s| s.lock.clone()) else { return };
+        let Some(lock) = self.declared.systems.get(system).map(|s| s.lock.clone()) else { return };
         let Some(deliveries) = &lock.deliveries else { return };
         let mut wrong: Vec<(&ast::Name, EntityName)> = Vec::new();
         for message in &route.messages {
-            let Some(found) = meant(&deliveries.messages, &message.value).and_then(|n| deliveries.messages.get(n))
+            let Some(found) =
+                meant_message(&deliveries.messages, &message.value).and_then(|n| deliveries.messages.get(n))
             else {
                 continue;
             };
@@ -204,17 +201,17 @@ impl World<'_> {
             several => format!("{} are about something else", phrases::list(several)),
         };
         let problem = Problem::new(code, message, first.span, format!("about {about}"));
-        self.tell(problem.label(span, label).help(help));
+        self.report(problem.label(span, label).help(help));
     }
 
     /// The message's name, or E0105 and the name that is meant.
     pub(crate) fn message(&mut self, system: &str, message: &ast::Name) -> Option<String> {
-        let lock = &self.systems[system].lock;
+        let lock = &self.declared.systems[system].lock;
         let messages = &lock.deliveries.as_ref()?.messages;
         if messages.contains_key(&message.value) {
             return Some(message.value.clone());
         }
-        let meant = meant(messages, &message.value).map(str::to_owned);
+        let meant = meant_message(messages, &message.value).map(str::to_owned);
         let product = lock.product.clone();
         let headline = format!("{product} sends no message `{}`", message.value);
         let problem = match &meant {
@@ -227,42 +224,29 @@ impl World<'_> {
                     .help(format!("it sends: {}", known.join(", ")))
             }
         };
-        self.tell(problem);
+        self.report(problem);
         meant
     }
 
     pub(crate) fn route(&mut self, route: &ast::Route, system: &str) -> Option<Route> {
         match &route.to.value {
             RouteTo::Ignore => Some(Route::Ignore),
-            RouteTo::Sync(name) => match self.sync_index(&name.value) {
-                Some(index) => Some(Route::Sync(index)),
-                None => {
-                    let known: Vec<String> = self.sync_names.iter().map(|(n, ..)| n.clone()).collect();
-                    self.no_such("sync", name, known.iter().map(String::as_str));
-                    None
-                }
-            },
+            RouteTo::Sync(name) => self.has_sync(name).map(Route::Sync),
             RouteTo::Workflow(name) => {
-                self.found.mentioned.insert(name.value.clone());
-                match self.workflow_index(&name.value) {
-                    Some(index) => Some(Route::Workflow(index)),
-                    None => {
-                        let known: Vec<String> = self.workflow_names.iter().map(|(n, ..)| n.clone()).collect();
-                        self.no_such("workflow", name, known.iter().map(String::as_str));
-                        None
-                    }
-                }
+                self.findings.mentioned.insert(name.value.clone());
+                self.has_workflow(name).map(Route::Workflow)
             }
             RouteTo::Event(what) => {
                 let name = entity_name(what);
-                let known = self.systems.get(&name.system).is_some_and(|s| {
+                let known = self.declared.systems.get(&name.system).is_some_and(|s| {
                     s.lock.events.contains_key(&name.entity) || s.lock.entities.contains_key(&name.entity)
                 });
-                if !known && self.unread.contains(&name.system) {
+                if !known && self.declared.unknown.contains(&name.system) {
                     return None;
                 }
                 if !known {
                     let keys: Vec<String> = self
+                        .declared
                         .systems
                         .get(system)
                         .map(|s| s.lock.events.keys().chain(s.lock.entities.keys()).cloned().collect())
@@ -275,78 +259,11 @@ impl World<'_> {
                         "not in a lock",
                     );
                     let problem = suggest(problem, near, what.name.span);
-                    self.tell(problem);
+                    self.report(problem);
                     return None;
                 }
                 Some(Route::Event)
             }
         }
     }
-
-    /// W0204 for a wait for an event whose messages are all ignored.
-    pub(crate) fn unheard(&mut self) {
-        for (what, span) in std::mem::take(&mut self.found.waits) {
-            let (Some(door), Some(system)) = (self.found.doors.get(&what.system), self.systems.get(&what.system))
-            else {
-                continue;
-            };
-            let messages = system.lock.deliveries.iter().flat_map(|deliveries| &deliveries.messages);
-            let told: Vec<&String> = messages
-                .filter(|(_, message)| matches!(&message.about, About::Event(event) if *event == what.entity))
-                .map(|(name, _)| name)
-                .collect();
-            if told.is_empty() || !told.iter().all(|name| matches!(door.routes.get(*name), Some(Route::Ignore))) {
-                continue;
-            }
-            let names: Vec<String> = told.iter().map(|name| format!("\"{name}\"")).collect();
-            let help = format!("write `{} -> event {what}`", names.join(", "));
-            let problem =
-                Problem::new(Code::W0204, "this wait can only time out", span, "its messages lead to `ignore`");
-            self.tell(problem.help(help));
-        }
-    }
-
-    /// E0501: a message of a lock that has an `events` item, but no route.
-    pub(crate) fn routes(&mut self, items: &[(FileId, Arc<Item>)]) {
-        let all: Vec<(&Item, &ast::Events)> = items
-            .iter()
-            .filter_map(|(_, item)| match &item.kind {
-                ItemKind::Events(events) => Some((&**item, events)),
-                _ => None,
-            })
-            .collect();
-        let mut written: BTreeMap<&str, Vec<&ast::Name>> = BTreeMap::new();
-        for (_, events) in &all {
-            let messages = events.routes.iter().flat_map(|route| &route.messages);
-            written.entry(&events.from.value).or_default().extend(messages);
-        }
-        for (item, events) in all {
-            let system = events.from.value.as_str();
-            let Some(lock) = self.systems.get(system).map(|s| s.lock.clone()) else { continue };
-            let Some(deliveries) = &lock.deliveries else { continue };
-            // Routes that point at nothing have been told already.
-            let named: BTreeSet<&str> =
-                written[system].iter().filter_map(|name| meant(&deliveries.messages, &name.value)).collect();
-            let unnamed = deliveries.messages.keys().filter(|name| !named.contains(name.as_str()));
-            let missing: Vec<String> = unnamed.map(|name| format!("\"{name}\"")).collect();
-            if !missing.is_empty() && !self.broken {
-                let problem = Problem::new(
-                    Code::E0501,
-                    format!("no route for {}", phrases::list(&missing)),
-                    item.head,
-                    format!("{} sends it", lock.product),
-                );
-                self.tell(problem.help(format!("add `{} -> ignore`, or say what should happen", missing.join(", "))));
-            }
-        }
-    }
-}
-
-/// The message that a written name stands for: itself, one that is often written like this, or the nearest.
-fn meant<'m>(messages: &'m BTreeMap<String, Message>, written: &str) -> Option<&'m str> {
-    if let Some((name, _)) = messages.get_key_value(written) {
-        return Some(name);
-    }
-    let also = messages.iter().find(|(_, m)| m.also_written.iter().any(|other| other == written));
-    also.map(|(name, _)| name.as_str()).or_else(|| nearest(written, messages.keys().map(String::as_str)))
 }

@@ -1,15 +1,16 @@
 //! Links: what they lead to, and the sync that pairs their records.
 
 use crate::ast::{self, ExprKind, Outcome as Written};
-use crate::check::facts::findings::{Writer, note};
+use crate::check::facts::checker::Checker;
+use crate::check::facts::declared::DeclaredSync;
+use crate::check::facts::findings::{By, Writer};
 use crate::check::facts::phrases::{self, an_entity, plural};
-use crate::check::facts::world::World;
 use crate::diagnostic::{Code, Problem};
 use crate::program::{Direction, LinkValue, Mapping, MappingKind, Outcome, Policy, Side, Sync};
 use crate::schema::EntityName;
 use crate::source::Span;
 
-impl World<'_> {
+impl Checker<'_> {
     pub(crate) fn link_mapping(
         &mut self,
         built: &Sync,
@@ -23,20 +24,14 @@ impl World<'_> {
         let right = self.links(&built.right.clone(), &line.right);
         let ((left, left_to), (right, right_to)) = (left?, right?);
         let via = line.via.as_ref()?;
-        let found = self.sync_names.iter().position(|(n, l, r, _)| {
-            *n == via.value && ((*l == left_to && *r == right_to) || (*l == right_to && *r == left_to))
-        });
+        let syncs = &self.declared.syncs;
+        let found = syncs.iter().position(|sync| sync.name == via.value && sync.pairs(&left_to, &right_to));
         let Some(index) = found else {
-            let pairs: Vec<String> = self
-                .sync_names
-                .iter()
-                .filter(|(_, l, r, _)| (*l == left_to && *r == right_to) || (*l == right_to && *r == left_to))
-                .map(|(n, ..)| n.clone())
-                .collect();
-            self.wrong_via((&left_to, line.left.span), (&right_to, Some(line.right.span)), via, &pairs);
+            let pairing = syncs.iter().filter(|sync| sync.pairs(&left_to, &right_to)).collect();
+            self.wrong_via((&left_to, line.left.span), (&right_to, Some(line.right.span)), via, pairing);
             return None;
         };
-        let straight = self.sync_names[index].1 == left_to;
+        let straight = syncs[index].left == left_to;
         let on_empty = self.link_outcome(line.on_empty.as_ref(), line.on_create.is_some());
         for (side, entity, path, span) in
             [(Side::Left, &built.left, &left, line.left.span), (Side::Right, &built.right, &right, line.right.span)]
@@ -48,7 +43,7 @@ impl World<'_> {
                 let label = format!("belongs to the {}", path[0]);
                 let message = "a link of another record cannot be written here";
                 let problem = Problem::new(Code::E0301, message, span, label);
-                self.tell(problem.help("use a sync of that entity, or turn the arrow"));
+                self.report(problem.help("use a sync of that entity, or turn the arrow"));
                 return None;
             };
             if let (true, Outcome::Clear | Outcome::Keep, Some(written)) =
@@ -64,14 +59,15 @@ impl World<'_> {
             if line.on_create.is_some() || direction == Direction::Both && policy == Policy::Wins(side) {
                 continue;
             }
-            self.found.writers.push(Writer {
+            self.findings.writers.push(Writer {
                 entity: entity.clone(),
                 field: link.clone(),
                 span,
-                by: format!("sync {}", built.name),
-                sync: true,
-                wins: format!("and the {} owns it", phrases::system(&built.entity(side.other()).system)),
-                fills: None,
+                by: By::Sync {
+                    name: built.name.clone(),
+                    wins: format!("and the {} owns it", phrases::system(&built.entity(side.other()).system)),
+                    fills: None,
+                },
             });
         }
         Some(Mapping {
@@ -97,7 +93,7 @@ impl World<'_> {
             Written::Keep | Written::Value(_) => {
                 let message = if new { "a new record has nothing to keep" } else { "a link takes no other value" };
                 let problem = Problem::new(Code::E0209, message, written.span, "does not belong here");
-                self.tell(problem.help("write `else clear`, `else skip` or `else fail`"));
+                self.report(problem.help("write `else clear`, `else skip` or `else fail`"));
                 Outcome::Clear
             }
         }
@@ -107,14 +103,14 @@ impl World<'_> {
     pub(crate) fn links(&mut self, entity: &EntityName, expr: &ast::Expr) -> Option<(Vec<String>, EntityName)> {
         let ExprKind::Path(path) = &expr.kind else {
             let problem = Problem::new(Code::E0201, "a link stands here", expr.span, "not a link");
-            self.tell(problem);
+            self.report(problem);
             return None;
         };
         let mut at = entity.clone();
         let mut names = Vec::new();
         for name in &path.names {
-            let Some(link) = self.entity(&at).and_then(|e| e.links.get(&name.value)).cloned() else {
-                if self.entity(&at).is_some_and(|e| e.fields.contains_key(&name.value)) {
+            let Some(link) = self.declared.entity(&at).and_then(|e| e.links.get(&name.value)).cloned() else {
+                if self.declared.entity(&at).is_some_and(|e| e.fields.contains_key(&name.value)) {
                     let problem = Problem::new(
                         Code::E0101,
                         format!("{at}.{} is a value and links nothing", name.value),
@@ -122,14 +118,14 @@ impl World<'_> {
                         "no link",
                     );
                     let links: Vec<String> =
-                        self.entity(&at).map(|e| e.links.keys().cloned().collect()).unwrap_or_default();
-                    self.tell(problem.help(format!("links of {at} are: {}", links.join(", "))));
+                        self.declared.entity(&at).map(|e| e.links.keys().cloned().collect()).unwrap_or_default();
+                    self.report(problem.help(format!("links of {at} are: {}", links.join(", "))));
                 } else {
                     self.no_field(&at, name);
                 }
                 return None;
             };
-            note(&mut self.found.used, &at, &name.value, true);
+            self.findings.uses_link(&at, &name.value);
             names.push(name.value.clone());
             at = EntityName::new(&at.system, &link.to);
         }
@@ -147,34 +143,26 @@ impl World<'_> {
         if from == wanted && via.is_none() {
             return Some(LinkValue::Same);
         }
-        let pairs: Vec<(usize, String, Side)> = self
-            .sync_names
-            .iter()
-            .enumerate()
-            .filter_map(|(index, (name, left, right, _))| {
-                if left == from && right == wanted {
-                    Some((index, name.clone(), Side::Left))
-                } else if right == from && left == wanted {
-                    Some((index, name.clone(), Side::Right))
-                } else {
-                    None
-                }
-            })
-            .collect();
+        let declared = self.declared;
+        let pairing: Vec<(usize, &DeclaredSync)> =
+            declared.syncs.iter().enumerate().filter(|(_, sync)| sync.pairs(from, wanted)).collect();
+        let by = |(index, sync): &(usize, &DeclaredSync)| {
+            LinkValue::Via(*index, if sync.left == *from { Side::Left } else { Side::Right })
+        };
         if let Some(via) = via {
-            if let Some((index, _, side)) = pairs.iter().find(|(_, name, _)| *name == via.value) {
-                return Some(LinkValue::Via(*index, *side));
+            if let Some(named) = pairing.iter().find(|(_, sync)| sync.name == via.value) {
+                return Some(by(named));
             }
-            let names: Vec<String> = pairs.into_iter().map(|(_, name, _)| name).collect();
-            self.wrong_via((from, span), (wanted, None), via, &names);
+            let pairing = pairing.into_iter().map(|(_, sync)| sync).collect();
+            self.wrong_via((from, span), (wanted, None), via, pairing);
             return None;
         }
-        match pairs.as_slice() {
-            [(index, _, side)] => Some(LinkValue::Via(*index, *side)),
+        match pairing.as_slice() {
+            [one] => Some(by(one)),
             [] => {
                 // One whose header was not understood may have been the one.
-                if self.lost.contains("sync")
-                    || self.sync_names.iter().any(|(_, left, right, _)| !self.sound(left, right))
+                if declared.unparsed_names.contains("sync")
+                    || declared.syncs.iter().any(|sync| !declared.can_pair(&sync.left, &sync.right))
                 {
                     return None;
                 }
@@ -184,26 +172,21 @@ impl World<'_> {
                     span,
                     format!("a record of {from}"),
                 );
-                self.tell(problem.help(format!("write a sync between {from} and {wanted} first")));
+                self.report(problem.help(format!("write a sync between {from} and {wanted} first")));
                 None
             }
             several => {
-                let names: Vec<String> = several.iter().map(|(_, name, _)| name.clone()).collect();
+                let names: Vec<&str> = several.iter().map(|(_, sync)| sync.name.as_str()).collect();
                 let problem = Problem::new(
                     Code::E0308,
                     format!("several syncs pair {from} with {wanted}"),
                     span,
                     "which one is meant?",
                 );
-                self.tell(problem.help(format!("write `via {}`", names.join("` or `via "))));
+                self.report(problem.help(format!("write `via {}`", names.join("` or `via "))));
                 None
             }
         }
-    }
-
-    /// Are these the two sides of a sync?
-    pub(crate) fn sound(&self, left: &EntityName, right: &EntityName) -> bool {
-        left.system != right.system && self.entity(left).is_some() && self.entity(right).is_some()
     }
 
     /// E0307: a sync that pairs something else, and the one that is meant.
@@ -212,14 +195,12 @@ impl World<'_> {
         from: (&EntityName, Span),
         wanted: (&EntityName, Option<Span>),
         via: &ast::Name,
-        pairs: &[String],
+        pairing: Vec<&DeclaredSync>,
     ) {
-        let Some((_, left, right, _)) = self.sync_names.iter().find(|(n, ..)| *n == via.value).cloned() else {
-            let names: Vec<String> = self.sync_names.iter().map(|(n, ..)| n.clone()).collect();
-            self.no_such("sync", via, names.iter().map(String::as_str));
-            return;
-        };
-        if !self.sound(&left, &right) {
+        let Some(index) = self.has_sync(via) else { return };
+        let declared = self.declared;
+        let DeclaredSync { left, right, .. } = &declared.syncs[index];
+        if !declared.can_pair(left, right) {
             return;
         }
         let (from, span) = from;
@@ -231,10 +212,9 @@ impl World<'_> {
             problem = problem.label(target, an_entity(wanted));
         }
         problem = problem.label(via.span, format!("pairs {left} with {right}"));
-        if let Some(name) = pairs.first() {
-            let place = self.sync_names.iter().find(|(n, ..)| n == name).map(|(.., span)| self.place(*span));
-            let at = place.map_or_else(String::new, |p| format!(" ({p})"));
-            problem = problem.help(format!("write `via {name}`, which pairs {from} with {wanted}{at}")).fix(
+        if let Some(DeclaredSync { name, span, .. }) = pairing.first() {
+            let place = declared.place(*span);
+            problem = problem.help(format!("write `via {name}`, which pairs {from} with {wanted} ({place})")).fix(
                 format!("write `via {name}`"),
                 false,
                 vec![(via.span, name.clone())],
@@ -242,6 +222,6 @@ impl World<'_> {
         } else {
             problem = problem.help(format!("write a sync between {from} and {wanted} first"));
         }
-        self.tell(problem);
+        self.report(problem);
     }
 }

@@ -3,20 +3,20 @@
 use std::collections::BTreeSet;
 
 use crate::ast::{self, Item};
+use crate::check::facts::checker::Checker;
 use crate::check::facts::phrases::{self, suggest};
 use crate::check::facts::typed::{Expected, Kind, Names};
-use crate::check::facts::world::World;
 use crate::check::items::record::For;
 use crate::diagnostic::{Code, Problem};
 use crate::program::{Assign, MappingKind, Outcome, Side, Sync};
 use crate::schema::{EntityName, Operation};
 use crate::source::Span;
 
-impl World<'_> {
+impl Checker<'_> {
     /// E0206: what a new record must be given.
     pub(crate) fn needs(&mut self, record: &ast::Record, purpose: &For<'_>) {
-        let Some(lock) = self.entity(purpose.entity) else { return };
-        let product = self.systems[&purpose.entity.system].lock.product.clone();
+        let Some(lock) = self.declared.entity(purpose.entity) else { return };
+        let product = self.declared.product(&purpose.entity.system);
         let missing: Vec<String> = lock
             .create_needs
             .iter()
@@ -35,7 +35,7 @@ impl World<'_> {
                 purpose.head,
                 format!("{product} makes none without it"),
             );
-            self.tell(problem.help(format!("add a line `{first} = …`")));
+            self.report(problem.help(format!("add a line `{first} = …`")));
         }
     }
 
@@ -43,7 +43,7 @@ impl World<'_> {
     pub(crate) fn create_needs(&mut self, sync: &ast::Sync, built: &Sync, item: &Item) {
         for side in &built.create {
             let entity = built.entity(*side);
-            let Some(lock) = self.entity(entity) else { continue };
+            let Some(lock) = self.declared.entity(entity) else { continue };
             let given: BTreeSet<&str> = built
                 .fields
                 .iter()
@@ -62,25 +62,25 @@ impl World<'_> {
                 lock.create_needs.iter().filter(|n| !given.contains(n.as_str())).map(|n| format!("`{n}`")).collect();
             // A line that was not understood may have been the one.
             let whole = built.fields.iter().filter(|m| !m.implicit).count() == sync.mappings.len();
-            if !missing.is_empty() && whole && !self.broken {
+            if !missing.is_empty() && whole && !self.declared.incomplete {
                 let span = sync.create.as_ref().map_or(item.head, |c| c.span);
                 let message = format!("the new {entity} lacks {}", phrases::list(&missing));
-                let product = self.systems[&entity.system].lock.product.clone();
+                let product = self.declared.product(&entity.system);
                 let problem = Problem::new(Code::E0206, message, span, format!("{product} makes none without it"));
-                self.tell(problem.help("map it in `fields`, or write `… on create`"));
+                self.report(problem.help("map it in `fields`, or write `… on create`"));
             }
         }
     }
 
     /// E0206 for a value that may be left out, though the new record needs it.
     pub(crate) fn lacks(&mut self, entity: &EntityName, field: &str, span: Span) {
-        if !self.entity(entity).is_some_and(|lock| lock.create_needs.iter().any(|need| need == field)) {
+        if !self.declared.entity(entity).is_some_and(|lock| lock.create_needs.iter().any(|need| need == field)) {
             return;
         }
-        let product = self.systems[&entity.system].lock.product.clone();
+        let product = self.declared.product(&entity.system);
         let message = format!("the new {entity} lacks `{field}` where this value is missing");
         let problem = Problem::new(Code::E0206, message, span, format!("{product} makes none without it"));
-        self.tell(problem.help("write a value for that case, `else skip` or `else fail`"));
+        self.report(problem.help("write a value for that case, `else skip` or `else fail`"));
     }
 
     /// Parameters of an operation.
@@ -106,13 +106,13 @@ impl World<'_> {
                     Some(first) => problem.label(first.path.span, "first here"),
                     None => problem.label(head, "given here"),
                 };
-                self.tell(problem.help("remove one of the two"));
+                self.report(problem.help("remove one of the two"));
                 continue;
             }
             if let Some(part) = line.path.names.get(1) {
                 let message = format!("`{}` is a parameter and has no parts", param.value);
                 let problem = Problem::new(Code::E0101, message, part.span, "not known");
-                self.tell(problem.help(format!("write `{} = …`", param.value)));
+                self.report(problem.help(format!("write `{} = …`", param.value)));
                 continue;
             }
             let Some(field) = operation.params.get(&param.value).cloned() else {
@@ -128,10 +128,10 @@ impl World<'_> {
                     Some(near) => suggest(problem, Some(near), param.span),
                     None => problem.help(format!("it takes: {}", takes(operation))),
                 };
-                self.tell(problem);
+                self.report(problem);
                 continue;
             };
-            let place = self.place(line.span);
+            let place = self.declared.place(line.span);
             let expected = Expected {
                 ty: Some(field.ty.clone()),
                 choice: None,
@@ -163,6 +163,7 @@ impl World<'_> {
         if let Some(first) = missing.first().filter(|_| record.unread.is_empty() && !strange) {
             let thing = first.trim_end_matches("Id");
             let note = self
+                .declared
                 .lock_line(system, &format!("operations.{name}.params"))
                 .map(|r| format!(", see {}:{}", r.file, r.line))
                 .unwrap_or_default();
@@ -183,7 +184,7 @@ impl World<'_> {
                 Some((variable, false)) => problem.help(format!("add `{first} = {variable}.id`\nit takes: {}{note}", takes(operation))),
                 None => problem.help(format!("it takes: {}{note}", takes(operation))),
             };
-            self.tell(problem);
+            self.report(problem);
         }
         assigns
     }

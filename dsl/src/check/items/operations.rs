@@ -1,10 +1,11 @@
 //! Operations of locks: `call`, `send`, `notify`.
 
 use crate::ast;
-use crate::check::expr::types::describe;
+use crate::check::facts::checker::Checker;
+use crate::check::facts::findings::Unresolved;
 use crate::check::facts::phrases::{self, suggest};
 use crate::check::facts::typed::{Expected, Kind, Names, Var};
-use crate::check::facts::world::World;
+use crate::check::facts::types::describe;
 use crate::check::items::needs::takes;
 use crate::check::items::record::constant;
 use crate::diagnostic::{Code, Problem};
@@ -12,7 +13,7 @@ use crate::program::{ActionKind, Assign, Expr, Outcome, Place};
 use crate::schema::{Delivery, Operation};
 use crate::source::Span;
 
-impl World<'_> {
+impl Checker<'_> {
     pub(crate) fn call(
         &mut self,
         names: &mut Names,
@@ -52,7 +53,7 @@ impl World<'_> {
         if !self.takes_all(&full, &op, &given, operation.span) {
             return None;
         }
-        let place = self.place(action.span);
+        let place = self.declared.place(action.span);
         self.template(&full, &op, template);
         let mut params = vec![constant("template", &template.value, place.clone())];
         params.push(self.param(names, &full, &op, "to", to, on_empty.as_ref(), &place));
@@ -74,7 +75,7 @@ impl World<'_> {
         if !self.takes_all(&full, &op, &given, word) {
             return None;
         }
-        let place = self.place(action.span);
+        let place = self.declared.place(action.span);
         let mut params = vec![self.param(names, &full, &op, receiver, to, None, &place)];
         params.extend(self.about(names, about.as_ref(), &place));
         params.push(self.param(names, &full, &op, "text", text, None, &place));
@@ -93,7 +94,7 @@ impl World<'_> {
         }
         let message = format!("{full} takes {}", phrases::list(&lacking));
         let problem = Problem::new(Code::E0101, message, span, "not an operation for this sentence");
-        self.tell(problem.help(format!("write `call {full} {{ … }}`; it takes: {}", takes(op))));
+        self.report(problem.help(format!("write `call {full} {{ … }}`; it takes: {}", takes(op))));
         false
     }
 
@@ -135,7 +136,7 @@ impl World<'_> {
             (_, Kind::Any) => None,
             (_, kind) => {
                 let problem = Problem::new(Code::E0201, "a message is about a record", typed.span, describe(&kind));
-                self.tell(problem.help("name the record: `about deal`"));
+                self.report(problem.help("name the record: `about deal`"));
                 None
             }
         }
@@ -149,35 +150,36 @@ impl World<'_> {
     ) -> Option<(String, String, Operation)> {
         if let Some(system) = system {
             let system = self.has_system(system)?;
-            self.wanted_of(&system);
-            let lock = &self.systems[&system].lock;
+            self.wants(&system);
+            let lock = &self.declared.systems[&system].lock;
             if let Some(op) = lock.operations.get(&name.value) {
                 return Some((system, name.value.clone(), op.clone()));
             }
-            if self.unread.contains(&system) {
+            if self.declared.unknown.contains(&system) {
                 return None;
             }
             let known: Vec<String> = lock.operations.keys().cloned().collect();
-            self.no_operation(&lock.product.clone(), name, &known);
+            self.no_operation(Some(&lock.product), name, &known);
             return None;
         }
         let found: Vec<(String, Operation)> = self
+            .declared
             .systems
             .iter()
             .filter_map(|(system, s)| Some((system.clone(), s.lock.operations.get(&name.value)?.clone())))
             .collect();
         match found.as_slice() {
             [(system, op)] => Some((system.clone(), name.value.clone(), op.clone())),
-            [] if !self.unread.is_empty() => {
+            [] if !self.declared.unknown.is_empty() => {
                 // One of these may have it.
-                let bare: Vec<String> = self.bare.keys().cloned().collect();
-                bare.iter().for_each(|system| self.wanted_of(system));
+                let bare: Vec<String> = self.declared.undescribed.keys().cloned().collect();
+                bare.iter().for_each(|system| self.wants(system));
                 None
             }
             [] => {
                 let known: Vec<String> =
-                    self.systems.values().flat_map(|s| s.lock.operations.keys().cloned()).collect();
-                self.no_operation("no system", name, &known);
+                    self.declared.systems.values().flat_map(|s| s.lock.operations.keys().cloned()).collect();
+                self.no_operation(None, name, &known);
                 None
             }
             several => {
@@ -188,28 +190,28 @@ impl World<'_> {
                     name.span,
                     "which one is meant?",
                 );
-                self.tell(problem.help(format!("write {}", names.join(" or "))));
+                self.report(problem.help(format!("write {}", names.join(" or "))));
                 None
             }
         }
     }
 
-    pub(crate) fn no_operation(&mut self, who: &str, name: &ast::Name, known: &[String]) {
+    pub(crate) fn no_operation(&mut self, product: Option<&str>, name: &ast::Name, known: &[String]) {
         let near = crate::near::nearest(&name.value, known.iter().map(String::as_str)).map(str::to_owned);
-        if near.is_none() && self.told_before(who, name) {
+        let unresolved = || Unresolved::Operation(product.map(str::to_owned), name.value.clone());
+        if near.is_none() && self.findings.told_before(unresolved(), name.span) {
             return;
         }
-        let message = if who == "no system" {
-            format!("no system offers `{}`", name.value)
-        } else {
-            format!("{who} has no operation `{}`", name.value)
+        let message = match product {
+            None => format!("no system offers `{}`", name.value),
+            Some(product) => format!("{product} has no operation `{}`", name.value),
         };
         let problem = Problem::new(Code::E0104, message, name.span, "not an operation");
         let problem = match near {
             Some(near) => suggest(problem, Some(near), name.span),
             None => problem.help(format!("there are: {}", known.join(", "))),
         };
-        self.tell(problem);
+        self.report(problem);
     }
 
     pub(crate) fn template(&mut self, full: &str, op: &Operation, template: &ast::Name) {
@@ -231,7 +233,7 @@ impl World<'_> {
                 format!("{system}.{name} knows no key: after a crash it may be sent again"),
             );
             let at = Span { start: action.span.end, ..action.span };
-            self.tell(
+            self.report(
                 problem.help("end the line with `accept duplicates`, or use an operation that honours a key").fix(
                     "accept duplicates",
                     false,

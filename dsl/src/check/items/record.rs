@@ -1,10 +1,10 @@
 //! Records of actions: every field there, of its type, and with a word for when its value is missing.
 
 use crate::ast;
-use crate::check::expr::types::describe;
-use crate::check::facts::findings::{Writer, note};
+use crate::check::facts::checker::Checker;
+use crate::check::facts::findings::{By, Writer};
 use crate::check::facts::typed::{Expected, Kind, Names};
-use crate::check::facts::world::World;
+use crate::check::facts::types::describe;
 use crate::diagnostic::{Code, Problem};
 use crate::program::{Assign, Expr, Outcome};
 use crate::schema::EntityName;
@@ -19,13 +19,13 @@ pub(crate) struct For<'a> {
     pub(crate) new: bool,
     /// `key f` of a create: given beside the record.
     pub(crate) key: Option<&'a str>,
-    /// `sync Contacts` or the head of a `when`, for E0401.
-    pub(crate) by: String,
+    /// Who writes it, for E0401.
+    pub(crate) by: By,
     /// Where the action begins.
     pub(crate) head: Span,
 }
 
-impl World<'_> {
+impl Checker<'_> {
     /// Lines of a `create`, `update` or `set`.
     pub(crate) fn assigns(&mut self, names: &Names, record: &ast::Record, purpose: &For<'_>) -> Vec<Assign> {
         let mut assigns = Vec::new();
@@ -34,7 +34,7 @@ impl World<'_> {
             if let Some(first) = record.lines[..index].iter().find(|l| l.path.names[0].value == name.value) {
                 let message = format!("`{}` is given twice", name.value);
                 let problem = Problem::new(Code::E0103, message, name.span, "again here");
-                self.tell(problem.label(first.path.span, "first here").help("remove one of the two lines"));
+                self.report(problem.label(first.path.span, "first here").help("remove one of the two lines"));
                 continue;
             }
             if let Some(assign) = self.assign(names, line, purpose) {
@@ -49,8 +49,8 @@ impl World<'_> {
 
     fn assign(&mut self, names: &Names, line: &ast::Assign, purpose: &For<'_>) -> Option<Assign> {
         let name = &line.path.names[0];
-        let lock = self.entity(purpose.entity)?.clone();
-        let place = self.place(line.span);
+        let lock = self.declared.entity(purpose.entity)?.clone();
+        let place = self.declared.place(line.span);
         if let [_, part, ..] = line.path.names.as_slice()
             && (lock.links.contains_key(&name.value) || lock.fields.contains_key(&name.value))
         {
@@ -62,14 +62,14 @@ impl World<'_> {
                 let message = format!("`{}` is a value and has no parts", name.value);
                 Problem::new(Code::E0101, message, part.span, "not known").help("a structured value is written whole")
             };
-            self.tell(problem);
+            self.report(problem);
             return None;
         }
         if let (Some(at), true) = (line.link, lock.fields.contains_key(&name.value)) {
             let message = format!("{}.{} is a value and links nothing", purpose.entity, name.value);
             let problem = Problem::new(Code::E0101, message, name.span, "no link");
             let without = Span { end: name.span.start, ..at };
-            self.tell(problem.help("remove the word `link`").fix("remove it", true, vec![(without, String::new())]));
+            self.report(problem.help("remove the word `link`").fix("remove it", true, vec![(without, String::new())]));
             return None;
         }
         if let (None, true) = (line.link, lock.links.contains_key(&name.value)) {
@@ -77,11 +77,11 @@ impl World<'_> {
             let problem = Problem::new(Code::E0201, message, name.span, "leads to a record");
             let at = Span { end: name.span.start, ..name.span };
             let help = format!("write `link {} = …`", name.value);
-            self.tell(problem.help(help).fix("write `link`", true, vec![(at, "link ".to_owned())]));
+            self.report(problem.help(help).fix("write `link`", true, vec![(at, "link ".to_owned())]));
         }
         if let Some(link) = lock.links.get(&name.value) {
             let wanted = EntityName::new(&purpose.entity.system, &link.to);
-            note(&mut self.found.used, purpose.entity, &name.value, true);
+            self.findings.uses_link(purpose.entity, &name.value);
             let typed = self.expr(names, &line.value, &Expected::default());
             let (reference, from) = match (&typed.expr, &typed.kind) {
                 (Expr::Record { variable, links }, Kind::Record(from)) => {
@@ -95,7 +95,7 @@ impl World<'_> {
                         typed.span,
                         describe(&typed.kind),
                     );
-                    self.tell(
+                    self.report(
                         problem
                             .help(format!("give it a record of {wanted}, or of the entity that a sync pairs with it")),
                     );
@@ -118,10 +118,10 @@ impl World<'_> {
             self.own_field(purpose.entity, line.path.span, "remove the line");
             return None;
         }
-        note(&mut self.found.used, purpose.entity, &name.value, false);
+        self.findings.uses_field(purpose.entity, &name.value);
         let expected = Expected {
             ty: Some(field.ty.clone()),
-            choice: self.words.choice_of.get(&(purpose.entity.clone(), name.value.clone())).copied(),
+            choice: self.declared.choice_of(purpose.entity, &name.value),
             options: field.options.clone(),
             name: format!("{}.{}", purpose.entity, name.value),
             ..Expected::default()
@@ -132,7 +132,7 @@ impl World<'_> {
         if typed.kind == Kind::Empty && line.on_empty.is_none() && !purpose.new && !field.optional {
             let problem =
                 Problem::new(Code::E0201, format!("{} is never empty", expected.name), typed.span, "would blank it");
-            self.tell(problem.help("write a value"));
+            self.report(problem.help("write a value"));
         }
         let (value, on_empty) =
             self.outcome(names, typed, line.on_empty.as_ref(), &expected, purpose.new, line.path.span);
@@ -148,14 +148,11 @@ impl World<'_> {
 
     fn writes(&mut self, purpose: &For<'_>, field: &str, span: Span) {
         if !purpose.new {
-            self.found.writers.push(Writer {
+            self.findings.writers.push(Writer {
                 entity: purpose.entity.clone(),
                 field: field.to_owned(),
                 span,
                 by: purpose.by.clone(),
-                sync: false,
-                wins: String::new(),
-                fills: None,
             });
         }
     }

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::ast::{self, TransformName};
-use crate::check::expr::types::{fits, type_name};
-use crate::check::facts::findings::Writer;
+use crate::check::facts::checker::Checker;
+use crate::check::facts::findings::{By, Named, Writer};
 use crate::check::facts::phrases;
-use crate::check::facts::world::World;
+use crate::check::facts::types::{fits, type_name};
 use crate::check::items::sync::unread;
 use crate::diagnostic::{Code, Problem};
 use crate::program::{Direction, Mapping, MappingKind, Outcome, Policy, Side, Sync};
@@ -16,7 +16,7 @@ use crate::transforms::Class;
 /// Two-way transforms to suggest: those that are useful for what people keep in two systems.
 const SUGGESTED: [&str; 5] = ["lowercase", "trimmed", "e164", "cents", "unix_seconds"];
 
-impl World<'_> {
+impl Checker<'_> {
     pub(crate) fn policy(
         &mut self,
         sync: &ast::Sync,
@@ -38,7 +38,7 @@ impl World<'_> {
                 line.arrow.span,
                 "goes both ways",
             );
-            self.tell(problem.help(format!(
+            self.report(problem.help(format!(
                 "end the line with `{} wins`, `{} wins`, `newest wins` or `review`, or give the sync a `conflict` line",
                 built.left.system, built.right.system
             )));
@@ -58,27 +58,31 @@ impl World<'_> {
             ast::Policy::Wins(name) => match side(name) {
                 Some(side) => Policy::Wins(side),
                 None => {
-                    self.no_such("side", name, [built.left.system.as_str(), built.right.system.as_str()].into_iter());
+                    self.no_such(
+                        Named::Side,
+                        name,
+                        [built.left.system.as_str(), built.right.system.as_str()].into_iter(),
+                    );
                     Policy::Review
                 }
             },
             ast::Policy::Newest { tie } => {
                 for entity in [&built.left, &built.right] {
-                    if self.entity(entity).is_some_and(|e| e.changed_at == ChangedAt::Unknown) {
+                    if self.declared.entity(entity).is_some_and(|e| e.changed_at == ChangedAt::Unknown) {
                         let problem = Problem::new(
                             Code::E0306,
                             "`newest wins` needs a change time that this side does not have",
                             written.span,
                             format!("{entity} has no change time"),
                         );
-                        self.tell(problem.help(format!("write `{} wins` or `review`", entity.system)));
+                        self.report(problem.help(format!("write `{} wins` or `review`", entity.system)));
                         break;
                     }
                 }
                 let tie = match tie {
                     Some(name) => side(name).unwrap_or_else(|| {
                         self.no_such(
-                            "side",
+                            Named::Side,
                             name,
                             [built.left.system.as_str(), built.right.system.as_str()].into_iter(),
                         );
@@ -117,7 +121,7 @@ impl World<'_> {
                     return None;
                 }
             };
-            if self.systems.values().any(|s| s.lock.lookups.contains_key(name)) {
+            if self.declared.systems.values().any(|s| s.lock.lookups.contains_key(name)) {
                 self.lossy(built, line, transform, "a lookup can miss and cannot be undone");
                 return None;
             }
@@ -129,7 +133,7 @@ impl World<'_> {
             if !fits(&ty, &builtin.takes) {
                 let message = format!("`as {}` needs {}", builtin.name, type_name(&builtin.takes));
                 let problem = Problem::new(Code::E0201, message, line.left.span, type_name(&ty));
-                self.tell(problem.label(transform.span, builtin.doc));
+                self.report(problem.label(transform.span, builtin.doc));
                 return None;
             }
             ty = builtin.gives.clone();
@@ -152,14 +156,11 @@ impl World<'_> {
             // The side that wins may be written by rules: its value goes to the other side.
             let owns = policy == Policy::Wins(owner);
             if !owns {
-                self.found.writers.push(Writer {
+                self.findings.writers.push(Writer {
                     entity: entity.clone(),
                     field: name.value.clone(),
                     span: name.span,
-                    by: format!("sync {}", built.name),
-                    sync: true,
-                    wins: wins.clone(),
-                    fills: None,
+                    by: By::Sync { name: built.name.clone(), wins: wins.clone(), fills: None },
                 });
             }
         }
@@ -194,11 +195,11 @@ impl World<'_> {
                 type_name(after),
             )
             .label(line.right.span, type_name(&right.1.ty));
-            self.tell(problem.help("use `->` with a transform, or change one of the fields"));
+            self.report(problem.help("use `->` with a transform, or change one of the fields"));
             return;
         }
-        let left_choice = self.words.choice_of.get(&(built.left.clone(), left.0.value.clone())).copied();
-        let right_choice = self.words.choice_of.get(&(built.right.clone(), right.0.value.clone())).copied();
+        let left_choice = self.declared.choice_of(&built.left, &left.0.value);
+        let right_choice = self.declared.choice_of(&built.right, &right.0.value);
         if left_choice.is_some() && left_choice == right_choice {
             return;
         }
@@ -206,7 +207,7 @@ impl World<'_> {
             let (a, b): (BTreeSet<&String>, BTreeSet<&String>) =
                 (left.1.options.iter().collect(), right.1.options.iter().collect());
             let other = left_choice.is_some() || right_choice.is_some() || a != b;
-            if other && !self.may_be_chosen(&right.1.options) {
+            if other && !self.declared.may_be_chosen(&right.1.options) {
                 let problem = Problem::new(
                     Code::E0202,
                     format!("the options of {} and {} are not the same", left.0.value, right.0.value),
@@ -214,7 +215,7 @@ impl World<'_> {
                     left.1.options.join(", "),
                 )
                 .label(line.right.span, right.1.options.join(", "));
-                self.tell(
+                self.report(
                     problem.help("name both fields in one `choice`, which says how each system spells the words"),
                 );
             }
@@ -235,7 +236,7 @@ impl World<'_> {
             phrases::system(&built.left.system),
             SUGGESTED.join(", ")
         ));
-        self.tell(problem);
+        self.report(problem);
     }
 }
 

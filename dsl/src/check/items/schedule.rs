@@ -1,22 +1,22 @@
 //! Schedules: zones that exist, and what all schedules together may write inside of a limit.
 
 use crate::ast;
+use crate::check::facts::checker::Checker;
 use crate::check::facts::findings::Load;
-use crate::check::facts::world::World;
 use crate::diagnostic::{Code, Problem};
 use crate::program::Run;
 use crate::schema::EntityName;
 use crate::source::Span;
 use crate::value;
 
-impl World<'_> {
+impl Checker<'_> {
     pub(crate) fn run(&mut self, sync: &ast::Sync) -> Run {
         let Some(run) = &sync.run else { return Run::OnChange };
         if let ast::Run::Every { batch: Some(size), .. } | ast::Run::DailyAt { batch: Some(size), .. } = &run.value
             && size.value == 0
         {
             let problem = Problem::new(Code::E0801, "a batch of none never ends", size.span, "no record in a batch");
-            self.tell(problem.help("write `in batches of 100`"));
+            self.report(problem.help("write `in batches of 100`"));
         }
         let batch = |b: &Option<crate::source::Spanned<u64>>| b.as_ref().map_or(100, |b| b.value);
         match &run.value {
@@ -25,7 +25,7 @@ impl World<'_> {
                 if every.0 <= 0 {
                     let problem =
                         Problem::new(Code::E0801, "this schedule never rests", run.span, "no time between two runs");
-                    self.tell(problem.help("write an interval, such as `every 1 hour`"));
+                    self.report(problem.help("write an interval, such as `every 1 hour`"));
                     return Run::OnChange;
                 }
                 self.load(sync, run.span, *every, b.as_ref().map(|b| b.value));
@@ -37,7 +37,7 @@ impl World<'_> {
                     let clock = format!("{:02}:{:02}", minute / 60, minute % 60);
                     let problem =
                         Problem::new(Code::E0804, "a time of day needs a zone", run.span, format!("{clock} where?"));
-                    self.tell(problem.help("write `in \"Europe/London\"` behind it"));
+                    self.report(problem.help("write `in \"Europe/London\"` behind it"));
                     return Run::OnChange;
                 };
                 if jiff::tz::TimeZone::get(&zone.value).is_err() {
@@ -47,7 +47,7 @@ impl World<'_> {
                         zone.span,
                         "not a zone",
                     );
-                    self.tell(problem.help("write a zone of the IANA list, such as \"Europe/London\""));
+                    self.report(problem.help("write a zone of the IANA list, such as \"Europe/London\""));
                     return Run::OnChange;
                 }
                 Run::DailyAt { minute: *minute, zone: zone.value.clone(), batch: batch(b) }
@@ -63,12 +63,13 @@ impl World<'_> {
             ways.push((&right, &left));
         }
         // What is said is about the schedule; the word `run` before it is not.
-        let skip = self.text(span).strip_prefix("run").map_or(0, |rest| 3 + (rest.len() - rest.trim_start().len()));
+        let skip =
+            self.declared.text(span).strip_prefix("run").map_or(0, |rest| 3 + (rest.len() - rest.trim_start().len()));
         let span = Span { start: span.start + skip as u32, ..span };
         for (source, target) in ways {
-            let records = self.entity(source).and_then(|e| e.records);
+            let records = self.declared.entity(source).and_then(|e| e.records);
             let Some(each) = records.or(batch) else { continue };
-            self.found.loads.push(Load {
+            self.findings.loads.push(Load {
                 sync: sync.name.value.clone(),
                 target: target.system.clone(),
                 source: source.clone(),

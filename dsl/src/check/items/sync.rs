@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::ast::{self, Arrow, ExprKind, Item};
-use crate::check::expr::types::{fits, type_name};
-use crate::check::facts::findings::{Writer, note};
+use crate::check::facts::checker::Checker;
+use crate::check::facts::findings::{By, Named, Writer};
 use crate::check::facts::phrases;
 use crate::check::facts::typed::{Expected, Names, Var};
-use crate::check::facts::world::World;
+use crate::check::facts::types::{fits, type_name};
 use crate::diagnostic::{Code, Problem};
 use crate::program::{Direction, Expr, Mapping, MappingKind, Outcome, Policy, Side, Sync};
 use crate::schema::{EntityName, Field};
@@ -19,16 +19,16 @@ pub(crate) fn unread(sync: &ast::Sync, word: &str) -> bool {
     sync.unread.iter().any(|line| line.value == word)
 }
 
-impl World<'_> {
+impl Checker<'_> {
     pub(crate) fn sync(&mut self, sync: &ast::Sync, item: &Item) {
         let (Some(left), Some(right)) = (self.has_entity(&sync.left), self.has_entity(&sync.right)) else { return };
         if left.system == right.system {
             let message = format!("both sides of this sync are of {}", left.system);
             let problem = Problem::new(Code::E0301, message, sync.right.span, "there is nothing to keep in step");
-            self.tell(
+            self.report(
                 problem.label(sync.left.span, "the other side").help("name two systems: `between app.X and crm.Y`"),
             );
-            self.unsure.insert(sync.name.value.clone());
+            self.findings.suppressed.insert(sync.name.value.clone());
             return;
         }
         let meant = self.two_way_after_all(sync);
@@ -53,7 +53,7 @@ impl World<'_> {
             on_delete: BTreeMap::new(),
             only: None,
             fields: Vec::new(),
-            place: self.place(item.span),
+            place: self.declared.place(item.span),
         };
         for key in &sync.keys {
             let mut sound = true;
@@ -61,8 +61,8 @@ impl World<'_> {
                 if name.value == "engine_link_id" {
                     self.own_field(entity, name.span, "remove this key: the engine uses it where there is no other");
                     sound = false;
-                } else if self.entity(entity).is_some_and(|e| e.fields.contains_key(&name.value)) {
-                    note(&mut self.found.used, entity, &name.value, false);
+                } else if self.declared.entity(entity).is_some_and(|e| e.fields.contains_key(&name.value)) {
+                    self.findings.uses_field(entity, &name.value);
                 } else {
                     // A key that is written once for both sides is one mistake.
                     if sound || key.left.span != key.right.span {
@@ -83,8 +83,12 @@ impl World<'_> {
                     built.create.insert(side);
                 }
                 _ => {
-                    self.no_such("side", create, [left.system.as_str(), right.system.as_str(), "both"].into_iter());
-                    self.unsure.insert(sync.name.value.clone());
+                    self.no_such(
+                        Named::Side,
+                        create,
+                        [left.system.as_str(), right.system.as_str(), "both"].into_iter(),
+                    );
+                    self.findings.suppressed.insert(sync.name.value.clone());
                 }
             }
         }
@@ -92,9 +96,9 @@ impl World<'_> {
             let message = format!("this sync goes from {} to {}, and makes records in {0}", left.system, right.system);
             let problem = Problem::new(Code::E0301, message, create.span, "against the header");
             let help = format!("write `create missing in {}`, or `sync … between … and …`", right.system);
-            self.tell(problem.help(help));
+            self.report(problem.help(help));
             built.create.remove(&Side::Left);
-            self.unsure.insert(sync.name.value.clone());
+            self.findings.suppressed.insert(sync.name.value.clone());
         }
         for (system, what) in &sync.on_delete {
             match side_of(system) {
@@ -104,12 +108,12 @@ impl World<'_> {
                         left.system, right.system
                     );
                     let problem = Problem::new(Code::E0301, message, what.span, "against the header");
-                    self.tell(problem.help("write `keep` or `review`, or `sync … between … and …`"));
+                    self.report(problem.help("write `keep` or `review`, or `sync … between … and …`"));
                 }
                 Some(side) => {
                     built.on_delete.insert(side, what.value);
                 }
-                None => self.no_such("side", system, [left.system.as_str(), right.system.as_str()].into_iter()),
+                None => self.no_such(Named::Side, system, [left.system.as_str(), right.system.as_str()].into_iter()),
             }
         }
         let names = Names {
@@ -118,14 +122,14 @@ impl World<'_> {
             sides: vec![("left".to_owned(), left.clone()), ("right".to_owned(), right.clone())],
             ..Names::default()
         };
-        let before = self.found.problems.len();
+        let before = self.findings.problems.len();
         built.only = sync
             .only
             .iter()
             .map(|expr| self.condition(&names, expr))
             .reduce(|a, b| Expr::And(Box::new(a), Box::new(b)));
-        if self.found.problems.len() > before {
-            self.unsure.insert(sync.name.value.clone());
+        if self.findings.problems.len() > before {
+            self.findings.suppressed.insert(sync.name.value.clone());
         }
         if let (Some(create), true) = (&sync.create, sync.keys.is_empty() && !unread(sync, "match")) {
             self.keyless(&left, &right, create.span);
@@ -137,13 +141,13 @@ impl World<'_> {
         }
         self.implicit(&mut built, sync);
         self.create_needs(sync, &built, item);
-        self.found.syncs.insert(built.name.clone(), Arc::new(built));
+        self.findings.syncs.insert(built.name.clone(), Arc::new(built));
     }
 
     /// E0503 for a sync that makes records and cannot tell which are there already.
     fn keyless(&mut self, left: &EntityName, right: &EntityName, span: Span) {
-        let same = self.entity(left).and_then(|lock| {
-            let theirs = self.entity(right)?;
+        let same = self.declared.entity(left).and_then(|lock| {
+            let theirs = self.declared.entity(right)?;
             let both = |name: &&String| {
                 let unique = |fields: &BTreeMap<String, Field>| fields.get(*name).is_some_and(|field| field.unique);
                 name.as_str() != "id" && (unique(&lock.fields) || unique(&theirs.fields))
@@ -157,41 +161,29 @@ impl World<'_> {
             Some(name) => format!("add `match by {name}`"),
             None => "add `match by left = right`, with a field of each side".to_owned(),
         };
-        self.tell(problem.help(help));
-    }
-
-    /// E0207: a field that the system or the engine keeps.
-    pub(crate) fn own_field(&mut self, entity: &EntityName, span: Span, help: &str) {
-        let name = self.text(span).rsplit('.').next().unwrap_or_default().trim_matches('`').to_owned();
-        let (who, label) = if name == "engine_link_id" {
-            ("the engine".to_owned(), "not for rules")
-        } else {
-            (self.systems[&entity.system].lock.product.clone(), "cannot be written")
-        };
-        let problem = Problem::new(Code::E0207, format!("{who} sets {entity}.{name} itself"), span, label);
-        self.tell(problem.help(help));
+        self.report(problem.help(help));
     }
 
     /// E0201 for a pair of keys that can never be equal.
     fn key_types(&mut self, left: &EntityName, right: &EntityName, key: &ast::MatchKey) {
-        let ty = |entity, name: &ast::Name| self.field(entity, &name.value).map(|f| f.ty.clone());
+        let ty = |entity, name: &ast::Name| self.declared.field(entity, &name.value).map(|f| f.ty.clone());
         let (Some(a), Some(b)) = (ty(left, &key.left), ty(right, &key.right)) else { return };
         if !fits(&a, &b) && !fits(&b, &a) {
             let message = format!("{} and {} hold different kinds of values", key.left.value, key.right.value);
             let problem = Problem::new(Code::E0201, message, key.left.span, type_name(&a));
-            self.tell(problem.label(key.right.span, type_name(&b)).help("match by fields of one type"));
+            self.report(problem.label(key.right.span, type_name(&b)).help("match by fields of one type"));
         }
     }
 
     pub(crate) fn field_of(&mut self, entity: &EntityName, expr: &ast::Expr) -> Option<(ast::Name, Field)> {
         let ExprKind::Path(path) = &expr.kind else {
             let problem = Problem::new(Code::E0201, "a field stands here", expr.span, "not a field");
-            self.tell(problem);
+            self.report(problem);
             return None;
         };
         let [name] = path.names.as_slice() else {
             // A path through a link can be read, never written.
-            let lock = self.entity(entity)?;
+            let lock = self.declared.entity(entity)?;
             if lock.links.contains_key(&path.names[0].value) {
                 let problem = Problem::new(
                     Code::E0301,
@@ -199,15 +191,15 @@ impl World<'_> {
                     expr.span,
                     format!("belongs to the {}", path.names[0].value),
                 );
-                self.tell(problem.help("use `->`, or a sync of that entity"));
+                self.report(problem.help("use `->`, or a sync of that entity"));
             } else {
                 self.no_field(entity, &path.names[0]);
             }
             return None;
         };
-        match self.entity(entity)?.fields.get(&name.value).cloned() {
+        match self.declared.entity(entity)?.fields.get(&name.value).cloned() {
             Some(field) => {
-                note(&mut self.found.used, entity, &name.value, false);
+                self.findings.uses_field(entity, &name.value);
                 Some((name.clone(), field))
             }
             None => {
@@ -221,7 +213,8 @@ impl World<'_> {
     fn two_way_after_all(&mut self, sync: &ast::Sync) -> Option<ast::Sync> {
         let mut against = sync.mappings.iter().map(|line| &line.arrow).filter(|arrow| arrow.value != Arrow::Right);
         let (false, Some(first), Some(_)) = (sync.two_way, against.next(), against.next()) else { return None };
-        let (from, to) = (self.text(sync.left.span).to_owned(), self.text(sync.right.span).to_owned());
+        let (from, to) =
+            (self.declared.text(sync.left.span).to_owned(), self.declared.text(sync.right.span).to_owned());
         let problem = Problem::new(
             Code::E0301,
             "the arrows of this sync point against its header",
@@ -229,7 +222,7 @@ impl World<'_> {
             format!("goes from {} to {} only", sync.left.system.value, sync.right.system.value),
         )
         .label(first.span, format!("the first of {} that do not", 2 + against.count()));
-        self.tell(
+        self.report(
             problem.help(format!("write `sync {} between {from} and {to}`, or turn the arrows", sync.name.value)),
         );
         let conflict = sync.conflict.clone().or(Some(Spanned::new(ast::Policy::Review, sync.name.span)));
@@ -242,7 +235,7 @@ impl World<'_> {
         for (expr, entity) in [(&line.left, &built.left), (&line.right, &built.right)] {
             let ExprKind::Path(path) = &expr.kind else { continue };
             let [system, rest @ ..] = path.names.as_slice() else { continue };
-            let known = self.entity(entity).is_some_and(|known| {
+            let known = self.declared.entity(entity).is_some_and(|known| {
                 known.fields.contains_key(&system.value) || known.links.contains_key(&system.value)
             });
             let named = [&built.left, &built.right].into_iter().find(|side| side.system == system.value);
@@ -260,7 +253,7 @@ impl World<'_> {
         }
         let edits = without.iter().map(|span| (*span, String::new())).collect();
         let help = "write the names of the fields only";
-        self.tell(problem.help(help).fix(help, true, edits));
+        self.report(problem.help(help).fix(help, true, edits));
         true
     }
 
@@ -271,7 +264,8 @@ impl World<'_> {
             _ => None,
         };
         let (None, Some(left), Some(right)) = (&line.link, name(&line.left), name(&line.right)) else { return false };
-        let has = |entity: &EntityName, name: &str| self.entity(entity).is_some_and(|e| e.fields.contains_key(name));
+        let has =
+            |entity: &EntityName, name: &str| self.declared.entity(entity).is_some_and(|e| e.fields.contains_key(name));
         let round = has(&built.left, &right)
             && has(&built.right, &left)
             && !has(&built.left, &left)
@@ -281,10 +275,10 @@ impl World<'_> {
             let problem =
                 Problem::new(Code::E0101, "the two ends of this line are the wrong way round", line.left.span, label);
             let problem = problem.label(line.right.span, format!("a field of {}", built.left));
-            let arrow = self.text(line.arrow.span);
+            let arrow = self.declared.text(line.arrow.span);
             let help = format!("write `{right} {arrow} {left}`");
             let ends = vec![(line.left.span, right), (line.right.span, left)];
-            self.tell(problem.help(help.clone()).fix(help, false, ends));
+            self.report(problem.help(help.clone()).fix(help, false, ends));
         }
         round
     }
@@ -302,7 +296,7 @@ impl World<'_> {
                 line.arrow.span,
                 format!("the sync goes from {} to {}", built.left.system, built.right.system),
             );
-            self.tell(problem.help("write `->`, or `sync … between … and …`"));
+            self.report(problem.help("write `->`, or `sync … between … and …`"));
             return None;
         }
         if self.prefixed(built, line) || self.turned_round(built, line) {
@@ -310,14 +304,14 @@ impl World<'_> {
         }
         let text = {
             let end = line.right.span.end.max(line.left.span.end);
-            self.text(Span { end, ..line.span }).split_whitespace().collect::<Vec<_>>().join(" ")
+            self.declared.text(Span { end, ..line.span }).split_whitespace().collect::<Vec<_>>().join(" ")
         };
-        let place = self.place(line.span);
+        let place = self.declared.place(line.span);
         let policy = self.policy(sync, built, line, direction);
         if let (Some(at), Direction::Both) = (line.on_create, direction) {
             let problem =
                 Problem::new(Code::E0209, "`on create` belongs to a one-way line", at, "this line goes both ways");
-            self.tell(problem.help("use `->` or `<-`"));
+            self.report(problem.help("use `->` or `<-`"));
         }
         if let (Some(on_empty), Direction::Both) = (&line.on_empty, direction) {
             let problem = Problem::new(
@@ -326,16 +320,16 @@ impl World<'_> {
                 on_empty.span,
                 "empty is a value like any other here",
             );
-            self.tell(problem.help("remove it, or use `->` or `<-`"));
+            self.report(problem.help("remove it, or use `->` or `<-`"));
         }
         if let (Some(at), Some(target)) = (line.on_create, direction.target())
             && !built.create.contains(&target)
             && !unread(sync, "create")
-            && !self.unsure.contains(&built.name)
+            && !self.findings.suppressed.contains(&built.name)
         {
             let label = format!("this sync makes no {}", built.entity(target));
             let problem = Problem::new(Code::W0204, "`on create` never happens", at, label);
-            self.tell(problem.help("remove the line, or write `create missing in …`"));
+            self.report(problem.help("remove the line, or write `create missing in …`"));
         }
         if line.link.is_some() {
             return self.link_mapping(built, line, direction, policy, place, text);
@@ -359,7 +353,7 @@ impl World<'_> {
         let expected = match &target {
             Some((name, field)) => Expected {
                 ty: Some(field.ty.clone()),
-                choice: self.words.choice_of.get(&(target_entity.clone(), name.value.clone())).copied(),
+                choice: self.declared.choice_of(&target_entity, &name.value),
                 options: field.options.clone(),
                 name: format!("{target_entity}.{}", name.value),
                 ..Expected::default()
@@ -386,16 +380,17 @@ impl World<'_> {
             self.lacks(&target_entity, &name.value, written.span);
         }
         if !create_only {
-            self.found.writers.push(Writer {
+            self.findings.writers.push(Writer {
                 entity: target_entity.clone(),
                 field: name.value.clone(),
                 span: name.span,
-                by: format!("sync {}", built.name),
-                sync: true,
-                wins: format!("and the {} owns it", phrases::system(&built.entity(source_side).system)),
-                // A line may say what the engine does for a key.
-                fills: matches!(&source, Expr::Field { links, field, .. } if links.is_empty() && field == "id")
-                    .then(|| built.entity(source_side).clone()),
+                by: By::Sync {
+                    name: built.name.clone(),
+                    wins: format!("and the {} owns it", phrases::system(&built.entity(source_side).system)),
+                    // A line may say what the engine does for a key.
+                    fills: matches!(&source, Expr::Field { links, field, .. } if links.is_empty() && field == "id")
+                        .then(|| built.entity(source_side).clone()),
+                },
             });
         }
         Some(Mapping {
@@ -422,7 +417,7 @@ impl World<'_> {
             let (own, other) = (built.entity(side).clone(), built.entity(side.other()).clone());
             // A key that does not hold was told of.
             let sound = |key: &(String, String)| key.0 == written.left.value && key.1 == written.right.value;
-            let Some(field) = self.field(&own, &target.value).filter(|_| built.keys.iter().any(sound)) else {
+            let Some(field) = self.declared.field(&own, &target.value).filter(|_| built.keys.iter().any(sound)) else {
                 continue;
             };
             // With no other way to a partner, both are equal before there is a pair.
@@ -435,25 +430,18 @@ impl World<'_> {
                 continue;
             }
             let target = target.value.clone();
-            note(&mut self.found.used, &own, &target, false);
-            let writer = Writer {
-                entity: own,
-                field: target.clone(),
-                span: written.span,
-                by: format!("sync {}", built.name),
-                sync: true,
-                wins: "and the engine fills it in".to_owned(),
-                fills: Some(other.clone()),
-            };
+            self.findings.uses_field(&own, &target);
             // A line of this sync may say the same.
-            let same = |line: &&Writer| {
-                (&line.entity, &line.field, &line.fills) == (&writer.entity, &writer.field, &writer.fills)
+            let same = |line: &Writer| {
+                let fills = matches!(&line.by, By::Sync { fills: Some(filled), .. } if *filled == other);
+                fills && line.entity == own && line.field == target
             };
-            if fills && !self.found.writers.iter().rev().take_while(|line| line.by == writer.by).any(|line| same(&line))
-            {
-                self.found.writers.push(writer);
+            if fills && !self.findings.writers.iter().any(same) {
+                let wins = "and the engine fills it in".to_owned();
+                let by = By::Sync { name: built.name.clone(), wins, fills: Some(other.clone()) };
+                self.findings.writers.push(Writer { entity: own, field: target.clone(), span: written.span, by });
             }
-            let place = self.place(written.span);
+            let place = self.declared.place(written.span);
             built.fields.push(Mapping {
                 direction: if side == Side::Right { Direction::ToRight } else { Direction::ToLeft },
                 text: format!("match by {} = {}", written.left.value, written.right.value),

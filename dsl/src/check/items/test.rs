@@ -4,38 +4,23 @@
 //! A quoted spelling of a system is allowed as a value here: that is how an unknown stage arrives.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use crate::ast::{self, ExprKind, Item, ItemKind, SentWhat, TestStatement};
-use crate::check::expr::types::describe;
+use crate::ast::{self, ExprKind, Item, SentWhat, TestStatement};
+use crate::check::facts::checker::Checker;
+use crate::check::facts::findings::Named;
 use crate::check::facts::phrases::suggest;
 use crate::check::facts::typed::{Expected, Kind, Names, Var};
-use crate::check::facts::world::World;
+use crate::check::facts::types::describe;
 use crate::diagnostic::{Code, Problem};
 use crate::near::nearest;
 use crate::program::Expr;
 use crate::program::test::{Expectation, Held, Line, Target, Test};
 use crate::schema::{About, EntityName, Field, Type};
-use crate::source::{FileId, Span, Spanned};
+use crate::source::{Span, Spanned};
 use crate::value::Value;
 
-impl World<'_> {
-    /// E0702: what stands in a file of tests is not loaded, so it would be checked and never run.
-    pub(crate) fn only_tests(&mut self, items: &[(FileId, Arc<Item>)]) {
-        for (file, item) in items {
-            if matches!(item.kind, ItemKind::Test(_)) || !self.files[file.0 as usize].holds_tests() {
-                continue;
-            }
-            let message = "a file of tests holds nothing but tests";
-            let problem = Problem::new(Code::E0702, message, item.head, "no test: this would be checked and never run");
-            self.tell(problem.help("move it to a file whose name does not end with `.test.rules`"));
-        }
-    }
-
+impl Checker<'_> {
     pub(crate) fn test(&mut self, test: &ast::Test, item: &Item) {
-        self.told.clear();
-        let used = self.found.used.clone();
-        let mentioned = self.found.mentioned.clone();
         let mut names = Names::default();
         let mut lines = Vec::new();
         let mut expects = false;
@@ -46,15 +31,15 @@ impl World<'_> {
             }
         }
         // The line that is not understood may be the one that expects something.
-        let spoiled = |at: &Span| at.file == item.span.file && item.span.start <= at.start && at.start < item.span.end;
-        if !expects && !self.spoiled.iter().any(spoiled) {
+        let inside = |at: &Span| at.file == item.span.file && item.span.start <= at.start && at.start < item.span.end;
+        if !expects && !self.declared.error_spans.iter().any(inside) {
             let problem = Problem::new(Code::E0701, "this test expects nothing", item.head, "it can never fail");
-            self.tell(problem.help("add a line that begins with `expect`"));
+            self.report(problem.help("add a line that begins with `expect`"));
         }
-        self.found.used = used;
-        self.found.mentioned = mentioned;
-        let place = self.place(item.span);
-        self.tests.push(Test { title: test.title.value.clone(), place, span: item.head, lines });
+        self.findings.used.clear();
+        self.findings.mentioned.clear();
+        let place = self.declared.place(item.span);
+        self.findings.tests.push(Test { title: test.title.value.clone(), place, span: item.head, lines });
     }
 
     /// The line as it is rehearsed; nothing where it is wrong, and then that has been told.
@@ -66,7 +51,7 @@ impl World<'_> {
                 {
                     let message = format!("there is no time zone \"{}\"", zone.value);
                     let problem = Problem::new(Code::E0802, message, zone.span, "not a zone");
-                    self.tell(problem.help("write a zone of the IANA list, such as \"Europe/London\""));
+                    self.report(problem.help("write a zone of the IANA list, such as \"Europe/London\""));
                 }
                 Line::Time { date: *date, minute: *minute, zone: zone.as_ref().map(|zone| zone.value.clone()) }
             }
@@ -90,24 +75,18 @@ impl World<'_> {
                 Line::Given { variable, entity: found?, changed_at: *changed_at, values }
             }
             TestStatement::Pass(span) => Line::Pass(*span),
-            TestStatement::SyncRuns(name) => match self.sync_index(&name.value) {
-                Some(sync) => Line::SyncRuns(sync),
-                None => {
-                    let known: Vec<String> = self.sync_names.iter().map(|(n, ..)| n.clone()).collect();
-                    self.no_such("sync", name, known.iter().map(String::as_str));
-                    return None;
-                }
-            },
+            TestStatement::SyncRuns(name) => Line::SyncRuns(self.has_sync(name)?),
             TestStatement::Becomes { path, value } => return self.test_becomes(names, path, value),
             TestStatement::Happens { event, record } => {
                 let name = EntityName::new(self.has_system(&event.system)?, &event.name.value);
-                match self.systems[&name.system].lock.events.get(&name.entity).cloned() {
+                match self.declared.systems[&name.system].lock.events.get(&name.entity).cloned() {
                     Some(fields) => {
                         let values = self.test_members(names, &name, &fields, record);
                         Line::Happens { what: name, event: true, values }
                     }
                     None => {
-                        let events: Vec<String> = self.systems[&name.system].lock.events.keys().cloned().collect();
+                        let events: Vec<String> =
+                            self.declared.systems[&name.system].lock.events.keys().cloned().collect();
                         let entity = self.has_entity_or(event, "event or entity", &events)?;
                         let values = self.test_record(names, &entity, record);
                         Line::Happens { what: entity, event: false, values }
@@ -117,7 +96,7 @@ impl World<'_> {
             TestStatement::Message { system, message, times, record } => {
                 let system = self.has_system(system)?;
                 let name = self.message(&system, message)?;
-                let lock = &self.systems[&system].lock;
+                let lock = &self.declared.systems[&system].lock;
                 let about = lock.deliveries.as_ref().and_then(|d| d.messages.get(&name)).map(|m| m.about.clone());
                 let values = match (about, record) {
                     (Some(About::Record { entity, .. }), Some(record)) => {
@@ -140,7 +119,7 @@ impl World<'_> {
         if matches!(target.kind, Kind::Record(_)) {
             let message = "only a value can become another one";
             let problem = Problem::new(Code::E0201, message, path.span, describe(&target.kind));
-            self.tell(problem.help("name a field of it: `deal.dealstage becomes closedwon`"));
+            self.report(problem.help("name a field of it: `deal.dealstage becomes closedwon`"));
         }
         let Kind::Value(ty) = target.kind else { return None };
         let wanted = Expected {
@@ -154,7 +133,7 @@ impl World<'_> {
         let Expr::Field { variable, links, field, entity } = target.expr else { return None };
         let mut reached = entity?;
         for link in &links {
-            reached = EntityName::new(&reached.system, &self.entity(&reached)?.links.get(link)?.to);
+            reached = EntityName::new(&reached.system, &self.declared.entity(&reached)?.links.get(link)?.to);
         }
         let held = Held {
             links,
@@ -183,7 +162,7 @@ impl World<'_> {
                 Expectation::Parked { entity, values: values.unwrap_or_default() }
             }
             ast::Expectation::Workflow { name, state } => {
-                let workflow = self.test_workflow(name)?;
+                let workflow = self.has_workflow(name)?;
                 Expectation::Workflow(workflow, *state)
             }
             ast::Expectation::Step { path, state } => {
@@ -244,30 +223,20 @@ impl World<'_> {
         }
     }
 
-    fn test_workflow(&mut self, name: &ast::Name) -> Option<usize> {
-        let found = self.workflow_index(&name.value);
-        if found.is_none() {
-            let names: Vec<String> = self.workflow_names.iter().map(|(n, ..)| n.clone()).collect();
-            self.no_such("workflow", name, names.iter().map(String::as_str));
-        }
-        found
-    }
-
     /// `Onboarding.account`
     fn test_step(&mut self, path: &ast::Path) -> Option<(usize, usize)> {
         let workflow = &path.names[0];
         let [_, step] = path.names.as_slice() else {
             let problem =
                 Problem::new(Code::E0106, "a workflow and a step are named here", path.span, "not Workflow.step");
-            self.tell(problem.help("write it as `Onboarding.account`"));
+            self.report(problem.help("write it as `Onboarding.account`"));
             return None;
         };
-        let index = self.test_workflow(workflow)?;
-        let steps = self.found.workflows.get(&workflow.value).map(|w| &w.code.steps)?;
-        let known: Vec<String> = steps.iter().map(|step| step.name.clone()).collect();
-        let found = known.iter().position(|name| *name == step.value);
+        let index = self.has_workflow(workflow)?;
+        let steps = &self.declared.workflows[index].steps;
+        let found = steps.iter().position(|name| *name == step.value);
         if found.is_none() {
-            self.no_such("step", step, known.iter().map(String::as_str));
+            self.no_such(Named::Step, step, steps.iter().map(String::as_str));
         }
         Some((index, found?))
     }
@@ -291,7 +260,7 @@ impl World<'_> {
             span: line.span,
         };
         for (index, name) in line.path.names.iter().enumerate() {
-            let lock = self.entity(&at)?;
+            let lock = self.declared.entity(&at)?;
             if let Some(link) = lock.links.get(&name.value) {
                 at = EntityName::new(&at.system, link.to.clone());
                 held.links.push(name.value.clone());
@@ -311,13 +280,13 @@ impl World<'_> {
                     let message = format!("`{}` is a value and has no parts", name.value);
                     let problem =
                         Problem::new(Code::E0101, message, part.span, format!("{at}.{} is no record", name.value));
-                    self.tell(problem);
+                    self.report(problem);
                     return None;
                 }
                 None => {
                     let wanted = Expected {
                         ty: Some(field.ty.clone()),
-                        choice: self.words.choice_of.get(&(at.clone(), name.value.clone())).copied(),
+                        choice: self.declared.choice_of(&at, &name.value),
                         options: field.options.clone(),
                         name: format!("{at}.{}", name.value),
                         ..Expected::default()
@@ -336,7 +305,7 @@ impl World<'_> {
             kind => {
                 let label = describe(&kind);
                 let problem = Problem::new(Code::E0201, format!("this leads to a record of {at}"), typed.span, label);
-                self.tell(problem.help("name a record that is given above: `given user = app.User { … }`"));
+                self.report(problem.help("name a record that is given above: `given user = app.User { … }`"));
             }
         }
         held.value = match typed.expr {
@@ -348,7 +317,7 @@ impl World<'_> {
     }
 
     fn pairs(&self, a: &EntityName, b: &EntityName) -> bool {
-        self.sync_names.iter().any(|(_, l, r, _)| (l == a && r == b) || (l == b && r == a))
+        self.declared.syncs.iter().any(|sync| sync.pairs(a, b))
     }
 
     fn test_members(
@@ -366,7 +335,7 @@ impl World<'_> {
                 let message = format!("{of} has no `{}`", name.value);
                 let problem = Problem::new(Code::E0101, message, name.span, format!("not in {of}"));
                 let problem = suggest(problem, near, name.span);
-                self.tell(problem);
+                self.report(problem);
                 continue;
             };
             let wanted = match line.path.names.get(1) {
@@ -376,7 +345,7 @@ impl World<'_> {
                     let message = format!("`{}` is a value and has no parts", name.value);
                     let problem =
                         Problem::new(Code::E0101, message, part.span, format!("{of}.{} is no record", name.value));
-                    self.tell(problem);
+                    self.report(problem);
                     continue;
                 }
                 None => Expected {

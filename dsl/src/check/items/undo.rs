@@ -1,10 +1,11 @@
 //! Steps that leave something behind and can be undone.
 
 use crate::ast::{self, ActionKind, WorkflowStatement};
-use crate::check::facts::world::{World, entity_name};
+use crate::check::facts::checker::Checker;
+use crate::check::facts::declared::entity_name;
 use crate::diagnostic::{Code, Problem};
 
-impl World<'_> {
+impl Checker<'_> {
     /// E0604: a step that leaves something behind before something later can fail: another step, an action, or what an
     /// exit of a wait does.
     pub(crate) fn undoable(&mut self, workflow: &ast::Workflow, on_failure: &ast::Block) {
@@ -27,7 +28,7 @@ impl World<'_> {
             )
             .label(undo.head, format!("runs after a failure {later}"))
             .help(format!("add `undo {{ {remedy} }}`, or `undo nothing because \"…\"` if the {thing} should stay"));
-            self.tell(problem);
+            self.report(problem);
         }
     }
 
@@ -36,7 +37,8 @@ impl World<'_> {
         let other = || "…".to_owned();
         match &action.kind {
             ActionKind::Create { entity, key, .. } => {
-                let key = key.as_ref().map(|(field, value)| format!("{} = {}", field.value, self.text(value.span)));
+                let key =
+                    key.as_ref().map(|(field, value)| format!("{} = {}", field.value, self.declared.text(value.span)));
                 let condition = key.map_or_else(String::new, |key| format!(" where {key}"));
                 Some(("creates a record".to_owned(), format!("delete {}{condition}", entity_name(entity))))
             }

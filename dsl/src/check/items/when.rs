@@ -3,17 +3,16 @@
 use std::sync::Arc;
 
 use crate::ast::{self, Item};
-use crate::check::facts::findings::note;
+use crate::check::facts::checker::Checker;
+use crate::check::facts::findings::By;
 use crate::check::facts::typed::{Kind, Missing, Names, Var};
-use crate::check::facts::world::World;
 use crate::check::items::action::Around;
 use crate::diagnostic::{Code, Problem};
 use crate::program::{self, Compare, Expr, Op, Trigger, When};
 use crate::value::Value;
 
-impl World<'_> {
+impl Checker<'_> {
     pub(crate) fn when(&mut self, when: &ast::When, item: &Item) {
-        self.told.clear();
         let Some(entity) = self.has_entity(&when.entity) else { return };
         let mut names = Names::default();
         let variable = when.named.as_ref().map_or_else(|| "this".to_owned(), |n| n.value.clone());
@@ -25,17 +24,17 @@ impl World<'_> {
             ast::Trigger::Created => Trigger::Created,
             ast::Trigger::Deleted => Trigger::Deleted,
             ast::Trigger::Changes(written) => {
-                if self.field(&entity, &written.value).is_none() {
+                if self.declared.field(&entity, &written.value).is_none() {
                     self.no_field(&entity, written);
                 }
-                let meant = self.meant_field(&entity, written);
+                let meant = self.declared.meant_field(&entity, written);
                 let field = match meant {
                     Some(meant) => ast::Name::new(meant, written.span),
                     None => return,
                 };
-                let Some(declared) = self.field(&entity, &field.value).cloned() else { return };
-                note(&mut self.found.used, &entity, &field.value, false);
-                choice = self.words.choice_of.get(&(entity.clone(), field.value.clone())).copied();
+                let Some(declared) = self.declared.field(&entity, &field.value).cloned() else { return };
+                self.findings.uses_field(&entity, &field.value);
+                choice = self.declared.choice_of(&entity, &field.value);
                 options = declared.options.clone();
                 for name in ["old", "new"] {
                     // There may have been no value before, and an optional field may have none afterwards.
@@ -55,7 +54,7 @@ impl World<'_> {
             .map(|expr| self.condition(&names, expr))
             .reduce(|a, b| Expr::And(Box::new(a), Box::new(b)));
         let around = Around {
-            by: self.text(item.head).to_owned(),
+            by: By::When(self.declared.text(item.head).to_owned()),
             head: when.entity.span.to(when.trigger.span),
             repeated: "messages are delivered at least once",
             accepts: false,
@@ -66,7 +65,7 @@ impl World<'_> {
             self.block(&mut names, &always.actions, &around, &mut ops);
         }
         let words: Vec<String> = match choice {
-            Some(choice) => self.words.choices[choice].words.iter().map(|w| w.word.clone()).collect(),
+            Some(choice) => self.declared.words(choice),
             None => options.clone(),
         };
         if let Some(field) = &changed
@@ -76,7 +75,7 @@ impl World<'_> {
         } else if let Some(branch) = when.branches.first() {
             let problem =
                 Problem::new(Code::E0502, "only a change of a field has stages", branch.span, "nothing changes here");
-            self.tell(problem.help(format!("write `when {entity} changes field`")));
+            self.report(problem.help(format!("write `when {entity} changes field`")));
         }
         let mut ends = Vec::new();
         // A branch `from a to b` is looked at before the branches for every change to `b`.
@@ -114,8 +113,8 @@ impl World<'_> {
         }
         self.block(&mut names, &when.actions, &around, &mut ops);
         ops.push(Op::Finish);
-        let place = self.place(item.span);
-        self.found.whens.push(Arc::new(When {
+        let place = self.declared.place(item.span);
+        self.findings.whens.push(Arc::new(When {
             entity,
             trigger,
             variable,

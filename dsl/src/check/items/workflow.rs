@@ -6,11 +6,12 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::ast::{self, Item, WorkflowStatement};
-use crate::check::expr::types::describe;
-use crate::check::facts::findings::note;
+use crate::check::facts::checker::Checker;
+use crate::check::facts::declared::entity_name;
+use crate::check::facts::findings::By;
 use crate::check::facts::phrases::{self, suggest};
 use crate::check::facts::typed::{Expected, Kind, Missing, Names, Var};
-use crate::check::facts::world::{World, entity_name};
+use crate::check::facts::types::describe;
 use crate::check::items::action::Around;
 use crate::diagnostic::{Code, Problem};
 use crate::program::{self, Expr, Op, Retry, Step, Workflow};
@@ -18,9 +19,8 @@ use crate::schema::{EntityName, Field, Type};
 use crate::source::Span;
 use crate::value;
 
-impl World<'_> {
+impl Checker<'_> {
     pub(crate) fn workflow(&mut self, workflow: &ast::Workflow, item: &Item) {
-        self.told.clear();
         let found = self.has_entity(&workflow.entity);
         let entity = found.clone().unwrap_or_else(|| entity_name(&workflow.entity));
         let mut names = Names::default();
@@ -31,7 +31,7 @@ impl World<'_> {
             if matches!(key.kind, Kind::Record(_)) {
                 let problem =
                     Problem::new(Code::E0201, "a value says which runs are the same", key.span, "a whole record");
-                self.tell(problem.help(format!("write `only one per {}.id`", self.text(key.span))));
+                self.report(problem.help(format!("write `only one per {}.id`", self.declared.text(key.span))));
             }
             self.needed(&key, "and runs without it would be the same");
             (key.expr, second.value)
@@ -44,8 +44,9 @@ impl World<'_> {
         let mut code = program::Code::default();
         let mut undo_blocks: Vec<(usize, &ast::Block, Names)> = Vec::new();
         let mut step_spans: BTreeMap<String, Span> = BTreeMap::new();
-        let around = |world: &Self, accepts| Around {
-            by: world.text(item.head).to_owned(),
+        let declared = self.declared;
+        let around = |accepts| Around {
+            by: By::Workflow(declared.text(item.head).to_owned()),
             head: item.head,
             repeated: "a step may be repeated after a crash",
             accepts,
@@ -58,10 +59,10 @@ impl World<'_> {
                     if let Some(first) = step_spans.insert(step.name.value.clone(), step.name.span) {
                         let message = format!("the step `{}` stands twice in {}", step.name.value, workflow.name.value);
                         let problem = Problem::new(Code::E0103, message, step.name.span, "again here");
-                        self.tell(problem.label(first, "first here").help("give one of them another name"));
+                        self.report(problem.label(first, "first here").help("give one of them another name"));
                     }
                     code.ops.push(Op::Step(index));
-                    let around = around(self, step.accept.is_some());
+                    let around = around(step.accept.is_some());
                     self.block(&mut names, &step.actions, &around, &mut code.ops);
                     code.ops.push(Op::EndStep(index));
                     if let Some(ast::Undo::Block(block)) = &step.undo {
@@ -69,7 +70,7 @@ impl World<'_> {
                         undo_blocks.push((index, block, names.clone()));
                     }
                     // Blanks and line ends are no part of the meaning.
-                    let words = |span: Span| self.text(span).split_whitespace().collect::<Vec<_>>().join(" ");
+                    let words = |span: Span| self.declared.text(span).split_whitespace().collect::<Vec<_>>().join(" ");
                     let actions: Vec<String> = step.actions.iter().map(|action| words(action.span)).collect();
                     let meaning = format!("{} {actions:?}", words(step.head));
                     let hash = Sha256::digest(meaning.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
@@ -79,7 +80,7 @@ impl World<'_> {
                         timeout: step.timeout.as_ref().map(|t| t.value),
                         undo: None,
                         hash,
-                        place: self.place(step.name.span),
+                        place: self.declared.place(step.name.span),
                     });
                 }
                 WorkflowStatement::Wait(span) => code.ops.push(Op::Wait(span.value)),
@@ -92,16 +93,16 @@ impl World<'_> {
                     if !matches!(typed.kind, Kind::Any | Kind::Value(Type::Time | Type::Date)) {
                         let problem =
                             Problem::new(Code::E0201, "`wait until` needs a time", typed.span, describe(&typed.kind));
-                        self.tell(problem);
+                        self.report(problem);
                     }
                     code.ops.push(Op::WaitUntil(typed.expr));
                 }
                 WorkflowStatement::WaitFor(wait) => {
-                    let around = around(self, false);
+                    let around = around(false);
                     self.wait_for(&names, wait, &around, &mut code.ops);
                 }
                 WorkflowStatement::Action(action) => {
-                    let around = around(self, false);
+                    let around = around(false);
                     self.block(&mut names, std::slice::from_ref(action), &around, &mut code.ops);
                 }
             }
@@ -109,7 +110,7 @@ impl World<'_> {
         code.ops.push(Op::Finish);
         for (index, block, mut known) in undo_blocks {
             code.steps[index].undo = Some(code.ops.len());
-            let around = around(self, false);
+            let around = around(false);
             self.block(&mut known, &block.actions, &around, &mut code.ops);
             code.ops.push(Op::Return);
         }
@@ -124,13 +125,13 @@ impl World<'_> {
                 }
             }
             names.vars.insert("failure".to_owned(), Var::new(Kind::Members(members)));
-            let around = Around { failed: true, ..around(self, false) };
+            let around = Around { failed: true, ..around(false) };
             self.block(&mut names, &block.actions, &around, &mut code.ops);
             code.ops.push(Op::Return);
             self.undoable(workflow, block);
         }
-        let place = self.place(item.span);
-        self.found.workflows.insert(
+        let place = self.declared.place(item.span);
+        self.findings.workflows.insert(
             workflow.name.value.clone(),
             Arc::new(Workflow {
                 name: workflow.name.value.clone(),
@@ -148,11 +149,11 @@ impl World<'_> {
     fn wait_for(&mut self, names: &Names, wait: &ast::WaitFor, around: &Around, ops: &mut Vec<Op>) {
         let Some(system) = self.has_system(&wait.what.system) else { return };
         let what = EntityName::new(system, &wait.what.name.value);
-        let event = self.systems[&what.system].lock.events.get(&what.entity).cloned();
+        let event = self.declared.systems[&what.system].lock.events.get(&what.entity).cloned();
         let kind = match &event {
             Some(fields) => Kind::Members(fields.clone()),
             None => {
-                let events: Vec<String> = self.systems[&what.system].lock.events.keys().cloned().collect();
+                let events: Vec<String> = self.declared.systems[&what.system].lock.events.keys().cloned().collect();
                 match self.has_entity_or(&wait.what, "event or entity", &events) {
                     Some(entity) => Kind::Record(entity),
                     None => return,
@@ -169,7 +170,7 @@ impl World<'_> {
                 _ => format!("no limit: if no {thing} comes, this workflow stays open forever"),
             };
             let problem = Problem::new(Code::E0602, "this wait may never end", head, label);
-            self.tell(
+            self.report(
                 problem.help(format!("write `wait up to 7 days for {what} …` and add a `timed out {{ … }}` branch")),
             );
         } else if (wait.happened.is_none() || wait.timed_out.is_none()) && wait.unread.is_empty() {
@@ -183,10 +184,10 @@ impl World<'_> {
                     if lacking == "happened" { "happens" } else { "does not happen" }
                 ),
             );
-            self.tell(problem.help(format!("add `{lacking} {{ nothing }}`, or say what should happen")));
+            self.report(problem.help(format!("add `{lacking} {{ nothing }}`, or say what should happen")));
         }
         if event.is_some() {
-            self.found.waits.push((what.clone(), head));
+            self.findings.waits.push((what.clone(), head));
         }
         let key = self.awaited(names, &what, event.as_ref(), &wait.condition);
         let position = ops.len();
@@ -232,7 +233,7 @@ impl World<'_> {
         {
             let declared = match event {
                 Some(fields) => fields.get(&field.value).cloned(),
-                None => self.entity(what).and_then(|e| e.fields.get(&field.value)).cloned(),
+                None => self.declared.entity(what).and_then(|e| e.fields.get(&field.value)).cloned(),
             };
             let Some(declared) = declared else {
                 match event {
@@ -246,14 +247,14 @@ impl World<'_> {
                             format!("not in {what}"),
                         );
                         let problem = suggest(problem, near, field.span);
-                        self.tell(problem);
+                        self.report(problem);
                     }
                     None => self.no_field(what, field),
                 }
                 return None;
             };
             if event.is_none() {
-                note(&mut self.found.used, what, &field.value, false);
+                self.findings.uses_field(what, &field.value);
             }
             let wanted =
                 Expected { ty: Some(declared.ty), name: format!("{what}.{}", field.value), ..Expected::default() };
@@ -268,7 +269,7 @@ impl World<'_> {
             condition.span,
             "not one equality on a field",
         );
-        self.tell(problem.help("write `where field = value`"));
+        self.report(problem.help("write `where field = value`"));
         None
     }
 }

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rust_decimal::Decimal;
 
 use crate::ast::{BinaryOp, Expr, ExprKind, Path, TextPart};
-use crate::check::facts::world::World;
+use crate::check::facts::declared::Declared;
 use crate::schema::EntityName;
 
 /// A record that a rule can name.
@@ -56,11 +56,11 @@ impl<'i> Scope<'i> {
     }
 
     /// The record that a path leads to, from a name over links.
-    pub(crate) fn record(&self, world: &World<'_>, names: &[crate::ast::Name]) -> Option<Known> {
+    pub(crate) fn record(&self, declared: &Declared<'_>, names: &[crate::ast::Name]) -> Option<Known> {
         let (first, links) = names.split_first()?;
         let mut known = self.records.get(first.value.as_str())?.clone();
         for link in links {
-            let to = world.entity(&known.entity)?.links.get(&link.value)?.to.clone();
+            let to = declared.entity(&known.entity)?.links.get(&link.value)?.to.clone();
             known.entity = EntityName::new(known.entity.system, to);
             known.key = None;
             known.way.push('.');
@@ -70,12 +70,12 @@ impl<'i> Scope<'i> {
     }
 
     /// The one record with this value in this field.
-    pub(crate) fn by_key(&self, world: &World<'_>, entity: EntityName, field: &str, value: &Expr) -> Known {
+    pub(crate) fn by_key(&self, declared: &Declared<'_>, entity: EntityName, field: &str, value: &Expr) -> Known {
         // Whoever holds the value of that very field is that record.
         if let ExprKind::Path(path) = &value.kind
             && let Some((last, front)) = path.names.split_last()
             && last.value == field
-            && let Some(known) = self.record(world, front)
+            && let Some(known) = self.record(declared, front)
             && known.entity == entity
         {
             return known;

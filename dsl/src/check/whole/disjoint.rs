@@ -1,15 +1,15 @@
 //! Syncs that make records of one entity, and what keeps their records apart.
 
 use crate::check::facts::phrases::an_entity;
-use crate::check::facts::world::World;
+use crate::check::whole::WholeSet;
 use crate::diagnostic::{Code, Problem};
 use crate::program::{Expr, Side, Sync};
 use crate::schema::EntityName;
 
-impl World<'_> {
+impl WholeSet<'_> {
     /// Does an `only where` of either sync tell apart the records of this entity that both take? By a field of that
     /// entity, or, where both pair them with records of one entity, by a field of that one.
-    pub(crate) fn told_apart(&self, first: &str, second: &str, entity: &EntityName) -> bool {
+    pub(crate) fn are_disjoint(&self, first: &str, second: &str, entity: &EntityName) -> bool {
         let (Some(first), Some(second)) = (self.found.syncs.get(first), self.found.syncs.get(second)) else {
             return false;
         };
@@ -23,7 +23,7 @@ impl World<'_> {
     }
 
     /// E0405.
-    pub(crate) fn apart(&mut self) {
+    pub(crate) fn disjoint(&mut self) {
         let makers: Vec<(String, EntityName)> = self
             .found
             .syncs
@@ -35,11 +35,11 @@ impl World<'_> {
                 if made != other_made || first == second {
                     continue;
                 }
-                let told_apart = self.told_apart(first, second, made);
-                if told_apart || self.unsure.contains(first) || self.unsure.contains(second) {
+                let suppressed = [first, second].iter().any(|name| self.found.suppressed.contains(*name));
+                if suppressed || self.are_disjoint(first, second, made) {
                     continue;
                 }
-                let span = |name: &str| self.sync_names.iter().find(|(n, ..)| n == name).map(|(.., span)| *span);
+                let span = |name| self.declared.sync_index(name).map(|index| self.declared.syncs[index].span);
                 let (Some(a), Some(b)) = (span(first), span(second)) else { continue };
                 let (earlier, later) = if (a.file, a.start) <= (b.file, b.start) { (a, b) } else { (b, a) };
                 let problem = Problem::new(
@@ -52,7 +52,7 @@ impl World<'_> {
                 .help(format!(
                     "tell them apart by a field that only one of them fills, in one of the two:\n  only where {made}.… is empty"
                 ));
-                self.tell(problem);
+                self.report(problem);
             }
         }
     }

@@ -1,8 +1,8 @@
 //! What all schedules together may write inside of a limit.
 
-use crate::check::facts::findings::{Load, runs};
+use crate::check::facts::findings::Load;
 use crate::check::facts::phrases::{list, plural};
-use crate::check::facts::world::World;
+use crate::check::whole::WholeSet;
 use crate::diagnostic::{Code, Problem};
 use crate::program::Limit;
 use crate::value;
@@ -25,22 +25,20 @@ const INTERVALS: [value::Duration; 14] = [
     value::Duration::days(7),
 ];
 
-impl World<'_> {
+impl WholeSet<'_> {
     /// E0801: what the schedules may write in a window of the `bulk` limit.
     pub(crate) fn limits(&mut self) {
-        let loads = std::mem::take(&mut self.found.loads);
-        let limits: Vec<(String, Limit)> =
-            self.systems.iter().filter_map(|(name, s)| Some((name.clone(), *s.limits.get("bulk")?))).collect();
-        for (system, limit) in limits {
-            let mut here: Vec<&Load> = loads.iter().filter(|load| load.target == system).collect();
-            let total = here.iter().fold(0u64, |sum, l| sum.saturating_add(l.within(l.every, limit.per)));
+        let (declared, found) = (self.declared, self.found);
+        for (system, limit) in declared.systems.iter().filter_map(|(name, s)| Some((name, *s.limits.get("bulk")?))) {
+            let mut here: Vec<&Load> = found.loads.iter().filter(|load| load.target == *system).collect();
+            let total = here.iter().fold(0u64, |sum, load| sum.saturating_add(within(load, load.every, limit.per)));
             if total <= limit.amount {
                 continue;
             }
             // The one that writes most is the one to change.
-            here.sort_by_key(|load| std::cmp::Reverse(load.within(load.every, limit.per)));
+            here.sort_by_key(|load| std::cmp::Reverse(within(load, load.every, limit.per)));
             if let [most, others @ ..] = here.as_slice() {
-                self.overload(&system, limit, most, others);
+                self.overload(system, limit, most, others);
             }
         }
     }
@@ -48,6 +46,7 @@ impl World<'_> {
     fn overload(&mut self, system: &str, limit: Limit, most: &Load, others: &[&Load]) {
         let what = if most.counted {
             let note = self
+                .declared
                 .lock_line(&most.source.system, &format!("entities.{}.records", most.source.entity))
                 .map(|r| format!(" ({}:{})", r.file, r.line))
                 .unwrap_or_default();
@@ -60,27 +59,28 @@ impl World<'_> {
         let count = runs(most.every, limit.per);
         let runs = if count == 1 { "1 run".to_owned() } else { format!("{count} runs") };
         let place = self
+            .declared
             .limit_spans
             .get(&(system.to_owned(), "bulk".to_owned()))
-            .map(|span| format!(" ({})", self.place(*span)));
+            .map(|span| format!(" ({})", self.declared.place(*span)));
         let needs: Vec<String> =
-            others.iter().map(|l| format!("{} needs {}", l.sync, l.within(l.every, limit.per))).collect();
+            others.iter().map(|l| format!("{} needs {}", l.sync, within(l, l.every, limit.per))).collect();
         let and = if needs.is_empty() { String::new() } else { format!(", and {}", list(&needs)) };
         let mut help = format!(
             "{system} allows {} bulk records per {}{}, this is up to {}{and}",
             limit.amount,
             limit.per,
             place.unwrap_or_default(),
-            most.within(most.every, limit.per)
+            within(most, most.every, limit.per)
         );
-        let rest = others.iter().fold(0u64, |sum, l| sum.saturating_add(l.within(l.every, limit.per)));
+        let rest = others.iter().fold(0u64, |sum, l| sum.saturating_add(within(l, l.every, limit.per)));
         let fitting = INTERVALS
             .into_iter()
-            .find(|every| *every > most.every && most.within(*every, limit.per).saturating_add(rest) <= limit.amount);
+            .find(|every| *every > most.every && within(most, *every, limit.per).saturating_add(rest) <= limit.amount);
         match fitting {
             Some(every) => {
-                let mut sums = vec![most.within(every, limit.per).to_string()];
-                sums.extend(others.iter().map(|l| l.within(l.every, limit.per).to_string()));
+                let mut sums = vec![within(most, every, limit.per).to_string()];
+                sums.extend(others.iter().map(|l| within(l, l.every, limit.per).to_string()));
                 help.push_str(&format!("\n`every {every}` fits: {}", list(&sums)));
             }
             None => help.push_str("\nno longer interval fits: raise the limit, or let `only where` take fewer records"),
@@ -91,6 +91,16 @@ impl World<'_> {
             most.span,
             format!("{runs} {window}, {what}"),
         );
-        self.tell(problem.help(help));
+        self.report(problem.help(help));
     }
+}
+
+/// How many records a schedule may write in a window, if it ran at this interval.
+fn within(load: &Load, every: value::Duration, window: value::Duration) -> u64 {
+    runs(every, window).saturating_mul(load.each)
+}
+
+/// How often a schedule runs in a window.
+fn runs(every: value::Duration, window: value::Duration) -> u64 {
+    u64::try_from((window.0 / every.0.max(1)).max(1)).unwrap_or(1)
 }

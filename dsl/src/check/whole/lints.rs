@@ -2,45 +2,52 @@
 
 use std::sync::Arc;
 
-use crate::ast::{Item, ItemKind};
-use crate::check::facts::world::World;
+use crate::ast::{self, Item, ItemKind};
+use crate::check::whole::WholeSet;
 use crate::diagnostic::{Code, Problem, Severity};
 use crate::schema::EntityName;
 use crate::source::FileId;
 use crate::tokens::{Kind, tokens};
 
-impl World<'_> {
+impl WholeSet<'_> {
     /// W0110. Says nothing while something cannot be read: what is unused may only be unread.
     pub(crate) fn lints(&mut self, items: &[(FileId, Arc<Item>)]) {
-        if self.broken {
+        if self.declared.incomplete {
             return;
         }
-        let failed = self.found.problems.iter().any(|problem| problem.severity() == Severity::Error);
+        let failed = self.found.problems.iter().chain(&self.problems).any(|one| one.severity() == Severity::Error);
         for (_, item) in items {
-            let (what, name, used) = match &item.kind {
-                ItemKind::Choice(choice) => ("choice", &choice.name, self.choice_is_used(choice)),
-                ItemKind::Table(table) => ("table", &table.name, self.found.mentioned.contains(&table.name.value)),
-                ItemKind::Workflow(w) => ("workflow", &w.name, self.found.mentioned.contains(&w.name.value)),
-                _ => continue,
-            };
             // What uses it may be what could not be checked.
-            if used || failed && (what == "choice" || self.is_written_elsewhere(name)) {
-                continue;
+            match &item.kind {
+                ItemKind::Choice(choice) if !failed && !self.choice_is_used(choice) => {
+                    let help = "name the fields behind `for`, or remove it";
+                    self.unused("choice", &choice.name, "no rule reads or writes a field of it", help);
+                }
+                ItemKind::Table(table) if !self.may_be_used(&table.name, failed) => {
+                    let help = "look something up in it, or remove it";
+                    self.unused("table", &table.name, "no rule looks anything up in it", help);
+                }
+                ItemKind::Workflow(workflow) if !self.may_be_used(&workflow.name, failed) => {
+                    let help = "start it from a `when` or a route, or remove it";
+                    self.unused("workflow", &workflow.name, "no rule and no message starts it", help);
+                }
+                _ => {}
             }
-            let (label, help) = match what {
-                "choice" => ("no rule reads or writes a field of it", "name the fields behind `for`, or remove it"),
-                "table" => ("no rule looks anything up in it", "look something up in it, or remove it"),
-                _ => ("no rule and no message starts it", "start it from a `when` or a route, or remove it"),
-            };
-            let problem =
-                Problem::new(Code::W0110, format!("nothing uses the {what} {}", name.value), name.span, label);
-            self.tell(problem.help(help));
         }
     }
 
+    fn unused(&mut self, what: &str, name: &ast::Name, label: &str, help: &str) {
+        let message = format!("nothing uses the {what} {}", name.value);
+        self.report(Problem::new(Code::W0110, message, name.span, label).help(help));
+    }
+
+    fn may_be_used(&self, name: &ast::Name, failed: bool) -> bool {
+        self.found.mentioned.contains(&name.value) || failed && self.is_written_elsewhere(name)
+    }
+
     /// Does the name stand in the rules in another place than its declaration? Tests use nothing.
-    fn is_written_elsewhere(&self, name: &crate::ast::Name) -> bool {
-        self.files.iter().filter(|file| !file.holds_tests() && file.text.contains(&name.value)).any(|file| {
+    fn is_written_elsewhere(&self, name: &ast::Name) -> bool {
+        self.declared.files.iter().filter(|file| !file.holds_tests() && file.text.contains(&name.value)).any(|file| {
             tokens(&file.text).into_iter().any(|token| {
                 let here = file.id == name.span.file && token.start as u32 == name.span.start;
                 let first = file.text[token.start..token.end].split('.').next();
@@ -49,7 +56,7 @@ impl World<'_> {
         })
     }
 
-    fn choice_is_used(&self, choice: &crate::ast::Choice) -> bool {
+    fn choice_is_used(&self, choice: &ast::Choice) -> bool {
         choice.fields.iter().any(|path| match path.names.as_slice() {
             [system, entity, field] => self
                 .found

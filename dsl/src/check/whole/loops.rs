@@ -19,12 +19,12 @@ use search::{Followers, Trust, chain, circle, guarded, passed_again};
 
 use crate::ast::ExprKind;
 use crate::check::facts::phrases::{self, thing};
-use crate::check::facts::world::World;
+use crate::check::whole::WholeSet;
 use crate::diagnostic::{Code, Problem};
 use crate::schema::EntityName;
 use crate::source::Span;
 
-impl World<'_> {
+impl WholeSet<'_> {
     /// E0403 and E0404.
     pub(crate) fn loops(&mut self, rules: &[Rule<'_>]) {
         let acts: Vec<&Act<'_>> = rules.iter().flat_map(|rule| &rule.acts).collect();
@@ -124,28 +124,28 @@ impl World<'_> {
         let mark = mark.unwrap_or("…");
         if rule.sync.is_some() {
             let help = "create it with the key that the sync matches by, or say in `only where` of the sync what is no record of its own";
-            self.tell(problem.help(help));
+            self.report(problem.help(help));
             return;
         }
         if rule.route {
             let help = "let a `when` start the workflow, and say in its `only where` when there is nothing to do";
-            self.tell(problem.help(help));
+            self.report(problem.help(help));
             return;
         }
         let variable = rule.variable;
         let help = format!(
             "stop the chain where it starts again, for example\n  when {} as {variable} {{\n    only where {variable}.{mark} is empty\nseen in: engine graph --around {}",
-            self.text(rule.head),
+            self.declared.text(rule.head),
             rules[start].entity,
         );
-        self.tell(problem.help(help));
+        self.report(problem.help(help));
     }
 
     /// How a thing in a stage is called, and what brings it there.
     fn spoken(&self, rule: &Rule<'_>, word: &str) -> Option<(String, String)> {
         let Trigger::Changes(field) = &rule.trigger else { return None };
-        let choice = self.words.choice_of.get(&(rule.entity.clone(), field.clone()))?;
-        phrases::participle(&self.words.choices[*choice].row(word)?.label)
+        let choice = self.declared.vocabulary.choice_of.get(&(rule.entity.clone(), field.clone()))?;
+        phrases::participle(&self.declared.vocabulary.choices[*choice].row(word)?.label)
     }
 
     fn circled(&mut self, rules: &[Rule<'_>], path: &[&Act<'_>]) {
@@ -187,7 +187,7 @@ impl World<'_> {
         let help = self
             .instead(rules, path)
             .unwrap_or_else(|| "say in one of them when it has nothing to do:  only where …".to_owned());
-        self.tell(problem.help(help));
+        self.report(problem.help(help));
     }
 
     /// Two rules that copy one field each way are a two-way field.
@@ -209,7 +209,7 @@ impl World<'_> {
             for field in fields {
                 let mut value = field.value;
                 while let ExprKind::As(of, transform) = &value.kind {
-                    transforms = format!(" {}{transforms}", self.text(transform.span));
+                    transforms = format!(" {}{transforms}", self.declared.text(transform.span));
                     value = of;
                 }
             }

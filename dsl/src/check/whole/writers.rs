@@ -9,41 +9,39 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::loops::rules::{Act, Effect, Field, Rule, Trigger};
-use crate::check::facts::findings::Writer;
-use crate::check::facts::world::World;
+use crate::check::facts::findings::{By, Writer};
+use crate::check::whole::WholeSet;
 use crate::check::whole::conditions::exclude;
 use crate::diagnostic::{Code, Problem};
 use crate::schema::EntityName;
 use crate::source::Span;
 
-impl World<'_> {
+impl WholeSet<'_> {
     /// E0401.
     pub(crate) fn writers(&mut self, rules: &[Rule<'_>]) {
-        let mut all = std::mem::take(&mut self.found.writers);
-        all.sort_by(|a, b| (&a.entity, &a.field).cmp(&(&b.entity, &b.field)));
+        let mut all: Vec<&Writer> = self.found.writers.iter().collect();
+        all.sort_by_key(|writer| (&writer.entity, &writer.field));
         // Fields that a sync keeps, sorted.
         let mut kept = Vec::new();
         for writers in all.chunk_by(|a, b| (&a.entity, &a.field) == (&b.entity, &b.field)) {
             let Some(Writer { entity, field, .. }) = writers.first() else { continue };
-            let syncs: Vec<&Writer> = writers.iter().filter(|writer| writer.sync).collect();
+            let syncs: Vec<&Writer> = writers.iter().filter(|writer| writer.by.is_sync()).copied().collect();
             if !syncs.is_empty() {
                 kept.push((entity, field.as_str()));
             }
             let mut before = 0;
             for other in writers {
                 // Syncs are held against those that stand before them, whatever else against all.
-                let held = if other.sync { before } else { syncs.len() };
-                before += usize::from(other.sync);
+                let held = if other.by.is_sync() { before } else { syncs.len() };
+                before += usize::from(other.by.is_sync());
                 let Some(first) = syncs[..held].iter().find(|first| !self.agree(first, other)) else { continue };
-                let problem = Problem::new(
-                    Code::E0401,
-                    format!("two rules write {entity}.{field}"),
-                    first.span,
-                    format!("`{}` writes it, {}", first.by, first.wins),
-                )
-                .label(other.span, "this writes it too, and the next sync would put it back");
+                let By::Sync { wins, .. } = &first.by else { continue };
+                let message = format!("two rules write {entity}.{field}");
+                let label = format!("`{}` writes it, {wins}", first.by);
+                let problem = Problem::new(Code::E0401, message, first.span, label)
+                    .label(other.span, "this writes it too, and the next sync would put it back");
                 let help = self.writer_help(entity, field, first, other);
-                self.tell(problem.help(help));
+                self.report(problem.help(help));
             }
         }
         self.occasions(rules, &kept);
@@ -80,13 +78,13 @@ impl World<'_> {
                 }
                 let writer = |act: &Act<'_>| match act.within.last() {
                     Some(workflow) => format!("workflow {workflow}"),
-                    None => format!("when {}", self.text(rules[act.rule].head)),
+                    None => format!("when {}", self.declared.text(rules[act.rule].head)),
                 };
                 let message = format!("two rules write {entity}.{name}");
                 let problem = Problem::new(Code::E0401, message, by.span, format!("`{}` writes it", writer(first)))
                     .label(field.span, "this writes it too, on the same occasion, and nothing says which one stands");
                 let help = "let one rule decide, with `if … { … } otherwise { … }`, or say in the `only where` of both when each of them writes";
-                self.tell(problem.help(help));
+                self.report(problem.help(help));
             }
         }
     }
@@ -94,21 +92,21 @@ impl World<'_> {
     /// Can both write without undoing each other? Two syncs can, if their `only where` keeps their records apart, or if
     /// both fill in the same key.
     fn agree(&self, first: &Writer, second: &Writer) -> bool {
-        let (Some(a), Some(b)) = (first.by.strip_prefix("sync "), second.by.strip_prefix("sync ")) else {
+        let (By::Sync { name: a, fills: one, .. }, By::Sync { name: b, fills: other, .. }) = (&first.by, &second.by)
+        else {
             return false;
         };
         // What was not understood of a sync may have been its condition.
-        if a != b && (self.unsure.contains(a) || self.unsure.contains(b)) {
+        if a != b && (self.found.suppressed.contains(a) || self.found.suppressed.contains(b)) {
             return true;
         }
-        let same = first.fills.is_some() && first.fills == second.fills;
-        a != b && (same || self.told_apart(a, b, &first.entity))
+        let same = one.is_some() && one == other;
+        a != b && (same || self.are_disjoint(a, b, &first.entity))
     }
 
     fn writer_help(&self, entity: &EntityName, field: &str, first: &Writer, other: &Writer) -> String {
-        let name = first.by.strip_prefix("sync ").unwrap_or_default();
-        let sync = self.found.syncs.get(name);
-        let pair = sync.and_then(|sync| {
+        let By::Sync { name, fills, .. } = &first.by else { return String::new() };
+        let pair = self.found.syncs.get(name).and_then(|sync| {
             let right = sync.right == *entity;
             let source = if right { &sync.left } else { &sync.right };
             let mine = sync.fields.iter().find_map(|m| match &m.kind {
@@ -120,9 +118,9 @@ impl World<'_> {
         });
         match pair {
             Some((source, mine)) => {
-                let written = self.text(Span { end: other.span.end, ..other.span });
+                let written = self.declared.text(Span { end: other.span.end, ..other.span });
                 let variable = written.split('.').next().unwrap_or("record");
-                let file = &self.files[other.span.file.0 as usize];
+                let file = &self.declared.files[other.span.file.0 as usize];
                 let after = &file.text[other.span.end as usize..];
                 let value = after
                     .trim_start()
@@ -132,6 +130,7 @@ impl World<'_> {
                     .unwrap_or("…")
                     .trim();
                 let key = self
+                    .declared
                     .entity(&source)
                     .and_then(|e| {
                         e.fields
@@ -145,7 +144,7 @@ impl World<'_> {
                     entity.system
                 )
             }
-            None if first.fills.is_some() => "remove the other: the engine fills in the key of a sync".to_owned(),
+            None if fills.is_some() => "remove the other: the engine fills in the key of a sync".to_owned(),
             None => "keep one of them".to_owned(),
         }
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::ast::{self, ActionKind, Arrow, ExprKind, Item, ItemKind, RouteTo, WorkflowStatement};
-use crate::check::facts::world::World;
+use crate::check::facts::declared::Declared;
 use crate::check::whole::conditions::{Fact, Known, Reads, Scope};
 use crate::diagnostic::Problem;
 use crate::schema::{About, Change, EntityName};
@@ -128,7 +128,7 @@ fn guard(scope: &Scope<'_>, condition: &ast::Expr) -> Option<Reads> {
 }
 
 /// All rules that hand a change on. They go by what items declare, and not by what was found of others.
-pub(crate) fn rules<'i>(world: &World<'_>, items: &'i [(FileId, Arc<Item>)]) -> Vec<Rule<'i>> {
+pub(crate) fn rules<'i>(declared: &Declared<'_>, items: &'i [(FileId, Arc<Item>)]) -> Vec<Rule<'i>> {
     let mut workflows: BTreeMap<&str, &ast::Workflow> = BTreeMap::new();
     for (_, item) in items {
         if let ItemKind::Workflow(workflow) = &item.kind {
@@ -138,9 +138,9 @@ pub(crate) fn rules<'i>(world: &World<'_>, items: &'i [(FileId, Arc<Item>)]) -> 
     let mut rules: Vec<Rule<'i>> = Vec::new();
     for (_, item) in items {
         match &item.kind {
-            ItemKind::When(when) => rules.push(of_when(world, &workflows, when, rules.len())),
-            ItemKind::Sync(sync) => of_sync(world, sync, item, &mut rules),
-            ItemKind::Events(events) => of_routes(world, &workflows, events, &mut rules),
+            ItemKind::When(when) => rules.push(of_when(declared, &workflows, when, rules.len())),
+            ItemKind::Sync(sync) => of_sync(declared, sync, item, &mut rules),
+            ItemKind::Events(events) => of_routes(declared, &workflows, events, &mut rules),
             _ => {}
         }
     }
@@ -148,12 +148,12 @@ pub(crate) fn rules<'i>(world: &World<'_>, items: &'i [(FileId, Arc<Item>)]) -> 
 }
 
 fn of_when<'i>(
-    world: &World<'_>,
+    declared: &Declared<'_>,
     workflows: &BTreeMap<&'i str, &'i ast::Workflow>,
     when: &'i ast::When,
     rule: usize,
 ) -> Rule<'i> {
-    let entity = world.meant(&when.entity);
+    let entity = declared.meant(&when.entity);
     let variable = when.named.as_ref().map_or("this", |name| name.value.as_str());
     let mut scope = Scope::default();
     scope.bind(variable, Known::at(entity.clone(), String::new()));
@@ -172,10 +172,10 @@ fn of_when<'i>(
     let mut acts = Vec::new();
     let mut around = Around { workflows, rule, words: None, scope, within: Vec::new(), guards: Vec::new(), facts };
     if let Some(always) = &when.always {
-        block(world, &mut around, &always.actions, &mut acts);
+        block(declared, &mut around, &always.actions, &mut acts);
     }
     let mut everywhere = around.clone();
-    block(world, &mut everywhere, &when.actions, &mut acts);
+    block(declared, &mut everywhere, &when.actions, &mut acts);
     for branch in &when.branches {
         let mut inner = around.clone();
         let words: Vec<&str> = branch.to.iter().map(|name| name.value.as_str()).collect();
@@ -186,7 +186,7 @@ fn of_when<'i>(
             }
         }
         inner.words = Some(words);
-        block(world, &mut inner, &branch.block.actions, &mut acts);
+        block(declared, &mut inner, &branch.block.actions, &mut acts);
     }
     let head = when.entity.span.to(when.trigger.span);
     let asked = when.only.iter().map(|condition| condition.span).collect();
@@ -207,12 +207,12 @@ pub(crate) fn doubt(rules: &mut [Rule<'_>], problems: &[Problem]) {
 
 /// Workflows that messages about a record start: one rule for its creation, one for its change.
 fn of_routes<'i>(
-    world: &World<'_>,
+    declared: &Declared<'_>,
     workflows: &BTreeMap<&'i str, &'i ast::Workflow>,
     events: &'i ast::Events,
     rules: &mut Vec<Rule<'i>>,
 ) {
-    let messages = world.systems.get(&events.from.value).and_then(|system| system.lock.deliveries.as_ref());
+    let messages = declared.systems.get(&events.from.value).and_then(|system| system.lock.deliveries.as_ref());
     let Some(messages) = messages.map(|deliveries| &deliveries.messages) else { return };
     for route in &events.routes {
         let RouteTo::Workflow(name) = &route.to.value else { continue };
@@ -240,7 +240,7 @@ fn of_routes<'i>(
                 facts: Vec::new(),
             };
             let mut acts = Vec::new();
-            started(world, &around, &name.value, known, &mut acts);
+            started(declared, &around, &name.value, known, &mut acts);
             let variable = workflow.argument.value.as_str();
             let head = message.span;
             rules.push(Rule {
@@ -260,54 +260,59 @@ fn of_routes<'i>(
     }
 }
 
-fn block<'i>(world: &World<'_>, around: &mut Around<'_, 'i>, actions: &'i [ast::Action], acts: &mut Vec<Act<'i>>) {
+fn block<'i>(
+    declared: &Declared<'_>,
+    around: &mut Around<'_, 'i>,
+    actions: &'i [ast::Action],
+    acts: &mut Vec<Act<'i>>,
+) {
     for action in actions {
-        act(world, around, action, acts);
+        act(declared, around, action, acts);
     }
 }
 
-fn act<'i>(world: &World<'_>, around: &mut Around<'_, 'i>, action: &'i ast::Action, acts: &mut Vec<Act<'i>>) {
+fn act<'i>(declared: &Declared<'_>, around: &mut Around<'_, 'i>, action: &'i ast::Action, acts: &mut Vec<Act<'i>>) {
     let fields = |scope: &Scope<'i>, record: &'i ast::Record| -> Vec<Field<'i>> {
         record.lines.iter().map(|line| field(scope, &line.path, &line.value)).collect()
     };
     let (effect, whose, key, end, bound) = match &action.kind {
         ActionKind::Create { entity, named, key, record } => {
-            let made = world.meant(entity);
+            let made = declared.meant(entity);
             let name = key.as_ref().map(|(name, _)| name.value.as_str());
             let (key, whose) = match key {
                 Some((name, value)) => (
                     Some((name.value.clone(), around.scope.term(value))),
-                    around.scope.by_key(world, made.clone(), &name.value, value),
+                    around.scope.by_key(declared, made.clone(), &name.value, value),
                 ),
                 None => (None, Known::at(made.clone(), format!("[new {made}]"))),
             };
             (Effect::Create(made, name, fields(&around.scope, record)), whose, key, entity.span, named)
         }
         ActionKind::Update { entity, named, condition, record, .. } => {
-            let changed = world.meant(entity);
-            let (key, whose) = condition_of(world, &around.scope, &changed, condition);
+            let changed = declared.meant(entity);
+            let (key, whose) = condition_of(declared, &around.scope, &changed, condition);
             (Effect::Write(changed, fields(&around.scope, record)), whose, key, entity.span, named)
         }
         ActionKind::Delete { entity, condition, .. } => {
-            let gone = world.meant(entity);
-            let (key, whose) = condition_of(world, &around.scope, &gone, condition);
+            let gone = declared.meant(entity);
+            let (key, whose) = condition_of(declared, &around.scope, &gone, condition);
             (Effect::Delete(gone), whose, key, entity.span, &None)
         }
         ActionKind::Set { path, value, .. } => {
             let Some((_, front)) = path.names.split_last() else { return };
-            let Some(whose) = around.scope.record(world, front) else { return };
+            let Some(whose) = around.scope.record(declared, front) else { return };
             let written = field(&around.scope, path, value);
             let key = whose.key.clone();
             (Effect::Write(whose.entity.clone(), vec![written]), whose, key, path.span, &None)
         }
         ActionKind::Start { workflow, with } => {
-            let Some(known) = around.scope.record(world, &with.names) else { return };
-            return started(world, around, &workflow.value, known, acts);
+            let Some(known) = around.scope.record(declared, &with.names) else { return };
+            return started(declared, around, &workflow.value, known, acts);
         }
         ActionKind::If { condition, then, otherwise } => {
-            block(world, &mut around.where_it(condition, true), &then.actions, acts);
+            block(declared, &mut around.where_it(condition, true), &then.actions, acts);
             if let Some(otherwise) = otherwise {
-                block(world, &mut around.where_it(condition, false), &otherwise.actions, acts);
+                block(declared, &mut around.where_it(condition, false), &otherwise.actions, acts);
             }
             return;
         }
@@ -337,7 +342,7 @@ fn act<'i>(world: &World<'_>, around: &mut Around<'_, 'i>, action: &'i ast::Acti
 
 /// `where f = v`: the key, and the record that has it.
 fn condition_of(
-    world: &World<'_>,
+    declared: &Declared<'_>,
     scope: &Scope<'_>,
     entity: &EntityName,
     condition: &ast::Expr,
@@ -347,14 +352,14 @@ fn condition_of(
         && let ExprKind::Path(path) = &left.kind
         && let [field] = path.names.as_slice()
     {
-        let whose = scope.by_key(world, entity.clone(), &field.value, value);
+        let whose = scope.by_key(declared, entity.clone(), &field.value, value);
         return (Some((field.value.clone(), scope.term(value))), whose);
     }
     (None, Known::at(entity.clone(), format!("[{}]", scope.term(condition))))
 }
 
 /// What a workflow does before it waits for anything.
-fn started<'i>(world: &World<'_>, around: &Around<'_, 'i>, name: &str, with: Known, acts: &mut Vec<Act<'i>>) {
+fn started<'i>(declared: &Declared<'_>, around: &Around<'_, 'i>, name: &str, with: Known, acts: &mut Vec<Act<'i>>) {
     let Some(workflow) = around.workflows.get(name).filter(|_| !around.within.contains(&name)) else { return };
     let mut inner = around.clone();
     inner.within.push(&workflow.name.value);
@@ -362,16 +367,16 @@ fn started<'i>(world: &World<'_>, around: &Around<'_, 'i>, name: &str, with: Kno
     inner.scope.bind(&workflow.argument.value, with);
     for statement in &workflow.body {
         match statement {
-            WorkflowStatement::Step(step) => block(world, &mut inner, &step.actions, acts),
-            WorkflowStatement::Action(action) => act(world, &mut inner, action, acts),
+            WorkflowStatement::Step(step) => block(declared, &mut inner, &step.actions, acts),
+            WorkflowStatement::Action(action) => act(declared, &mut inner, action, acts),
             WorkflowStatement::Wait(_) | WorkflowStatement::WaitUntil(..) | WorkflowStatement::WaitFor(_) => return,
         }
     }
 }
 
 /// Every line of a sync in every direction it goes, and the records it makes.
-fn of_sync<'i>(world: &World<'_>, sync: &'i ast::Sync, item: &Item, rules: &mut Vec<Rule<'i>>) {
-    let (left, right) = (world.meant(&sync.left), world.meant(&sync.right));
+fn of_sync<'i>(declared: &Declared<'_>, sync: &'i ast::Sync, item: &Item, rules: &mut Vec<Rule<'i>>) {
+    let (left, right) = (declared.meant(&sync.left), declared.meant(&sync.right));
     // What an `only where` of a sync looks at may be on either side: it is trusted as a whole.
     let guards: Vec<Reads> = sync.only.iter().map(|_| Reads { more: true, ..Reads::default() }).collect();
     let mut push = |entity: &EntityName, trigger, effect: Effect<'i>, span| {
