@@ -1,0 +1,330 @@
+//! Fields: what people set is on both sides, or they are told (P1, P2 and the policies of section 3).
+
+use std::collections::BTreeSet;
+
+use dsl::eval::canonical;
+use dsl::program::{Direction, Expr, Mapping, MappingKind, Outcome, Policy, Side, Sync};
+use dsl::value::{Timestamp, Value};
+
+use super::lives::{Life, Lives, Point, held, is_told, record_of};
+use super::{Kind, Violation};
+use crate::evidence::{Evidence, Line, Pair, Record, Who};
+
+/// A line of a sync that moves one field to one field.
+pub(super) struct Plain<'p> {
+    sync: &'p Sync,
+    mapping: &'p Mapping,
+    fields: [String; 2],
+}
+
+impl<'p> Plain<'p> {
+    fn of(sync: &'p Sync, mapping: &'p Mapping) -> Option<Self> {
+        if mapping.implicit || mapping.on_create {
+            return None;
+        }
+        let fields = match &mapping.kind {
+            MappingKind::Field { left, right, .. } => [left.clone(), right.clone()],
+            MappingKind::Computed { source: Expr::Field { links, field, .. }, target } if links.is_empty() => {
+                match mapping.direction {
+                    Direction::ToRight => [field.clone(), target.clone()],
+                    Direction::ToLeft => [target.clone(), field.clone()],
+                    Direction::Both => return None,
+                }
+            }
+            _ => return None,
+        };
+        // A field that is looked up compares by its own value on no side.
+        Some(Self { sync, mapping, fields })
+    }
+
+    fn field(&self, side: Side) -> &str {
+        &self.fields[usize::from(side == Side::Right)]
+    }
+
+    /// The value in the domain in which the two sides compare.
+    fn common(&self, evidence: &Evidence, side: Side, value: &Value) -> Value {
+        match self.mapping.kind {
+            MappingKind::Field { .. } => {
+                canonical(&evidence.program, self.sync, self.mapping, side, value).unwrap_or_else(|_| value.clone())
+            }
+            _ => value.clone(),
+        }
+    }
+
+    fn points(&self, evidence: &Evidence, life: &Life, side: Side) -> Vec<Point<Value>> {
+        let points = life.fields.get(self.field(side)).map(Vec::as_slice).unwrap_or_default();
+        let common = |point: &Point<Value>| Point { value: self.common(evidence, side, &point.value), ..point.clone() };
+        points.iter().map(common).collect()
+    }
+
+    /// The side that may not be empty, where there is one.
+    fn requires(&self, evidence: &Evidence, side: Side) -> bool {
+        let field = evidence.program.field(self.sync.entity(side), self.field(side));
+        field.is_some_and(|field| !field.optional)
+    }
+}
+
+/// Compares the two sides of every pair, and follows every value that a person set.
+pub(super) fn judge(evidence: &Evidence, lives: &Lives, found: &mut Vec<Violation>) {
+    for sync in &evidence.program.syncs {
+        let lines: Vec<Plain<'_>> = sync.fields.iter().filter_map(|mapping| Plain::of(sync, mapping)).collect();
+        for line in &lines {
+            equal(evidence, lives, line, found);
+            for (record, life) in lives.all() {
+                for side in [Side::Left, Side::Right] {
+                    if *sync.entity(side) == record.0 {
+                        followed(evidence, lives, line, side, (record, life), found);
+                    }
+                }
+            }
+            winners(evidence, lives, line, found);
+        }
+    }
+}
+
+/// P1: the two sides of a pair hold the same, or people are told.
+fn equal(evidence: &Evidence, lives: &Lives, line: &Plain<'_>, found: &mut Vec<Violation>) {
+    for pair in evidence.pairs.iter().filter(|pair| pair.sync == line.sync.name && pair.state == "linked") {
+        let sides = [Side::Left, Side::Right].map(|side| held(evidence, lives, pair, side).map(|held| (side, held)));
+        let [Some(left), Some(right)] = sides else { continue };
+        let value = |(side, (_, held)): &(Side, (Record, &crate::evidence::Held))| {
+            line.common(evidence, *side, held.fields.get(line.field(*side)).unwrap_or(&Value::Empty))
+        };
+        let values = [value(&left), value(&right)];
+        if values[0] == values[1] || is_told(evidence, pair) {
+            continue;
+        }
+        let source = match line.mapping.direction {
+            Direction::Both => None,
+            Direction::ToRight => Some(0),
+            Direction::ToLeft => Some(1),
+        };
+        // An empty source may leave the target alone.
+        let kept = source.is_some_and(|source| values[source].is_empty() && line.mapping.on_empty != Outcome::Clear);
+        if kept {
+            continue;
+        }
+        let required = [Side::Left, Side::Right]
+            .into_iter()
+            .any(|side| line.requires(evidence, side) && values[usize::from(side == Side::Left)].is_empty());
+        let kind = if required { Kind::ClearOfRequired } else { Kind::Diverged };
+        let text = format!("{} {}: `{}` and `{}`", pair.name, line.mapping.text, values[0], values[1]);
+        found.push(Violation::new(kind, text));
+    }
+}
+
+/// P2: each value that a person set is final on both sides, or superseded, or named in history.
+fn followed(
+    evidence: &Evidence,
+    lives: &Lives,
+    line: &Plain<'_>,
+    side: Side,
+    (record, life): (&Record, &Life),
+    found: &mut Vec<Violation>,
+) {
+    let points = line.points(evidence, life, side);
+    // Only the last one that a person set on this side counts; what came before was superseded there.
+    let Some((index, set)) = points.iter().enumerate().rev().find(|(_, point)| point.who == Who::Person) else {
+        return;
+    };
+    let Some(end) = evidence.end.get(record) else { return };
+    let here = line.common(evidence, side, end.fields.get(line.field(side)).unwrap_or(&Value::Empty));
+    let stands_here = here == set.value;
+    let pairs: Vec<&Pair> = evidence
+        .pairs
+        .iter()
+        .filter(|pair| pair.sync == line.sync.name)
+        .filter(|pair| record_of(evidence, pair, side).is_some_and(|of| life.ids.contains(&of.1)))
+        .collect();
+    let other = side.other();
+    let partners: Vec<(&Pair, Option<(Record, Value)>)> = pairs
+        .iter()
+        .map(|pair| {
+            let partner = held(evidence, lives, pair, other).map(|(record, held)| {
+                let value = held.fields.get(line.field(other)).unwrap_or(&Value::Empty);
+                (record, line.common(evidence, other, value))
+            });
+            (*pair, partner)
+        })
+        .collect();
+    let open = |pair: &Pair| pair.state == "linked";
+    // Nothing moves between records that are not paired, or of which people have been told.
+    let settled = partners.iter().filter(|(pair, _)| open(pair) && !is_told(evidence, pair));
+    let settled: Vec<&(Record, Value)> = settled.filter_map(|(_, partner)| partner.as_ref()).collect();
+    if stands_here && settled.iter().all(|(_, there)| *there == set.value) {
+        return;
+    }
+    let source = match line.mapping.direction {
+        Direction::Both => true,
+        Direction::ToRight => side == Side::Left,
+        Direction::ToLeft => side == Side::Right,
+    };
+    if stands_here && line.mapping.direction != Direction::Both && (!source || set.value.is_empty()) {
+        // A one-way line may leave its target alone where the source is empty; where it may not, the two sides are told
+        // as different.
+        return;
+    }
+    let mut ids: BTreeSet<String> = life.ids.clone();
+    for (pair, _) in &partners {
+        if let Some(partner) = record_of(evidence, pair, other) {
+            let life = lives.life(&partner);
+            ids.extend(life.into_iter().flat_map(|life| life.ids.iter().cloned()));
+            ids.insert(partner.1);
+        }
+    }
+    let names = |told: &Line| told.ids.iter().any(|id| ids.contains(id));
+    let printed = set.value.to_string();
+    let told = evidence.audit.iter().any(|told| {
+        told.rule == line.sync.name
+            && told.at >= set.at
+            && told.displaced.as_deref() == Some(printed.as_str())
+            && told.field.as_deref().is_some_and(|field| field == line.field(side) || field == line.field(other))
+            && names(told)
+    });
+    if told {
+        return;
+    }
+    for (pair, _) in &partners {
+        let Some(partner) = record_of(evidence, pair, other) else { continue };
+        let Some(theirs) = lives.life(&partner) else { continue };
+        let there = line.points(evidence, theirs, other);
+        // What is merged in counts as a change of that side.
+        if theirs.merged.iter().any(|merged| *merged >= set.at) {
+            return;
+        }
+        if superseded_there(set, &there) || is_no_change(&points[..index], &there, set) {
+            return;
+        }
+    }
+    if set.value.is_empty() && line.requires(evidence, other) {
+        let text =
+            format!("{} {} of {}: cleared, and nobody is told", record.0, line.field(side), name(evidence, record));
+        found.push(Violation::new(Kind::ClearOfRequired, text));
+        return;
+    }
+    let there: Vec<String> = settled.iter().map(|(_, value)| format!("`{value}`")).collect();
+    let text = format!(
+        "{} {} of {}: `{printed}` was set, and in the end there is `{here}`, on the other side {}",
+        record.0,
+        line.field(side),
+        name(evidence, record),
+        if there.is_empty() { "nothing".to_owned() } else { there.join(", ") },
+    );
+    found.push(Violation::new(Kind::LostValue, text));
+}
+
+/// A person changed the other side after it had shown the value.
+fn superseded_there(set: &Point<Value>, there: &[Point<Value>]) -> bool {
+    // What was never set is empty.
+    let showed_then = *Point::at(there, set.at).unwrap_or(&Value::Empty) == set.value;
+    let shown = if showed_then {
+        Some(set.at)
+    } else {
+        there.iter().find(|point| point.at >= set.at && point.value == set.value).map(|point| point.at)
+    };
+    shown.is_some_and(|shown| there.iter().any(|point| point.who == Who::Person && point.at > shown))
+}
+
+/// The value is the one that both sides had agreed on last: there and back again within one observation is no change, by
+/// design.
+fn is_no_change(before: &[Point<Value>], there: &[Point<Value>], set: &Point<Value>) -> bool {
+    let mut times: Vec<Timestamp> =
+        before.iter().chain(there).map(|point| point.at).filter(|at| *at < set.at).collect();
+    times.sort();
+    // What was never set is empty.
+    let at = |points: &[Point<Value>], at: Timestamp| Point::at(points, at).cloned().unwrap_or(Value::Empty);
+    let agreed = times.iter().rev().find_map(|time| {
+        let here = at(before, *time);
+        (at(there, *time) == here).then_some(here)
+    });
+    agreed.as_ref() == Some(&set.value)
+}
+
+/// Case 5: of two edits that met, the one stands that the line says.
+fn winners(evidence: &Evidence, lives: &Lives, line: &Plain<'_>, found: &mut Vec<Violation>) {
+    if line.mapping.direction != Direction::Both || evidence.reloaded {
+        return;
+    }
+    let actions = ["conflict", "first link"];
+    let met = |told: &&Line| told.rule == line.sync.name && actions.contains(&told.action.as_str());
+    let conflicts = evidence.audit.iter().filter(met);
+    for told in conflicts {
+        let (Some(value), Some(displaced), Some(field)) = (&told.value, &told.displaced, &told.field) else { continue };
+        if field != line.field(Side::Left) && field != line.field(Side::Right) {
+            continue;
+        }
+        // The record and the time of the edit behind a printed value: the last one that a person made until then.
+        let edit = |side: Side, printed: &str| -> Option<(Timestamp, usize)> {
+            let entity = line.sync.entity(side);
+            let records = lives
+                .all()
+                .filter(|(record, life)| record.0 == *entity && told.ids.iter().any(|id| life.ids.contains(id)));
+            let points = records.flat_map(|(_, life)| line.points(evidence, life, side));
+            let edits: Vec<Point<Value>> =
+                points.filter(|point| point.who == Who::Person && point.at <= told.at).collect();
+            let ahead = evidence.ahead.get(&entity.system).map_or(0, |ahead| ahead.0);
+            let last = edits.last().filter(|point| point.value.to_string() == printed)?;
+            Some((Timestamp(last.at.0 + ahead), edits.len()))
+        };
+        let sides = [(Side::Left, Side::Right), (Side::Right, Side::Left)];
+        // A value that the engine itself brought over, and that its own source has changed since, wins against nothing.
+        let older = sides.into_iter().find(|(winner, loser)| {
+            edit(*loser, displaced).is_some() && is_own_older(evidence, lives, line, told, (*winner, *loser), value)
+        });
+        if older.is_some() {
+            let text =
+                format!("{} at {}: the older `{value}` comes back over `{displaced}`", line.mapping.text, told.at);
+            found.push(Violation::new(Kind::WrongWinner, text));
+            continue;
+        }
+        let met = sides.into_iter().find_map(|(winner, loser)| {
+            // Where both printed values were set on one side, it cannot be told which met.
+            Some((winner, edit(winner, value)?.0, edit(loser, displaced)?.0))
+        });
+        let Some((winner, won, lost)) = met else { continue };
+        if told.action != "conflict" {
+            continue;
+        }
+        let wrong = match line.mapping.policy {
+            Policy::Wins(side) => winner != side,
+            Policy::Review => true,
+            Policy::Newest { tie } => {
+                let guard = evidence.skew_guard.0;
+                let later = lost.0 - won.0;
+                if winner == tie { later > guard } else { later >= -guard }
+            }
+        };
+        if wrong {
+            let text = format!(
+                "{} at {}: `{value}` of {won} stands, `{displaced}` of {lost} does not",
+                line.mapping.text, told.at
+            );
+            found.push(Violation::new(Kind::WrongWinner, text));
+        }
+    }
+}
+
+/// The value stands on the winning side because the engine wrote it there from the losing one, where it was replaced.
+fn is_own_older(
+    evidence: &Evidence,
+    lives: &Lives,
+    line: &Plain<'_>,
+    told: &Line,
+    (winner, loser): (Side, Side),
+    value: &str,
+) -> bool {
+    let points = |side: Side| -> Vec<Point<Value>> {
+        let records = lives.all().filter(|(record, life)| {
+            record.0 == *line.sync.entity(side) && told.ids.iter().any(|id| life.ids.contains(id))
+        });
+        records.flat_map(|(_, life)| line.points(evidence, life, side)).filter(|point| point.at <= told.at).collect()
+    };
+    let (won, lost) = (points(winner), points(loser));
+    let ours = won.last().is_some_and(|point| point.who == Who::Engine && point.value.to_string() == value);
+    ours && lost.iter().any(|point| point.value.to_string() == value)
+}
+
+/// What people call a record.
+pub(super) fn name(evidence: &Evidence, record: &Record) -> String {
+    evidence.names.get(record).map_or_else(|| record.1.clone(), |name| format!("{name} ({})", record.1))
+}
