@@ -20,10 +20,10 @@ mod hover;
 mod owners;
 mod project;
 mod references;
+mod referent;
 mod resolve;
 mod symbol;
 mod symbols;
-mod thing;
 
 pub use candidate::CandidateKind;
 pub use complete::{Completion, complete};
@@ -38,7 +38,7 @@ pub use symbols::{Outline, OutlineKind, symbols};
 /// The words of the language, in the order of letters.
 #[must_use]
 pub fn words() -> &'static [&'static str] {
-    &crate::words::WORDS
+    crate::forms::words()
 }
 
 /// The words that begin an item, in column 0.

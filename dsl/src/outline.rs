@@ -259,7 +259,7 @@ fn unclosed_end(text: &str) -> usize {
 }
 
 /// May a `{` stand at the end of this line?
-fn opens_a_block(line: &str) -> bool {
+pub(crate) fn opens_a_block(line: &str) -> bool {
     let words: Vec<&str> = line.split_whitespace().collect();
     match words.as_slice() {
         ["fields" | "always" | "otherwise" | "happened" | "undo"] | ["timed", "out"] | ["on", "failure"] => true,

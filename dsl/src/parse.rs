@@ -29,10 +29,10 @@ use std::sync::Arc;
 
 pub(crate) use crate::stack::on_known_stack;
 pub use limits::MAX_FILE;
-pub(crate) use statements::Block;
 
 use crate::ast;
 use crate::diagnostic::{Code, Problem};
+use crate::forms::Place;
 use crate::outline::{self, Begins, Chunk};
 use crate::parallel;
 use crate::source::{SourceFile, Span};
@@ -40,6 +40,7 @@ use cursor::{Builder, Pair, Pairs};
 use grammar::Rule;
 use patch::{Patch, Patched};
 use recovery::{Reader, at};
+use statements::place_of;
 
 /// What a file holds.
 #[derive(Debug, Clone, Default)]
@@ -250,9 +251,9 @@ impl Item<'_> {
             match grammar::parse(Rule::only_item, &patched.text) {
                 Ok(pairs) => {
                     let mut bad = Vec::new();
-                    bad_lines(pairs.clone(), Block::Actions, &mut bad);
-                    let mended = bad.into_iter().fold(false, |mended, (pair, block)| {
-                        self.tell(&Reader { file: self.file, patched: &patched }, &pair, block) || mended
+                    bad_lines(pairs.clone(), Place::Actions, &mut bad);
+                    let mended = bad.into_iter().fold(false, |mended, (pair, place)| {
+                        self.tell(&Reader { file: self.file, patched: &patched }, &pair, place) || mended
                     });
                     if !mended {
                         return self.build(&patched, pairs);
@@ -285,7 +286,7 @@ impl Item<'_> {
     }
 
     /// Tells of a line that is not understood, once. Is it mended?
-    fn tell(&mut self, reader: &Reader<'_>, pair: &Pair<'_>, block: Block) -> bool {
+    fn tell(&mut self, reader: &Reader<'_>, pair: &Pair<'_>, place: Place) -> bool {
         let range = pair.as_span().start()..pair.as_span().end();
         let start = reader.patched.place(range.start);
         let first_line = pair.as_str().lines().next().unwrap_or("");
@@ -299,7 +300,7 @@ impl Item<'_> {
             self.parse.lost.extend(recovery::declared(pair.as_str()));
             return false;
         }
-        let told = recovery::statement(reader, block, range.clone());
+        let told = recovery::statement(reader, place, range.clone());
         if told.misplaced {
             // Lines of one block that stand in another one lack its head: that is one mistake.
             // In a later round, lines may be told of that stand before the last one.
@@ -357,14 +358,14 @@ impl Item<'_> {
 }
 
 /// Collects lines that are not understood, with the blocks in which they stand.
-fn bad_lines<'a>(pairs: Pairs<'a>, block: Block, found: &mut Vec<(Pair<'a>, Block)>) {
+fn bad_lines<'a>(pairs: Pairs<'a>, place: Place, found: &mut Vec<(Pair<'a>, Place)>) {
     for pair in pairs {
         match pair.as_rule() {
-            Rule::bad_stmt | Rule::bad_assign => found.push((pair, block)),
+            Rule::bad_stmt | Rule::bad_assign => found.push((pair, place)),
             // No lines in these, and they may be nested deeply, or there are very many of them.
             Rule::expr | Rule::text | Rule::path | Rule::qual | Rule::assign => {}
             Rule::choice_row | Rule::table_row | Rule::sync_stmt | Rule::mapping | Rule::ev_stmt => {}
-            rule => bad_lines(pair.into_inner(), Block::of(rule).unwrap_or(block), found),
+            rule => bad_lines(pair.into_inner(), place_of(rule).unwrap_or(place), found),
         }
     }
 }

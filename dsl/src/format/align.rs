@@ -5,13 +5,13 @@
 
 use super::line::joined;
 use super::tree::{Piece, Statement};
-use crate::parse::Block as Within;
+use crate::forms::Place;
 
 /// A cell that is wider does not make its column wider: one long expression would push all others away.
 const WIDEST: usize = 48;
 
 /// The cells of a statement; one where it has no columns.
-pub(super) fn cells(text: &str, within: Within, statement: &Statement) -> Vec<String> {
+pub(super) fn cells(text: &str, within: Place, statement: &Statement) -> Vec<String> {
     let whole = || vec![joined(text, within, &statement.pieces)];
     let split = |places: &[usize]| {
         let mut cells = Vec::new();
@@ -30,7 +30,7 @@ pub(super) fn cells(text: &str, within: Within, statement: &Statement) -> Vec<St
     let find = |words: &[&str]| statement.pieces.iter().position(|piece| is(piece, words));
     let word = statement.word(text);
     match within {
-        Within::Choice => {
+        Place::Choice => {
             // word, label, spellings, final
             let mut places = Vec::new();
             let labelled = matches!(statement.pieces.get(1), Some(Piece::Token(t)) if text[t.start..].starts_with('"'));
@@ -45,18 +45,18 @@ pub(super) fn cells(text: &str, within: Within, statement: &Statement) -> Vec<St
             }
             cells
         }
-        Within::Entity if is(&statement.pieces[0], &["changed"]) => whole(),
-        Within::Entity => find(&[":"]).map_or_else(whole, |colon| split(&[colon + 1])),
-        Within::System if word == "limit" => split(&[1, 2.min(statement.pieces.len())]),
-        Within::System => split(&[1]),
-        Within::Table => {
+        Place::Entity if is(&statement.pieces[0], &["changed"]) => whole(),
+        Place::Entity => find(&[":"]).map_or_else(whole, |colon| split(&[colon + 1])),
+        Place::System if word == "limit" => split(&[1, 2.min(statement.pieces.len())]),
+        Place::System => split(&[1]),
+        Place::Table => {
             let bars = statement.pieces.iter().enumerate().filter(|(_, piece)| is(piece, &["|"]));
             split(&bars.map(|(place, _)| place).collect::<Vec<_>>())
         }
-        Within::Sync if ["run", "priority", "match", "create", "conflict"].contains(&word) => split(&[1]),
-        Within::Events => find(&["->"]).map_or_else(whole, |arrow| split(&[arrow])),
-        Within::Fields => fields(statement, &is).map_or_else(whole, |places| split(&places)),
-        Within::Record => match (find(&["="]), find(&["else"])) {
+        Place::Sync if ["run", "priority", "match", "create", "conflict"].contains(&word) => split(&[1]),
+        Place::Events => find(&["->"]).map_or_else(whole, |arrow| split(&[arrow])),
+        Place::Fields => fields(statement, &is).map_or_else(whole, |places| split(&places)),
+        Place::Record => match (find(&["="]), find(&["else"])) {
             (Some(equals), Some(other)) if other > equals => split(&[equals, other]),
             (Some(equals), _) => split(&[equals]),
             _ => whole(),
@@ -87,25 +87,25 @@ fn fields(statement: &Statement, is: &dyn Fn(&Piece, &[&str]) -> bool) -> Option
 }
 
 /// Puts rows under each other.
-pub(super) fn rows(within: Within, rows: &[Vec<String>]) -> Vec<String> {
+pub(super) fn rows(within: Place, rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |text: &str| text.chars().count();
     let mut widths = vec![0; columns];
     for row in rows {
         for (column, cell) in row.iter().enumerate() {
             let more = row[column + 1..].iter().any(|cell| !cell.is_empty());
-            let counts = more && (within != Within::Fields || width(cell) <= WIDEST);
+            let counts = more && (within != Place::Fields || width(cell) <= WIDEST);
             if counts {
                 widths[column] = widths[column].max(width(cell));
             }
         }
     }
     // An arrow in one direction stands where the head of the two-way arrow would stand.
-    let two_way = within == Within::Fields && rows.iter().any(|row| row.get(1).is_some_and(|arrow| arrow == "<->"));
+    let two_way = within == Place::Fields && rows.iter().any(|row| row.get(1).is_some_and(|arrow| arrow == "<->"));
     if two_way {
         widths[1] = 3;
     }
-    let gap = |column: usize| if within == Within::Fields && column == 4 { 2 } else { 1 };
+    let gap = |column: usize| if within == Place::Fields && column == 4 { 2 } else { 1 };
     // Where columns begin; one that nothing follows or that is empty takes no room.
     let mut starts = vec![0; columns];
     for column in 1..columns {

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use super::align;
 use super::line::{inline, space};
 use super::tree::{self, Block, Entry, Piece, Statement};
-use crate::parse::Block as Within;
+use crate::forms::Place;
 use crate::tokens::{Kind, Token, tokens};
 
 /// A line of the new text, or several that belong together.
@@ -79,9 +79,9 @@ impl Layout<'_> {
         self.lines.push(Line::Inside(text, comment));
     }
 
-    fn statement(&mut self, statement: &Statement, within: Option<Within>, level: usize) {
+    fn statement(&mut self, statement: &Statement, within: Option<Place>, level: usize) {
         let indent = "  ".repeat(level);
-        let kind = within.unwrap_or(Within::Actions);
+        let kind = within.unwrap_or(Place::Actions);
         let mut line = indent.clone();
         let mut from = 0;
         let mut before: Vec<Token> = Vec::new();
@@ -95,7 +95,7 @@ impl Layout<'_> {
                     let first = line.trim().is_empty();
                     if !first && space(self.text, &before, *token) {
                         line.push(' ');
-                        if kind == Within::Test && within.is_some() && line.trim_start() == "when " {
+                        if kind == Place::Test && within.is_some() && line.trim_start() == "when " {
                             line.push(' ');
                         }
                     }
@@ -138,7 +138,7 @@ impl Layout<'_> {
                     aligned.push(align::cells(self.text, block.within, statement));
                     group.push(statement);
                 }
-                Entry::Blank if block.within != Within::Table => {
+                Entry::Blank if block.within != Place::Table => {
                     done.push(align::rows(block.within, &aligned));
                     aligned.clear();
                 }

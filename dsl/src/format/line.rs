@@ -4,12 +4,11 @@
 //! `align`), and which lines there are (see `layout`).
 
 use super::tree::{Block, Entry, Piece};
-use crate::parse::Block as Within;
+use crate::forms::{self, Place};
 use crate::tokens::{Kind, Token};
-use crate::words::WORDS;
 
 /// Tokens of one line, with blanks between them where they belong.
-pub(super) fn joined(text: &str, within: Within, pieces: &[Piece]) -> String {
+pub(super) fn joined(text: &str, within: Place, pieces: &[Piece]) -> String {
     let mut line = String::new();
     let mut before: Vec<Token> = Vec::new();
     for piece in pieces {
@@ -31,7 +30,7 @@ pub(super) fn joined(text: &str, within: Within, pieces: &[Piece]) -> String {
             Piece::Break => {}
         }
     }
-    if within == Within::Test && line.starts_with("when ") {
+    if within == Place::Test && line.starts_with("when ") {
         line.insert(4, ' ');
     }
     line
@@ -54,7 +53,7 @@ pub(super) fn space(text: &str, before: &[Token], next: Token) -> bool {
     let Some(last) = before.last() else { return false };
     let piece = |token: &Token| &text[token.start..token.end];
     let touching = last.end == next.start;
-    let word = last.kind == Kind::Name && WORDS.contains(&piece(last));
+    let word = last.kind == Kind::Name && forms::is_word(piece(last));
     match (piece(last), piece(&next)) {
         (_, "," | ":" | "?" | ")" | "]" | ".") | ("(" | "[" | ".", _) => false,
         // `PlanFacts[key]`, but `in [a, b]`.
@@ -64,7 +63,7 @@ pub(super) fn space(text: &str, before: &[Token], next: Token) -> bool {
         // The sign of a number, where no value stands before it.
         ("-", _) if next.kind == Kind::Number && touching => match before.len().checked_sub(2).map(|at| before[at]) {
             Some(value) => {
-                let value_word = value.kind == Kind::Name && WORDS.contains(&piece(&value));
+                let value_word = value.kind == Kind::Name && forms::is_word(piece(&value));
                 matches!(value.kind, Kind::Name | Kind::Number | Kind::Text) && !value_word
                     || matches!(piece(&value), ")" | "]")
             }

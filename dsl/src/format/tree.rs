@@ -3,7 +3,7 @@
 //! In: the text of an item whose braces fit. Out: its one statement. Not here: what statements mean; only how words
 //! begin them, which tells what kind of block follows.
 
-use crate::parse::Block as Within;
+use crate::forms::{self, Place};
 use crate::tokens::{Kind, Token, tokens};
 
 /// A statement with its comment.
@@ -27,7 +27,7 @@ pub(super) enum Piece {
 /// `{ … }`
 #[derive(Debug)]
 pub(super) struct Block {
-    pub(super) within: Within,
+    pub(super) within: Place,
     pub(super) open: Token,
     pub(super) close: Token,
     /// It stands in one line.
@@ -116,7 +116,7 @@ impl Reader<'_> {
     }
 
     /// One statement; `within` is the block in which it stands, none for an item.
-    fn statement(&mut self, within: Option<Within>) -> Statement {
+    fn statement(&mut self, within: Option<Place>) -> Statement {
         let mut statement = Statement { pieces: Vec::new(), comment: None };
         let mut brackets = 0usize;
         // The last token is a comma after which the statement goes on.
@@ -170,7 +170,7 @@ impl Reader<'_> {
     }
 
     /// The block that begins here.
-    fn block(&mut self, within: Within) -> Block {
+    fn block(&mut self, within: Place) -> Block {
         let open = self.tokens[self.at];
         self.at += 1;
         let comment = self.peek().filter(|token| token.kind == Kind::Comment);
@@ -217,31 +217,74 @@ impl Reader<'_> {
     }
 
     /// What kind of block follows the words so far.
-    fn kind(&self, within: Option<Within>, statement: &Statement) -> Within {
-        match (within, statement.word(self.text)) {
-            (None, "choice") => Within::Choice,
-            (None, "entity") => Within::Entity,
-            (None, "system") => Within::System,
-            (None, "table") => Within::Table,
-            (None, "sync") => Within::Sync,
-            (None, "events") => Within::Events,
-            (None, "when") => Within::When,
-            (None, "workflow") => Within::Workflow,
-            (None, _) => Within::Test,
-            (Some(Within::Sync), "fields") => Within::Fields,
-            (Some(Within::When), "always" | "to" | "from") => Within::Actions,
-            (Some(Within::Workflow), "step") => Within::Step,
-            (Some(Within::Workflow), "wait") => Within::Wait,
-            (Some(Within::Workflow), "on") | (Some(Within::Step), "undo") => Within::Actions,
-            (Some(Within::Wait), "happened" | "timed") => Within::Actions,
-            (Some(Within::Test), _) => Within::Record,
-            (Some(_), "if") => Within::Actions,
-            _ => Within::Record,
-        }
+    fn kind(&self, within: Option<Place>, statement: &Statement) -> Place {
+        let otherwise = if within.is_none() { Place::Test } else { Place::Record };
+        forms::opened(within.unwrap_or(Place::File), statement.word(self.text)).unwrap_or(otherwise)
     }
 }
 
 /// A comma between two statements of this block is no part of either.
-fn separates(within: Within) -> bool {
-    matches!(within, Within::Record | Within::Actions)
+fn separates(within: Place) -> bool {
+    matches!(within, Place::Record | Place::Actions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forms::Token as Word;
+    use crate::outline::outline;
+
+    /// Statements that no form of the table reads whole.
+    fn unread(text: &str, within: Place, statement: &Statement, found: &mut Vec<String>) {
+        let mut words = Vec::new();
+        for piece in &statement.pieces {
+            match piece {
+                Piece::Token(token) if token.kind == Kind::Comment => {}
+                Piece::Token(token) => words.push(Word { text: &text[token.start..token.end], kind: token.kind }),
+                Piece::Break => {}
+                Piece::Block(block) => {
+                    words.push(Word { text: "}", kind: Kind::Symbol });
+                    let mut place = if block.within == Place::Table { Place::TableHead } else { block.within };
+                    for entry in &block.lines {
+                        if let Entry::Statement(inner) = entry {
+                            unread(text, place, inner, found);
+                            place = block.within;
+                        }
+                    }
+                }
+            }
+        }
+        if forms::read(within, &words, false).whole.is_none() {
+            found.push(format!("{within:?}: {}", words.iter().map(|word| word.text).collect::<Vec<_>>().join(" ")));
+        }
+    }
+
+    /// What the grammar takes, the table of forms takes: every statement of the shipped rules and of the manual.
+    #[test]
+    fn every_statement_is_a_form_of_the_table() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let read = |path: &str| std::fs::read_to_string(root.join(path)).expect(path);
+        let shipped = std::fs::read_dir(root.join("../rules")).expect("the shipped rules");
+        let mut texts: Vec<String> = shipped
+            .map(|entry| entry.expect("an entry").path())
+            .filter(|path| path.extension().is_some_and(|ending| ending == "rules"))
+            .map(|path| std::fs::read_to_string(path).expect("a text"))
+            .collect();
+        let manual = read("docs/LANGUAGE.md");
+        texts.extend(manual.split("```rules\n").skip(1).filter_map(|rest| rest.split("```").next()).map(str::to_owned));
+        let vocabulary = read("tests/golden/format/vocabulary.txt");
+        texts.extend(vocabulary.split("=== becomes\n").map(str::to_owned));
+        assert!(texts.len() > 50, "{}", texts.len());
+        let mut found = Vec::new();
+        let mut items = 0;
+        for text in &texts {
+            for chunk in outline(text).chunks {
+                let text = &text[chunk.start..chunk.end];
+                unread(text, Place::File, &item(text), &mut found);
+                items += 1;
+            }
+        }
+        assert!(items > 100, "{items}");
+        assert_eq!(found, Vec::<String>::new());
+    }
 }

@@ -7,27 +7,11 @@ use super::context::{Before, Context};
 use super::delivery::label;
 use super::expect::{Declared, Expect, Which, expect, path};
 use super::project::Project;
+use super::referent::{Referent, Wanted, members, walk};
 use super::symbol::Symbol;
-use super::thing::{Thing, Wanted, members, walk};
-use crate::parse::Block as Lines;
+use crate::forms::{New, Slot};
 use crate::schema::{About, EntityName};
 use crate::transforms;
-use crate::words::WORDS;
-
-/// The forms of items, and which question each answers.
-const ITEMS: [(&str, &str); 11] = [
-    ("edition 2026", "which version of the language"),
-    ("choice Name for system.Entity.field { … }", "values the business uses, and how each system spells them"),
-    ("table Name by system.Entity.field { … }", "what follows from a value"),
-    ("system name { … }", "what is connected, and how fast we may talk to it"),
-    ("entity system.Entity { … }", "what a record looks like where no lock says it"),
-    ("sync Name between system.Entity and system.Entity { … }", "which records are the same thing on both sides"),
-    ("sync Name from system.Entity to system.Entity { … }", "which records follow those of the other side"),
-    ("events from system over webhook { … }", "which incoming message means what"),
-    ("when system.Entity changes field as name { … }", "what to do after a change"),
-    ("workflow Name with name: system.Entity { … }", "what to do over days, and how to undo it"),
-    ("test \"what is claimed\" { … }", "how we know"),
-];
 
 /// All candidates at a place, and which names would be declared there.
 pub(super) fn candidates(project: &Project, context: &Context<'_>) -> (Vec<Candidate>, Vec<Declared>) {
@@ -60,17 +44,18 @@ impl<'l> List<'l, '_> {
     fn add(&mut self, expected: &Expect) {
         let plain = self.context.before == Before::Nothing;
         match expected {
-            Expect::Item if plain => self.items(),
-            Expect::Line(lines) if plain => self.lines(*lines),
-            Expect::Words(words) if plain => {
-                self.found.extend(words.iter().map(|word| Candidate::word(word, CandidateKind::Keyword, "")));
+            Expect::Line(form) if plain => {
+                let candidate = Candidate::word(&form.lead(), CandidateKind::Keyword, form.says);
+                self.found.push(Candidate { form: Some(form.written), ..candidate });
             }
+            Expect::Word(word) if plain => self.found.push(Candidate::word(word, CandidateKind::Keyword, "")),
+            Expect::WordOf(wanted) if plain => self.words(wanted),
             Expect::System if plain => self.systems(|_| true),
             Expect::Side if plain => {
                 let sides = self.context.sides();
                 self.systems(|name| [&sides.0, &sides.1].into_iter().flatten().any(|side| side.system == name));
             }
-            Expect::Policy if plain => self.policies(),
+            Expect::Winner if plain => self.winners(),
             Expect::Entity => self.of_system(true, false),
             Expect::EntityOrEvent => self.of_system(true, true),
             Expect::Of(system) => match self.names() {
@@ -99,7 +84,7 @@ impl<'l> List<'l, '_> {
             Expect::Member(thing, which) => self.members(&walk(self.project, thing, self.names()), *which),
             Expect::GlobalField => match self.names() {
                 [system, entity] => {
-                    self.members(&Thing::Record(EntityName::new(system, entity)), Which::Fields);
+                    self.members(&Referent::Record(EntityName::new(system, entity)), Which::Fields);
                 }
                 _ => self.of_system(true, false),
             },
@@ -144,28 +129,6 @@ impl<'l> List<'l, '_> {
         }
     }
 
-    fn items(&mut self) {
-        for (form, detail) in ITEMS {
-            let word = form.split(' ').next().unwrap_or(form);
-            let candidate = Candidate::word(word, CandidateKind::Keyword, detail);
-            self.found.push(Candidate { form: Some(form), ..candidate });
-        }
-    }
-
-    /// The first words of the forms of lines.
-    fn lines(&mut self, lines: Lines) {
-        for form in lines.forms() {
-            let known = |word: &&str| WORDS.contains(word) && *word != "system";
-            // What stands in for a name is no word; behind a comma something else begins.
-            let first = form.split(',').next().unwrap_or(form);
-            let words: Vec<&str> = first.split(' ').map_while(|word| Some(word).filter(known)).collect();
-            if !words.is_empty() {
-                let candidate = Candidate::word(&words.join(" "), CandidateKind::Keyword, form);
-                self.found.push(Candidate { form: Some(form), ..candidate });
-            }
-        }
-    }
-
     fn systems(&mut self, wanted: impl Fn(&str) -> bool) {
         for (name, known) in self.project.systems.iter().filter(|(name, _)| wanted(name)) {
             let symbol = Symbol::System(name.clone());
@@ -173,7 +136,7 @@ impl<'l> List<'l, '_> {
         }
     }
 
-    fn policies(&mut self) {
+    fn winners(&mut self) {
         let sides = self.context.sides();
         for side in [sides.0, sides.1].into_iter().flatten() {
             let mut candidate = Candidate::new(
@@ -184,11 +147,6 @@ impl<'l> List<'l, '_> {
             );
             candidate.insert = Some(format!("{} wins", side.system));
             self.found.push(candidate);
-        }
-        for (word, detail) in
-            [("newest wins", "the later of the two changes wins"), ("review", "a person decides where both changed")]
-        {
-            self.found.push(Candidate::word(word, CandidateKind::Keyword, detail));
         }
     }
 
@@ -253,7 +211,7 @@ impl<'l> List<'l, '_> {
         self.found.push(Candidate::new(operation, CandidateKind::Operation, detail, symbol));
     }
 
-    fn members(&mut self, thing: &Thing, which: Which) {
+    fn members(&mut self, thing: &Referent, which: Which) {
         let through = |kind| match which {
             Which::Fields => kind == CandidateKind::Field,
             Which::Links => kind == CandidateKind::Link,
@@ -268,11 +226,11 @@ impl<'l> List<'l, '_> {
             Before::Nothing => {
                 for var in self.context.vars.iter().rev() {
                     let symbol = var.at.map(|at| Symbol::Variable { name: var.name.clone(), at });
-                    let detail = match &var.thing {
-                        Thing::Record(name) | Thing::Event(name) => name.to_string(),
-                        Thing::Result { system, operation } => format!("result of {system}.{operation}"),
-                        Thing::Failure => "why the workflow failed".to_owned(),
-                        Thing::Value(Some(Wanted::Field(entity, field))) => format!("value of {entity}.{field}"),
+                    let detail = match &var.referent {
+                        Referent::Record(name) | Referent::Event(name) => name.to_string(),
+                        Referent::Result { system, operation } => format!("result of {system}.{operation}"),
+                        Referent::Failure => "why the workflow failed".to_owned(),
+                        Referent::Value(Some(Wanted::Field(entity, field))) => format!("value of {entity}.{field}"),
                         _ => String::new(),
                     };
                     let mut candidate = Candidate::word(&var.name, CandidateKind::Variable, detail);
@@ -283,7 +241,7 @@ impl<'l> List<'l, '_> {
                     self.words(wanted);
                 }
                 if let Some(entity) = bare {
-                    self.members(&Thing::Record(entity.clone()), Which::All);
+                    self.members(&Referent::Record(entity.clone()), Which::All);
                 }
                 for table in self.project.tables() {
                     let by = table.by.names.iter().map(|name| name.value.as_str()).collect::<Vec<_>>().join(".");
@@ -302,7 +260,7 @@ impl<'l> List<'l, '_> {
                 }
             }
             Before::Names(names) => match path(self.project, self.context, bare, names) {
-                Thing::Unknown => self.side(names),
+                Referent::Unknown => self.side(names),
                 thing => self.members(&thing, Which::All),
             },
             Before::Cell(table) => {
@@ -358,7 +316,7 @@ impl<'l> List<'l, '_> {
     }
 
     fn spellings(&mut self, system: &str) {
-        let name = self.context.head.get(1).map(|word| super::context::bare(word.text)).unwrap_or_default();
+        let name = self.context.head(Slot::New(New::Choice)).map(super::context::bare).unwrap_or_default();
         let Some(choice) = self.project.choices().find(|choice| choice.name.value == name) else { return };
         let mut seen = std::collections::BTreeSet::new();
         for path in &choice.fields {
@@ -441,7 +399,7 @@ impl<'l> List<'l, '_> {
                 operation: operation.to_owned(),
                 parameter: name.clone(),
             };
-            let detail = super::thing::describe(field);
+            let detail = super::referent::describe(field);
             self.found.push(Candidate::new(name, CandidateKind::Field, detail, symbol));
         }
     }
@@ -453,7 +411,7 @@ impl<'l> List<'l, '_> {
         for (name, field) in deliveries.into_iter().flat_map(|deliveries| &deliveries.envelope) {
             let Some(rest) = name.strip_prefix(&before) else { continue };
             let symbol = Symbol::Envelope { system: system.to_owned(), member: name.clone() };
-            let detail = super::thing::describe(field);
+            let detail = super::referent::describe(field);
             self.found.push(Candidate::new(rest, CandidateKind::Field, detail, symbol));
         }
     }

@@ -4,7 +4,8 @@
 //! matter whether the line parses; what stands behind the place cannot change what may stand at it.
 
 use super::project::Project;
-use super::thing::{Thing, Wanted};
+use super::referent::{Referent, Wanted};
+use crate::forms::{self, Expected, Given, New, Opens, Place, Says, Slot, Token};
 use crate::outline::{Begins, Chunk};
 use crate::schema::{About, EntityName};
 use crate::source::{FileId, Span};
@@ -19,42 +20,35 @@ pub(super) struct Word<'a> {
     pub(super) end: usize,
 }
 
-/// A block that is open at a place.
+/// The block that is open at a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Block {
-    Choice,
-    Entity,
-    System,
-    Table,
-    Sync,
-    Fields,
-    Events,
-    When,
-    Workflow,
-    Step,
-    Wait,
-    Test,
-    /// Actions, and whether what they bind is known behind the block.
-    Actions {
-        kept: bool,
-    },
+pub(super) struct Block {
+    /// What may stand in it; not known where the statement that opens it is not understood.
+    pub(super) place: Option<Place>,
+    /// What it gives values to.
+    pub(super) subject: Subject,
+}
+
+/// What a block gives values to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Subject {
+    Nothing,
     /// Fields of a record.
     Record(EntityName),
     /// Members of an event.
-    Members(EntityName),
+    Event(EntityName),
     /// Parameters of an operation.
-    Parameters {
+    Operation {
         system: String,
         operation: String,
     },
-    Unknown,
 }
 
 /// A name that stands for a record, a result or a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Var {
     pub(super) name: String,
-    pub(super) thing: Thing,
+    pub(super) referent: Referent,
     /// Where it is declared; none for names that the language gives, such as `new`.
     pub(super) at: Option<Span>,
 }
@@ -87,8 +81,8 @@ pub(super) struct Context<'a> {
     pub(super) file: FileId,
     /// The keyword of the item, written or meant.
     pub(super) item: Option<&'static str>,
-    /// The words of the item's head.
-    pub(super) head: Vec<Word<'a>>,
+    /// What the head of the item says.
+    head: Vec<(Slot, &'a str)>,
     /// The innermost block; none in a head and outside of items.
     pub(super) block: Option<Block>,
     /// Lines of the block that are finished.
@@ -106,6 +100,8 @@ struct Open<'a> {
     block: Block,
     head: Vec<Word<'a>>,
     lines: usize,
+    /// What is named in it is known behind it too.
+    kept: bool,
     /// How many variables were known before it.
     vars: usize,
 }
@@ -145,9 +141,12 @@ impl<'a> Context<'a> {
         let mut walk = Walk { project, context, open: Vec::new(), brackets: 0 };
         words.iter().for_each(|word| walk.word(*word));
         let Walk { mut context, open, .. } = walk;
-        if let Some(innermost) = open.into_iter().last() {
-            context.block = Some(innermost.block);
-            context.lines = innermost.lines;
+        match open.into_iter().last() {
+            Some(innermost) => {
+                context.block = Some(innermost.block);
+                context.lines = innermost.lines;
+            }
+            None => meant(&mut context.statement, context.item),
         }
         match words.last() {
             Some(last) if last.kind == Kind::Comment => context.inside = Inside::Comment,
@@ -212,12 +211,33 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The two entities of a sync's head, as far as they are written.
+    /// What the head of the item says at this slot, the first time.
+    pub(super) fn head(&self, slot: Slot) -> Option<&'a str> {
+        self.head.iter().find(|(other, _)| *other == slot).map(|(_, text)| *text)
+    }
+
+    /// An entity of the item's head.
+    pub(super) fn head_entity(&self, index: usize) -> Option<EntityName> {
+        let (_, text) = self.head.iter().filter(|(slot, _)| *slot == Slot::Entity).nth(index)?;
+        entity_name(text)
+    }
+
+    /// The two entities of a sync's head.
     pub(super) fn sides(&self) -> (Option<EntityName>, Option<EntityName>) {
-        if self.item != Some("sync") {
-            return (None, None);
+        match self.item {
+            Some("sync") => (self.head_entity(0), self.head_entity(1)),
+            _ => (None, None),
         }
-        (self.head.get(3).and_then(qualified), self.head.get(5).and_then(qualified))
+    }
+
+    /// What may follow the words of the statement, by the forms of its place.
+    pub(super) fn expected(&self) -> Vec<Expected> {
+        let place = match &self.block {
+            None => Some(Place::File),
+            Some(block) if block.place == Some(Place::Table) && self.lines == 0 => Some(Place::TableHead),
+            Some(block) => block.place,
+        };
+        place.map(|place| forms::read(place, &tokens_of(&self.statement), false).expected).unwrap_or_default()
     }
 
     /// The words of the statement.
@@ -280,10 +300,8 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn word(&mut self, word: Word<'a>) {
-        let commas_end = matches!(
-            self.open.last().map(|open| &open.block),
-            Some(Block::Record(_) | Block::Members(_) | Block::Parameters { .. } | Block::Actions { .. })
-        );
+        let place = self.open.last().and_then(|open| open.block.place);
+        let commas_end = matches!(place, Some(Place::Record | Place::Actions));
         match word.text {
             _ if word.kind == Kind::Comment => {}
             _ if word.kind == Kind::Line => {
@@ -300,11 +318,7 @@ impl<'a> Walk<'a> {
             "}" => {
                 self.end();
                 if let Some(open) = self.open.pop() {
-                    let kept = matches!(
-                        open.block,
-                        Block::Actions { kept: true } | Block::Step | Block::Record(_) | Block::Parameters { .. }
-                    );
-                    if !kept {
+                    if !open.kept {
                         self.context.vars.truncate(open.vars);
                     }
                     self.context.statement = open.head;
@@ -324,125 +338,105 @@ impl<'a> Walk<'a> {
 
     /// A block opens behind the statement.
     fn begin(&mut self) {
-        let head = std::mem::take(&mut self.context.statement);
+        let mut head = std::mem::take(&mut self.context.statement);
         self.brackets = 0;
         let vars = self.context.vars.len();
-        let block = match self.open.last().map(|open| open.block.clone()) {
+        let place = match self.open.last() {
+            Some(open) => open.block.place,
             None => {
-                self.context.head.clone_from(&head);
-                self.head(&head);
-                match self.context.item {
-                    Some("choice") => Block::Choice,
-                    Some("entity") => Block::Entity,
-                    Some("system") => Block::System,
-                    Some("table") => Block::Table,
-                    Some("sync") => Block::Sync,
-                    Some("events") => Block::Events,
-                    Some("when") => Block::When,
-                    Some("workflow") => Block::Workflow,
-                    Some("test") => Block::Test,
-                    _ => Block::Unknown,
+                meant(&mut head, self.context.item);
+                Some(Place::File)
+            }
+        };
+        let found = place.and_then(|place| opened(place, &head));
+        let block = match &found {
+            Some((opens, says)) => {
+                if place == Some(Place::File) {
+                    self.context.head = says.iter().map(|(slot, word)| (*slot, word.text)).collect();
+                }
+                if opens.place == Place::Record {
+                    Block { place: Some(opens.place), subject: self.subject(says) }
+                } else {
+                    self.give(opens.gives, says);
+                    Block { place: Some(opens.place), subject: Subject::Nothing }
                 }
             }
-            Some(parent) => self.inner(&parent, &head),
+            None => Block { place: None, subject: Subject::Nothing },
         };
-        self.open.push(Open { block, head, lines: 0, vars });
+        let kept = found.is_some_and(|(opens, _)| opens.kept || opens.place == Place::Record);
+        self.open.push(Open { block, head, lines: 0, kept, vars });
     }
 
-    /// Names that the head of an item gives.
-    fn head(&mut self, head: &[Word<'a>]) {
-        match self.context.item {
-            Some("when") => {
-                let Some(entity) = head.get(1).and_then(qualified) else { return };
-                if let [.., changes, field] = &head[..head.len().min(4)]
-                    && changes.text == "changes"
-                {
+    /// Names that are known in the block behind this statement.
+    fn give(&mut self, given: &[Given], says: &[(Slot, Word<'a>)]) {
+        let entity = said(says, |slot| slot == Slot::Entity).and_then(|word| qualified(&word));
+        for given in given {
+            match (given, &entity) {
+                (Given::OldAndNew, Some(entity)) => {
+                    let Some(field) = said(says, |slot| matches!(slot, Slot::Field(_))) else { continue };
                     for name in ["old", "new"] {
                         let wanted = Wanted::Field(entity.clone(), bare(field.text));
-                        let thing = Thing::Value(Some(wanted));
-                        self.context.vars.push(Var { name: name.to_owned(), thing, at: None });
+                        self.know(name, Referent::Value(Some(wanted)));
                     }
                 }
-                let named = after(head, "as");
-                self.bind(named.copied(), "this", Thing::Record(entity));
-            }
-            Some("workflow") => {
-                if let Some(entity) = after(head, ":").and_then(qualified) {
-                    self.bind(head.get(3).copied(), "this", Thing::Record(entity));
+                (Given::This, Some(entity)) if said(says, is_variable).is_none() => {
+                    self.know("this", Referent::Record(entity.clone()));
                 }
+                (Given::Failure, _) => self.know("failure", Referent::Failure),
+                (Given::OldAndNew | Given::This, _) => {}
             }
-            _ => {}
         }
+        self.bind(says);
     }
 
-    fn bind(&mut self, name: Option<Word<'a>>, otherwise: &str, thing: Thing) {
-        let file = self.context.file;
-        let span = |word: Word<'_>| Span { file, start: word.start as u32, end: word.end as u32 };
-        let var = match name {
-            Some(word) => Var { name: bare(word.text), thing, at: Some(span(word)) },
-            None => Var { name: otherwise.to_owned(), thing, at: None },
+    /// A name that the language gives.
+    fn know(&mut self, name: &str, referent: Referent) {
+        self.context.vars.push(Var { name: name.to_owned(), referent, at: None });
+    }
+
+    /// The name that a statement gives to what it is about.
+    fn bind(&mut self, says: &[(Slot, Word<'a>)]) {
+        let Some(name) = said(says, is_variable) else { return };
+        let of = said(says, |slot| matches!(slot, Slot::Entity | Slot::EntityOrEvent | Slot::Operation));
+        let Some((of, slot)) = of.and_then(|of| Some((qualified(&of)?, says.iter().find(|(_, word)| *word == of)?.0)))
+        else {
+            return;
         };
-        self.context.vars.push(var);
-    }
-
-    fn inner(&mut self, parent: &Block, head: &[Word<'a>]) -> Block {
-        let first = head.first().map_or("", |word| word.text);
-        match (parent, first) {
-            (Block::Sync, "fields") => Block::Fields,
-            (Block::When, "always") => Block::Actions { kept: true },
-            (Block::When, "to" | "from") | (Block::Step, "undo") => Block::Actions { kept: false },
-            (Block::Workflow, "step") => Block::Step,
-            (Block::Workflow, "wait") => {
-                if let (Some(what), Some(name)) = (after(head, "for").and_then(qualified), after(head, "as")) {
-                    let thing = self.record_or_event(what);
-                    self.bind(Some(*name), "", thing);
-                }
-                Block::Wait
-            }
-            (Block::Workflow, "on") => {
-                self.context.vars.push(Var { name: "failure".to_owned(), thing: Thing::Failure, at: None });
-                Block::Actions { kept: false }
-            }
-            (Block::Wait, _) => Block::Actions { kept: false },
-            (Block::Test, _) => self.of_test(head),
-            (Block::When | Block::Workflow | Block::Step | Block::Actions { .. }, _) => match first {
-                "create" | "update" => head.get(1).and_then(qualified).map_or(Block::Unknown, Block::Record),
-                "call" => head
-                    .get(1)
-                    .and_then(qualified)
-                    .map_or(Block::Unknown, |name| Block::Parameters { system: name.system, operation: name.entity }),
-                "send" => match head.get(1).and_then(|word| operation(self.project, word.text)) {
-                    Some((system, operation)) => Block::Parameters { system, operation },
-                    None => Block::Unknown,
-                },
-                "if" => Block::Actions { kept: false },
-                _ => Block::Unknown,
-            },
-            _ => Block::Unknown,
-        }
-    }
-
-    fn of_test(&self, head: &[Word<'a>]) -> Block {
-        let fields = |name: EntityName| match self.record_or_event(name) {
-            Thing::Event(event) => Block::Members(event),
-            Thing::Record(entity) => Block::Record(entity),
-            _ => Block::Unknown,
+        let referent = match slot {
+            Slot::Operation => Referent::Result { system: of.system, operation: of.entity },
+            _ => Referent::named(self.project, of),
         };
-        if let Some(call) = after(head, "call").and_then(qualified) {
-            return Block::Parameters { system: call.system, operation: call.entity };
-        }
-        if let [when, message, system, name, ..] = head
-            && (when.text, message.text) == ("when", "message")
-        {
-            let name = name.text.trim_matches('"');
-            let deliveries = self.project.systems.get(system.text).and_then(|known| known.lock.deliveries.as_ref());
-            return match deliveries.and_then(|deliveries| deliveries.messages.get(name)).map(|found| &found.about) {
-                Some(About::Record { entity, .. }) => Block::Record(EntityName::new(system.text, entity)),
-                Some(About::Event(event)) => Block::Members(EntityName::new(system.text, event)),
-                None => Block::Unknown,
+        let at = Span { file: self.context.file, start: name.start as u32, end: name.end as u32 };
+        self.context.vars.push(Var { name: bare(name.text), referent, at: Some(at) });
+    }
+
+    /// What the block behind this statement gives values to.
+    fn subject(&self, says: &[(Slot, Word<'a>)]) -> Subject {
+        let record_or_event = |name| match Referent::named(self.project, name) {
+            Referent::Event(event) => Subject::Event(event),
+            Referent::Record(entity) => Subject::Record(entity),
+            _ => Subject::Nothing,
+        };
+        if let Some(sent) = said(says, |slot| matches!(slot, Slot::Operation | Slot::Sender)) {
+            return match operation(self.project, sent.text) {
+                Some((system, operation)) => Subject::Operation { system, operation },
+                None => Subject::Nothing,
             };
         }
-        head.iter().skip(1).find_map(qualified).map_or(Block::Unknown, fields)
+        if let Some(message) = said(says, |slot| slot == Slot::Text(Says::Message)) {
+            let Some(system) = said(says, |slot| slot == Slot::System).map(|word| bare(word.text)) else {
+                return Subject::Nothing;
+            };
+            let deliveries = self.project.systems.get(&system).and_then(|known| known.lock.deliveries.as_ref());
+            let known = deliveries.and_then(|known| known.messages.get(message.text.trim_matches('"')));
+            return match known.map(|message| &message.about) {
+                Some(About::Record { entity, .. }) => Subject::Record(EntityName::new(&system, entity)),
+                Some(About::Event(event)) => Subject::Event(EntityName::new(&system, event)),
+                None => Subject::Nothing,
+            };
+        }
+        let entity = said(says, |slot| matches!(slot, Slot::Entity | Slot::EntityOrEvent));
+        entity.and_then(|word| qualified(&word)).map_or(Subject::Nothing, record_or_event)
     }
 
     /// A statement ends.
@@ -451,51 +445,71 @@ impl<'a> Walk<'a> {
         if statement.is_empty() {
             return;
         }
-        if let Some(open) = self.open.last_mut() {
-            open.lines += 1;
+        let Some(open) = self.open.last_mut() else { return };
+        open.lines += 1;
+        let Some(place) = open.block.place else { return };
+        // Most statements name nothing, and need not be read.
+        if !statement.iter().any(|word| word.text == "as") && statement.get(2).is_none_or(|word| word.text != "=") {
+            return;
         }
-        let first = statement[0].text;
-        let what = statement.get(1).and_then(qualified);
-        match (first, what) {
-            ("create" | "update", Some(entity)) => {
-                if let Some(name) = statement.get(3).filter(|_| statement[2].text == "as") {
-                    self.bind(Some(*name), "", Thing::Record(entity));
-                }
-            }
-            ("call", Some(name)) => {
-                if let Some(word) = statement.get(3).filter(|_| statement[2].text == "as") {
-                    let thing = Thing::Result { system: name.system, operation: name.entity };
-                    self.bind(Some(*word), "", thing);
-                }
-            }
-            ("given", None) => {
-                if let (Some(name), Some("="), Some(entity)) =
-                    (statement.get(1), statement.get(2).map(|word| word.text), statement.get(3).and_then(qualified))
-                {
-                    self.bind(Some(*name), "", Thing::Record(entity));
-                }
-            }
-            _ => {}
+        let reading = forms::read(place, &tokens_of(&statement), false);
+        let (form, filled) = match (reading.whole, reading.furthest) {
+            (Some(whole), _) => whole,
+            (None, Some((_, form, filled))) => (form, filled),
+            (None, None) => return,
+        };
+        // What a block is given for is known in the block alone.
+        if form.opens().is_none_or(|opens| opens.place == Place::Record) {
+            let says = says(&statement, &filled);
+            self.bind(&says);
         }
-    }
-
-    fn record_or_event(&self, name: EntityName) -> Thing {
-        if self.project.event(&name).is_some() { Thing::Event(name) } else { Thing::Record(name) }
     }
 }
 
-/// The word behind the first of this text.
-fn after<'w, 'a>(words: &'w [Word<'a>], text: &str) -> Option<&'w Word<'a>> {
-    let at = words.iter().position(|word| word.text == text)?;
-    words.get(at + 1)
+fn is_variable(slot: Slot) -> bool {
+    matches!(slot, Slot::New(New::Variable | New::Assigned))
+}
+
+/// The word that stands at the first of these slots.
+fn said<'a>(says: &[(Slot, Word<'a>)], fits: impl Fn(Slot) -> bool) -> Option<Word<'a>> {
+    says.iter().find(|(slot, _)| fits(*slot)).map(|(_, word)| *word)
+}
+
+/// Slots with the words of a statement that stand at them.
+fn says<'a>(words: &[Word<'a>], filled: &[(Slot, usize)]) -> Vec<(Slot, Word<'a>)> {
+    filled.iter().filter_map(|(slot, index)| words.get(*index).map(|word| (*slot, *word))).collect()
+}
+
+fn tokens_of<'a>(words: &[Word<'a>]) -> Vec<Token<'a>> {
+    words.iter().map(|word| Token { text: word.text, kind: word.kind }).collect()
+}
+
+/// Puts the keyword that is meant in place of one that is misspelt.
+fn meant(head: &mut [Word<'_>], item: Option<&'static str>) {
+    if let (Some(first), Some(item)) = (head.first_mut(), item) {
+        first.text = item;
+    }
+}
+
+/// The block that opens behind these words, and what they say. A head need not be understood to its end.
+fn opened<'a>(place: Place, words: &[Word<'a>]) -> Option<(Opens, Vec<(Slot, Word<'a>)>)> {
+    let tokens = tokens_of(words);
+    let strict = forms::read(place, &tokens, false);
+    let furthest = strict.furthest.clone();
+    if let Some((opens, filled)) = strict.opens().or_else(|| forms::read(place, &tokens, true).opens()) {
+        return Some((opens, says(words, &filled)));
+    }
+    let (_, form, filled) = furthest?;
+    Some((form.opens()?, says(words, &filled)))
 }
 
 /// `crm.Deal`
 pub(super) fn qualified(word: &Word<'_>) -> Option<EntityName> {
-    if word.kind != Kind::Name {
-        return None;
-    }
-    match parts(word.text).as_slice() {
+    entity_name(word.text).filter(|_| word.kind == Kind::Name)
+}
+
+fn entity_name(text: &str) -> Option<EntityName> {
+    match parts(text).as_slice() {
         [(_, system), (_, name)] => Some(EntityName::new(system, name)),
         _ => None,
     }

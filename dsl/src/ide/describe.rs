@@ -5,8 +5,8 @@ use super::definition::{lock_key, lock_line};
 use super::delivery::{self, because, explained};
 use super::owners::owners;
 use super::project::Project;
+use super::referent::{Referent, describe};
 use super::symbol::Symbol;
-use super::thing::{Thing, describe};
 use crate::ast::{Choice, WorkflowStatement};
 use crate::schema::{About, Delivery, EntityName, Field, Operation};
 use crate::source::Span;
@@ -273,11 +273,11 @@ fn variable(project: &Project, name: &str, at: Span) -> Vec<String> {
     let ends = rest.match_indices(['\n', '{', ',']).map(|(found, _)| at.end as usize + found + 1);
     let held = ends.take(8).find_map(|end| {
         let context = Context::at(project, at.file, end);
-        context.vars.into_iter().find(|var| var.at == Some(at)).map(|var| var.thing)
+        context.vars.into_iter().find(|var| var.at == Some(at)).map(|var| var.referent)
     });
     let holds = match held {
-        Some(Thing::Record(entity) | Thing::Event(entity)) => format!("holds {entity}"),
-        Some(Thing::Result { system, operation }) => format!("holds what {system}.{operation} gives"),
+        Some(Referent::Record(entity) | Referent::Event(entity)) => format!("holds {entity}"),
+        Some(Referent::Result { system, operation }) => format!("holds what {system}.{operation} gives"),
         _ => String::new(),
     };
     vec![format!("**{name}**"), holds, format!("declared in {}", project.place(at))]

@@ -5,9 +5,9 @@
 
 use super::context::parts;
 use super::project::Project;
+use crate::forms;
 use crate::source::{FileId, Span};
 use crate::tokens::{Kind, Token, tokens};
-use crate::words::WORDS;
 
 /// What a stretch is coloured as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,7 +64,7 @@ impl Painter<'_> {
                     let before = index.checked_sub(1).map_or("", |before| piece(found.get(before)));
                     let after = piece(found.get(index + 1));
                     let named = before == "." || matches!(after, "." | "=" | ":" | "->" | "<-" | "<->");
-                    if WORDS.contains(&said) && !named {
+                    if forms::is_word(said) && !named {
                         self.paint(said, start, Colour::Keyword);
                     } else {
                         self.name(said, start);

@@ -4,7 +4,7 @@ use super::actions::actions;
 use super::context::Context;
 use super::delivery::{self, explained};
 use super::describe::about;
-use super::expect::{Expect, expect};
+use super::expect::forms_at;
 use super::owners::policy;
 use super::project::Project;
 use super::resolve::{resolve, word};
@@ -48,23 +48,16 @@ pub fn hover(project: &Project, file: FileId, offset: u32) -> Option<Hover> {
     Some(Hover { span: over?, text: said.join("\n\n---\n\n") })
 }
 
-/// The forms of a line that begins with the keyword at the offset.
+/// The forms of which the word at the offset is a word.
 fn form(project: &Project, file: FileId, offset: u32) -> Option<(String, Span)> {
     let text = project.text(file);
     let (start, end) = word(text, offset as usize);
     let name = text.get(start..end).filter(|name| !name.is_empty())?;
-    let context = Context::at(project, file, start);
-    let forms: Vec<&str> = expect(project, &context)
-        .into_iter()
-        .filter_map(|expected| if let Expect::Line(lines) = expected { Some(lines) } else { None })
-        .flat_map(|lines| lines.forms())
-        .filter(|form| form.split([' ', ':']).next() == Some(name))
+    let said: Vec<String> = forms_at(&Context::at(project, file, start), name)
+        .iter()
+        .map(|form| format!("```rules\n{}\n```\n{}", form.written, form.says))
         .collect();
-    if forms.is_empty() {
-        return None;
-    }
-    let text = format!("```rules\n{}\n```", forms.join("\n"));
-    Some((text, Span { file, start: start as u32, end: end as u32 }))
+    (!said.is_empty()).then(|| (said.join("\n\n"), Span { file, start: start as u32, end: end as u32 }))
 }
 
 /// How often the sync line or the action at the offset takes effect: over its arrow, its first word or its name.

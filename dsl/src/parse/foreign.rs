@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::patch::Change;
-use super::statements::Block;
+use crate::forms::Place;
 use crate::tokens::{Kind, Token, tokens};
 use crate::transforms;
 
@@ -47,7 +47,7 @@ const SIGNS: [(&str, &str); 28] = [
 const NOTHING: [&str; 9] = ["null", "NULL", "nil", "None", "none", "undefined", "blank", "missing", "nothing"];
 
 /// All changes of a line that stands in `block`, if that is known.
-pub(super) fn foreign(text: &str, found: &[Token], block: Option<Block>) -> Vec<Change> {
+pub(super) fn foreign(text: &str, found: &[Token], block: Option<Place>) -> Vec<Change> {
     let mut line = Line { text, found, block, changes: Vec::new() };
     let mut index = 0;
     while index < found.len() {
@@ -64,7 +64,7 @@ pub(super) fn foreign(text: &str, found: &[Token], block: Option<Block>) -> Vec<
 struct Line<'t> {
     text: &'t str,
     found: &'t [Token],
-    block: Option<Block>,
+    block: Option<Place>,
     changes: Vec<Change>,
 }
 
@@ -262,30 +262,30 @@ impl<'t> Line<'t> {
             (Kind::Other, "\u{a0}", _) => {
                 self.put(start..end, " ", "a blank here is a no-break space: write a plain one")
             }
-            (Kind::Symbol, "|", Some(Block::Table | Block::TableHead)) if index == 0 || last() => {
+            (Kind::Symbol, "|", Some(Place::Table | Place::TableHead)) if index == 0 || last() => {
                 self.put(start..end, "", "`|` stands between cells only")
             }
-            (Kind::Symbol, ",", Some(Block::Fields)) if self.beside(index, 2) == "wins" => {
+            (Kind::Symbol, ",", Some(Place::Fields)) if self.beside(index, 2) == "wins" => {
                 self.put(start..end, "", "leave out the `,`")
             }
-            (Kind::Symbol, ",", Some(Block::Sync)) if self.beside(0, 0) == "match" => {
+            (Kind::Symbol, ",", Some(Place::Sync)) if self.beside(0, 0) == "match" => {
                 self.propose(start..end, " then by", "write `then by` before a second key")
             }
-            (Kind::Symbol, ",", Some(Block::Table)) => self.put(start..end, "|", "write `|` between the cells"),
-            (Kind::Text, _, Some(Block::Events)) if rest.first().is_some_and(|next| next.kind == Kind::Text) => {
+            (Kind::Symbol, ",", Some(Place::Table)) => self.put(start..end, "|", "write `|` between the cells"),
+            (Kind::Text, _, Some(Place::Events)) if rest.first().is_some_and(|next| next.kind == Kind::Text) => {
                 self.put(end..end, ",", "write a `,` between the messages")
             }
-            (Kind::Symbol, ":", Some(Block::Record)) => self.put(start..end, " =", "write `=` for `:`"),
-            (Kind::Symbol, ":", Some(Block::System | Block::Sync | Block::Step | Block::When)) if index == 1 => {
+            (Kind::Symbol, ":", Some(Place::Record)) => self.put(start..end, " =", "write `=` for `:`"),
+            (Kind::Symbol, ":", Some(Place::System | Place::Sync | Place::Step | Place::When)) if index == 1 => {
                 self.put(start..end, "", "leave out the `:`")
             }
-            (Kind::Symbol, "=", Some(Block::Choice)) => self.put(start..end, "", "leave out the `=`"),
-            (Kind::Symbol, "=", Some(Block::Entity)) => self.put(start..end, ":", "write `:` for `=`"),
-            (Kind::Symbol, "=", Some(Block::Fields)) => {
+            (Kind::Symbol, "=", Some(Place::Choice)) => self.put(start..end, "", "leave out the `=`"),
+            (Kind::Symbol, "=", Some(Place::Entity)) => self.put(start..end, ":", "write `:` for `=`"),
+            (Kind::Symbol, "=", Some(Place::Fields)) => {
                 self.propose(start..end, "->", "say which way the value goes: `->`, `<-` or `<->`")
             }
             // A word of a choice is a value of the systems, which may have another form altogether.
-            (Kind::Symbol, "-", block) if block != Some(Block::Choice) => {
+            (Kind::Symbol, "-", block) if block != Some(Place::Choice) => {
                 if !self.is_name(index, -1, start) || !self.is_name(index, 1, end) {
                     return false;
                 }
@@ -306,13 +306,13 @@ impl<'t> Line<'t> {
                 let name = quoted.trim_matches('"');
                 self.put(start..end, name, format!("write the name without quotes: `{name}`"))
             }
-            (Kind::Symbol | Kind::Name, other @ ("/" | "in"), Some(Block::System)) => {
+            (Kind::Symbol | Kind::Name, other @ ("/" | "in"), Some(Place::System)) => {
                 self.put(start..end, "per", format!("write `per` for `{other}`"))
             }
             (Kind::Name, "per", _) if matches!(next, "second" | "minute" | "hour" | "day") => {
                 self.put(end..end, " 1", format!("write `per 1 {next}`"))
             }
-            (Kind::Name, "timeout" | "timedout", Some(Block::Wait)) if index == 0 => {
+            (Kind::Name, "timeout" | "timedout", Some(Place::Wait)) if index == 0 => {
                 self.put(start..end, "timed out", "write `timed out`")
             }
             (Kind::Name, other @ ("error" | "fail" | "failed"), _) if before == "on" => {
@@ -329,23 +329,23 @@ impl<'t> Line<'t> {
                 let Some(behind) = self.found.get(index + 4).map(|system| system.end) else { return false };
                 self.propose(self.found[index + 2].start..behind, "both", "write `create missing in both`")
             }
-            (Kind::Name, "or", Some(Block::Sync)) if self.beside(0, 0) == "match" => {
+            (Kind::Name, "or", Some(Place::Sync)) if self.beside(0, 0) == "match" => {
                 self.put(start..end, "then by", "write `then by` before a second key")
             }
-            (Kind::Name, "and" | "or", Some(Block::When)) if self.beside(0, 0) == "to" => {
+            (Kind::Name, "and" | "or", Some(Place::When)) if self.beside(0, 0) == "to" => {
                 self.put(start..end, ",", "write a `,` between stages")
             }
-            (Kind::Text, quoted, Some(Block::When)) if before == "to" && is_identifier(quoted.trim_matches('"')) => {
+            (Kind::Text, quoted, Some(Place::When)) if before == "to" && is_identifier(quoted.trim_matches('"')) => {
                 let stage = quoted.trim_matches('"');
                 self.put(start..end, stage, format!("write the stage without quotes: `{stage}`"))
             }
-            (Kind::Name, "otherwise", Some(Block::Fields)) => self.put(start..end, "else", "write `else`"),
-            (Kind::Name, name, Some(Block::Fields))
+            (Kind::Name, "otherwise", Some(Place::Fields)) => self.put(start..end, "else", "write `else`"),
+            (Kind::Name, name, Some(Place::Fields))
                 if index > 0 && is_transform(name) && !matches!(before, "as" | ",") =>
             {
                 self.put(start..start, "as ", format!("write `as {name}`"))
             }
-            (Kind::Name, name, Some(Block::When | Block::Actions | Block::Step | Block::Workflow))
+            (Kind::Name, name, Some(Place::When | Place::Actions | Place::Step | Place::Workflow))
                 if index == 0 && next == "=" && name.contains('.') =>
             {
                 let new = format!("set {name}");
@@ -366,13 +366,13 @@ impl<'t> Line<'t> {
                 self.put(start..end, "newest", format!("write `newest` for `{other}`"))
             }
             // What begins with a small letter is a word of the language, or one that is misspelt.
-            (Kind::Name, name, Some(Block::Events))
+            (Kind::Name, name, Some(Place::Events))
                 if before == "->" && name.starts_with(|first: char| first.is_uppercase()) =>
             {
                 let new = format!("sync {name}");
                 self.put(start..end, &new, format!("write `{new}`"))
             }
-            (Kind::Name, word, Some(Block::Fields)) if index == 0 && word != "link" => {
+            (Kind::Name, word, Some(Place::Fields)) if index == 0 && word != "link" => {
                 self.found.iter().any(|other| self.piece(other) == "via")
                     && self.put(start..end, &format!("link {word}"), "a line that follows a link begins with `link`")
             }

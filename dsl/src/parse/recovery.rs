@@ -12,8 +12,9 @@ use pest::error::{ErrorVariant, InputLocation};
 use super::grammar::{self, Rule};
 use super::patch::{Change, Patched};
 use super::repair;
-use super::statements::Block;
+use super::statements::{forms_of, others, rule_of, short};
 use crate::diagnostic::{Code, Label, Problem};
+use crate::forms::{self, Form, Place};
 use crate::outline::{Begins, Chunk, KEYWORDS};
 use crate::source::{SourceFile, Span};
 use crate::tokens::{Kind, Token, tokens};
@@ -349,63 +350,47 @@ pub(super) fn beyond(reader: &Reader<'_>, position: usize) -> Problem {
         .help("look at the braces and quotes in it")
 }
 
+/// The forms of items that begin with this keyword.
+fn items(keyword: &str) -> impl Iterator<Item = &'static Form> {
+    forms::of(Place::File).filter(move |form| form.first_word() == Some(keyword))
+}
+
 /// The smallest item with this head.
 fn with_body(keyword: &str, head: &str) -> String {
-    match keyword {
-        "edition" => head.to_owned(),
-        "table" => format!("{head}{{\na | b\n}}"),
-        _ => format!("{head}{{\n}}"),
+    match forms::opened(Place::File, keyword) {
+        None => head.to_owned(),
+        Some(Place::Table) => format!("{head}{{\na | b\n}}"),
+        Some(_) => format!("{head}{{\n}}"),
     }
 }
 
-/// The smallest head of an item of this kind: what is inside of a broken one is read with it.
+/// A head of an item of this kind: what is inside of a broken one is read with it.
 pub(super) fn plain_head(keyword: &str) -> &'static str {
-    match keyword {
-        "choice" => "choice x ",
-        "entity" => "entity x.x ",
-        "system" => "system x ",
-        "table" => "table x by x ",
-        "sync" => "sync x between x.x and x.x ",
-        "events" => "events from x over webhook ",
-        "when" => "when x.x is created ",
-        "workflow" => "workflow x with x: x.x ",
-        _ => "test \"\" ",
-    }
+    let written = items(keyword).next().map_or("", |form| form.written);
+    written.split('{').next().unwrap_or(written)
 }
 
-fn form(keyword: &str) -> &'static str {
-    match keyword {
-        "edition" => "write `edition 2026`",
-        "choice" => "write `choice Name for system.Entity.field, … {` and a word on each line",
-        "entity" => "write `entity system.Name {` and `field: type` on each line",
-        "system" => "write `system name {`",
-        "table" => "write `table Name by system.Entity.field {`, a line of column names joined by `|`, and the rows",
-        "sync" => {
-            "write `sync Name between app.Entity and crm.Entity {` or `sync Name from app.Entity to crm.Entity {`"
-        }
-        "events" => "write `events from system over webhook {` or `… over kafka topic \"name\" {`",
-        "when" => {
-            "write `when system.Entity changes field as name {`, `… is created as name {` or `… is deleted as name {`"
-        }
-        "workflow" => "write `workflow Name with name: system.Entity {`",
-        _ => "write `test \"what it shows\" {`",
-    }
+/// How the head of an item of this kind is written.
+fn form(keyword: &str) -> String {
+    let heads = items(keyword).flat_map(|form| std::iter::once(form.written).chain(form.also.iter().copied()));
+    let heads = heads.map(|written| format!("`{}`", written.split(" …").next().unwrap_or(written)));
+    format!("write {}", heads.collect::<Vec<_>>().join(" or "))
 }
 
 /// A line that is not understood inside of a block.
-pub(super) fn statement(reader: &Reader<'_>, block: Block, range: Range<usize>) -> Told {
+pub(super) fn statement(reader: &Reader<'_>, place: Place, range: Range<usize>) -> Told {
     let text = reader.text(&range).trim_end();
     let skeleton = repair::skeleton(text);
-    let fits = |text: &str, words: &[Range<usize>]| repair::understood(block.rule(), text, words);
-    let parsed = grammar::parse(block.rule(), &skeleton.text);
+    let fits = |text: &str, words: &[Range<usize>]| repair::understood(rule_of(place), text, words);
+    let parsed = grammar::parse(rule_of(place), &skeleton.text);
     let stopped = parsed.as_ref().err().map(position);
-    let change = repair::find(&skeleton.text, Some(block), fits)
-        .or_else(|| stopped.and_then(|position| repair::missing(&skeleton.text, Some(block), position, fits)));
+    let change = repair::find(&skeleton.text, Some(place), fits)
+        .or_else(|| stopped.and_then(|position| repair::missing(&skeleton.text, Some(place), position, fits)));
     if let Some(change) = change {
         // The change was found in the skeleton; it is made in the line itself.
         let edits = change.edits.into_iter();
         let edits = edits.map(|(range, new)| (skeleton.places(&range), new)).collect();
-        return told(reader, range.start, Change { edits, ..change }, &format!("not understood {}", block.phrase()));
+        return told(reader, range.start, Change { edits, ..change }, &format!("not understood {}", place.phrase()));
     }
     let first_line = line_end(text, 0);
     let whole = code(text, first_line).last().map_or(1, |token| token.end);
@@ -418,35 +403,35 @@ pub(super) fn statement(reader: &Reader<'_>, block: Block, range: Range<usize>) 
         let told = problem(inside, "nothing can be filled in from this".to_owned());
         return done(told.help("write `{name.field}`, or `\\{` for a brace that stands for itself"));
     }
-    if let Some(other) = block.others().find(|other| repair::understood(other.rule(), &skeleton.text, &[])) {
+    if let Some(other) = others(place).find(|other| repair::understood(rule_of(*other), &skeleton.text, &[])) {
         let told = problem(0..whole, format!("this belongs in {}", other.name()));
-        let told = told.help(format!("here may stand: {}", block.short()));
+        let told = told.help(format!("here may stand: {}", short(place)));
         return Told { misplaced: true, ..done(told) };
     }
-    let forms = block.forms_of(word(text));
+    let forms = forms_of(place, word(text));
     let position = match stopped {
         Some(position) => skeleton.place(position),
         // The mistake is inside of the braces.
-        None => grammar::parse(block.rule(), text).err().map_or(0, |error| position(&error)),
+        None => grammar::parse(rule_of(place), text).err().map_or(0, |error| position(&error)),
     };
     let line = text[position.min(text.len())..].find(['\n', '\r']).map_or(text.len(), |n| position + n);
     let narrow = narrow(text, position, line).filter(|narrow| narrow.start > 0);
-    match (narrow, forms.is_empty() && block != Block::Fields && block != Block::Record) {
+    match (narrow, forms.is_empty() && place != Place::Fields && place != Place::Record) {
         (Some(inside), false) => {
             let label =
                 if inside.start < position { "something is missing behind this" } else { "not understood from here" };
             let told = problem(inside.clone(), label.to_owned());
-            done(told.help(if let (Block::Fields, Some(more)) = (block, behind_ends(&text[..inside.start])) {
+            done(told.help(if let (Place::Fields, Some(more)) = (place, behind_ends(&text[..inside.start])) {
                 format!("behind the two fields may stand: {more}")
             } else if forms.is_empty() {
-                format!("here may stand: {}", block.short())
+                format!("here may stand: {}", short(place))
             } else {
                 format!("write {}", forms.iter().map(|form| format!("`{form}`")).collect::<Vec<_>>().join(" or "))
             }))
         }
         _ => {
-            let told = problem(0..whole, format!("not understood {}", block.phrase()));
-            done(told.help(format!("here may stand: {}", block.short())))
+            let told = problem(0..whole, format!("not understood {}", place.phrase()));
+            done(told.help(format!("here may stand: {}", short(place))))
         }
     }
 }

@@ -8,10 +8,9 @@ use std::ops::Range;
 use super::foreign::{foreign, is_transform};
 use super::grammar::{self, Rule};
 use super::patch::{Change, Patch, Patched};
-use super::statements::Block;
+use crate::forms::{self, Place};
 use crate::near;
 use crate::tokens::{Kind, Token, tokens};
-use crate::words::WORDS;
 
 /// Names that are looked at in one line; more are not worth the time.
 const MOST_NAMES: usize = 24;
@@ -50,7 +49,7 @@ pub(super) fn understood(rule: Rule, text: &str, words: &[Range<usize>]) -> bool
 }
 
 /// The first change with which `fits` accepts `text`; it is given the changed text and where new words stand in it.
-pub(super) fn find(text: &str, block: Option<Block>, fits: impl Fn(&str, &[Range<usize>]) -> bool) -> Option<Change> {
+pub(super) fn find(text: &str, block: Option<Place>, fits: impl Fn(&str, &[Range<usize>]) -> bool) -> Option<Change> {
     changes(text, block).into_iter().find(|change| {
         let mut changed = String::with_capacity(text.len() + 16);
         let mut words = Vec::new();
@@ -58,7 +57,7 @@ pub(super) fn find(text: &str, block: Option<Block>, fits: impl Fn(&str, &[Range
         for (range, new) in &change.edits {
             let Some(kept) = text.get(at..range.start) else { return false };
             changed.push_str(kept);
-            if WORDS.contains(&new.as_str()) {
+            if forms::is_word(new) {
                 words.push(changed.len()..changed.len() + new.len());
             }
             changed.push_str(new);
@@ -109,7 +108,7 @@ fn interpolation_end(text: &str, at: usize) -> usize {
     line
 }
 
-fn changes(text: &str, block: Option<Block>) -> Vec<Change> {
+fn changes(text: &str, block: Option<Place>) -> Vec<Change> {
     let found = tokens(text);
     let mut all: Vec<Change> = Vec::new();
     let foreign = foreign(text, &found, block);
@@ -121,7 +120,7 @@ fn changes(text: &str, block: Option<Block>) -> Vec<Change> {
         all.push(Change { edits, help: help.join("; "), safe });
     }
     all.extend(foreign);
-    all.extend((block == Some(Block::Fields)).then(|| behind_the_arrow(text, &found)).flatten());
+    all.extend((block == Some(Place::Fields)).then(|| behind_the_arrow(text, &found)).flatten());
     all.extend(words(text, &found));
     all
 }
@@ -133,7 +132,7 @@ const SMALL: [&str; 16] =
 /// A small word that is missing at `position`.
 pub(super) fn missing(
     text: &str,
-    block: Option<Block>,
+    block: Option<Place>,
     position: usize,
     fits: impl Fn(&str, &[Range<usize>]) -> bool,
 ) -> Option<Change> {
@@ -146,12 +145,12 @@ pub(super) fn missing(
     let next = &behind[..behind.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(behind.len())];
     let possible = |word: &str| match (word, block) {
         // A name stands behind these, and no word of the language.
-        ("as" | "to", _) => !WORDS.contains(&next),
+        ("as" | "to", _) => !forms::is_word(next),
         // In a row of a choice, `in` stands behind the label.
-        ("in", Some(Block::Choice)) => before.ends_with('"'),
+        ("in", Some(Place::Choice)) => before.ends_with('"'),
         // In a value, it would make a condition of it, of which a list is a part.
-        ("in", Some(Block::Record | Block::Fields | Block::Table)) => behind.starts_with('['),
-        ("and", Some(Block::Record | Block::Fields | Block::Table)) => false,
+        ("in", Some(Place::Record | Place::Fields | Place::Table)) => behind.starts_with('['),
+        ("and", Some(Place::Record | Place::Fields | Place::Table)) => false,
         _ => true,
     };
     SMALL.into_iter().filter(|word| possible(word)).find_map(|word| {
@@ -171,7 +170,7 @@ fn words(text: &str, found: &[Token]) -> Vec<Change> {
     let mut near_words: Vec<(bool, usize, usize, Change)> = Vec::new();
     for token in found.iter().filter(|token| token.kind == Kind::Name).take(MOST_NAMES) {
         let word = &text[token.start..token.end];
-        for (distance, meant) in near::all_near(word, WORDS) {
+        for (distance, meant) in near::all_near(word, forms::words().iter().copied()) {
             // A short word is near to everything: it stands only for one that is hardly longer.
             let longest = match meant {
                 "not" => 3,
@@ -184,7 +183,7 @@ fn words(text: &str, found: &[Token]) -> Vec<Change> {
             }
             let edits = vec![(token.start..token.end, meant.to_owned())];
             // `change` may stand for `changes`, but who writes `is` does not mean `as`.
-            let known = word.len() <= 3 && WORDS.contains(&word);
+            let known = word.len() <= 3 && forms::is_word(word);
             let change = Change { edits, help: format!("did you mean `{meant}`?"), safe: !known };
             near_words.push((known, distance, token.start, change));
         }
@@ -229,10 +228,11 @@ fn behind_the_arrow(text: &str, found: &[Token]) -> Option<Change> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parse::statements::rule_of;
 
     #[track_caller]
-    fn check(block: Block, text: &str, mended: &str) {
-        let found = find(text, Some(block), |text, words| understood(block.rule(), text, words));
+    fn check(place: Place, text: &str, mended: &str) {
+        let found = find(text, Some(place), |text, words| understood(rule_of(place), text, words));
         let Some(change) = found else { panic!("nothing found for `{text}`") };
         let mut patch = Patch::default();
         for (range, new) in &change.edits {
@@ -243,12 +243,12 @@ mod tests {
 
     #[test]
     fn a_misspelt_word_is_found_wherever_it_stands() {
-        check(Block::Sync, "rn on change", "run on change");
-        check(Block::Sync, "run every 1 hour in bathces of 100", "run every 1 hour in batches of 100");
-        check(Block::Sync, "feilds { }", "fields { }");
-        check(Block::Step, "retry 5 times, frist after 1 minute", "retry 5 times, first after 1 minute");
-        check(Block::When, "alwyas { }", "always { }");
-        check(Block::Test, "expct no crm.Note", "expect no crm.Note");
+        check(Place::Sync, "rn on change", "run on change");
+        check(Place::Sync, "run every 1 hour in bathces of 100", "run every 1 hour in batches of 100");
+        check(Place::Sync, "feilds { }", "fields { }");
+        check(Place::Step, "retry 5 times, frist after 1 minute", "retry 5 times, first after 1 minute");
+        check(Place::When, "alwyas { }", "always { }");
+        check(Place::Test, "expct no crm.Note", "expect no crm.Note");
     }
     #[test]
     fn a_small_word_that_is_left_out_is_found() {
@@ -258,79 +258,79 @@ mod tests {
             ("on delete app review", 10, "on delete in app review"),
         ] {
             let change =
-                missing(text, Some(Block::Sync), position, |text, words| understood(Rule::one_sync, text, words));
+                missing(text, Some(Place::Sync), position, |text, words| understood(Rule::one_sync, text, words));
             let change = change.expect("a word");
             assert_eq!(format!("{}{}{}", &text[..position], change.edits[0].1, &text[position..]), mended);
         }
-        let name = missing("a -> ", Some(Block::Fields), 5, |text, words| understood(Rule::one_fields, text, words));
+        let name = missing("a -> ", Some(Place::Fields), 5, |text, words| understood(Rule::one_fields, text, words));
         assert_eq!(name, None, "a name is missing, which nobody can guess");
     }
 
     #[test]
     fn signs_of_other_languages_are_read() {
-        check(Block::Fields, "a => b else clear", "a -> b else clear");
-        check(Block::Fields, "a <=> b", "a <-> b");
-        check(Block::Record, "name: 'Ada'", "name = \"Ada\"");
-        check(Block::Record, "active = true,", "active = yes");
-        check(Block::Sync, "only where a == 1 && !(b == 2);", "only where a = 1 and not (b = 2)");
-        check(Block::Sync, "priority high // urgent", "priority high # urgent");
-        check(Block::Sync, "only where a is 1 and b is not pro", "only where a = 1 and b != pro");
-        check(Block::Sync, "only where a is in [b, c]", "only where a in [b, c]");
-        check(Block::Sync, "only where a = 1 and b.c is not in [d, e]", "only where a = 1 and not b.c in [d, e]");
-        check(Block::Sync, "only where a.b not in [c, d]", "only where not a.b in [c, d]");
-        check(Block::Sync, "only where a is null or b is not blank", "only where a is empty or b is not empty");
-        check(Block::Sync, "only where not ISBLANK(a.b) and c = 1", "only where not a.b is empty and c = 1");
-        check(Block::Workflow, "wait for 3 days", "wait 3 days");
-        check(Block::Workflow, "wait 3d", "wait 3 days");
-        check(Block::Workflow, "give up after 1h", "give up after 1 hour");
-        check(Block::Workflow, "cancel if a != b", "cancel when a != b");
-        check(Block::Workflow, "on error { undo completed steps }", "on failure { undo completed steps }");
-        check(Block::Workflow, "step check-in { nothing }", "step check_in { nothing }");
-        check(Block::Workflow, "step \"welcome\" { nothing }", "step welcome { nothing }");
-        check(Block::System, "limit api 10,000 calls in 10 seconds", "limit api 10000 calls per 10 seconds");
-        check(Block::System, "limit bulk 100 records per hour", "limit bulk 100 records per 1 hour");
-        check(Block::System, "schema: \"a.lock\"", "schema \"a.lock\"");
-        check(Block::Choice, "won = \"Won\" final", "won  \"Won\" final");
-        check(Block::Table, "| free , 10 % |", " free | 10% ");
-        check(Block::Sync, "match on a = b", "match by a = b");
-        check(Block::Sync, "create missing in app and crm", "create missing in both");
-        check(Block::Sync, "run daily at 2:00", "run every day at 02:00");
-        check(Block::Sync, "conflict latest wins, tie crm", "conflict newest wins, tie crm");
-        check(Block::Sync, "only where T(kind).sync = yes", "only where T[kind].sync = yes");
-        check(Block::Events, "\"a.b\" \"a.c\" -> Deals", "\"a.b\", \"a.c\" -> sync Deals");
-        check(Block::Fields, "user -> contact via Contacts", "link user -> contact via Contacts");
-        check(Block::Record, "closedate = a.b + 1 month", "closedate = a.b + 30 days");
-        check(Block::Sync, "priority: high", "priority high");
-        check(Block::Sync, "match by email, phone", "match by email then by phone");
-        check(Block::Sync, "match by email or phone", "match by email then by phone");
-        check(Block::Fields, "a <-> b lowercase, crm wins", "a <-> b as lowercase crm wins");
-        check(Block::Fields, "a -> b otherwise keep", "a -> b else keep");
-        check(Block::When, "to \"won\" and lost { nothing }", "to won , lost { nothing }");
-        check(Block::Fields, "// a -> b", "# a -> b");
-        check(Block::Fields, "-- a -> b", "# a -> b");
-        check(Block::When, "sub.dealId = deal.id", "set sub.dealId = deal.id");
-        check(Block::When, "set sub.dealId to deal.id", "set sub.dealId = deal.id");
-        check(Block::When, "start Onboarding for won", "start Onboarding with won");
-        check(Block::When, "run Onboarding with won", "start Onboarding with won");
-        check(Block::Record, "amount = 49,00", "amount = 49.00");
-        check(Block::Wait, "timeout { nothing }", "timed out { nothing }");
-        check(Block::Test, "given time 2026-03-02 9:00 in \"UTC\"", "given time 2026-03-02 09:00 in \"UTC\"");
-        check(Block::Record, "name = lower(a.b)", "name = a.b as lowercase");
-        check(Block::Record, "name = lower(a.b else a.c)", "name = (a.b else a.c) as lowercase");
-        check(Block::Fields, "a ↔ b as trimmed, lowercase", "a <-> b as trimmed as lowercase");
-        check(Block::Fields, "a → b else keep", "a -> b else keep");
-        check(Block::Fields, "a <– b as round 2", "a <- b as round(2)");
-        check(Block::Fields, "a -> b as round(2) else keep  # c", "a as round(2) -> b else keep  # c");
-        check(Block::Fields, "a -> b as trimmed, round 2", "a as trimmed as round(2) -> b");
-        check(Block::Fields, "a else c -> b as lowercase", "(a else c) as lowercase -> b");
+        check(Place::Fields, "a => b else clear", "a -> b else clear");
+        check(Place::Fields, "a <=> b", "a <-> b");
+        check(Place::Record, "name: 'Ada'", "name = \"Ada\"");
+        check(Place::Record, "active = true,", "active = yes");
+        check(Place::Sync, "only where a == 1 && !(b == 2);", "only where a = 1 and not (b = 2)");
+        check(Place::Sync, "priority high // urgent", "priority high # urgent");
+        check(Place::Sync, "only where a is 1 and b is not pro", "only where a = 1 and b != pro");
+        check(Place::Sync, "only where a is in [b, c]", "only where a in [b, c]");
+        check(Place::Sync, "only where a = 1 and b.c is not in [d, e]", "only where a = 1 and not b.c in [d, e]");
+        check(Place::Sync, "only where a.b not in [c, d]", "only where not a.b in [c, d]");
+        check(Place::Sync, "only where a is null or b is not blank", "only where a is empty or b is not empty");
+        check(Place::Sync, "only where not ISBLANK(a.b) and c = 1", "only where not a.b is empty and c = 1");
+        check(Place::Workflow, "wait for 3 days", "wait 3 days");
+        check(Place::Workflow, "wait 3d", "wait 3 days");
+        check(Place::Workflow, "give up after 1h", "give up after 1 hour");
+        check(Place::Workflow, "cancel if a != b", "cancel when a != b");
+        check(Place::Workflow, "on error { undo completed steps }", "on failure { undo completed steps }");
+        check(Place::Workflow, "step check-in { nothing }", "step check_in { nothing }");
+        check(Place::Workflow, "step \"welcome\" { nothing }", "step welcome { nothing }");
+        check(Place::System, "limit api 10,000 calls in 10 seconds", "limit api 10000 calls per 10 seconds");
+        check(Place::System, "limit bulk 100 records per hour", "limit bulk 100 records per 1 hour");
+        check(Place::System, "schema: \"a.lock\"", "schema \"a.lock\"");
+        check(Place::Choice, "won = \"Won\" final", "won  \"Won\" final");
+        check(Place::Table, "| free , 10 % |", " free | 10% ");
+        check(Place::Sync, "match on a = b", "match by a = b");
+        check(Place::Sync, "create missing in app and crm", "create missing in both");
+        check(Place::Sync, "run daily at 2:00", "run every day at 02:00");
+        check(Place::Sync, "conflict latest wins, tie crm", "conflict newest wins, tie crm");
+        check(Place::Sync, "only where T(kind).sync = yes", "only where T[kind].sync = yes");
+        check(Place::Events, "\"a.b\" \"a.c\" -> Deals", "\"a.b\", \"a.c\" -> sync Deals");
+        check(Place::Fields, "user -> contact via Contacts", "link user -> contact via Contacts");
+        check(Place::Record, "closedate = a.b + 1 month", "closedate = a.b + 30 days");
+        check(Place::Sync, "priority: high", "priority high");
+        check(Place::Sync, "match by email, phone", "match by email then by phone");
+        check(Place::Sync, "match by email or phone", "match by email then by phone");
+        check(Place::Fields, "a <-> b lowercase, crm wins", "a <-> b as lowercase crm wins");
+        check(Place::Fields, "a -> b otherwise keep", "a -> b else keep");
+        check(Place::When, "to \"won\" and lost { nothing }", "to won , lost { nothing }");
+        check(Place::Fields, "// a -> b", "# a -> b");
+        check(Place::Fields, "-- a -> b", "# a -> b");
+        check(Place::When, "sub.dealId = deal.id", "set sub.dealId = deal.id");
+        check(Place::When, "set sub.dealId to deal.id", "set sub.dealId = deal.id");
+        check(Place::When, "start Onboarding for won", "start Onboarding with won");
+        check(Place::When, "run Onboarding with won", "start Onboarding with won");
+        check(Place::Record, "amount = 49,00", "amount = 49.00");
+        check(Place::Wait, "timeout { nothing }", "timed out { nothing }");
+        check(Place::Test, "given time 2026-03-02 9:00 in \"UTC\"", "given time 2026-03-02 09:00 in \"UTC\"");
+        check(Place::Record, "name = lower(a.b)", "name = a.b as lowercase");
+        check(Place::Record, "name = lower(a.b else a.c)", "name = (a.b else a.c) as lowercase");
+        check(Place::Fields, "a ↔ b as trimmed, lowercase", "a <-> b as trimmed as lowercase");
+        check(Place::Fields, "a → b else keep", "a -> b else keep");
+        check(Place::Fields, "a <– b as round 2", "a <- b as round(2)");
+        check(Place::Fields, "a -> b as round(2) else keep  # c", "a as round(2) -> b else keep  # c");
+        check(Place::Fields, "a -> b as trimmed, round 2", "a as trimmed as round(2) -> b");
+        check(Place::Fields, "a else c -> b as lowercase", "(a else c) as lowercase -> b");
     }
 
     #[test]
     fn a_small_word_is_replaced_by_another_one_only_by_hand() {
         let fits = |text: &str, words: &[Range<usize>]| understood(Rule::one_sync, text, words);
-        let change = find("only there a = 1", Some(Block::Sync), fits).expect("a change");
+        let change = find("only there a = 1", Some(Place::Sync), fits).expect("a change");
         assert!(change.safe, "{change:?}");
-        let change = find("on delete is app keep", Some(Block::Sync), fits).expect("a change");
+        let change = find("on delete is app keep", Some(Place::Sync), fits).expect("a change");
         assert!(!change.safe, "{change:?}");
     }
 
@@ -338,7 +338,7 @@ mod tests {
     fn a_line_that_nothing_mends_stays_as_it_is() {
         for text in ["hello world", "run", "", "-> ->"] {
             assert_eq!(
-                find(text, Some(Block::Sync), |text, words| understood(Rule::one_sync, text, words)),
+                find(text, Some(Place::Sync), |text, words| understood(Rule::one_sync, text, words)),
                 None,
                 "{text}"
             );

@@ -7,7 +7,7 @@ use crate::schema::{EntityName, Field};
 
 /// What a name leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Thing {
+pub(super) enum Referent {
     /// A record.
     Record(EntityName),
     /// Something that happened.
@@ -20,6 +20,18 @@ pub(super) enum Thing {
     Value(Option<Wanted>),
     /// It is not known what.
     Unknown,
+}
+
+impl Referent {
+    /// What a name of a system leads to: an event, if there is one, otherwise a record.
+    pub(super) fn named(project: &Project, name: EntityName) -> Self {
+        if project.event(&name).is_some() { Self::Event(name) } else { Self::Record(name) }
+    }
+
+    /// What it is a value of.
+    pub(super) fn wanted(self) -> Option<Wanted> {
+        if let Self::Value(wanted) = self { wanted } else { None }
+    }
 }
 
 /// What takes a value: it says which words and options fit.
@@ -44,58 +56,58 @@ impl Wanted {
 }
 
 /// What can be named behind a thing.
-pub(super) fn members(project: &Project, thing: &Thing) -> Vec<(Candidate, Thing)> {
+pub(super) fn members(project: &Project, thing: &Referent) -> Vec<(Candidate, Referent)> {
     match thing {
-        Thing::Record(entity) => {
+        Referent::Record(entity) => {
             let Some(known) = project.entity(entity) else { return Vec::new() };
             let fields = known.fields.iter().map(|(name, field)| {
                 let symbol = Symbol::Field { entity: entity.clone(), field: name.clone() };
                 let candidate = Candidate::new(name, CandidateKind::Field, describe(field), symbol);
-                (candidate, Thing::Value(Some(Wanted::Field(entity.clone(), name.clone()))))
+                (candidate, Referent::Value(Some(Wanted::Field(entity.clone(), name.clone()))))
             });
             let links = known.links.iter().map(|(name, link)| {
                 let symbol = Symbol::Link { entity: entity.clone(), link: name.clone() };
                 let to = EntityName::new(&entity.system, &link.to);
                 let may = if link.optional { ", may be absent" } else { "" };
-                (Candidate::new(name, CandidateKind::Link, format!("link to {to}{may}"), symbol), Thing::Record(to))
+                (Candidate::new(name, CandidateKind::Link, format!("link to {to}{may}"), symbol), Referent::Record(to))
             });
             fields.chain(links).collect()
         }
-        Thing::Event(event) => {
+        Referent::Event(event) => {
             let fields = project.event(event).into_iter().flatten();
             let member = |(name, field): (&String, &Field)| {
                 let symbol = Symbol::Member { event: event.clone(), member: name.clone() };
                 let wanted = Wanted::Member { event: event.clone(), member: name.clone() };
-                (Candidate::new(name, CandidateKind::Field, describe(field), symbol), Thing::Value(Some(wanted)))
+                (Candidate::new(name, CandidateKind::Field, describe(field), symbol), Referent::Value(Some(wanted)))
             };
             fields.map(member).collect()
         }
-        Thing::Result { system, operation } => {
+        Referent::Result { system, operation } => {
             let Some(known) = project.systems.get(system).and_then(|s| s.lock.operations.get(operation)) else {
                 return Vec::new();
             };
             let member = |(name, field): (&String, &Field)| {
                 let symbol =
                     Symbol::Result { system: system.clone(), operation: operation.clone(), member: name.clone() };
-                (Candidate::new(name, CandidateKind::Field, describe(field), symbol), Thing::Value(None))
+                (Candidate::new(name, CandidateKind::Field, describe(field), symbol), Referent::Value(None))
             };
             known.result.iter().map(member).collect()
         }
-        Thing::Failure => ["step", "message"]
+        Referent::Failure => ["step", "message"]
             .into_iter()
-            .map(|name| (Candidate::word(name, CandidateKind::Field, "text"), Thing::Value(None)))
+            .map(|name| (Candidate::word(name, CandidateKind::Field, "text"), Referent::Value(None)))
             .collect(),
-        Thing::Value(_) | Thing::Unknown => Vec::new(),
+        Referent::Value(_) | Referent::Unknown => Vec::new(),
     }
 }
 
 /// What a path behind a thing leads to.
-pub(super) fn walk(project: &Project, thing: &Thing, names: &[String]) -> Thing {
+pub(super) fn walk(project: &Project, thing: &Referent, names: &[String]) -> Referent {
     names.iter().fold(thing.clone(), |thing, name| {
         members(project, &thing)
             .into_iter()
             .find(|(candidate, _)| candidate.label == *name)
-            .map_or(Thing::Unknown, |(_, thing)| thing)
+            .map_or(Referent::Unknown, |(_, thing)| thing)
     })
 }
 
