@@ -16,6 +16,7 @@ mod chunks;
 mod disk;
 mod files;
 mod frame;
+mod gaps;
 mod history;
 mod hold;
 mod journal;

@@ -1,23 +1,88 @@
 //! Row changes that sled does not have yet.
 //!
 //! In: the changes of each round. Out: the newest change of a key, or that there is none and sled decides.
-//! Always true: the active part is newer than the frozen one, which is newer than sled; a deleted row stays as
-//! `None` until a checkpoint has deleted it in sled, because sled may still hold it.
+//! Always true: the active part is newer than the frozen one, which is newer than sled; a deleted row stays known as
+//! deleted until a checkpoint has deleted it in sled, because sled may still hold it. What is alive and what is
+//! deleted are kept apart, so that a scan meets only what it gives.
+//!
+//! The frozen part over sled is the *base*: it stays the same from one freeze to the next, while a checkpoint brings
+//! the one into the other. Which rows of it the active part hides is in [`Gaps`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
 use std::ops::Bound;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Seq;
+use super::gaps::Gaps;
 
-/// New values by key; `None` deletes.
-pub(super) type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+/// Changes of rows, at most one of each key.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Layer {
+    live: BTreeMap<Vec<u8>, Vec<u8>>,
+    deleted: BTreeSet<Vec<u8>>,
+}
+
+impl Layer {
+    /// How many rows it changes.
+    pub(super) fn len(&self) -> usize {
+        self.live.len() + self.deleted.len()
+    }
+
+    /// All changes in the order of their keys; `None` deletes.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        let live = self.live.iter().map(|(key, value)| (key.as_slice(), Some(value.as_slice())));
+        let deleted = self.deleted.iter().map(|key| (key.as_slice(), None));
+        Merged { newer: live.peekable(), older: deleted.peekable() }
+    }
+
+    /// The change of a key; `None` where there is none.
+    fn get(&self, key: &[u8]) -> Option<Option<&[u8]>> {
+        match self.live.get(key) {
+            Some(value) => Some(Some(value)),
+            None => self.deleted.contains(key).then_some(None),
+        }
+    }
+
+    fn changes(&self, key: &[u8]) -> bool {
+        self.live.contains_key(key) || self.deleted.contains(key)
+    }
+
+    fn range<'a>(&'a self, from: &'a [u8], to: &'a [u8]) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        let range = self.live.range::<[u8], _>((Bound::Included(from), Bound::Excluded(to)));
+        range.map(|(key, value)| (key.as_slice(), value.as_slice()))
+    }
+}
+
+impl Extend<(Vec<u8>, Option<Vec<u8>>)> for Layer {
+    fn extend<T: IntoIterator<Item = (Vec<u8>, Option<Vec<u8>>)>>(&mut self, changes: T) {
+        for (key, value) in changes {
+            match value {
+                Some(value) => {
+                    self.deleted.remove(&key);
+                    self.live.insert(key, value);
+                }
+                None => {
+                    self.live.remove(&key);
+                    self.deleted.insert(key);
+                }
+            }
+        }
+    }
+}
+
+impl FromIterator<(Vec<u8>, Option<Vec<u8>>)> for Layer {
+    fn from_iter<T: IntoIterator<Item = (Vec<u8>, Option<Vec<u8>>)>>(changes: T) -> Self {
+        let mut layer = Self::default();
+        layer.extend(changes);
+        layer
+    }
+}
 
 /// What one checkpoint brings into sled. Never changes.
 #[derive(Debug)]
 pub(super) struct Frozen {
-    pub(super) changes: Changes,
+    pub(super) changes: Layer,
     /// The last round in it.
     pub(super) last: Seq,
     /// Bytes these rounds take in the journal.
@@ -27,10 +92,12 @@ pub(super) struct Frozen {
 /// The changes since the last finished checkpoint.
 #[derive(Debug, Default)]
 pub(super) struct Overlay {
-    active: Changes,
+    active: Layer,
     active_bytes: u64,
     last: Seq,
     frozen: Option<Arc<Frozen>>,
+    /// Scans find them while others read too.
+    gaps: Mutex<Gaps>,
 }
 
 impl Overlay {
@@ -80,6 +147,12 @@ impl Overlay {
     /// Sets the active part aside for a checkpoint. There must be none under way.
     pub(super) fn freeze(&mut self) -> Arc<Frozen> {
         assert!(self.frozen.is_none(), "checkpoints follow one another");
+        let gaps = self.gaps.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // What was put since is of the base from now on, and nothing hides it.
+        let live = &self.active.live;
+        gaps.clip(|from, to| {
+            live.range::<[u8], _>((Bound::Included(from), Bound::Excluded(to))).next().map(|(key, _)| key.clone())
+        });
         let frozen = Arc::new(Frozen {
             changes: std::mem::take(&mut self.active),
             last: self.last,
@@ -89,30 +162,48 @@ impl Overlay {
         frozen
     }
 
-    /// The checkpoint is done: sled has all of the frozen part.
+    /// The checkpoint is done: sled has all of the frozen part. The base is as before, so its gaps are too.
     pub(super) fn thaw(&mut self) {
         self.frozen = None;
     }
 
-    /// The newest change of a key; `None` where only sled knows.
-    pub(super) fn get(&self, key: &[u8]) -> Option<&Option<Vec<u8>>> {
+    /// The newest change of a key, `Some(None)` where it was deleted; `None` where only sled knows.
+    pub(super) fn get(&self, key: &[u8]) -> Option<Option<&[u8]>> {
         let frozen = || self.frozen.as_ref().and_then(|frozen| frozen.changes.get(key));
         self.active.get(key).or_else(frozen)
     }
 
-    /// The newest changes of the keys in `from..to`, in order. `from` must be below `to`.
-    pub(super) fn range<'a>(
+    /// The rows of the active part with keys in `from..to`, in order.
+    pub(super) fn active_range<'a>(
         &'a self,
         from: &'a [u8],
         to: &'a [u8],
-    ) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> {
-        let range = move |changes: &'a Changes| {
-            changes
-                .range::<[u8], _>((Bound::Included(from), Bound::Excluded(to)))
-                .map(|(key, value)| (key.as_slice(), value.as_deref()))
-        };
-        let frozen = self.frozen.iter().flat_map(move |frozen| range(&frozen.changes));
-        Merged { newer: range(&self.active).peekable(), older: frozen.peekable() }
+    ) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        self.active.range(from, to)
+    }
+
+    /// The rows of the frozen part with keys in `from..to`, in order; the active part may hide them.
+    pub(super) fn frozen_range<'a>(
+        &'a self,
+        from: &'a [u8],
+        to: &'a [u8],
+    ) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        self.frozen.iter().flat_map(move |frozen| frozen.changes.range(from, to))
+    }
+
+    /// True where the active part has a change of this key: no row of the base can be seen there.
+    pub(super) fn hides(&self, key: &[u8]) -> bool {
+        self.active.changes(key)
+    }
+
+    /// True where the frozen part has deleted this key: sled may still hold it.
+    pub(super) fn frozen_deleted(&self, key: &[u8]) -> bool {
+        self.frozen.as_ref().is_some_and(|frozen| frozen.changes.deleted.contains(key))
+    }
+
+    /// Where no row of the base can be seen.
+    pub(super) fn gaps(&self) -> MutexGuard<'_, Gaps> {
+        self.gaps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -150,19 +241,25 @@ mod tests {
     }
 
     #[test]
-    fn newer_changes_hide_frozen_ones_and_deletions_stay_visible() {
+    fn newer_changes_hide_frozen_ones_and_deletions_stay_known() {
         let mut overlay = Overlay::new(Seq(4));
         assert_eq!(overlay.take(changes(&[(1, Some(1)), (2, Some(1)), (3, Some(1))]), 10), Seq(5));
         assert_eq!(overlay.freeze().last, Seq(5));
         overlay.take(changes(&[(2, None), (3, Some(2)), (4, Some(2))]), 7);
-        let all: Vec<_> = overlay.range(&[0], &[9]).map(|(key, value)| (key[0], value.map(|v| v[0]))).collect();
-        assert_eq!(all, [(1, Some(1)), (2, None), (3, Some(2)), (4, Some(2))]);
-        assert_eq!(
-            (overlay.get(&[2]), overlay.get(&[1]), overlay.get(&[7])),
-            (Some(&None), Some(&Some(vec![1])), None)
-        );
+        let all: Vec<_> = overlay.active.iter().map(|(key, value)| (key[0], value.map(|v| v[0]))).collect();
+        assert_eq!(all, [(2, None), (3, Some(2)), (4, Some(2))]);
+        let get = |key: u8| overlay.get(&[key]).map(|value| value.map(|v| v[0]));
+        assert_eq!([get(1), get(2), get(3), get(7)], [Some(Some(1)), Some(None), Some(Some(2)), None]);
         assert_eq!((overlay.behind_bytes(), overlay.active_bytes()), (17, 7));
         overlay.thaw();
         assert_eq!((overlay.get(&[1]), overlay.active_rows(), overlay.behind_bytes()), (None, 3, 7));
+    }
+
+    #[test]
+    fn a_row_put_again_is_alive_and_one_deleted_again_is_not() {
+        let mut layer = Layer::from_iter(changes(&[(1, None), (2, Some(1))]));
+        layer.extend(changes(&[(1, Some(2)), (2, None)]));
+        assert_eq!(layer, Layer::from_iter(changes(&[(1, Some(2)), (2, None)])));
+        assert_eq!(layer.len(), 2);
     }
 }

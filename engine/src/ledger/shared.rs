@@ -3,6 +3,7 @@
 //! Always true: the overlay's lock is taken before the one of [`Progress`], never after it; nobody waits for a
 //! file while holding either for writing.
 
+use std::iter::Peekable;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -41,6 +42,9 @@ pub(super) struct Progress {
     pub(super) failed: Option<String>,
     pub(super) closing: bool,
 }
+
+/// So many hidden rows in a row are remembered as a gap; fewer are passed as fast.
+const GAP: usize = 8;
 
 /// The common state.
 pub(super) struct Shared {
@@ -140,7 +144,7 @@ impl Rows for Shared {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         // A checkpoint that ends between the two looks has brought the same change into sled.
         if let Some(change) = self.overlay().get(key) {
-            return Ok(change.clone());
+            return Ok(change.map(<[u8]>::to_vec));
         }
         if !is_of_users(key) {
             return Ok(None);
@@ -156,10 +160,36 @@ impl Rows for Shared {
             return Ok(Vec::new());
         }
         let overlay = self.overlay();
+        let mut scan = Scan { active: overlay.active_range(from, to).peekable(), found: Vec::new(), limit };
+        let mut at = from.to_vec();
+        while at.as_slice() < to && !scan.is_done() {
+            let stop = {
+                let gaps = overlay.gaps();
+                if let Some(end) = gaps.end_around(&at) {
+                    at = end.to_vec();
+                    continue;
+                }
+                gaps.next(&at, to).unwrap_or(to).to_vec()
+            };
+            self.stretch(&overlay, &at, &stop, &mut scan)?;
+            at = stop;
+        }
+        scan.take_active_below(None);
+        Ok(scan.found)
+    }
+}
+
+impl Shared {
+    /// Gives the rows of the base in `from..to` to a scan, and notes where it shows none.
+    fn stretch<'a>(
+        &self,
+        overlay: &Overlay,
+        from: &[u8],
+        to: &[u8],
+        scan: &mut Scan<impl Iterator<Item = (&'a [u8], &'a [u8])>>,
+    ) -> Result<(), Error> {
         self.store.range(from, to, |stored| {
-            let mut found = Vec::new();
             let mut failed = None;
-            let changed = overlay.range(from, to).map(|(key, value)| (key.to_vec(), Row::Changed(value)));
             let stored = stored.map_while(|row| match row {
                 Ok((key, value)) => Some((key, Row::Stored(value))),
                 Err(error) => {
@@ -167,27 +197,246 @@ impl Rows for Shared {
                     None
                 }
             });
-            for (key, row) in (Merged { newer: changed.peekable(), older: stored.peekable() }) {
+            let frozen = overlay.frozen_range(from, to).map(|(key, value)| (key.to_vec(), Row::Frozen(value)));
+            // How many rows in a row are hidden, and since where nothing is seen.
+            let (mut hidden, mut since) = (0_usize, Some(from.to_vec()));
+            for (key, row) in (Merged { newer: frozen.peekable(), older: stored.peekable() }) {
+                if overlay.hides(&key) || matches!(row, Row::Stored(_)) && overlay.frozen_deleted(&key) {
+                    hidden += 1;
+                    since.get_or_insert(key);
+                    continue;
+                }
+                if let (true, Some(since)) = (hidden >= GAP, since.take()) {
+                    overlay.gaps().note(since, key.clone());
+                }
+                hidden = 0;
+                if scan.take_active_below(Some(&key)) {
+                    return Ok(());
+                }
                 let value = match row {
-                    Row::Changed(None) => continue,
-                    Row::Changed(Some(value)) => value.to_vec(),
+                    Row::Frozen(value) => value.to_vec(),
                     Row::Stored(value) => value.value(&key)?,
                 };
-                found.push((key, value));
-                if found.len() == limit {
-                    break;
+                if scan.take(key, value) {
+                    return Ok(());
                 }
             }
-            failed.map_or(Ok(found), Err)
+            if let (true, Some(since), None) = (hidden >= GAP, since, &failed) {
+                overlay.gaps().note(since, to.to_vec());
+            }
+            failed.map_or(Ok(()), Err)
         })
     }
 }
 
+/// A row of the base.
 enum Row<'a, 'b> {
-    Changed(Option<&'a [u8]>),
+    Frozen(&'a [u8]),
     Stored(super::store::Lazy<'b>),
+}
+
+/// What a scan has found so far, and the active rows that it has not come to yet.
+struct Scan<I: Iterator> {
+    active: Peekable<I>,
+    found: Vec<(Vec<u8>, Vec<u8>)>,
+    limit: usize,
+}
+
+impl<'a, I: Iterator<Item = (&'a [u8], &'a [u8])>> Scan<I> {
+    fn is_done(&self) -> bool {
+        self.found.len() >= self.limit
+    }
+
+    /// Takes the active rows below `key`, or all that are left; true where the scan is done.
+    fn take_active_below(&mut self, key: Option<&[u8]>) -> bool {
+        while !self.is_done()
+            && let Some((active, value)) = self.active.next_if(|(active, _)| key.is_none_or(|key| *active < key))
+        {
+            self.found.push((active.to_vec(), value.to_vec()));
+        }
+        self.is_done()
+    }
+
+    /// Takes a row of the base, which no active one hides; true where the scan is done.
+    fn take(&mut self, key: Vec<u8>, value: Vec<u8>) -> bool {
+        self.found.push((key, value));
+        self.is_done()
+    }
 }
 
 fn is_of_users(key: &[u8]) -> bool {
     key.first().is_some_and(|kind| *kind != super::chunks::OWN)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::super::files::{Files, System};
+    use super::super::overlay::Frozen;
+    use super::*;
+
+    /// What is done to a queue, and to what lies below it.
+    #[derive(Debug, Clone)]
+    enum Step {
+        /// So many rows come at its end.
+        Put(u8),
+        /// So many go at its front.
+        Take(u8),
+        /// The row with this number comes or goes, wherever it stands.
+        Set(u8, bool),
+        /// A checkpoint begins, goes on by some batches, or ends.
+        Freeze,
+        Apply(u8),
+        Thaw,
+        /// The overlay is lost, and made again of all rounds that sled need not have.
+        Crash,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            8 => (1u8..20).prop_map(Step::Put),
+            8 => (1u8..20).prop_map(Step::Take),
+            4 => (any::<u8>(), any::<bool>()).prop_map(|(number, put)| Step::Set(number, put)),
+            3 => Just(Step::Freeze),
+            3 => (0u8..3).prop_map(Step::Apply),
+            3 => Just(Step::Thaw),
+            1 => Just(Step::Crash),
+        ]
+    }
+
+    /// Rows over sled, and what they should be.
+    struct Queue {
+        shared: Shared,
+        model: BTreeMap<Vec<u8>, Vec<u8>>,
+        frozen: Option<Arc<Frozen>>,
+        /// Changes that sled need not have, in order.
+        since: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+        /// How many of them the checkpoint under way has.
+        frozen_since: usize,
+        last: u64,
+    }
+
+    fn key(number: u8) -> Vec<u8> {
+        vec![9, number]
+    }
+
+    impl Queue {
+        fn new(state: &std::path::Path) -> Self {
+            let store = Store::open(state, &(Arc::new(System) as Arc<dyn Files>)).expect("it opens");
+            let (overlay, progress) = (Overlay::new(Seq(0)), Progress::default());
+            let shared = Shared::new(state.into(), store, overlay, progress, Arc::new(|_| ()));
+            Self { shared, model: BTreeMap::new(), frozen: None, since: Vec::new(), frozen_since: 0, last: 0 }
+        }
+
+        fn change(&mut self, changes: Vec<(Vec<u8>, Option<Vec<u8>>)>) {
+            for (key, value) in &changes {
+                match value {
+                    Some(value) => drop(self.model.insert(key.clone(), value.clone())),
+                    None => drop(self.model.remove(key)),
+                }
+            }
+            self.since.extend(changes.iter().cloned());
+            self.shared.overlay_mut().take(changes, 1);
+            self.last += 1;
+        }
+
+        fn step(&mut self, step: &Step) {
+            match *step {
+                Step::Put(count) => {
+                    let next = self.model.last_key_value().map_or(0, |(key, _)| key[1]);
+                    let put = (1..=count).filter_map(|number| next.checked_add(number));
+                    self.change(put.map(|number| (key(number), Some(vec![number]))).collect());
+                }
+                Step::Take(count) => {
+                    let gone = self.model.keys().take(count.into()).cloned();
+                    self.change(gone.map(|key| (key, None)).collect());
+                }
+                Step::Set(number, put) => self.change(vec![(key(number), put.then(|| vec![7; 9]))]),
+                Step::Freeze if self.frozen.is_none() => {
+                    self.frozen = Some(self.shared.overlay_mut().freeze());
+                    self.frozen_since = self.since.len();
+                }
+                Step::Apply(batches) => {
+                    let Some(frozen) = &self.frozen else { return };
+                    let mut left = batches;
+                    let mut pause = |_| {
+                        left = left.saturating_sub(1);
+                        left > 0
+                    };
+                    // Cut off in the middle, as by a full disk.
+                    drop(self.shared.store.apply(&frozen.changes, frozen.last, &mut pause));
+                }
+                Step::Thaw => {
+                    let Some(frozen) = self.frozen.take() else { return };
+                    self.shared.store.apply(&frozen.changes, frozen.last, &mut |_| true).expect("written");
+                    self.shared.overlay_mut().thaw();
+                    self.since.drain(..self.frozen_since);
+                }
+                Step::Crash => {
+                    self.frozen = None;
+                    let mut overlay = Overlay::new(Seq(0));
+                    overlay.take(self.since.iter().cloned(), 1);
+                    *self.shared.overlay_mut() = overlay;
+                }
+                Step::Freeze => {}
+            }
+        }
+
+        /// The same rows, from wherever and however many.
+        fn check(&self, from: u8, to: u8, limit: usize) -> Result<(), TestCaseError> {
+            let all = (vec![9], vec![10], usize::MAX);
+            for (from, to, limit) in
+                [(vec![9], vec![10], limit), (key(from), key(to), limit), (vec![9], vec![10], 1), all]
+            {
+                let found = self.shared.scan(&from, &to, limit).expect("readable");
+                let wanted = if from < to { Some(self.model.range(from..to)) } else { None };
+                let wanted = wanted.into_iter().flatten().take(limit);
+                prop_assert_eq!(found, wanted.map(|(k, v)| (k.clone(), v.clone())).collect::<Vec<_>>());
+            }
+            prop_assert_eq!(self.shared.get(&key(from)).expect("readable"), self.model.get(&key(from)).cloned());
+            Ok(())
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_scan_that_skips_what_is_dead_gives_the_same_rows_after_every_step_and_every_crash(
+            script in proptest::collection::vec((step(), any::<u8>(), any::<u8>(), 0usize..9), 1..80),
+        ) {
+            let state = tempfile::tempdir().expect("a folder");
+            let mut queue = Queue::new(state.path());
+            for (step, from, to, limit) in script {
+                queue.step(&step);
+                queue.check(from, to, limit)?;
+            }
+        }
+    }
+
+    #[test]
+    fn a_look_at_a_queue_reads_none_of_the_rows_that_were_taken_from_it() {
+        let state = tempfile::tempdir().expect("a folder");
+        let mut queue = Queue::new(state.path());
+        for step in [Step::Put(200), Step::Freeze, Step::Thaw] {
+            queue.step(&step);
+        }
+        for taken in 1..10 {
+            queue.step(&Step::Take(10));
+            queue.check(0, 255, 5).expect("the same rows");
+            // All that is dead is one gap, up to the first that is alive.
+            let overlay = queue.shared.overlay();
+            assert_eq!(overlay.gaps().end_around(&[9]), Some(&key(10 * taken + 1)[..]));
+        }
+        // It is none where rows came back, or are of the base by now.
+        for step in [Step::Set(3, true), Step::Freeze] {
+            queue.step(&step);
+            queue.check(0, 255, 5).expect("the same rows");
+        }
+        assert_eq!(queue.shared.overlay().gaps().end_around(&[9]), Some(&key(3)[..]));
+    }
 }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use super::chunks::{self, OWN, Stored};
 use super::files::{Files, Purpose, failed, is_full, sync_folder};
-use super::overlay::Changes;
+use super::overlay::Layer;
 use super::{ADVICE, Error, Seq};
 
 /// Newest form of the state folder that this engine writes and knows.
@@ -142,7 +142,7 @@ impl Store {
 
     /// Brings changes into sled, then notes that all rounds up to `last` are there. Can be repeated after any
     /// failure.
-    pub(super) fn apply(&self, changes: &Changes, last: Seq, pause: Pause<'_>) -> Result<(), Fault> {
+    pub(super) fn apply(&self, changes: &Layer, last: Seq, pause: Pause<'_>) -> Result<(), Fault> {
         let open = self.open.read().expect("nothing panics while it replaces sled");
         let Some(open) = &*open else { return Err(Fault::Full("the rows are not open".into())) };
         let applied = catch_unwind(AssertUnwindSafe(|| {
@@ -213,15 +213,19 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn apply(&mut self, changes: &Changes, last: Seq, pause: Pause<'_>) -> Result<(), Fault> {
+    fn apply(&mut self, changes: &Layer, last: Seq, pause: Pause<'_>) -> Result<(), Fault> {
         self.hash = number(&self.open.db, HASH_KEY).map_err(|error| fault(&error))?.unwrap_or(0);
-        if !changes.is_empty() {
+        if changes.len() > 0 {
             // Tells a start that sled may be ahead of what it has noted, so that a shorter journal is refused.
             self.own(TARGET_KEY, last)?;
         }
-        for (key, value) in changes {
+        for (key, value) in changes.iter() {
             let before = self.open.db.get(key).map_err(|error| fault(&error))?;
-            let stored = chunks::split(key, before.as_deref(), value.as_deref()).map_err(Fault::Broken)?;
+            if before.is_none() && value.is_none() {
+                // Born and dead since the last checkpoint, as most rows of work are.
+                continue;
+            }
+            let stored = chunks::split(key, before.as_deref(), value).map_err(Fault::Broken)?;
             // A row and its parts stand in one batch, whatever its size: a kill between two batches would leave
             // parts that no stored row knows of, and nothing would ever remove them.
             if !self.batch.is_empty() && self.batch.len() + stored.len() > BATCH {
@@ -417,7 +421,7 @@ mod tests {
         Store::open(state, &(Arc::new(System) as Arc<dyn Files>))
     }
 
-    fn apply(store: &Store, changes: Changes, last: u64) {
+    fn apply(store: &Store, changes: Layer, last: u64) {
         store.apply(&changes, Seq(last), &mut |_| true).unwrap();
     }
 
@@ -482,9 +486,9 @@ mod tests {
     fn a_row_born_and_dead_between_two_checkpoints_is_never_written() {
         let state = tempfile::tempdir().unwrap();
         let store = open(state.path()).unwrap();
-        apply(&store, Changes::from([(vec![1], Some(vec![1]))]), 1);
+        apply(&store, Layer::from_iter([(vec![1], Some(vec![1]))]), 1);
         let before = store.hash().unwrap();
-        apply(&store, Changes::from([(vec![2], None), (vec![1], Some(vec![1]))]), 2);
+        apply(&store, Layer::from_iter([(vec![2], None), (vec![1], Some(vec![1]))]), 2);
         assert_eq!((store.hash().unwrap(), store.applied().unwrap().0), (before, Seq(2)));
     }
 
