@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 mod admission;
 mod backup;
+mod cache;
 mod check;
 mod checkpoint;
 mod chunks;

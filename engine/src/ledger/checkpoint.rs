@@ -40,7 +40,7 @@ impl Checkpoints {
             if !self.apply(&frozen) {
                 return;
             }
-            self.shared.overlay_mut().thaw();
+            self.shared.thaw(&frozen);
             self.shared.note(|progress| {
                 progress.applied = frozen.last;
                 progress.rows_full = None;

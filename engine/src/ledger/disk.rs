@@ -66,7 +66,7 @@ impl Disk {
             ..Progress::default()
         };
         let on_fatal = Arc::clone(&settings.on_fatal);
-        let shared = Arc::new(Shared::new(state.into(), store, overlay, progress, on_fatal));
+        let shared = Arc::new(Shared::new(state.into(), store, overlay, progress, settings.cache, on_fatal));
         let (sender, rounds) = channel();
         let writer = Writer { shared: Arc::clone(&shared), journal, mark, rounds, on_durable };
         let checkpoints = Checkpoints { shared: Arc::clone(&shared), settings: settings.clone(), previous: Seq(0) };
@@ -134,7 +134,7 @@ impl Drop for Disk {
             }
         }
         // Readers may outlive the ledger; sled must not, because the next process cannot open it twice.
-        self.shared.store.close();
+        self.shared.close();
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Settings {
     pub full_rows: usize,
     /// Bytes of journal that no finished checkpoint covers, at which nothing more is taken.
     pub full_journal: u64,
+    /// Bytes of rows, as they were read last, that are kept in memory beside sled's own 16 MiB.
+    pub cache: usize,
     /// How long history is kept, by the age of a whole segment against the newest one; `None` keeps all of it.
     pub retention: Option<Duration>,
     /// Writes and syncs.
@@ -46,6 +48,7 @@ impl Default for Settings {
             checkpoint_journal: 64 << 20,
             full_rows: 200_000,
             full_journal: 128 << 20,
+            cache: 16 << 20,
             retention: None,
             files: Arc::new(System),
             on_fatal: Arc::new(|error| {
@@ -65,6 +68,7 @@ impl fmt::Debug for Settings {
             .field("checkpoint_journal", &self.checkpoint_journal)
             .field("full_rows", &self.full_rows)
             .field("full_journal", &self.full_journal)
+            .field("cache", &self.cache)
             .field("retention", &self.retention)
             .field("files", &self.files)
             .finish_non_exhaustive()

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use super::overlay::{Merged, Overlay};
+use super::cache::Cache;
+use super::overlay::{Frozen, Merged, Overlay};
 use super::settings::OnFatal;
 use super::store::Store;
 use super::{Error, Rows, Seq};
@@ -51,6 +52,7 @@ pub(super) struct Shared {
     pub(super) folder: PathBuf,
     overlay: RwLock<Overlay>,
     pub(super) store: Store,
+    cache: Cache,
     progress: Mutex<Progress>,
     woken: Condvar,
     durable: AtomicU64,
@@ -58,12 +60,21 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(folder: PathBuf, store: Store, overlay: Overlay, progress: Progress, on_fatal: OnFatal) -> Self {
+    /// `cache` is how many bytes of rows may be kept in memory beside sled's own.
+    pub(super) fn new(
+        folder: PathBuf,
+        store: Store,
+        overlay: Overlay,
+        progress: Progress,
+        cache: usize,
+        on_fatal: OnFatal,
+    ) -> Self {
         let durable = AtomicU64::new(progress.durable.0);
         Self {
             folder,
             overlay: RwLock::new(overlay),
             store,
+            cache: Cache::new(cache),
             progress: Mutex::new(progress),
             woken: Condvar::new(),
             durable,
@@ -142,14 +153,20 @@ impl Shared {
 
 impl Rows for Shared {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        // A checkpoint that ends between the two looks has brought the same change into sled.
-        if let Some(change) = self.overlay().get(key) {
+        // Held to the end: what is read below is of the base for which it is kept.
+        let overlay = self.overlay();
+        if let Some(change) = overlay.get(key) {
             return Ok(change.map(<[u8]>::to_vec));
         }
         if !is_of_users(key) {
             return Ok(None);
         }
-        self.store.get(key)
+        if let Some(known) = self.cache.get(key) {
+            return Ok(known);
+        }
+        let value = self.store.get(key)?;
+        self.cache.keep(key, value.as_deref());
+        Ok(value)
     }
 
     /// The overlay stays as it is until the scan is done, so the rows are those of one moment.
@@ -180,6 +197,19 @@ impl Rows for Shared {
 }
 
 impl Shared {
+    /// Ends a checkpoint: sled has all of the frozen part.
+    pub(super) fn thaw(&self, frozen: &Frozen) {
+        // As long as it is frozen, nobody reads these rows further down, and so nobody keeps them.
+        self.cache.forget(frozen.changes.iter().map(|(key, _)| key));
+        self.overlay_mut().thaw();
+    }
+
+    /// Closes sled; every later read of a row that only sled has says so.
+    pub(super) fn close(&self) {
+        self.cache.close();
+        self.store.close();
+    }
+
     /// Gives the rows of the base in `from..to` to a scan, and notes where it shows none.
     fn stretch<'a>(
         &self,
@@ -276,7 +306,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::files::{Files, System};
-    use super::super::overlay::Frozen;
     use super::*;
 
     /// What is done to a queue, and to what lies below it.
@@ -328,7 +357,7 @@ mod tests {
         fn new(state: &std::path::Path) -> Self {
             let store = Store::open(state, &(Arc::new(System) as Arc<dyn Files>)).expect("it opens");
             let (overlay, progress) = (Overlay::new(Seq(0)), Progress::default());
-            let shared = Shared::new(state.into(), store, overlay, progress, Arc::new(|_| ()));
+            let shared = Shared::new(state.into(), store, overlay, progress, 4_096, Arc::new(|_| ()));
             Self { shared, model: BTreeMap::new(), frozen: None, since: Vec::new(), frozen_since: 0, last: 0 }
         }
 
@@ -373,7 +402,7 @@ mod tests {
                 Step::Thaw => {
                     let Some(frozen) = self.frozen.take() else { return };
                     self.shared.store.apply(&frozen.changes, frozen.last, &mut |_| true).expect("written");
-                    self.shared.overlay_mut().thaw();
+                    self.shared.thaw(&frozen);
                     self.since.drain(..self.frozen_since);
                 }
                 Step::Crash => {
@@ -397,7 +426,13 @@ mod tests {
                 let wanted = wanted.into_iter().flatten().take(limit);
                 prop_assert_eq!(found, wanted.map(|(k, v)| (k.clone(), v.clone())).collect::<Vec<_>>());
             }
-            prop_assert_eq!(self.shared.get(&key(from)).expect("readable"), self.model.get(&key(from)).cloned());
+            // Twice: the second time from memory.
+            for number in [from, to, from, to] {
+                prop_assert_eq!(
+                    self.shared.get(&key(number)).expect("readable"),
+                    self.model.get(&key(number)).cloned()
+                );
+            }
             Ok(())
         }
     }
@@ -406,7 +441,7 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn a_scan_that_skips_what_is_dead_gives_the_same_rows_after_every_step_and_every_crash(
+        fn what_memory_shows_are_the_rows_after_every_step_and_every_crash(
             script in proptest::collection::vec((step(), any::<u8>(), any::<u8>(), 0usize..9), 1..80),
         ) {
             let state = tempfile::tempdir().expect("a folder");
