@@ -56,9 +56,12 @@ async fn measure(settings: &Settings) -> Result<Report, String> {
     events(&mut many, &stage.events, slice).await?;
     http.events(&mut floor_many, &stage.events, slice).await?;
 
+    let process = stage.process()?;
     for _ in 0..ROUNDS {
         found.floor_many.push(http.events(&mut floor_many, &stage.events, slice).await?);
+        let before = process.processor_time()?;
         found.many.push(events(&mut many, &stage.events, slice).await?);
+        found.processor += process.processor_time()? - before;
         if let Some(rival) = &mut rival {
             found.rival_many.push(rival.events(CLIENTS, &stage.events, slice).await?);
         }
@@ -96,6 +99,8 @@ async fn measure(settings: &Settings) -> Result<Report, String> {
     report.figure("ratio", rounded(per_second / floor));
     report.figure("p99_ratio_64", rounded(p99 / ms(&found.floor_many, 0.99)));
     report.figure("p50_to_fsync_1", rounded(one / fsync));
+    let each = found.processor.as_secs_f64() * 1e6 / found.many.iter().map(Load::done).sum::<usize>() as f64;
+    report.figure("processor_us_64", rounded(each));
     report.figure("resident_mb", resident);
     report.floor("http_per_second_64", floor.round());
     report.floor("http_p50_ms_64", rounded(ms(&found.floor_many, 0.5)));
@@ -120,6 +125,7 @@ async fn measure(settings: &Settings) -> Result<Report, String> {
         format!("{fsync:.2} ms"),
         format!("ratio {:.1}; {:.0}/s before, {:.0}/s after", one / fsync, durable[0], durable[1]),
     );
+    report.line("processor time", format!("{each:.0} µs"), "of the engine for each, with 64 clients");
     report.line("most memory", format!("{resident:.0} MB"), "of the engine");
     if rival.is_some() {
         let rival = middle(&found.rival_many, Load::per_second);
@@ -152,6 +158,8 @@ struct Found {
     one: Vec<Load>,
     open: Vec<Load>,
     open_rate: f64,
+    /// Of the engine, while 64 clients sent.
+    processor: Duration,
     floor_many: Vec<Load>,
     floor_one: Vec<Load>,
     rival_many: Vec<Load>,

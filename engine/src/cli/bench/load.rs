@@ -98,6 +98,11 @@ impl Load {
         self.times.len() as f64 / self.took.as_secs_f64().max(f64::MIN_POSITIVE)
     }
 
+    /// How many.
+    pub(super) fn done(&self) -> usize {
+        self.times.len()
+    }
+
     /// The time that this share of all stays within, in milliseconds, by the nearest rank; 0 of nothing.
     pub(super) fn within(&self, share: f64) -> f64 {
         let rank = (share * self.times.len() as f64).ceil() as usize;

@@ -70,9 +70,12 @@ async fn measure(settings: &Settings) -> Result<Report, String> {
 
     let [mut acks, mut whole, mut alone, mut floor, mut floor_alone, mut other, mut other_alone] =
         std::array::from_fn(|_| Vec::new());
+    let (process, mut processor) = (stage.process()?, Duration::ZERO);
     for _ in 0..ROUNDS {
         floor.push(http.workflows(&mut floor_many, &stage.events, slice).await?);
+        let before = process.processor_time()?;
         whole.push(workflows(&mut many, &stage, slice).await?);
+        processor += process.processor_time()? - before;
         if let Some(rival) = &mut rival {
             other.push(rival.workflows(CLIENTS, &stage, slice).await?);
         }
@@ -108,6 +111,8 @@ async fn measure(settings: &Settings) -> Result<Report, String> {
     report.figure("acks_alone_per_second", ack.round());
     report.figure("acks_beside_ratio", rounded(beside.per_second() / ack));
     report.figure("workflows_beside_per_second", piled.round());
+    let each = processor.as_secs_f64() * 1e6 / whole.iter().map(Load::done).sum::<usize>() as f64;
+    report.figure("processor_us_64", rounded(each));
     report.figure("resident_mb", resident);
     report.floor("http_floor_per_second", floor_rate.round());
     report.floor("http_p99_ms_64", rounded(ms(&floor, 0.99)));
@@ -133,6 +138,7 @@ async fn measure(settings: &Settings) -> Result<Report, String> {
             beside.within(0.99)
         ),
     );
+    report.line("processor time", format!("{each:.0} µs"), "of the engine for each workflow, with 64 clients");
     report.line("most memory", format!("{resident:.0} MB"), "of the engine");
     if rival.is_some() {
         let rival = rate(&other);
