@@ -10,7 +10,7 @@ use connectors::port::{Answer, Input, LinkChange, Observed, Refusal};
 use dsl::ast::Priority;
 use dsl::program::{Action, ActionKind, Program};
 use dsl::schema::{Delivery, EntityName};
-use dsl::value::{Duration, Value};
+use dsl::value::{Duration, Timestamp, Value};
 
 use crate::decide::model::key;
 use crate::decide::model::lane::{Lane, LaneKind};
@@ -44,7 +44,7 @@ pub(crate) fn effect(
     if let (LaneKind::Update { entity }, Some(record)) = (&lane.kind, &record) {
         touch(cx, id, run, &EntityName::new(&lane.system, entity), record);
     }
-    let deadline = cx.now.plus(Duration(50));
+    let deadline = leave_by(cx, &lane);
     let work = cx.queue(Owner::Run(id), lane.clone(), deadline, Priority::High);
     run.pending = Some(Effect {
         lane,
@@ -66,6 +66,17 @@ pub(crate) fn effect(
     run.state = RunState::Calling;
     cx.put(key::run(id), run);
     Ok(false)
+}
+
+/// How long a request of a run waits for others to share it.
+const COMPANY: Duration = Duration(50);
+
+/// When a request of a lane is sent at the latest. A call of an operation goes alone, so it waits for nobody.
+fn leave_by(cx: &Context<'_>, lane: &Lane) -> Timestamp {
+    match lane.kind {
+        LaneKind::Operation { .. } => cx.now,
+        _ => cx.now.plus(COMPANY),
+    }
 }
 
 fn touch(cx: &mut Context<'_>, id: RunId, run: &mut RunRow, entity: &EntityName, record: &str) {
@@ -319,7 +330,7 @@ fn retry(
 
 fn requeue(cx: &mut Context<'_>, id: RunId, mut run: RunRow, mut effect: Effect, pause: Duration) -> Result<(), Error> {
     run.token += 1;
-    let deadline = cx.now.plus(Duration(pause.0.max(50)));
+    let deadline = leave_by(cx, &effect.lane).max(cx.now.plus(pause));
     if pause.0 > 0 {
         // The work stands in the lane from its time on, not before: a lane opens for whatever it holds.
         effect.work = None;
@@ -340,7 +351,7 @@ fn requeue(cx: &mut Context<'_>, id: RunId, mut run: RunRow, mut effect: Effect,
 /// The pause of a retry is over: the same effect goes out again.
 pub(crate) fn resend(cx: &mut Context<'_>, id: RunId, mut run: RunRow) -> Result<(), Error> {
     let Some(mut effect) = run.pending.take() else { return Ok(()) };
-    let deadline = cx.now.plus(Duration(50));
+    let deadline = leave_by(cx, &effect.lane);
     effect.work = Some(cx.queue(Owner::Run(id), effect.lane.clone(), deadline, Priority::High));
     run.pending = Some(effect);
     run.wait_until = None;
