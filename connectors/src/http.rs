@@ -12,7 +12,7 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value as Json;
 
-use crate::port::{Answer, Refusal};
+use crate::port::{Answer, LimitWindow, Refusal};
 use crate::secret::Secret;
 
 /// The largest response body that is taken, in bytes: a full page of large records has room many times over.
@@ -175,7 +175,7 @@ pub fn trouble<B>(response: &http::Response<B>, write: bool, cause: &str) -> Opt
     Some(match status.as_u16() {
         200..=299 => return None,
         401 | 403 => Answer::Refused { reason: cause, refusal: Refusal::Forbidden },
-        429 => Answer::RateLimited { after, policy: None },
+        429 => Answer::RateLimited { after, window: LimitWindow::Unknown, policy: None },
         // The request did not get as far as to be carried out: locked, too early, no server behind the gateway.
         423 | 425 | 503 | 521 | 523 => Answer::Retry { after, cause },
         408 | 500..=599 if write => Answer::Unknown { cause },

@@ -28,9 +28,13 @@ use dsl::schema::{Entity, Lock};
 use dsl::value::Timestamp;
 use serde::Deserialize;
 
+pub use self::schema::known;
 use crate::http::Transport;
 use crate::port::{Answer, Connector, Delivery, Input, Refusal, Request, Unreadable, Verb};
 use crate::secret::Secret;
+
+/// Where HubSpot is called.
+pub const BASE_URL: &str = "https://api.hubapi.com";
 
 /// Where HubSpot is and who we are.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -47,7 +51,7 @@ pub struct Settings {
 }
 
 /// The dated version that is supported longest at the time of writing.
-fn current_version() -> String {
+pub(crate) fn current_version() -> String {
     "2026-09".to_owned()
 }
 

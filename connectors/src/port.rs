@@ -149,7 +149,9 @@ pub enum Answer {
     RateLimited {
         /// Not before this.
         after: Option<Duration>,
-        /// The limit that was met, such as `TEN_SECONDLY_ROLLING` or `DAILY`.
+        /// Which limit was met.
+        window: LimitWindow,
+        /// The same in the system's words, for the log.
         policy: Option<String>,
     },
     /// Nothing happened, and the refusal of the whole request names no input: ask again one by one.
@@ -159,6 +161,18 @@ pub enum Answer {
         /// Why, for people.
         cause: String,
     },
+}
+
+/// The window of a limit that was met, which says how long to leave the system alone where it names no time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum LimitWindow {
+    /// The sliding window that the rules name as the limit `api`: it has room again once it has passed.
+    Sliding,
+    /// A count of many hours, such as calls per day: it has no room for a long time.
+    Day,
+    /// The system does not say, or it is another one: a moment is enough.
+    #[default]
+    Unknown,
 }
 
 /// Kinds of refusal.

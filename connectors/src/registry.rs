@@ -1,8 +1,10 @@
-//! The only list of connectors: from settings to a connector.
+//! The only list of connectors: from settings to a connector, and to what verifies its deliveries.
 //!
 //! In: the settings of one system, its token, its lock, a transport. Out: a [`Connector`].
 //! Always true: nothing here touches the network; settings that do not fit the lock build nothing.
 //! Not here: where settings and secrets come from, and the doors that a system's messages come through.
+
+mod kind;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,12 +12,16 @@ use std::sync::Arc;
 use dsl::schema::Lock;
 use serde::Deserialize;
 
+pub use self::kind::{ConnectorKind, UnknownConnector, WebhookForm};
 use crate::http::Transport;
+use crate::hubspot::signature::Signature;
 use crate::hubspot::{self, HubSpot};
 use crate::operations::{Operations, Template};
 use crate::port::Connector;
 use crate::rest::Rest;
 use crate::secret::Secret;
+use crate::webhook::Verify;
+use crate::webhook::hmac::{self, Hmac256};
 
 /// How a system is reached, by the connector that serves it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -50,7 +56,7 @@ pub enum Error {
         /// The system.
         system: String,
         /// In the settings.
-        given: &'static str,
+        given: ConnectorKind,
         /// In the lock.
         wanted: String,
     },
@@ -67,14 +73,66 @@ pub enum Error {
     },
 }
 
+/// What can be said of how a system is reached; each connector takes what it knows.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Connection {
+    /// Where it is called, such as `https://api.example.com`.
+    pub base_url: String,
+    /// Version of its API, where it has versions.
+    pub api_version: Option<String>,
+    /// Our app at the system, to know our own echoes.
+    pub app_id: Option<u64>,
+    /// Addresses by role.
+    pub roles: BTreeMap<String, String>,
+    /// How operations are called, by name.
+    pub operations: BTreeMap<String, Template>,
+}
+
 impl Settings {
-    /// Name of the connector, as locks have it.
+    /// The settings of a connector of this kind.
     #[must_use]
-    pub fn connector(&self) -> &'static str {
+    pub fn new(kind: ConnectorKind, connection: Connection) -> Self {
+        let Connection { base_url, api_version, app_id, roles, operations } = connection;
+        match kind {
+            ConnectorKind::HubSpot => {
+                let api_version = api_version.unwrap_or_else(hubspot::current_version);
+                Self::HubSpot(hubspot::Settings { base_url, api_version, app_id })
+            }
+            ConnectorKind::Rest => Self::Rest { base_url },
+            ConnectorKind::Http => Self::Http { base_url, roles, operations },
+        }
+    }
+
+    /// Which connector it is.
+    #[must_use]
+    pub fn kind(&self) -> ConnectorKind {
         match self {
-            Self::HubSpot(_) => "hubspot",
-            Self::Rest { .. } => "rest",
-            Self::Http { .. } => "http",
+            Self::HubSpot(_) => ConnectorKind::HubSpot,
+            Self::Rest { .. } => ConnectorKind::Rest,
+            Self::Http { .. } => ConnectorKind::Http,
+        }
+    }
+}
+
+/// How deliveries of a system are signed.
+#[derive(Debug, Clone)]
+pub struct Signing {
+    /// What they are signed with.
+    pub secret: Secret,
+    /// The URL as the sender calls it; needed where [`WebhookForm::public_url`] says so.
+    pub public_url: Option<String>,
+    /// The header that carries the signature, where the rules name one.
+    pub header: Option<String>,
+}
+
+/// What knows the deliveries of a connector of this kind.
+#[must_use]
+pub fn verifier(kind: ConnectorKind, signing: Signing) -> Arc<dyn Verify> {
+    let Signing { secret, public_url, header } = signing;
+    match kind {
+        ConnectorKind::HubSpot => Arc::new(Signature { secret, public_url: public_url.unwrap_or_default() }),
+        ConnectorKind::Rest | ConnectorKind::Http => {
+            Arc::new(Hmac256 { header: header.unwrap_or_else(|| hmac::HEADER.to_owned()), secret })
         }
     }
 }
@@ -90,8 +148,8 @@ pub fn build(
     lock: Lock,
     transport: Arc<dyn Transport>,
 ) -> Result<Arc<dyn Connector>, Error> {
-    let given = settings.connector();
-    if lock.connector != given {
+    let given = settings.kind();
+    if lock.connector != given.name() {
         return Err(Error::OtherConnector { system: system.to_owned(), given, wanted: lock.connector });
     }
     let needed = |token: Option<Secret>| token.ok_or_else(|| Error::Token(system.to_owned()));
@@ -166,7 +224,10 @@ mod tests {
     #[test]
     fn settings_that_do_not_fit_the_lock_build_nothing() {
         let rest = json!({"connector": "rest", "base_url": "http://127.0.0.1:8070"});
-        assert!(matches!(built(rest.clone(), CRM, true), Err(Error::OtherConnector { given: "rest", .. })));
+        assert!(matches!(
+            built(rest.clone(), CRM, true),
+            Err(Error::OtherConnector { given: ConnectorKind::Rest, .. })
+        ));
         assert_eq!(built(rest, APP, false), Err(Error::Token("crm".to_owned())));
         let http = json!({"connector": "http", "base_url": "https://mail.example.com"});
         assert!(matches!(built(http, MAIL, true), Err(Error::Operation { operation, .. }) if operation == "email"));

@@ -21,7 +21,7 @@ use serde_json::{Map, Value as Json, json};
 
 pub use self::names::entity_path;
 use crate::http::{Transport, escape, lost, request, segment, text, trouble};
-use crate::port::{Answer, Connector, Delivery, Input, Observed, Refusal, Request, Unreadable, Verb};
+use crate::port::{Answer, Connector, Delivery, Input, LimitWindow, Observed, Refusal, Request, Unreadable, Verb};
 use crate::secret::Secret;
 
 /// Inputs of one batch, records of one page.
@@ -145,7 +145,7 @@ impl Rest {
             Some(404) if operation != "create" => Answer::Missing,
             Some(409) => Answer::Refused { reason, refusal: Refusal::Exists(existing(result)) },
             Some(400 | 422) => Answer::Refused { reason, refusal: Refusal::Invalid(field(result)) },
-            Some(429) => Answer::RateLimited { after: None, policy: None },
+            Some(429) => Answer::RateLimited { after: None, window: LimitWindow::Unknown, policy: None },
             Some(400..=499) => Answer::Refused { reason, refusal: Refusal::Other },
             other => Answer::Unknown { cause: format!("the app's result has the status {other:?}") },
         }

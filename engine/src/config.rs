@@ -12,7 +12,7 @@ use std::path::Path;
 
 use dsl::yaml::Places;
 
-pub use checked::{Admin, Config, Connection, HttpOperation, Kafka, Redis, Runtime, Sasl, Security, Webhook};
+pub use checked::{Admin, Config, Connection, Kafka, Redis, Runtime, Sasl, Security, Webhook};
 pub use raw::schema;
 pub use secret::{Missing, SecretAt};
 
@@ -107,6 +107,7 @@ impl Config {
 mod tests {
     use std::fmt::Write as _;
 
+    use connectors::registry::ConnectorKind;
     use dsl::value::Duration;
 
     use super::*;
@@ -141,7 +142,7 @@ mod tests {
         assert_eq!(config.runtime.grace, Duration::seconds(20));
         assert_eq!(config.runtime.retention, Duration::days(30));
         let crm = &config.systems["crm"];
-        assert_eq!(crm.connector, "hubspot");
+        assert_eq!(crm.connector, ConnectorKind::HubSpot);
         assert_eq!(crm.app_id, Some(7_700_123));
         assert_eq!(crm.token, Some(SecretAt::Environment("HUBSPOT_TOKEN".to_owned())));
         assert_eq!(config.systems["mail"].operations["notify"].body["to"], "{address}");
@@ -219,7 +220,7 @@ mod tests {
         assert_eq!(
             problems("systems:\n  crm:\n    connector: hubspot\n    token_env: T\n    webhook:\n      path: /w\n"),
             "5: `systems.crm.webhook` needs `client_secret_env` or `client_secret_file` | webhook | without it no delivery can be verified\n\
-             5: `systems.crm.webhook` needs `public_url` | webhook | the URL as HubSpot calls it: it is part of the signature\n"
+             5: `systems.crm.webhook` needs `public_url` | webhook | the URL as the sender calls it: it is part of the signature\n"
         );
     }
 

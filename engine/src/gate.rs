@@ -12,7 +12,7 @@ pub mod window;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use connectors::port::Answer;
+use connectors::port::{Answer, LimitWindow};
 use dsl::ast::Priority;
 use dsl::program::Program;
 use dsl::value::{Duration, Timestamp};
@@ -227,11 +227,11 @@ fn writes_in_bulk(lane: &Lane) -> bool {
 }
 
 /// How long to leave a system alone that says it is asked too fast and names no time.
-fn pause(policy: Option<&str>, window: Duration) -> Duration {
-    match policy {
-        Some(name) if name.contains("DAILY") => Duration::hours(1),
-        Some(name) if name.contains("TEN_SECONDLY") => window,
-        _ => Duration::seconds(1),
+fn pause(met: LimitWindow, sliding: Duration) -> Duration {
+    match met {
+        LimitWindow::Day => Duration::hours(1),
+        LimitWindow::Sliding => sliding,
+        LimitWindow::Unknown => Duration::seconds(1),
     }
 }
 
@@ -333,16 +333,15 @@ mod tests {
     #[test]
     fn a_system_that_says_too_fast_is_left_alone() {
         let cases = [
-            (Some(std::time::Duration::from_secs(3)), None, 3_000),
-            (None, Some("TEN_SECONDLY_ROLLING"), 10_000),
-            (None, Some("DAILY"), 3_600_000),
-            (None, None, 1_000),
+            (Some(std::time::Duration::from_secs(3)), LimitWindow::Day, 3_000),
+            (None, LimitWindow::Sliding, 10_000),
+            (None, LimitWindow::Day, 3_600_000),
+            (None, LimitWindow::Unknown, 1_000),
         ];
-        for (after, policy, expected) in cases {
+        for (after, window, expected) in cases {
             let mut gate = gate(&[("api", 100, 10_000)], 1);
             gate.sent(CallId(1), &lane("Contact", false), 1, 1);
-            let policy = policy.map(str::to_owned);
-            gate.answered(CallId(1), &[Answer::RateLimited { after, policy }], Timestamp(0));
+            gate.answered(CallId(1), &[Answer::RateLimited { after, window, policy: None }], Timestamp(0));
             gate.work(lane("Deal", false), Timestamp(0), Priority::High);
             assert_eq!(gate.poll(at(1)), Poll::Wait { at: None, pace: Some(Timestamp(expected)) });
             assert!(opened(&gate.poll(at(expected))).is_some());

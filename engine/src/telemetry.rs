@@ -83,10 +83,10 @@ pub fn call(lane: &Lane, request: &Request, answers: &[Answer], took: Duration) 
     {
         tracing::warn!(system, verb, inputs = request.inputs.len(), cause, "a call did not succeed");
     }
-    if let Some(Answer::RateLimited { after, policy }) =
+    if let Some(Answer::RateLimited { after, window, policy }) =
         answers.iter().find(|answer| matches!(answer, Answer::RateLimited { .. }))
     {
-        tracing::warn!(system, verb, ?after, ?policy, "asked too fast");
+        tracing::warn!(system, verb, ?after, ?window, ?policy, "asked too fast");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use connectors::port::{Answer, Refusal, Request, Verb};
+use connectors::port::{Answer, LimitWindow, Refusal, Request, Verb};
 use dsl::value::Duration;
 use engine::rehearse::Simulation;
 use scenarios::{app, contact, crm, instead, pass, sign_up, simulation, trouble, with};
@@ -199,8 +199,12 @@ fn a_list_that_never_comes_is_shown() {
 
 #[test]
 fn an_archiving_is_tried_until_it_is_done() {
-    let unsuccessful: [fn() -> Answer; 4] =
-        [retry, unknown, || Answer::RateLimited { after: None, policy: None }, || Answer::Split];
+    let unsuccessful: [fn() -> Answer; 4] = [
+        retry,
+        unknown,
+        || Answer::RateLimited { after: None, window: LimitWindow::Unknown, policy: None },
+        || Answer::Split,
+    ];
     for answer in unsuccessful {
         let mut simulation = with("contacts.rules", "on delete in app review", "on delete in app archive");
         let user = pair(&mut simulation);

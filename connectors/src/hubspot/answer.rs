@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 use super::failure::Failure;
 use super::values::{observed, wire};
 use crate::http::text;
-use crate::port::{Answer, Input, Refusal};
+use crate::port::{Answer, Input, LimitWindow, Refusal};
 
 const NOT_FOUND: &str = "OBJECT_NOT_FOUND";
 
@@ -255,7 +255,9 @@ pub(super) fn named(json: &Json, input: &Input) -> Option<Answer> {
 /// An error inside of a batch: this input was not done.
 fn failed(error: &Json, input: &Input) -> Answer {
     match error["category"].as_str() {
-        Some("RATE_LIMIT" | "RATE_LIMITS") => Answer::RateLimited { after: None, policy: None },
+        Some("RATE_LIMIT" | "RATE_LIMITS") => {
+            Answer::RateLimited { after: None, window: LimitWindow::Unknown, policy: None }
+        }
         _ => refused_input(error, input),
     }
 }

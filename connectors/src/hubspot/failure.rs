@@ -9,7 +9,7 @@ use http::{Response, StatusCode};
 use serde_json::Value as Json;
 
 use crate::http::{retry_after, trouble as plain_trouble};
-use crate::port::Answer;
+use crate::port::{Answer, LimitWindow};
 
 /// A call that brought no results.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub(super) fn trouble<B>(response: &Response<B>, json: &Json, write: bool) -> Op
             let policy = ["policyName", "category", "errorType"].iter().find_map(|name| json[*name].as_str());
             let search = policy == Some("RATE_LIMITS");
             let after = retry_after(response).or_else(|| search.then_some(Duration::from_secs(1)));
-            Some(Answer::RateLimited { after, policy: policy.map(str::to_owned) })
+            Some(Answer::RateLimited { after, window: window(policy), policy: policy.map(str::to_owned) })
         }
         // Locked for two seconds under heavy sync.
         423 => {
@@ -45,6 +45,15 @@ pub(super) fn trouble<B>(response: &Response<B>, json: &Json, write: bool) -> Op
         // The account moves to another data centre.
         477 => Some(Answer::Retry { after: retry_after(response), cause: cause(response, said) }),
         _ => plain_trouble(response, write, said),
+    }
+}
+
+/// The window of a policy of HubSpot's, such as `TEN_SECONDLY_ROLLING` and `DAILY` (CONTRACT 5).
+fn window(policy: Option<&str>) -> LimitWindow {
+    match policy {
+        Some(name) if name.contains("DAILY") => LimitWindow::Day,
+        Some(name) if name.contains("TEN_SECONDLY") => LimitWindow::Sliding,
+        _ => LimitWindow::Unknown,
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use dsl::schema::{Field, Lock, Type};
+use dsl::schema::{Field, Lock, Type, read_lock};
 use http::{Method, StatusCode};
 use serde_json::Value as Json;
 
@@ -18,6 +18,19 @@ use crate::port::Answer;
 
 /// Fields that no property list shows.
 const OWN: [&str; 1] = ["id"];
+
+/// What every account has: the standard entities without the properties that an account adds itself.
+#[must_use]
+pub fn known(system: &str) -> Lock {
+    const SHIPPED: &str = include_str!("../../../rules/schemas/crm.lock");
+    let mut lock = read_lock(SHIPPED).expect("the lock that is shipped is sound");
+    system.clone_into(&mut lock.system);
+    for entity in lock.entities.values_mut() {
+        entity.fields.retain(|_, field| !field.custom);
+        entity.records = None;
+    }
+    lock
+}
 
 impl HubSpot {
     /// Asks the account for its schema. `today` is the day of the pull, `2026-11-25`.

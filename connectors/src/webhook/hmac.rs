@@ -12,6 +12,9 @@ use crate::secret::Secret;
 /// How old, or how far ahead, a delivery may be.
 pub const WINDOW_MS: i64 = 300_000;
 
+/// The header that carries the signature where the rules name no other.
+pub const HEADER: &str = "X-App-Signature";
+
 /// Verifies `X-App-Signature`, or another header that the rules name.
 #[derive(Debug, Clone)]
 pub struct Hmac256 {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use connectors::port::{Answer, Refusal};
+use connectors::port::{Answer, LimitWindow, Refusal};
 use connectors::testing::script::Step;
 use serde_json::json;
 
@@ -97,19 +97,19 @@ async fn a_bad_value_names_its_field_and_says_every_reason_once() {
 }
 
 #[tokio::test]
-async fn both_kinds_of_429_name_their_policy() {
+async fn both_kinds_of_429_name_their_policy_and_its_window() {
     let limited = |answer: Answer| {
-        let Answer::RateLimited { after, policy } = answer else { panic!("{answer:?}") };
-        (after, policy.unwrap_or_default())
+        let Answer::RateLimited { after, window, policy } = answer else { panic!("{answer:?}") };
+        (after, window, policy.unwrap_or_default())
     };
     for answer in [making(error("429 burst (ten seconds)")).await, reading(error("429 burst (ten seconds)")).await] {
-        assert_eq!(limited(answer), (None, "TEN_SECONDLY_ROLLING".to_owned()));
+        assert_eq!(limited(answer), (None, LimitWindow::Sliding, "TEN_SECONDLY_ROLLING".to_owned()));
     }
-    assert_eq!(limited(making(error("429 daily")).await), (None, "DAILY".to_owned()));
+    assert_eq!(limited(making(error("429 daily")).await), (None, LimitWindow::Day, "DAILY".to_owned()));
     let search = limited(reading(error("429 search (5 per second)")).await);
-    assert_eq!(search, (Some(Duration::from_secs(1)), "RATE_LIMITS".to_owned()));
+    assert_eq!(search, (Some(Duration::from_secs(1)), LimitWindow::Unknown, "RATE_LIMITS".to_owned()));
     let told = Step::raw(429, &[("Retry-After", "12")], "not JSON");
-    assert_eq!(limited(making(told).await), (Some(Duration::from_secs(12)), String::new()));
+    assert_eq!(limited(making(told).await), (Some(Duration::from_secs(12)), LimitWindow::Unknown, String::new()));
 }
 
 #[tokio::test]

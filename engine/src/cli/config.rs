@@ -84,11 +84,11 @@ fn beside(config: &Config) -> (Vec<String>, Vec<String>) {
             for (name, system) in &program.systems {
                 match config.systems.get(name) {
                     None => findings.push(format!("the rules name the system `{name}`, and it is not under `systems`")),
-                    Some(connection) if connection.connector != system.lock.connector => findings.push(format!(
+                    Some(connection) if connection.connector.name() != system.lock.connector => findings.push(format!(
                         "`systems.{name}` has the connector `{}`, its lock was written for `{}`",
                         connection.connector, system.lock.connector
                     )),
-                    Some(connection) if connection.connector == "http" => {
+                    Some(connection) if connection.connector.needs_operations() => {
                         for operation in system.lock.operations.keys() {
                             if !connection.operations.contains_key(operation) {
                                 findings.push(format!(

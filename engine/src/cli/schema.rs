@@ -7,7 +7,7 @@ use connectors::http::{Client, Transport};
 use connectors::registry;
 use dsl::ast::ItemKind;
 use dsl::diagnostic::Code;
-use dsl::schema::{Lock, differences, read_lock, write_lock};
+use dsl::schema::{differences, read_lock, write_lock};
 use serde_json::json;
 
 use super::output::{Output, block_on, could_not_run};
@@ -98,7 +98,7 @@ fn pulled(arguments: &Arguments, writes: bool) -> Result<u8, Error> {
         Err(rules::Error::Unreadable { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => return Err(error.into()),
     };
-    let known = old.as_ref().map_or_else(|| beginning(system, &connection.connector), |(lock, _)| lock.clone());
+    let known = old.as_ref().map_or_else(|| connection.connector.known(system), |(lock, _)| lock.clone());
     let (settings, token) = connect::settings(system, connection)?;
     let transport: Arc<dyn Transport> = Arc::new(Client::new().map_err(|error| Error::Start(error.to_string()))?);
     let today = arguments.today.unwrap_or_else(|| jiff::Zoned::now().date()).to_string();
@@ -151,21 +151,6 @@ fn lock_path(folder: &Path, system: &str) -> Result<String, Error> {
         Some(None) => Err(Error::Unnamed { system: system.to_owned() }),
         None => Err(Error::NoSystem { system: system.to_owned(), folder: folder.display().to_string() }),
     }
-}
-
-/// What is known of a system that was never pulled: of HubSpot what every account has, of others nothing.
-fn beginning(system: &str, connector: &str) -> Lock {
-    const HUBSPOT: &str = include_str!("../../../rules/schemas/crm.lock");
-    if connector != "hubspot" {
-        return Lock::empty(system, connector);
-    }
-    let mut lock = read_lock(HUBSPOT).expect("the lock that is shipped is sound");
-    system.clone_into(&mut lock.system);
-    for entity in lock.entities.values_mut() {
-        entity.fields.retain(|_, field| !field.custom);
-        entity.records = None;
-    }
-    lock
 }
 
 fn write(path: &Path, old: Option<&str>, new: &str) -> Result<(), Error> {

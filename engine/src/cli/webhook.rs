@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use connectors::hubspot::signature;
 use connectors::webhook::Verify;
-use connectors::webhook::hmac::Hmac256;
+use connectors::webhook::hmac::{HEADER, Hmac256};
 use dsl::value::Timestamp;
 use serde_json::json;
 
@@ -76,9 +76,8 @@ pub(super) fn run(command: &Command) -> u8 {
         Err(error) => return cannot(format!("cannot read {}: {error}", arguments.body.display())),
     };
     let now = arguments.now.map_or_else(wall, Timestamp);
-    let app = "x-app-signature";
-    let verdict = if headers.contains_key(app) {
-        Hmac256 { header: app.to_owned(), secret }.verify(&headers, &body, now)
+    let verdict = if headers.contains_key(HEADER) {
+        Hmac256 { header: HEADER.to_owned(), secret }.verify(&headers, &body, now)
     } else {
         signature::verify(&arguments.method.to_uppercase(), &arguments.uri, &headers, &body, &secret, now)
             .map_err(|rejection| rejection.to_string())

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use connectors::operations::Template;
+use connectors::registry::ConnectorKind;
 use dsl::value::Duration;
 use dsl::yaml::Places;
 use serde_json::Value as Json;
@@ -43,17 +45,17 @@ pub struct Admin {
 }
 
 /// How one system is reached.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Connection {
-    /// `hubspot`, `rest` or `http`.
-    pub connector: String,
+    /// What serves it.
+    pub connector: ConnectorKind,
     /// Where it is called.
     pub base_url: String,
-    /// HubSpot's API version.
-    pub api_version: String,
+    /// Version of its API, where one is named.
+    pub api_version: Option<String>,
     /// Its token.
     pub token: Option<SecretAt>,
-    /// Our app at HubSpot.
+    /// Our app at the system, to know our own echoes.
     pub app_id: Option<u64>,
     /// Most requests under way at once, where it is not the usual number.
     pub concurrency: Option<usize>,
@@ -62,7 +64,7 @@ pub struct Connection {
     /// Addresses by role.
     pub roles: BTreeMap<String, String>,
     /// How operations are called, by name.
-    pub operations: BTreeMap<String, HttpOperation>,
+    pub operations: BTreeMap<String, Template>,
 }
 
 /// A webhook.
@@ -74,17 +76,6 @@ pub struct Webhook {
     pub public_url: Option<String>,
     /// What its signature is made with.
     pub secret: SecretAt,
-}
-
-/// How an operation is called over HTTP.
-#[derive(Debug, Clone)]
-pub struct HttpOperation {
-    /// `POST` …
-    pub method: http::Method,
-    /// Behind the base URL.
-    pub path: String,
-    /// The body's template.
-    pub body: Json,
 }
 
 /// Kafka.
@@ -152,7 +143,6 @@ pub struct Runtime {
     pub hold: Duration,
 }
 
-const CONNECTORS: [&str; 3] = ["hubspot", "rest", "http"];
 const UNITS: &str = "such as 250ms, 20s, 5m, 12h, 30d";
 
 /// Checks a tree whose keys are known; `folder` is where relative paths start.
@@ -284,8 +274,10 @@ impl Check<'_> {
         }
         let mut systems = BTreeMap::new();
         for name in self.keys(&["systems"]) {
-            let system = self.system(&name);
-            systems.insert(name, system);
+            // One whose connector is not known is a problem already.
+            if let Some(system) = self.system(&name) {
+                systems.insert(name, system);
+            }
         }
         let kafka = self.get(&["kafka"]).is_some().then(|| self.kafka());
         let redis = self.get(&["redis"]).is_some().then(|| self.redis()).flatten();
@@ -321,49 +313,35 @@ impl Check<'_> {
         }
     }
 
-    fn system(&mut self, name: &str) -> Connection {
+    fn system(&mut self, name: &str) -> Option<Connection> {
         let at = ["systems", name];
         let under = |key: &'static str| ["systems", name, key];
-        let connector = self.text(&under("connector")).unwrap_or_default();
-        let known = CONNECTORS.contains(&connector.as_str());
-        if connector.is_empty() {
-            let message = format!("`systems.{name}` needs `connector`");
-            self.say_at_key(&at, message, "no connector", "one of hubspot, rest, http");
-        } else if !known {
-            let help = match dsl::near::nearest(&connector, CONNECTORS) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => "one of hubspot, rest, http".to_owned(),
-            };
-            self.say(&under("connector"), format!("there is no connector `{connector}`"), "not known", &help);
-        }
-        let base_url = match self.text(&under("base_url")) {
-            Some(url) => {
+        let connector = self.connector(name);
+        let base_url = match (self.text(&under("base_url")), connector) {
+            (Some(url), _) => {
                 let scheme = url.parse::<http::Uri>().ok().and_then(|uri| uri.scheme_str().map(str::to_owned));
                 if !matches!(scheme.as_deref(), Some("http" | "https")) {
-                    self.say(
-                        &under("base_url"),
-                        format!("`{url}` is no URL"),
-                        "no URL",
-                        "such as https://api.hubapi.com",
-                    );
+                    let message = format!("`{url}` is no URL");
+                    self.say(&under("base_url"), message, "no URL", "such as https://api.example.com");
                 }
                 url.trim_end_matches('/').to_owned()
             }
-            None if connector == "hubspot" => "https://api.hubapi.com".to_owned(),
-            None => {
-                if known {
+            (None, Some(connector)) => connector.base_url().map_or_else(
+                || {
                     let message = format!("`systems.{name}` needs `base_url`");
                     self.say_at_key(&at, message, "no address", "where the system is called");
-                }
-                String::new()
-            }
+                    String::new()
+                },
+                str::to_owned,
+            ),
+            (None, None) => String::new(),
         };
         let token = self.secret(&at, "token");
-        if token.is_none() && matches!(connector.as_str(), "hubspot" | "rest") {
+        if token.is_none() && connector.is_some_and(ConnectorKind::needs_token) {
             let message = format!("`systems.{name}` needs `token_env` or `token_file`");
             self.say_at_key(&at, message, "no token", "name where its token is found");
         }
-        let webhook = self.get(&under("webhook")).is_some().then(|| self.webhook(name, &connector)).flatten();
+        let webhook = self.get(&under("webhook")).is_some().then(|| self.webhook(name, connector)).flatten();
         let mut roles = BTreeMap::new();
         for role in self.keys(&under("roles")) {
             if let Some(address) = self.text(&["systems", name, "roles", &role]) {
@@ -376,20 +354,42 @@ impl Check<'_> {
             operations.insert(operation, described);
         }
         let concurrency = self.number(&under("concurrency"), "4");
-        Connection {
+        Some(Connection {
             base_url,
-            api_version: self.text(&under("api_version")).unwrap_or_else(|| "2026-09".to_owned()),
+            api_version: self.text(&under("api_version")),
             token,
             app_id: self.number(&under("app_id"), "7700123"),
             concurrency: concurrency.map(|n| usize::try_from(n).unwrap_or(usize::MAX).max(1)),
             webhook,
             roles,
             operations,
-            connector,
+            connector: connector?,
+        })
+    }
+
+    /// The connector that a system names.
+    fn connector(&mut self, system: &str) -> Option<ConnectorKind> {
+        let at = ["systems", system, "connector"];
+        let Some(name) = self.text(&at).filter(|name| !name.is_empty()) else {
+            let message = format!("`systems.{system}` needs `connector`");
+            let help = format!("one of {}", ConnectorKind::names());
+            self.say_at_key(&["systems", system], message, "no connector", &help);
+            return None;
+        };
+        match name.parse() {
+            Ok(kind) => Some(kind),
+            Err(unknown) => {
+                let help = match dsl::near::nearest(&name, ConnectorKind::ALL.map(ConnectorKind::name)) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("one of {}", ConnectorKind::names()),
+                };
+                self.say(&at, unknown.to_string(), "not known", &help);
+                None
+            }
         }
     }
 
-    fn operation(&mut self, system: &str, name: &str) -> HttpOperation {
+    fn operation(&mut self, system: &str, name: &str) -> Template {
         let under = |key: &'static str| ["systems", system, "operations", name, key];
         let method = self.text(&under("method")).unwrap_or_else(|| "POST".to_owned());
         let method = method.parse::<http::Method>().ok().filter(|m| {
@@ -406,26 +406,28 @@ impl Check<'_> {
             String::new()
         });
         let body = self.get(&under("body")).cloned().unwrap_or_else(|| Json::Object(serde_json::Map::new()));
-        HttpOperation { method: method.unwrap_or(http::Method::POST), path, body }
+        Template { method: method.unwrap_or(http::Method::POST), path, body }
     }
 
-    fn webhook(&mut self, name: &str, connector: &str) -> Option<Webhook> {
+    fn webhook(&mut self, name: &str, connector: Option<ConnectorKind>) -> Option<Webhook> {
         let at = ["systems", name, "webhook"];
         let path = self.text(&["systems", name, "webhook", "path"]).filter(|path| path.starts_with('/'));
-        let keys = if connector == "hubspot" { ["client_secret", "secret"] } else { ["secret", "client_secret"] };
-        let secret = self.secret(&at, keys[0]).or_else(|| self.secret(&at, keys[1]));
         if path.is_none() {
             let message = format!("`systems.{name}.webhook` needs a `path` that starts with /");
             self.say_at_key(&at, message, "no path", "such as /webhooks/crm");
         }
+        let form = connector?.webhook();
+        // Under the key of another connector it is taken too: there is nothing else that it could be.
+        let others = ConnectorKind::ALL.map(|kind| kind.webhook().secret).into_iter().filter(|key| *key != form.secret);
+        let secret = [form.secret].into_iter().chain(others).find_map(|key| self.secret(&at, key));
         if secret.is_none() {
-            let message = format!("`systems.{name}.webhook` needs `{0}_env` or `{0}_file`", keys[0]);
+            let message = format!("`systems.{name}.webhook` needs `{0}_env` or `{0}_file`", form.secret);
             self.say_at_key(&at, message, "no secret", "without it no delivery can be verified");
         }
         let public_url = self.text(&["systems", name, "webhook", "public_url"]);
-        if connector == "hubspot" && public_url.is_none() {
+        if form.public_url && public_url.is_none() {
             let message = format!("`systems.{name}.webhook` needs `public_url`");
-            self.say_at_key(&at, message, "not said", "the URL as HubSpot calls it: it is part of the signature");
+            self.say_at_key(&at, message, "not said", "the URL as the sender calls it: it is part of the signature");
         }
         Some(Webhook { path: path?, public_url, secret: secret? })
     }

@@ -108,7 +108,7 @@ impl Budget {
         for window in self.api.iter_mut().chain(&mut self.bulk) {
             window.answered(call, now);
         }
-        let window = self.api.as_ref().map_or(Duration::seconds(10), |window| window.limit().per);
+        let sliding = self.api.as_ref().map_or(Duration::seconds(10), |window| window.limit().per);
         let mut until: Option<Timestamp> = None;
         let mut too_fast = false;
         for answer in answers {
@@ -117,10 +117,10 @@ impl Budget {
                     too_fast = true;
                     Duration::from(*after)
                 }
-                Answer::RateLimited { after: None, policy } => {
+                Answer::RateLimited { after: None, window: met, .. } => {
                     too_fast = true;
                     // Whoever is refused again and again comes back more rarely, but at least every hour.
-                    let span = pause(policy.as_deref(), window);
+                    let span = pause(*met, sliding);
                     Duration(span.0.saturating_mul(1 << self.refused.min(6)).min(Duration::hours(1).0))
                 }
                 Answer::Retry { after: Some(after), .. } => Duration::from(*after),

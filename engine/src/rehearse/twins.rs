@@ -11,6 +11,7 @@ use connectors::http::Transport;
 use connectors::hubspot::{self, HubSpot as HubSpotConnector};
 use connectors::operations::{Operations, Template};
 use connectors::port::Connector;
+use connectors::registry::ConnectorKind;
 use connectors::rest::Rest;
 use connectors::secret::Secret;
 use dsl::schema::{About, Change, Lock};
@@ -47,7 +48,7 @@ pub(super) fn hold<T>(twin: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Twin {
     /// The twin for a lock, and the connector that asks it over `transport`.
     pub(super) fn of(lock: &Lock, transport: Arc<dyn Transport>) -> (Self, Arc<dyn Connector>) {
-        if lock.connector == "hubspot" {
+        if lock.connector.parse() == Ok(ConnectorKind::HubSpot) {
             let settings = sandbox::hubspot::Settings {
                 portal_id: 99_000_111,
                 app_id: APP_ID,

@@ -9,17 +9,14 @@ use connectors::cache::Cache;
 use connectors::cache::memory::MemoryCache;
 use connectors::cache::redis::{self, RedisCache};
 use connectors::http::Transport;
-use connectors::hubspot::{self, signature::Signature};
 use connectors::kafka::source::{self, WhenGone};
-use connectors::operations::Template;
 use connectors::port::Connector;
-use connectors::registry::{self, Settings};
+use connectors::registry::{self, ConnectorKind, Settings, Signing};
 use connectors::secret::Secret;
 use connectors::webhook::Verify;
-use connectors::webhook::hmac::Hmac256;
 use dsl::program::Program;
 
-use crate::config::{Config, Connection, HttpOperation, Kafka, Missing, Redis};
+use crate::config::{Config, Connection, Kafka, Missing, Redis};
 use crate::shell::Connectors;
 
 /// Bytes of the embedded cache.
@@ -39,7 +36,7 @@ pub enum Error {
         /// The system.
         system: String,
         /// In engine.yaml.
-        given: String,
+        given: ConnectorKind,
         /// In the lock.
         wanted: String,
     },
@@ -114,24 +111,16 @@ pub fn settings(name: &str, connection: &Connection) -> Result<(Settings, Option
         Some(at) => Some(at.read().map_err(|missing| Error::Secret { system: name.to_owned(), missing })?),
         None => None,
     };
-    let base_url = connection.base_url.clone();
-    let settings = match connection.connector.as_str() {
-        "hubspot" => Settings::HubSpot(hubspot::Settings {
-            base_url,
+    let settings = Settings::new(
+        connection.connector,
+        registry::Connection {
+            base_url: connection.base_url.clone(),
             api_version: connection.api_version.clone(),
             app_id: connection.app_id,
-        }),
-        "rest" => Settings::Rest { base_url },
-        _ => {
-            let template = |operation: &HttpOperation| Template {
-                method: operation.method.clone(),
-                path: operation.path.clone(),
-                body: operation.body.clone(),
-            };
-            let operations = connection.operations.iter().map(|(name, called)| (name.clone(), template(called)));
-            Settings::Http { base_url, roles: connection.roles.clone(), operations: operations.collect() }
-        }
-    };
+            roles: connection.roles.clone(),
+            operations: connection.operations.clone(),
+        },
+    );
     Ok((settings, token))
 }
 
@@ -143,9 +132,7 @@ fn connector(
 ) -> Result<Arc<dyn Connector>, Error> {
     let (settings, token) = settings(name, connection)?;
     registry::build(name, settings, token, lock.clone(), Arc::clone(transport)).map_err(|error| match error {
-        registry::Error::OtherConnector { system, given, wanted } => {
-            Error::OtherConnector { system, given: given.to_owned(), wanted }
-        }
+        registry::Error::OtherConnector { system, given, wanted } => Error::OtherConnector { system, given, wanted },
         registry::Error::Operation { system, operation } => Error::Operation { system, operation },
         registry::Error::Token(system) => {
             let missing = Missing::NotSet(format!("systems.{system}.token_env"));
@@ -166,12 +153,10 @@ pub fn verifiers(config: &Config, program: &Program) -> Result<BTreeMap<String, 
             return Err(Error::NoEvents(name.clone()));
         }
         let secret = webhook.secret.read().map_err(|missing| Error::Secret { system: name.clone(), missing })?;
-        let verify: Arc<dyn Verify> = if connection.connector == "hubspot" {
-            Arc::new(Signature { secret, public_url: webhook.public_url.clone().unwrap_or_default() })
-        } else {
-            let named = program.doors.get(name).and_then(|door| door.verify.as_ref()).and_then(|(_, h)| h.clone());
-            Arc::new(Hmac256 { header: named.unwrap_or_else(|| "X-App-Signature".to_owned()), secret })
-        };
+        let header =
+            program.doors.get(name).and_then(|door| door.verify.as_ref()).and_then(|(_, header)| header.clone());
+        let signing = Signing { secret, public_url: webhook.public_url.clone(), header };
+        let verify = registry::verifier(connection.connector, signing);
         verifiers.insert(name.clone(), verify);
     }
     Ok(verifiers)

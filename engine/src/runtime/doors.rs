@@ -34,7 +34,7 @@ impl Doors {
                 path: webhook.path.clone(),
                 system: name.clone(),
                 verify: Arc::new(Current { system: name.clone(), doors: self.clone() }),
-                single: system.connector != "hubspot",
+                single: system.connector.webhook().single,
             })
             .collect()
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use connectors::hubspot::{HubSpot as Connector, Settings};
-use connectors::port::{Answer, Connector as _, Input, Observed, Refusal, Request, Verb};
+use connectors::port::{Answer, Connector as _, Input, LimitWindow, Observed, Refusal, Request, Verb};
 use connectors::secret::Secret;
 use sandbox::InProcess;
 use sandbox::hubspot::HubSpot;
@@ -146,7 +146,10 @@ async fn the_kinds_of_429_and_of_waiting_are_told_apart() {
     let fail = |status| between.twin.lock().unwrap().faults().fail_next(1, status);
     fail(429);
     let general = between.read("email", &["ada@example.com"]).await;
-    assert_eq!(general[0], Answer::RateLimited { after: None, policy: Some("TEN_SECONDLY_ROLLING".into()) });
+    assert_eq!(
+        general[0],
+        Answer::RateLimited { after: None, window: LimitWindow::Sliding, policy: Some("TEN_SECONDLY_ROLLING".into()) }
+    );
     fail(423);
     let locked = between.read("email", &["ada@example.com"]).await;
     assert!(
@@ -174,11 +177,15 @@ async fn the_kinds_of_429_and_of_waiting_are_told_apart() {
     let search = between.ask(list(), &[(None, Json::Null)]).await;
     assert_eq!(
         search[0],
-        Answer::RateLimited { after: Some(Duration::from_secs(1)), policy: Some("RATE_LIMITS".into()) }
+        Answer::RateLimited {
+            after: Some(Duration::from_secs(1)),
+            window: LimitWindow::Unknown,
+            policy: Some("RATE_LIMITS".into())
+        }
     );
     between.twin.lock().unwrap().daily_limit(0);
     let daily = between.read("email", &["ada@example.com"]).await;
-    assert!(matches!(&daily[0], Answer::RateLimited { policy: Some(policy), .. } if policy == "DAILY"), "{daily:?}");
+    assert!(matches!(&daily[0], Answer::RateLimited { window: LimitWindow::Day, .. }), "{daily:?}");
 }
 
 #[tokio::test]
