@@ -8,9 +8,20 @@ use std::time::{Duration, Instant};
 
 use tokio::process::{Child, Command};
 
-use super::demo::Failed;
 use crate::admin::client::{Client, Error};
 use crate::proc::Process;
+
+/// Why nothing can be done with it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Failed(String);
+
+impl Failed {
+    fn at(doing: &str) -> impl Fn(&dyn std::fmt::Display) -> Self {
+        let doing = doing.to_owned();
+        move |error| Self(format!("{doing}: {error}"))
+    }
+}
 
 /// How long it may take to become ready.
 const READY_WITHIN: Duration = Duration::from_secs(60);

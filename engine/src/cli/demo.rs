@@ -15,6 +15,7 @@ mod written;
 use report::Report;
 use stage::Stage;
 
+use super::daemon;
 use super::output::{block_on, could_not_run};
 
 /// What `--help` says at its end.
@@ -47,6 +48,12 @@ pub(super) struct Arguments {
 #[error("{0}")]
 #[diagnostic(code(demo::failed))]
 pub(super) struct Failed(pub(super) String);
+
+impl From<daemon::Failed> for Failed {
+    fn from(failed: daemon::Failed) -> Self {
+        Self(failed.to_string())
+    }
+}
 
 impl Failed {
     pub(super) fn at(doing: &str) -> impl Fn(&dyn std::fmt::Display) -> Self {

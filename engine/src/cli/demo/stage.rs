@@ -184,7 +184,7 @@ impl Stage {
         if self.folder.is_none() {
             self.say(&format!("\nRules, configuration, state and log are kept in {}", self.path.display()));
         }
-        stopped
+        Ok(stopped?)
     }
 
     /// Where the engine keeps its state.
