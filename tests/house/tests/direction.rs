@@ -16,6 +16,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("engine", &["connectors", "dsl", "sandbox"]),
     ("house", &[]),
     ("scenarios", &["connectors", "dsl", "engine", "sandbox"]),
+    ("simulation", &["connectors", "dsl", "engine", "sandbox"]),
 ];
 
 /// Modules that use each other in a ring, and why that is left.

@@ -28,6 +28,7 @@ const ABOUT_IT: &[&str] = &[
     "engine/src/cli/hubspot",
     "engine/src/cli/webhook.rs",
     // What scenarios are played with.
+    "tests/simulation",
     "tests/support",
 ];
 
