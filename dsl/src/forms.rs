@@ -44,7 +44,7 @@ pub fn named(words: &str) -> Vec<&'static Form> {
     let begins = |text: &str| text.strip_prefix(words).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
     let exact: Vec<_> = forms().filter(|form| form.name == words).collect();
     let beginning: Vec<_> = forms().filter(|form| begins(form.name) || begins(form.written)).collect();
-    let inside = |form: &&Form| form.words().iter().any(|word| *word == words);
+    let inside = |form: &&Form| form.words().contains(words) || form.written.split(' ').any(|word| word == words);
     match (exact.is_empty() || beginning.len() > exact.len(), beginning.is_empty()) {
         (false, _) => exact,
         (true, false) => beginning,
@@ -65,6 +65,44 @@ pub fn words() -> &'static [&'static str] {
 /// Is this a word of the language?
 pub(crate) fn is_word(word: &str) -> bool {
     words().binary_search(&word).is_ok()
+}
+
+/// What a word of the language does, for whoever paints it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WordClass {
+    /// It begins an action.
+    Action,
+    /// It begins a line of a `when`, a `workflow` or a `test`.
+    Statement,
+    /// It is one of several, or a value.
+    Constant,
+    /// It is a unit of time.
+    Unit,
+    /// It stands between or behind values.
+    Operator,
+    /// Everything else: it begins an item or another line, or joins what stands in one.
+    Other,
+}
+
+/// What a word of the language does.
+#[must_use]
+pub fn class(word: &str) -> WordClass {
+    let begins = |places: &[Place]| {
+        forms().any(|form| form.first_word() == Some(word) && form.within.iter().any(|place| places.contains(place)))
+    };
+    if part::UNITS.contains(&word) {
+        WordClass::Unit
+    } else if is_operator(word) && !matches!(word, "wins" | "where") {
+        WordClass::Operator
+    } else if begins(&[Place::Actions]) {
+        WordClass::Action
+    } else if word == "empty" || forms().any(|form| form.chooses(word)) {
+        WordClass::Constant
+    } else if begins(&[Place::When, Place::Workflow, Place::Step, Place::Wait, Place::Test]) {
+        WordClass::Statement
+    } else {
+        WordClass::Other
+    }
 }
 
 /// Is this a word that stands between values?
@@ -101,6 +139,19 @@ impl Form {
             })
         }
         of(self.parts)
+    }
+
+    /// The word is one of several between which the author chooses.
+    fn chooses(&self, word: &str) -> bool {
+        fn any(parts: &'static [Part], word: &str) -> bool {
+            parts.iter().any(|part| match part {
+                Part::OneOf(several) => several.contains(&word),
+                Part::Maybe(parts) | Part::Asked(parts) | Part::Many(parts) => any(parts, word),
+                Part::Either(several) => several.iter().any(|parts| any(parts, word)),
+                _ => false,
+            })
+        }
+        any(self.parts, word)
     }
 
     /// The words of the language in it.
@@ -174,7 +225,8 @@ mod table {
         assert_eq!(names("wait until"), ["wait until"]);
         assert_eq!(names("wait"), ["wait", "wait until", "wait up to"]);
         assert_eq!(names("sync"), ["sync between", "sync from"]);
-        assert_eq!(names("tie"), ["conflict", "<->", "link in fields", "newest wins"]);
+        assert_eq!(names("tie"), ["conflict", "left <-> right", "link in fields", "newest wins"]);
+        assert_eq!(names("<->"), ["left <-> right"]);
         assert_eq!(names("nonsense"), Vec::<&str>::new());
         assert!(names("only").starts_with(&["only where"]));
     }

@@ -1,9 +1,11 @@
 //! The grammar for colours in `editors/` and the words of the language do not drift apart.
+//! `UPDATE_GOLDEN=1 cargo test -p dsl --test editors` writes the words into it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use dsl::ide::{item_words, words};
+use dsl::forms::{WordClass, words};
+use dsl::ide::item_words;
 use serde_json::Value;
 
 fn read(path: &str) -> String {
@@ -15,33 +17,49 @@ fn json(path: &str) -> Value {
     serde_json::from_str(&read(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The words between which a pattern chooses in its first group that has several.
-fn alternatives(pattern: &str) -> Vec<&str> {
-    let word = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase());
-    pattern
-        .split(['(', ')'])
-        .map(|group| group.trim_start_matches("?:").split('|').collect::<Vec<_>>())
-        .find(|parts| parts.len() > 1 && parts.iter().all(word))
-        .unwrap_or_default()
+const COLOURS: &str = "../editors/vscode/syntaxes/rules.tmLanguage.json";
+
+/// Which words an editor paints in one way, by the name of the colour.
+fn colours() -> Vec<(&'static str, Vec<&'static str>)> {
+    let of = |class: WordClass| words().iter().copied().filter(|word| dsl::forms::class(word) == class).collect();
+    vec![
+        ("keyword.control.rules", of(WordClass::Statement)),
+        ("support.function.action.rules", of(WordClass::Action)),
+        ("constant.language.rules", of(WordClass::Constant)),
+        ("keyword.other.unit.rules", of(WordClass::Unit)),
+        ("keyword.operator.word.rules", of(WordClass::Operator)),
+        ("keyword.other.rules", of(WordClass::Other)),
+    ]
+}
+
+/// The grammar for colours, with the words that there are.
+fn painted(text: &str) -> String {
+    let mut text = text.to_owned();
+    let mut put = |before: &str, between: [&str; 2], words: &[&str]| {
+        let from = text.find(before).unwrap_or_else(|| panic!("no {before}"));
+        let start = from + text[from..].find(between[0]).expect("a group of words") + between[0].len();
+        let end = start + text[start..].find(between[1]).expect("its end");
+        text.replace_range(start..end, &words.join("|"));
+    };
+    for (name, words) in colours() {
+        put(&format!("\"name\": \"{name}\""), ["`])(?:", ")(?!"], &words);
+    }
+    put("\"item\": {", ["\"^(", ")"], item_words());
+    text
 }
 
 #[test]
-fn the_colours_name_every_word_once_and_no_other() {
-    let grammar = json("../editors/vscode/syntaxes/rules.tmLanguage.json");
-    let patterns = grammar["repository"]["words"]["patterns"].as_array().expect("groups of words");
-    let mut named: BTreeMap<&str, usize> = BTreeMap::new();
-    for pattern in patterns {
-        let found = alternatives(pattern["match"].as_str().expect("a pattern"));
-        assert!(!found.is_empty(), "{pattern}");
-        found.into_iter().for_each(|word| *named.entry(word).or_default() += 1);
+fn the_colours_name_every_word_of_the_table_once_and_no_other() {
+    let text = read(COLOURS);
+    let painted = painted(&text);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join(COLOURS), painted).expect("it is written");
+    } else {
+        assert!(text == painted, "the colours are stale: run UPDATE_GOLDEN=1 cargo test -p dsl --test editors");
     }
-    let twice: Vec<&&str> = named.iter().filter(|(_, times)| **times > 1).map(|(word, _)| word).collect();
-    assert!(twice.is_empty(), "{twice:?}");
-    let known: BTreeSet<&str> = words().iter().copied().collect();
-    assert_eq!(named.into_keys().collect::<BTreeSet<_>>(), known);
-    let items = alternatives(grammar["repository"]["item"]["match"].as_str().expect("a pattern"));
-    let begin: BTreeSet<&str> = item_words().iter().copied().collect();
-    assert_eq!(items.into_iter().collect::<BTreeSet<_>>(), begin);
+    let named: Vec<&str> = colours().into_iter().flat_map(|(_, words)| words).collect();
+    assert_eq!(named.len(), words().len());
+    assert!(colours().iter().all(|(_, words)| words.len() > 5), "{:?}", colours());
 }
 
 #[test]

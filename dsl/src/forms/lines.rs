@@ -25,11 +25,7 @@ const MESSAGES: &[Part] = &[
     Part::Many(&[Part::Sign(","), Part::Slot(Slot::Text(Says::Message))]),
     Part::Sign("->"),
 ];
-const ARROW: &[&[Part]] = &[
-    &[Part::Sign("<->"), Part::Slot(Slot::Link(Of::Right))],
-    &[Part::Sign("->"), Part::Slot(Slot::Link(Of::Right))],
-    &[Part::Sign("<-"), Part::Slot(Slot::Link(Of::Right))],
-];
+const ARROW: &[&[Part]] = &[&[Part::Sign("<->")], &[Part::Sign("->")], &[Part::Sign("<-")]];
 
 pub(super) static FORMS: &[Form] = &[
     Form {
@@ -224,7 +220,7 @@ pub(super) static FORMS: &[Form] = &[
         example: "fields { firstName <-> firstname crm wins }",
     },
     Form {
-        name: "<->",
+        name: "left <-> right",
         within: FIELDS,
         written: "left <-> right",
         also: &["left <-> right system wins", "left <-> right as transform newest wins, tie system"],
@@ -240,7 +236,7 @@ pub(super) static FORMS: &[Form] = &[
         example: "phone <-> phone as trimmed crm wins",
     },
     Form {
-        name: "->",
+        name: "left -> right",
         within: FIELDS,
         written: "left -> right else clear",
         also: &["left -> right on create"],
@@ -255,7 +251,7 @@ pub(super) static FORMS: &[Form] = &[
         example: "jobTitle as trimmed -> jobtitle else keep",
     },
     Form {
-        name: "<-",
+        name: "left <- right",
         within: FIELDS,
         written: "left <- right else clear",
         also: &[],
@@ -278,6 +274,7 @@ pub(super) static FORMS: &[Form] = &[
             Part::Words("link"),
             Part::Slot(Slot::Link(Of::Left)),
             Part::Either(ARROW),
+            Part::Slot(Slot::Link(Of::Right)),
             Part::Words("via"),
             Part::Slot(Slot::Sync),
             ELSE_OF_LINK,
@@ -323,7 +320,7 @@ pub(super) static FORMS: &[Form] = &[
         example: "key by data.id",
     },
     Form {
-        name: "-> sync",
+        name: "message -> sync",
         within: EVENTS,
         written: "\"message\" -> sync Name",
         also: &["\"message\", \"message\" -> sync Name"],
@@ -332,7 +329,7 @@ pub(super) static FORMS: &[Form] = &[
         example: "\"user.created\", \"user.updated\" -> sync Contacts",
     },
     Form {
-        name: "-> event",
+        name: "message -> event",
         within: EVENTS,
         written: "\"message\" -> event system.Event",
         also: &[],
@@ -341,7 +338,7 @@ pub(super) static FORMS: &[Form] = &[
         example: "\"user.logged_in\" -> event app.Login",
     },
     Form {
-        name: "-> workflow",
+        name: "message -> workflow",
         within: EVENTS,
         written: "\"message\" -> workflow Name",
         also: &[],
@@ -350,7 +347,7 @@ pub(super) static FORMS: &[Form] = &[
         example: "\"subscription.created\" -> workflow Onboarding",
     },
     Form {
-        name: "-> ignore",
+        name: "message -> ignore",
         within: EVENTS,
         written: "\"message\" -> ignore",
         also: &[],

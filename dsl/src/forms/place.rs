@@ -108,7 +108,7 @@ impl Place {
             Self::Test => "a test",
             Self::Record => "a record",
             Self::Actions => "a block",
-            Self::Ending => "the end of a line",
+            Self::Ending => "a line, at its end",
             Self::Value => "a value",
         }
     }

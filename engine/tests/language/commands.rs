@@ -154,6 +154,25 @@ fn a_page_is_shown_for_every_code_and_a_near_one_named_for_others() {
 }
 
 #[test]
+fn words_of_the_language_are_explained_quoted_or_not() {
+    let folder = Folder::new();
+    let quoted = folder.run(&["explain", "wait until"], 0);
+    assert_eq!(quoted, folder.run(&["explain", "wait", "until"], 0));
+    assert!(quoted.contains("It waits until a time has come.\n  It stands in a workflow."), "{quoted}");
+    let sync = folder.run(&["explain", "sync"], 0);
+    assert!(sync.contains("between system.Entity and system.Entity") && sync.contains("from system.Entity"), "{sync}");
+    let list = folder.run(&["explain", "--forms"], 0);
+    assert_eq!(list.lines().count(), dsl::forms::forms().count());
+    for form in dsl::forms::forms() {
+        let said: Value = serde_json::from_str(&folder.run(&["explain", "--json", form.name], 0)).expect("JSON");
+        let forms = said["forms"].as_array().expect("forms");
+        assert!(forms.iter().any(|found| found["name"] == form.name), "{} is not in {said}", form.name);
+    }
+    assert!(folder.run(&["explain", "left -> right", "--json"], 0).starts_with("{\"forms\""));
+    assert!(folder.run(&["explain", "wokflow"], 2).contains("did you mean `workflow`?"));
+}
+
+#[test]
 fn a_reader_that_has_enough_is_no_panic() {
     let folder = Folder::new();
     for arguments in [&["explain", "--list"][..], &["graph"], &["validate"], &["test"], &["fmt", "--check"]] {
