@@ -8,22 +8,31 @@
 mod associations;
 mod batch;
 mod control;
+mod index;
 mod limits;
+mod link_types;
+mod links;
 mod merge;
 mod objects;
+mod owners;
 mod pipelines;
 mod properties;
+mod property_groups;
 mod record;
 mod reply;
 mod route;
 mod search;
 mod sender;
+mod standard;
+mod table;
 mod target;
+mod types;
 mod validate;
 mod webhooks;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use dsl::schema::Lock;
@@ -35,6 +44,7 @@ use crate::model::{Arrival, Model};
 
 use write::Write;
 
+pub use owners::Owner;
 pub use record::Record;
 pub use sender::deliver;
 pub use webhooks::{Delivery, Post};
@@ -98,18 +108,19 @@ impl By {
     }
 }
 
-/// The model.
+/// The model. A copy goes its own way, shares what neither has changed since, and tells nobody who listens to the
+/// first; what says when an event sets out ([`HubSpot::post`]) is not copied.
+#[derive(Clone)]
 pub struct HubSpot {
     settings: Settings,
-    lock: Lock,
-    definitions: properties::Definitions,
-    /// By type id, then id.
-    records: BTreeMap<String, BTreeMap<u64, Record>>,
-    /// By from-type, from-id, to-type: ids in the order in which they were linked.
-    links: BTreeMap<(String, u64, String), Vec<associations::Linked>>,
-    owners: Vec<(String, String)>,
-    /// Old ids of merged records, by type.
-    aliases: BTreeMap<(String, u64), u64>,
+    lock: Arc<Lock>,
+    types: Arc<types::Types>,
+    definitions: Arc<properties::Definitions>,
+    link_types: Arc<link_types::LinkTypes>,
+    /// By type id.
+    tables: BTreeMap<String, table::Table>,
+    pipelines: Arc<pipelines::Pipelines>,
+    owners: Vec<Owner>,
     /// Addresses that no contact may have again.
     blocked: BTreeSet<String>,
     /// Properties, by type id, that a new record needs on paths where the account's rules hold.
@@ -125,7 +136,16 @@ pub struct HubSpot {
     races: usize,
     outbox: webhooks::Outbox,
     random: u64,
-    changes: watch::Sender<u64>,
+    changes: Changes,
+}
+
+/// Ticks with every change; a copy has listeners of its own.
+struct Changes(watch::Sender<u64>);
+
+impl Clone for Changes {
+    fn clone(&self) -> Self {
+        Self(watch::Sender::new(*self.0.borrow()))
+    }
 }
 
 impl HubSpot {
@@ -133,14 +153,17 @@ impl HubSpot {
     #[must_use]
     pub fn new(settings: Settings, lock: Lock) -> Self {
         let random = settings.seed | 1;
+        let mut definitions = properties::of_lock(&lock);
+        let pipelines = pipelines::Pipelines::of(&mut definitions);
         Self {
             settings,
-            definitions: properties::of_lock(&lock),
-            lock,
-            records: BTreeMap::new(),
-            links: BTreeMap::new(),
-            owners: Vec::new(),
-            aliases: BTreeMap::new(),
+            types: Arc::new(types::Types::of(&lock)),
+            definitions: Arc::new(definitions),
+            pipelines: Arc::new(pipelines),
+            link_types: Arc::new(link_types::LinkTypes::of(&lock)),
+            lock: Arc::new(lock),
+            tables: BTreeMap::new(),
+            owners: vec![owners::first()],
             blocked: BTreeSet::new(),
             required: BTreeSet::new(),
             next_id: 201_000_000_100,
@@ -152,7 +175,7 @@ impl HubSpot {
             races: 0,
             outbox: webhooks::Outbox::default(),
             random,
-            changes: watch::channel(0).0,
+            changes: Changes(watch::Sender::new(0)),
         }
     }
 
@@ -164,7 +187,7 @@ impl HubSpot {
     /// Ticks with everything that may lead to a delivery.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
-        self.changes.subscribe()
+        self.changes.0.subscribe()
     }
 
     /// Calls so far.
@@ -178,25 +201,25 @@ impl HubSpot {
         &mut self.faults
     }
 
-    /// Adds an owner.
-    pub fn owner(&mut self, id: &str, email: &str) {
-        self.owners.push((id.to_owned(), email.to_owned()));
-    }
-
     /// Live records of an entity of the lock, such as `Contact`.
     pub fn records(&self, entity: &str) -> impl Iterator<Item = &Record> {
-        self.records.get(&self.type_id(entity)).into_iter().flat_map(BTreeMap::values).filter(|record| !record.archived)
+        self.table(&self.type_id(entity)).into_iter().flat_map(table::Table::records)
     }
 
     /// The live record with this id.
     #[must_use]
     pub fn record(&self, entity: &str, id: u64) -> Option<&Record> {
-        self.records.get(&self.type_id(entity))?.get(&id).filter(|record| !record.archived)
+        self.table(&self.type_id(entity))?.get(id)
     }
 
     /// The live record whose property has this value.
     #[must_use]
     pub fn find(&self, entity: &str, property: &str, value: &str) -> Option<&Record> {
+        let kind = self.type_id(entity);
+        if self.definition(&kind, property).is_some_and(|definition| definition.unique) {
+            let id = self.locate(&kind, Some(property), value)?;
+            return self.table(&kind)?.get(id);
+        }
         self.records(entity).find(|record| record.properties.get(property).is_some_and(|v| v == value))
     }
 
@@ -234,7 +257,7 @@ impl HubSpot {
             return Err(refusal.message.into_string());
         }
         let id = match id {
-            Some(id) if self.records.get(&kind).is_some_and(|records| records.contains_key(&id)) => {
+            Some(id) if self.table(&kind).is_some_and(|table| table.any(id).is_some()) => {
                 return Err(format!("there is a {entity} {id} already"));
             }
             Some(id) => id,
@@ -244,9 +267,7 @@ impl HubSpot {
             }
         };
         let properties = properties.into_iter().filter(|(_, value)| !value.is_empty()).collect();
-        let record = Record::new(id, properties, By::Person, at);
-        self.records.entry(kind.clone()).or_default().insert(id, record);
-        self.index(&kind, id, at);
+        self.keep(&kind, Record::new(id, properties, By::Person, at), at);
         Ok(id)
     }
 
@@ -259,37 +280,27 @@ impl HubSpot {
         if let Some(refusal) = self.taken(&kind, &properties, Some(id)) {
             return Err(refusal.message.into_string());
         }
-        let record = self.records.get_mut(&kind).and_then(|records| records.get_mut(&id));
-        let record = record.ok_or_else(|| format!("there is no {entity} {id}"))?;
-        let at = record.updated;
-        for (name, value) in &properties {
-            record.set(name, value, By::Person, at);
-        }
-        self.index(&kind, id, at);
+        let at = self.table(&kind).and_then(|table| table.get(id)).map(|record| record.updated);
+        let at = at.ok_or_else(|| format!("there is no {entity} {id}"))?;
+        self.alter(&kind, id, at, |record| {
+            for (name, value) in &properties {
+                record.set(name, value, By::Person, at);
+            }
+        });
         Ok(())
     }
 
     /// Tells that a record which was [placed](Self::place) has been made by a person.
     pub fn tell_placed(&mut self, entity: &str, id: u64, now: Timestamp) {
         let kind = self.type_id(entity);
-        let values = self.records.get(&kind).and_then(|records| records.get(&id)).map(|r| r.properties.clone());
+        let values = self.table(&kind).and_then(|table| table.get(id)).map(|record| record.properties.clone());
         self.report_made(&kind, id, &values.unwrap_or_default(), By::Person, now);
     }
 
     /// Links two records without telling anybody.
     pub fn place_link(&mut self, entity: &str, id: u64, to: &str, target: u64) {
         let (from, to) = (self.type_id(entity), self.type_id(to));
-        for ((a, a_id), (b, b_id)) in [((&from, id), (&to, target)), ((&to, target), (&from, id))] {
-            let types = self.link_type(a, b).into_iter().collect();
-            let links = self.links.entry((a.clone(), a_id, b.clone())).or_default();
-            links.push(associations::Linked { id: b_id, types });
-        }
-    }
-
-    /// Owners, as id and e-mail address.
-    #[must_use]
-    pub fn owners(&self) -> &[(String, String)] {
-        &self.owners
+        self.place_ends((&from, id), (&to, target));
     }
 
     /// A person changes a record.
@@ -305,8 +316,9 @@ impl HubSpot {
     /// A person links two records.
     pub fn link(&mut self, entity: &str, id: u64, to: &str, target: u64, now: Timestamp) {
         let (from, to) = (self.type_id(entity), self.type_id(to));
-        let kind = self.link_type(&from, &to).unwrap_or_default();
-        self.associate((&from, id), (&to, target), kind, Write::person(now));
+        if let Some(ty) = self.link_types.plain(&from, &to).map(|plain| plain.ty) {
+            self.associate((&from, id), (&to, target), ty, Write::person(now));
+        }
     }
 
     /// A person takes the link between two records away.
@@ -352,36 +364,33 @@ impl HubSpot {
 
     /// The type id of an entity's name, a path segment or a type id.
     fn type_id(&self, name: &str) -> String {
-        let wanted = name.to_lowercase();
-        for (entity, lock) in &self.lock.entities {
-            let single = entity.to_lowercase();
-            let plural = match single.strip_suffix('y') {
-                Some(stem) => format!("{stem}ies"),
-                None => format!("{single}s"),
-            };
-            if let Some(remote) = &lock.remote
-                && (*remote == wanted || single == wanted || plural == wanted)
-            {
-                return remote.clone();
-            }
-        }
-        wanted
+        self.types.id(name).map_or_else(|| name.to_lowercase(), str::to_owned)
     }
 
-    fn entity_name(&self, kind: &str) -> Option<&str> {
-        self.lock.entities.iter().find(|(_, e)| e.remote.as_deref() == Some(kind)).map(|(name, _)| name.as_str())
+    fn table(&self, kind: &str) -> Option<&table::Table> {
+        self.tables.get(kind)
+    }
+
+    /// The table of a type, made where there is none.
+    fn table_mut(&mut self, kind: &str) -> &mut table::Table {
+        if !self.tables.contains_key(kind) {
+            let mut table = table::Table::default();
+            table.delay_index(self.index_delay);
+            self.tables.insert(kind.to_owned(), table);
+        }
+        self.tables.get_mut(kind).expect("it was just put there")
     }
 
     /// What HubSpot says beside the source of a change.
     fn source_id(&self, by: By) -> String {
         match by {
             By::App => self.settings.app_id.to_string(),
-            By::Person | By::Merge | By::Restore => "userId:55500011".to_owned(),
+            By::Person | By::Merge | By::Restore => format!("userId:{}", owners::FIRST_USER),
         }
     }
 
     fn tick(&self) {
-        self.changes.send_modify(|n| *n = n.wrapping_add(1));
+        self.changes.0.send_modify(|n| *n = n.wrapping_add(1));
     }
 
     /// A small generator (xorshift, Marsaglia 2003): the twin only needs variety, the same for the same seed.

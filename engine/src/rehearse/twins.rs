@@ -100,7 +100,9 @@ impl Twin {
     /// Ids of all records of an entity, in order.
     pub(super) fn ids(&self, entity: &str) -> Vec<String> {
         match self {
-            Self::HubSpot(twin) if entity == "Owner" => hold(twin).owners().iter().map(|(id, _)| id.clone()).collect(),
+            Self::HubSpot(twin) if entity == "Owner" => {
+                hold(twin).owners().iter().map(|owner| owner.id.clone()).collect()
+            }
             Self::HubSpot(twin) => hold(twin).records(entity).map(|record| record.id.to_string()).collect(),
             Self::App(twin) => {
                 let id = |record: &sandbox::app::Record| record.get("id").and_then(Json::as_str).map(str::to_owned);
@@ -116,8 +118,8 @@ impl Twin {
             _ if field == "id" => Json::from(id),
             Self::HubSpot(twin) if entity == "Owner" => {
                 let twin = hold(twin);
-                let owner = twin.owners().iter().find(|(known, _)| known == id);
-                owner.filter(|_| field == "email").map_or(Json::Null, |(_, email)| Json::from(email.as_str()))
+                let owner = twin.owners().iter().find(|owner| owner.id == id);
+                owner.filter(|_| field == "email").map_or(Json::Null, |owner| Json::from(owner.email.as_str()))
             }
             Self::HubSpot(twin) => {
                 let twin = hold(twin);

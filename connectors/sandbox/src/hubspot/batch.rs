@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use dsl::value::Timestamp;
 use serde_json::{Value as Json, json};
 
 use super::HubSpot;
@@ -32,7 +33,7 @@ impl HubSpot {
             return refusal.answer();
         }
         match what {
-            "read" => self.batch_read(kind, body, &inputs),
+            "read" => self.batch_read(kind, body, &inputs, write),
             "archive" => {
                 self.calls.writes += 1;
                 for input in &inputs {
@@ -47,7 +48,7 @@ impl HubSpot {
         }
     }
 
-    fn batch_read(&mut self, kind: &str, body: &Json, inputs: &[Json]) -> Answer {
+    fn batch_read(&mut self, kind: &str, body: &Json, inputs: &[Json], write: Write) -> Answer {
         self.calls.reads += 1;
         let by = body["idProperty"].as_str();
         if let Err(refusal) = self.unique_key(kind, by, "read") {
@@ -73,23 +74,27 @@ impl HubSpot {
             results.push(shown);
         }
         let errors = if missing.is_empty() { Vec::new() } else { vec![self.absent(kind, &missing).body()] };
-        self.batch_answer(200, results, errors, None)
+        self.batch_answer(200, results, errors, write.now)
     }
 
     fn absent(&self, kind: &str, ids: &[String]) -> Refusal {
-        let entity = self.entity_name(kind).unwrap_or_default().to_uppercase();
+        let entity = self.types.get(kind).map(|ty| ty.singular.to_uppercase()).unwrap_or_default();
         let message =
             format!("Could not get some {entity} objects, they may be deleted or not exist. Check that ids are valid.");
         Refusal { context: json!({ "ids": ids }), ..Refusal::new(404, "OBJECT_NOT_FOUND", message) }
     }
 
-    fn batch_answer(&mut self, status: u16, mut results: Vec<Json>, errors: Vec<Json>, write: Option<Write>) -> Answer {
+    /// The answer to a batch: results in no order, and 207 where something of it failed.
+    pub(super) fn batch_answer(
+        &mut self,
+        status: u16,
+        mut results: Vec<Json>,
+        errors: Vec<Json>,
+        now: Timestamp,
+    ) -> Answer {
         self.shuffle(&mut results);
-        let mut answer = json!({"status": "COMPLETE", "results": results});
-        if let Some(write) = write {
-            answer["startedAt"] = write.now.to_string().into();
-            answer["completedAt"] = write.now.to_string().into();
-        }
+        let at = now.to_string();
+        let mut answer = json!({"status": "COMPLETE", "results": results, "startedAt": at, "completedAt": at});
         if errors.is_empty() {
             return (status, answer);
         }
@@ -146,7 +151,7 @@ impl HubSpot {
                 }
             }
         }
-        self.batch_answer(if what == "create" { 201 } else { 200 }, results, errors, Some(write))
+        self.batch_answer(if what == "create" { 201 } else { 200 }, results, errors, write.now)
     }
 
     fn write_one(&mut self, kind: &str, what: &str, input: &Json, write: Write) -> Done {

@@ -66,6 +66,19 @@ impl HubSpot {
             (_, "merge") => id("primary")
                 .and_then(|primary| self.merge(&entity, primary, id("other")?, now))
                 .map(|id| json!({"id": id.to_string()})),
+            (_, "owner") => match (text(&body["id"]), text(&body["email"])) {
+                (_, email) if email.is_empty() => Err("an owner needs an `email`".to_owned()),
+                (id, email) => {
+                    let id = if id.is_empty() { format!("{}", 41_000_077 + self.owners().len()) } else { id };
+                    self.owner(&id, &email);
+                    Ok(json!({ "id": id }))
+                }
+            },
+            (_, "deactivate-owner") => {
+                let id = text(&body["id"]);
+                let done = self.deactivate_owner(&id, now);
+                done.then(|| json!({})).ok_or_else(|| format!("there is no owner {id}"))
+            }
             (_, "privacy-delete") => id("id").map(|id| {
                 self.privacy_delete(id, now);
                 json!({})

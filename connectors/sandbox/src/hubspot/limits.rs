@@ -22,7 +22,7 @@ const SEARCHES: (Duration, usize) = (Duration(1_000), 5);
 const DAY: i64 = 86_400_000;
 
 /// What was asked lately.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Pace {
     calls: VecDeque<Timestamp>,
     searches: VecDeque<Timestamp>,

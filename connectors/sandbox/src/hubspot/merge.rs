@@ -37,8 +37,8 @@ impl HubSpot {
         if primary == other {
             return Err(invalid(format!("Object {primary} cannot be merged with itself")));
         }
-        let records = self.records.entry(kind.to_owned()).or_default();
-        let (Some(main), Some(gone)) = (records.get(&primary).cloned(), records.get(&other).cloned()) else {
+        let live = |id| self.table(kind).and_then(|table| table.get(id)).cloned();
+        let (Some(main), Some(gone)) = (live(primary), live(other)) else {
             return Err(Refusal::no_record(&primary.to_string()));
         };
         let mut merged = vec![primary, other];
@@ -46,13 +46,13 @@ impl HubSpot {
         if merged.len() > MERGES {
             return Err(Refusal::new(414, "", "The record has been merged too often".to_owned()));
         }
-        records.remove(&primary);
-        records.remove(&other);
+        for old in [primary, other] {
+            self.take(kind, old);
+        }
         self.next_id += 1;
         let id = self.next_id;
         let at = write.now.max(main.updated.max(gone.updated).plus(Duration(1)));
         let mut record = Record { id, updated: at, created: main.created.min(gone.created), merged, ..main };
-        record.indexed.clear();
         for (name, versions) in gone.history {
             let own = record.history.entry(name).or_default();
             own.extend(versions);
@@ -88,17 +88,10 @@ impl HubSpot {
         for (name, value) in &moved {
             record.set(name, value, By::Merge, at);
         }
-        self.records.entry(kind.to_owned()).or_default().insert(id, record);
-        for living in self.aliases.iter_mut().filter(|((of, _), _)| of == kind).map(|(_, living)| living) {
-            if *living == primary || *living == other {
-                *living = id;
-            }
-        }
+        self.keep(kind, record, write.now);
         for old in [primary, other] {
-            self.aliases.insert((kind.to_owned(), old), id);
             self.move_links(kind, old, id);
         }
-        self.index(kind, id, write.now);
         let members = json!({"objectId": primary, "primaryObjectId": primary, "mergedObjectIds": [other],
                              "newObjectId": id, "numberOfPropertiesMoved": moved.len()});
         self.report_merged(kind, id, members, &moved, at, write);
@@ -107,9 +100,6 @@ impl HubSpot {
 
     /// The id under which a record lives now.
     pub(super) fn living(&self, kind: &str, id: u64) -> u64 {
-        if self.aliases.is_empty() {
-            return id;
-        }
-        self.aliases.get(&(kind.to_owned(), id)).copied().unwrap_or(id)
+        self.table(kind).map_or(id, |table| table.living(id))
     }
 }

@@ -18,8 +18,7 @@ impl HubSpot {
         method: &Method,
         kind: &str,
         rest: &[&str],
-        body: &Json,
-        query: &Query,
+        (body, query): (&Json, &Query),
         write: Write,
     ) -> Answer {
         let by = query.one("idProperty");
@@ -60,15 +59,19 @@ impl HubSpot {
             );
         };
         let archived = query.flag("archived");
-        let records = self.records.get(kind).map(|records| records.range(after..)).into_iter().flatten();
-        let ids: Vec<u64> =
-            records.filter(|(_, record)| record.archived == archived).map(|(id, _)| *id).take(limit + 1).collect();
+        let table = self.table(kind);
+        let ids: Vec<u64> = table.into_iter().flat_map(|table| table.ids(archived, after)).take(limit + 1).collect();
         let results: Vec<Json> = ids.iter().take(limit).map(|id| self.asked(kind, *id, query)).collect();
+        (200, self.paged(results, ids.get(limit).copied(), query))
+    }
+
+    /// A page of results, with the cursor and the address of the next.
+    pub(super) fn paged(&self, results: Vec<Json>, after: Option<u64>, query: &Query) -> Json {
         let mut answer = json!({ "results": results });
-        if let Some(next) = ids.get(limit) {
-            answer["paging"] = json!({"next": {"after": next.to_string()}});
+        if let Some(after) = after.map(|after| after.to_string()) {
+            answer["paging"] = json!({"next": {"after": after, "link": query.with("after", &after)}});
         }
-        (200, answer)
+        answer
     }
 
     /// A record as the query of a read asks for it.
@@ -127,24 +130,24 @@ impl HubSpot {
 
     /// A live record by id, old ids of merged ones included, or by a unique value.
     pub(super) fn locate(&self, kind: &str, by: Option<&str>, value: &str) -> Option<u64> {
-        let records = self.records.get(kind)?;
+        let table = self.table(kind)?;
         match by {
             None | Some("id" | "hs_object_id") => {
-                let id = self.living(kind, value.parse().ok()?);
-                records.get(&id).filter(|record| !record.archived).map(|record| record.id)
+                let id = table.living(value.parse().ok()?);
+                table.get(id).map(|record| record.id)
             }
             Some(property) => {
                 let lower = value.to_lowercase();
                 let value = if property == "email" { &lower } else { value };
-                let holds = |record: &&super::Record| record.properties.get(property).is_some_and(|held| held == value);
-                records.values().find(|record| !record.archived && holds(record)).map(|record| record.id)
+                let id = table.holder(property, value)?;
+                // An additional address is held, and leads to nobody.
+                table.get(id)?.properties.get(property).filter(|held| *held == value).map(|_| id)
             }
         }
     }
 
     fn locate_archived(&self, kind: &str, id: &str) -> Option<u64> {
-        let record = self.records.get(kind)?.get(&id.parse().ok()?)?;
-        record.archived.then_some(record.id)
+        self.table(kind)?.archived(id.parse().ok()?).map(|record| record.id)
     }
 
     fn erase_route(&mut self, body: &Json, write: Write) -> Answer {

@@ -8,6 +8,8 @@ use dsl::value::{Duration, Timestamp};
 use serde_json::{Map, Value as Json, json};
 
 use super::properties::{created_property, modified_property};
+use super::standard::STANDARD;
+use super::validate::instant;
 use super::{By, HubSpot};
 
 /// One record.
@@ -28,8 +30,6 @@ pub struct Record {
     pub(super) made_by: By,
     /// Values of each property, oldest first.
     pub(super) history: BTreeMap<String, Vec<Version>>,
-    /// States that search may still show, oldest first; empty without an index delay.
-    pub(super) indexed: Vec<Indexed>,
 }
 
 /// One value that a property had.
@@ -38,20 +38,6 @@ pub(super) struct Version {
     pub(super) value: String,
     pub(super) at: Timestamp,
     pub(super) by: By,
-}
-
-/// A state of a record as search has it from some time after `at`.
-#[derive(Debug, Clone)]
-pub(super) struct Indexed {
-    pub(super) at: Timestamp,
-    pub(super) state: State,
-}
-
-/// What search may know of a record.
-#[derive(Debug, Clone)]
-pub(super) struct State {
-    pub(super) properties: BTreeMap<String, String>,
-    pub(super) updated: Timestamp,
 }
 
 /// Which properties an answer shows.
@@ -69,17 +55,7 @@ impl Record {
     pub(super) fn new(id: u64, properties: BTreeMap<String, String>, by: By, at: Timestamp) -> Self {
         let version = |value: &String| vec![Version { value: value.clone(), at, by }];
         let history = properties.iter().map(|(name, value)| (name.clone(), version(value))).collect();
-        Self {
-            id,
-            properties,
-            created: at,
-            updated: at,
-            archived: false,
-            merged: Vec::new(),
-            made_by: by,
-            history,
-            indexed: Vec::new(),
-        }
+        Self { id, properties, created: at, updated: at, archived: false, merged: Vec::new(), made_by: by, history }
     }
 
     /// Sets a value; an empty one is removed.
@@ -92,56 +68,40 @@ impl Record {
         self.history.entry(name.to_owned()).or_default().push(Version { value: value.to_owned(), at, by });
     }
 
+    /// When it was made as it shows it: the property can be written where HubSpot lets it be.
+    pub(super) fn made_at(&self) -> Timestamp {
+        let said = ["createdate", "hs_createdate"].iter().find_map(|name| self.properties.get(*name));
+        said.and_then(|said| instant(said)).unwrap_or(self.created)
+    }
+
     /// The time of a change that happens now: later than every change before.
     pub(super) fn touch(&mut self, now: Timestamp) -> Timestamp {
         self.updated = now.max(self.updated.plus(Duration(1)));
         self.updated
     }
-
-    pub(super) fn state(&self) -> State {
-        State { properties: self.properties.clone(), updated: self.updated }
-    }
 }
 
 /// What a read shows where nobody asks for properties.
 fn usual(kind: &str) -> &'static [&'static str] {
-    match kind {
-        "0-1" => &["email", "firstname", "lastname"],
-        "0-2" => &["name", "domain"],
-        "0-3" => &["dealname", "amount", "closedate", "pipeline", "dealstage"],
-        "0-5" => {
-            &["subject", "content", "hs_pipeline", "hs_pipeline_stage", "hs_ticket_category", "hs_ticket_priority"]
-        }
-        _ => &[],
-    }
+    STANDARD.iter().find(|standard| standard.id == kind).map_or(&[], |standard| standard.usual)
 }
 
 impl HubSpot {
-    /// A record by id, or null where there is none.
+    /// A record by id, live or archived, or null where there is none.
     pub(super) fn shown(&self, kind: &str, id: u64, wanted: Wanted<'_>) -> Json {
-        match self.records.get(kind).and_then(|records| records.get(&id)) {
-            Some(record) => self.view(kind, record, &record.properties, record.updated, wanted),
-            None => Json::Null,
-        }
+        self.table(kind).and_then(|table| table.any(id)).map_or(Json::Null, |record| self.view(kind, record, wanted))
     }
 
     /// A record in the state that is given.
-    pub(super) fn view(
-        &self,
-        kind: &str,
-        record: &Record,
-        properties: &BTreeMap<String, String>,
-        updated: Timestamp,
-        wanted: Wanted<'_>,
-    ) -> Json {
-        let value = |name: &str| self.value_of(kind, record, properties, updated, name);
+    pub(super) fn view(&self, kind: &str, record: &Record, wanted: Wanted<'_>) -> Json {
+        let value = |name: &str| self.value_of(kind, record, name);
         let mut shown = Map::new();
         let mut show = |name: &str| {
             shown.insert(name.to_owned(), value(name).map_or(Json::Null, Json::from));
         };
         match wanted {
             Wanted::All => {
-                properties.keys().for_each(|name| show(name));
+                record.properties.keys().for_each(|name| show(name));
                 show("hs_object_source");
                 show("hs_object_source_id");
             }
@@ -154,7 +114,7 @@ impl HubSpot {
             show(name);
         }
         let mut json = json!({"id": record.id.to_string(), "properties": shown, "archived": record.archived,
-                              "createdAt": record.created.to_string(), "updatedAt": updated.to_string()});
+                              "createdAt": record.created.to_string(), "updatedAt": record.updated.to_string()});
         if record.archived {
             json["archivedAt"] = record.updated.to_string().into();
         }
@@ -162,14 +122,7 @@ impl HubSpot {
     }
 
     /// The value of a property, what HubSpot sets itself included.
-    pub(super) fn value_of(
-        &self,
-        kind: &str,
-        record: &Record,
-        properties: &BTreeMap<String, String>,
-        updated: Timestamp,
-        name: &str,
-    ) -> Option<String> {
+    pub(super) fn value_of(&self, kind: &str, record: &Record, name: &str) -> Option<String> {
         match name {
             "hs_object_id" => Some(record.id.to_string()),
             "hs_object_source" => Some(record.made_by.source().to_owned()),
@@ -178,17 +131,17 @@ impl HubSpot {
                 let ids: Vec<String> = record.merged.iter().map(u64::to_string).collect();
                 Some(ids.join(";")).filter(|ids| !ids.is_empty())
             }
-            name if name == modified_property(kind) => Some(updated.to_string()),
+            name if name == modified_property(kind) => Some(record.updated.to_string()),
             name if name == created_property(kind) => {
-                properties.get(name).cloned().or_else(|| Some(record.created.to_string()))
+                record.properties.get(name).cloned().or_else(|| Some(record.created.to_string()))
             }
-            name => properties.get(name).cloned(),
+            name => record.properties.get(name).cloned(),
         }
     }
 
     /// Adds the history of properties to a record that is shown, newest first.
     pub(super) fn add_history(&self, kind: &str, id: u64, names: &[String], shown: &mut Json) {
-        let Some(record) = self.records.get(kind).and_then(|records| records.get(&id)) else { return };
+        let Some(record) = self.table(kind).and_then(|table| table.any(id)) else { return };
         let mut all = Map::new();
         for name in names.iter().filter(|name| self.definition(kind, name).is_some()) {
             let versions = record.history.get(name).into_iter().flatten().rev();

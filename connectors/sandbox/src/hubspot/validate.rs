@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use dsl::value::Timestamp;
 use serde_json::{Value as Json, json};
 
-use super::properties::{Definition, Kind};
+use super::properties::{Definition, Kind, Known};
 use super::reply::Refusal;
+use super::table::Key;
 use super::{HubSpot, Record};
 
 /// Characters of one text (CONTRACT 3.8).
@@ -70,12 +71,11 @@ impl HubSpot {
             let addresses: Vec<&str> = if further { value.split(';').collect() } else { vec![value] };
             let is_email = further || (kind == "0-1" && name == "email");
             for value in addresses {
-                let others =
-                    self.records.get(kind)?.values().filter(|record| !record.archived && Some(record.id) != id);
-                let mut holders = others.filter(|record| holds(record, name, value, is_email));
-                let Some(holder) = holders.next() else { continue };
-                let owner = holder.id;
-                let primary = holder.properties.get("email").is_some_and(|email| email == value);
+                let table = self.table(kind)?;
+                let property = if is_email { "email" } else { name };
+                let Some(owner) = table.holder(property, value).filter(|owner| Some(*owner) != id) else { continue };
+                let email = table.get(owner).and_then(|holder| holder.properties.get("email"));
+                let primary = email.is_some_and(|email| email == value);
                 if is_email && primary && !self.take_race() {
                     let message = format!("Contact already exists. Existing ID: {owner}");
                     return Some(Refusal { existing: Some(owner), ..Refusal::new(409, "CONFLICT", message) });
@@ -104,14 +104,15 @@ impl HubSpot {
     }
 }
 
-/// The record holds a unique value; an address counts wherever a contact holds it.
-fn holds(record: &Record, name: &str, value: &str, is_email: bool) -> bool {
-    let held = |name: &str| record.properties.get(name).map_or("", String::as_str);
-    if is_email {
-        held("email") == value || held(FURTHER_EMAILS).split(';').any(|further| further == value)
-    } else {
-        held(name) == value
-    }
+/// What a record holds that no other may have; an address counts wherever a contact holds it.
+pub(super) fn keys(definitions: Option<&Known>, kind: &str, record: &Record) -> Vec<Key> {
+    let unique = |name: &str| definitions.and_then(|all| all.get(name)).is_some_and(|definition| definition.unique);
+    let held = record.properties.iter().filter(|(name, _)| unique(name));
+    let further = record.properties.get(FURTHER_EMAILS).filter(|_| kind == "0-1");
+    let further = further.into_iter().flat_map(|addresses| addresses.split(';'));
+    held.map(|(name, value)| (name.clone(), value.clone()))
+        .chain(further.map(|address| ("email".to_owned(), address.to_owned())))
+        .collect()
 }
 
 fn checked(name: &str, definition: &Definition, value: &str) -> Result<String, Problem> {

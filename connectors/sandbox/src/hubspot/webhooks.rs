@@ -9,6 +9,8 @@ use dsl::schema::Type;
 use dsl::value::{Duration, Timestamp};
 use serde_json::{Value as Json, json};
 
+use super::link_types::LinkType;
+use super::links::End;
 use super::write::Write;
 use super::{By, HubSpot};
 
@@ -56,6 +58,12 @@ pub(super) struct Outbox {
     in_turn: bool,
     /// How many different event ids there are; 0: no end of them.
     different_ids: u64,
+}
+
+impl Clone for Outbox {
+    fn clone(&self) -> Self {
+        Self { waiting: self.waiting.clone(), post: None, parcels: self.parcels.clone(), ..*self }
+    }
 }
 
 impl Outbox {
@@ -134,28 +142,22 @@ impl HubSpot {
     }
 
     /// One direction of a link.
-    pub(super) fn report_linked(
-        &mut self,
-        from: (&str, u64),
-        to: (&str, u64),
-        primary: bool,
-        removed: bool,
-        write: Write,
-    ) {
-        let name = |kind: &str| self.entity_name(kind).unwrap_or_default().to_uppercase();
+    pub(super) fn report_linked(&mut self, from: End<'_>, to: End<'_>, ty: LinkType, removed: bool, write: Write) {
+        let name = |kind: &str| self.types.get(kind).map(|ty| ty.singular.to_uppercase()).unwrap_or_default();
+        let primary = self.link_types.find(from.0, to.0, ty).is_some_and(|kind| kind.primary);
         let members = json!({
             "associationType": format!("{}_TO_{}", name(from.0), name(to.0)), "fromObjectId": from.1,
             "toObjectId": to.1, "associationRemoved": removed, "isPrimaryAssociation": primary,
-            "fromObjectTypeId": from.0, "toObjectTypeId": to.0, "associationCategory": "HUBSPOT_DEFINED",
-            "associationTypeId": self.link_type(from.0, to.0),
+            "fromObjectTypeId": from.0, "toObjectTypeId": to.0, "associationCategory": ty.category.name(),
+            "associationTypeId": ty.id,
         });
         self.event(from.0, "associationChange", write.by, write.now, write.now, members);
         self.tick();
     }
 
     fn property(&mut self, kind: &str, id: u64, name: &str, value: &str, by: By, at: Timestamp, now: Timestamp) {
-        let field = self.entity_name(kind).and_then(|n| self.lock.entities.get(n)).and_then(|e| e.fields.get(name));
-        let Some(field) = field else { return };
+        let entity = self.types.get(kind).and_then(|ty| self.lock.entities.get(&ty.name));
+        let Some(field) = entity.and_then(|entity| entity.fields.get(name)) else { return };
         // Times come as epoch milliseconds in webhooks, as ISO text over REST.
         let value = match Timestamp::parse(value) {
             Some(time) if field.ty == Type::Time => time.0.to_string(),
@@ -172,8 +174,8 @@ impl HubSpot {
     }
 
     fn event(&mut self, kind: &str, what: &str, by: By, at: Timestamp, now: Timestamp, members: Json) {
-        let Some(entity) = self.entity_name(kind).map(str::to_lowercase) else { return };
-        let name = format!("{entity}.{what}");
+        let Some(ty) = self.types.get(kind) else { return };
+        let name = format!("{}.{what}", ty.singular);
         let subscribed = self.lock.deliveries.as_ref().and_then(|d| d.messages.get(&name));
         let Some(message) = subscribed else { return };
         let generic = message.generic;

@@ -4,13 +4,17 @@
 //! archived record keeps its id and its values, an erased one leaves nothing.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use dsl::value::Timestamp;
 use serde_json::{Value as Json, json};
 
+use super::link_types::LinkType;
 use super::properties::LIFECYCLE;
-use super::record::{Indexed, Record};
+use super::record::Record;
 use super::reply::{Refusal, text, values};
+use super::standard::Needs;
+use super::validate::keys;
 use super::{By, HubSpot};
 
 /// Who writes, when, and by which door.
@@ -33,7 +37,7 @@ impl Write {
 pub(super) struct New {
     pub(super) values: BTreeMap<String, String>,
     /// Type, id and association type.
-    links: Vec<(String, u64, i64)>,
+    links: Vec<(String, u64, LinkType)>,
 }
 
 impl HubSpot {
@@ -42,14 +46,26 @@ impl HubSpot {
         let mut links = Vec::new();
         for association in input["associations"].as_array().into_iter().flatten() {
             let target = text(&association["to"]["id"]);
-            let ty = association["types"][0]["associationTypeId"].as_i64().unwrap_or(0);
-            let to = self.target_of(kind, ty);
-            let found = to.and_then(|to| Some((self.locate(&to, None, &target)?, to)));
-            let Some((target, to)) = found else {
-                let message = format!("Association type {ty} to {target} is not valid");
-                return Err(Refusal::new(400, "VALIDATION_ERROR", message));
-            };
-            links.push((to, target, ty));
+            let types: Vec<LinkType> =
+                association["types"].as_array().into_iter().flatten().map(LinkType::read).collect();
+            if types.is_empty() {
+                return Err(Refusal::new(
+                    400,
+                    "VALIDATION_ERROR",
+                    "Some required fields were not set: [types]".to_owned(),
+                ));
+            }
+            for ty in types {
+                let found = self
+                    .link_types
+                    .targets(kind, ty)
+                    .find_map(|to| Some((to.to_owned(), self.locate(to, None, &target)?)));
+                let Some((to, target)) = found else {
+                    let message = format!("Association type {} to {target} is not valid", ty.id);
+                    return Err(Refusal::new(400, "VALIDATION_ERROR", message));
+                };
+                links.push((to, target, ty));
+            }
         }
         let values = self.prepare_values(kind, &values(&input["properties"]), write)?;
         Ok(New { values, links })
@@ -69,19 +85,8 @@ impl HubSpot {
         if kind == "0-3" {
             values.entry("pipeline".to_owned()).or_insert_with(|| "default".to_owned());
         }
+        self.needed(kind, &values)?;
         let lacks = |name: &String| values.get(name).is_none_or(String::is_empty);
-        let entity = self.entity_name(kind).unwrap_or_default();
-        let needs = self.lock.entities.get(entity).map(|entity| entity.create_needs.clone()).unwrap_or_default();
-        let mut missing: Vec<String> = needs.into_iter().filter(lacks).collect();
-        let one_of = ["email", "firstname", "lastname"].map(str::to_owned);
-        if kind == "0-1" && one_of.iter().all(lacks) {
-            missing = one_of.to_vec();
-        }
-        if !missing.is_empty() {
-            let message = format!("Error creating {}. Some required properties were not set.", entity.to_uppercase());
-            let context = json!({"properties": missing});
-            return Err(Refusal { context, ..Refusal::new(400, "VALIDATION_ERROR", message) });
-        }
         let required = self.required.iter().filter(|(of, _)| of == kind).map(|(_, name)| name);
         let missing: Vec<(&String, _)> = required
             .filter(|name| write.strict && lacks(name))
@@ -97,15 +102,12 @@ impl HubSpot {
     /// Makes a record that was prepared, and its links.
     pub(super) fn put(&mut self, kind: &str, new: New, write: Write) -> u64 {
         let New { mut values, links } = new;
-        let fields = self.entity_name(kind).and_then(|name| self.lock.entities.get(name)).map(|e| &e.fields);
-        if fields.is_some_and(|fields| fields.contains_key("createdate")) {
+        if self.definition(kind, "createdate").is_some() {
             values.entry("createdate".to_owned()).or_insert_with(|| write.now.to_string());
         }
         self.next_id += 1;
         let id = self.next_id;
-        let record = Record::new(id, values.clone(), write.by, write.now);
-        self.records.entry(kind.to_owned()).or_default().insert(id, record);
-        self.index(kind, id, write.now);
+        self.keep(kind, Record::new(id, values.clone(), write.by, write.now), write.now);
         self.report_made(kind, id, &values, write.by, write.now);
         for (to, target, ty) in links {
             self.associate((kind, id), (&to, target), ty, write);
@@ -126,7 +128,7 @@ impl HubSpot {
         values: &BTreeMap<String, String>,
     ) -> Result<BTreeMap<String, String>, Refusal> {
         let mut values = self.valid(kind, values)?;
-        let Some(record) = self.records.get(kind).and_then(|records| records.get(&id)) else {
+        let Some(record) = self.table(kind).and_then(|table| table.get(id)) else {
             return Err(Refusal::no_record(&id.to_string()));
         };
         let held = |name: &str| record.properties.get(name).map_or("", String::as_str);
@@ -162,18 +164,23 @@ impl HubSpot {
         write: Write,
     ) -> Result<(), Refusal> {
         let values = self.prepare_change(kind, id, values)?;
-        let Some(record) = self.records.get_mut(kind).and_then(|records| records.get_mut(&id)) else {
+        let Some(record) = self.table(kind).and_then(|table| table.get(id)) else {
             return Err(Refusal::no_record(&id.to_string()));
         };
         let held = |name: &String| record.properties.get(name).map_or("", String::as_str);
         let changed: BTreeMap<String, String> =
             values.into_iter().filter(|(name, value)| held(name) != value).collect();
-        if !changed.is_empty() {
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let at = self.alter(kind, id, write.now, |record| {
             let at = record.touch(write.now);
             for (name, value) in &changed {
                 record.set(name, value, write.by, at);
             }
-            self.index(kind, id, write.now);
+            at
+        });
+        if let Some(at) = at {
             self.report_changed(kind, id, &changed, write.by, at, write.now);
         }
         Ok(())
@@ -181,27 +188,24 @@ impl HubSpot {
 
     /// Archives a record: it can be restored under its id.
     pub(super) fn remove(&mut self, kind: &str, id: u64, write: Write) {
-        if let Some(record) = self.records.get_mut(kind).and_then(|records| records.get_mut(&id))
-            && !record.archived
-        {
-            record.archived = true;
-            let at = record.touch(write.now);
-            self.report_gone(kind, id, "deletion", write.by, at, write.now);
-        }
+        let Some(mut record) = self.take(kind, id) else { return };
+        record.archived = true;
+        let at = record.touch(write.now);
+        self.table_mut(kind).discard(record);
+        self.report_gone(kind, id, "deletion", write.by, at, write.now);
     }
 
     /// Brings an archived record back.
     pub(super) fn bring_back(&mut self, kind: &str, id: u64, write: Write) -> Result<(), Refusal> {
         let none = || Refusal::no_record(&id.to_string());
-        let record = self.records.get(kind).and_then(|records| records.get(&id)).filter(|record| record.archived);
-        let values = record.ok_or_else(none)?.properties.clone();
+        let values = self.table(kind).and_then(|table| table.archived(id)).ok_or_else(none)?.properties.clone();
         if let Some(refusal) = self.taken(kind, &values, Some(id)) {
             return Err(refusal);
         }
-        let record = self.records.get_mut(kind).and_then(|records| records.get_mut(&id)).ok_or_else(none)?;
+        let mut record = self.table_mut(kind).recover(id).ok_or_else(none)?;
         record.archived = false;
         let at = record.touch(write.now);
-        self.index(kind, id, write.now);
+        self.keep(kind, record, write.now);
         self.report_restored(kind, id, at, write.now);
         Ok(())
     }
@@ -209,10 +213,8 @@ impl HubSpot {
     /// Erases a contact: no value, no history, no link and no old id of it stays.
     pub(super) fn erase(&mut self, id: u64, write: Write) {
         let kind = "0-1";
-        if self.records.get_mut(kind).and_then(|records| records.remove(&id)).is_none() {
-            return;
-        }
-        self.aliases.retain(|(of, _), living| of != kind || *living != id);
+        let Some(record) = self.take(kind, id).or_else(|| self.table_mut(kind).recover(id)) else { return };
+        self.table_mut(kind).forget_aliases(&record);
         self.cut_links(kind, id);
         self.report_gone(kind, id, "privacyDeletion", write.by, write.now, write.now);
         self.report_gone(kind, id, "deletion", write.by, write.now, write.now);
@@ -228,19 +230,45 @@ impl HubSpot {
         }
     }
 
-    /// Lets search know of a record's state, after its delay.
-    pub(super) fn index(&mut self, kind: &str, id: u64, now: Timestamp) {
-        let delay = self.index_delay;
-        let Some(record) = self.records.get_mut(kind).and_then(|records| records.get_mut(&id)) else { return };
-        if delay.0 == 0 {
-            record.indexed.clear();
-            return;
+    /// What a new record of a type needs.
+    fn needed(&self, kind: &str, values: &BTreeMap<String, String>) -> Result<(), Refusal> {
+        let Some(ty) = self.types.get(kind) else { return Ok(()) };
+        let lacks = |name: &str| values.get(name).is_none_or(String::is_empty);
+        let missing: Vec<&str> = match &ty.needs {
+            Needs::All(names) => names.iter().map(String::as_str).filter(|name| lacks(name)).collect(),
+            Needs::Each(names) => names.iter().copied().filter(|name| lacks(name)).collect(),
+            Needs::OneOf(names) if names.iter().all(|name| lacks(name)) => names.to_vec(),
+            Needs::OneOf(_) => Vec::new(),
+        };
+        if missing.is_empty() {
+            return Ok(());
         }
-        // What a later state has replaced is never shown again.
-        let current = record.indexed.iter().rposition(|state| state.at.plus(delay) <= now).unwrap_or(0);
-        record.indexed.drain(..current);
-        let state = record.state();
-        record.indexed.push(Indexed { at: now, state });
+        let message = format!("Error creating {}. Some required properties were not set.", ty.singular.to_uppercase());
+        Err(Refusal { context: json!({"properties": missing}), ..Refusal::new(400, "VALIDATION_ERROR", message) })
+    }
+
+    /// Puts a record among the live ones.
+    pub(super) fn keep(&mut self, kind: &str, record: Record, now: Timestamp) {
+        let keys = keys(self.definitions.get(kind), kind, &record);
+        self.table_mut(kind).put(record, keys, now);
+    }
+
+    /// Takes a live record from the others.
+    pub(super) fn take(&mut self, kind: &str, id: u64) -> Option<Record> {
+        let definitions = Arc::clone(&self.definitions);
+        self.tables.get_mut(kind)?.take(id, |record| keys(definitions.get(kind), kind, record))
+    }
+
+    /// Changes a live record.
+    pub(super) fn alter<T>(
+        &mut self,
+        kind: &str,
+        id: u64,
+        now: Timestamp,
+        change: impl FnOnce(&mut Record) -> T,
+    ) -> Option<T> {
+        let definitions = Arc::clone(&self.definitions);
+        self.tables.get_mut(kind)?.change(id, now, |record| keys(definitions.get(kind), kind, record), change)
     }
 }
 

@@ -164,3 +164,48 @@ fn pipelines_have_the_stages_that_the_stage_property_takes() {
     assert_eq!(world.get("/crm/v3/pipelines/tickets/1").0, 404);
     assert_eq!(world.get("/crm/v3/pipelines/contacts").0, 400);
 }
+
+#[test]
+fn properties_are_made_read_and_archived_in_batches() {
+    let mut world = World::new();
+    let mut second = reference();
+    second["name"] = "second".into();
+    let batch = |names: &[&str]| json!({"inputs": names.iter().map(|name| json!({"name": name})).collect::<Vec<_>>()});
+    let path = "/crm/v3/properties/contacts/batch";
+    let (status, made) = world.post(&format!("{path}/create"), &json!({"inputs": [reference(), second]}));
+    assert_eq!((status, made["results"].as_array().unwrap().len()), (201, 2));
+    assert!(made["startedAt"].is_string() && made["results"][0]["createdAt"].is_string());
+    let (status, read) = world.post(&format!("{path}/read"), &batch(&["reference", "nothing"]));
+    assert_eq!((status, &read["results"][0]["name"], &read["numErrors"]), (207, &json!("reference"), &json!(1)));
+    let (status, again) = world.post(&format!("{path}/create"), &json!({"inputs": [reference()]}));
+    assert_eq!((status, &again["errors"][0]["category"]), (207, &json!("OBJECT_ALREADY_EXISTS")));
+    assert_eq!(world.post(&format!("{path}/archive"), &batch(&["reference", "second", "nothing"])).0, 204);
+    assert_eq!(world.get("/crm/v3/properties/contacts/reference").0, 404);
+    let archived = world.get("/crm/v3/properties/contacts/reference?archived=true").1;
+    assert_eq!((&archived["archived"], archived["archivedAt"].is_string()), (&json!(true), true));
+    assert_eq!(world.post("/crm/v3/properties/contacts", &reference()).0, 201, "the name is free again");
+}
+
+#[test]
+fn a_property_stands_in_a_group_that_there_is() {
+    let mut world = World::new();
+    let groups = "/crm/v3/properties/contacts/groups";
+    assert_eq!(world.get(groups).1["results"][0]["name"], "contactinformation");
+    let mut property = reference();
+    property["groupName"] = "biometrics".into();
+    assert_eq!(world.post("/crm/v3/properties/contacts", &property).0, 400);
+    let group = json!({"name": "biometrics", "label": "BIOMETRICS", "displayOrder": 3});
+    let (status, made) = world.post(groups, &group);
+    assert_eq!((status, &made["label"], &made["archived"]), (201, &json!("BIOMETRICS"), &json!(false)));
+    assert_eq!(world.post(groups, &group).0, 409);
+    assert_eq!(world.post("/crm/v3/properties/contacts", &property).0, 201);
+    let path = "/crm/properties/2026-09/0-1/groups/biometrics";
+    assert_eq!(world.call("PATCH", path, &json!({"label": "Biometrics"})).1["label"], "Biometrics");
+    assert_eq!(world.get(path).1["label"], "Biometrics");
+    assert_eq!(world.call("DELETE", path, &Json::Null).0, 400, "it holds a property");
+    assert_eq!(world.call("DELETE", "/crm/v3/properties/contacts/reference", &Json::Null).0, 204);
+    assert_eq!(world.call("DELETE", path, &Json::Null).0, 204);
+    assert_eq!(world.get(path).0, 404);
+    let moved = json!({"groupName": "nowhere"});
+    assert_eq!(world.call("PATCH", "/crm/v3/properties/contacts/health_score", &moved).0, 400);
+}

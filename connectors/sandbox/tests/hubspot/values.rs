@@ -5,8 +5,7 @@ use serde_json::{Value as Json, json};
 use super::{CONTACTS, World};
 
 fn property(world: &mut World, name: &str, ty: &str, field: &str, options: &Json) {
-    let body =
-        json!({"name": name, "label": name, "type": ty, "fieldType": field, "groupName": "g", "options": options});
+    let body = json!({"name": name, "label": name, "type": ty, "fieldType": field, "groupName": "contactinformation", "options": options});
     assert_eq!(world.post("/crm/v3/properties/contacts", &body).0, 201);
 }
 
@@ -106,7 +105,7 @@ fn a_new_record_needs_what_its_kind_needs() {
     let mut world = World::new();
     for (kind, properties) in [
         ("contacts", json!({"phone": "1"})),
-        ("companies", json!({"domain": "x.example.com"})),
+        ("companies", json!({"industry": "RETAIL"})),
         ("deals", json!({"dealname": "x"})),
         ("tickets", json!({"subject": "x"})),
         ("notes", json!({"hs_note_body": "x"})),
@@ -159,6 +158,11 @@ fn lists_come_in_pages_by_the_next_id() {
     let (_, first) = world.get(CONTACTS);
     assert_eq!(first["results"].as_array().unwrap().len(), 10);
     assert_eq!(first["paging"]["next"]["after"], json!(ids[10]));
+    let link = format!("https://api.hubapi.com{CONTACTS}?after={}", ids[10]);
+    assert_eq!(first["paging"]["next"]["link"], json!(link));
+    let narrow = world.get(&format!("{CONTACTS}?limit=2&after={}&properties=email", ids[3])).1;
+    let link = format!("https://api.hubapi.com{CONTACTS}?limit=2&properties=email&after={}", ids[5]);
+    assert_eq!(narrow["paging"]["next"]["link"], json!(link));
     let (_, rest) = world.get(&format!("{CONTACTS}?after={}", ids[10]));
     assert_eq!((rest["results"].as_array().unwrap().len(), rest.get("paging")), (2, None));
     let (status, body) = world.get(&format!("{CONTACTS}?after=x"));
