@@ -5,7 +5,7 @@
 //! comes first, so that a broken item never hurts its neighbours. Every byte that is neither blank nor a comment
 //! lies in exactly one stretch.
 
-use crate::near;
+use crate::suggest;
 use crate::tokens::{Kind, text_end, tokens};
 
 /// The words that begin an item.
@@ -468,7 +468,7 @@ impl<'s> Scanner<'s> {
 fn begins(body: &str) -> Begins {
     let trimmed = body.trim_start();
     let word = trimmed.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next().unwrap_or("");
-    match near::nearest(word, KEYWORDS) {
+    match suggest::nearest(word, KEYWORDS) {
         Some(keyword) if keyword == word && trimmed.len() == body.len() => Begins::Item(keyword),
         Some(keyword) if keyword == word => Begins::Indented(keyword),
         Some(keyword) => Begins::Misspelt(keyword),

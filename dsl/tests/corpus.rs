@@ -1,8 +1,5 @@
 //! Everything that the fuzzing begins with, and everything that it ever found, goes through the same functions.
 
-#[path = "../src/near.rs"]
-#[expect(dead_code, unreachable_pub, reason = "the outline needs a part of it")]
-mod near;
 #[path = "../src/outline.rs"]
 #[expect(dead_code, reason = "the outline is looked at from outside")]
 mod outline;
@@ -13,6 +10,9 @@ mod targets;
 mod tokens;
 
 use std::path::{Path, PathBuf};
+
+// The outline asks for it.
+use dsl::suggest;
 
 /// All files below a folder.
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{EdgeKind, Graph, Node, NodeKind};
-use crate::near::nearest;
 use crate::program::Program;
 use crate::schema::EntityName;
+use crate::suggest::nearest;
 
 /// Nothing in the rules or locks has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

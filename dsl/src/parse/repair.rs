@@ -9,7 +9,7 @@ use super::foreign::{foreign, is_transform};
 use super::grammar::{self, Rule};
 use super::patch::{Change, Patch, Patched};
 use crate::forms::{self, Place};
-use crate::near;
+use crate::suggest;
 use crate::tokens::{Kind, Token, tokens};
 
 /// Names that are looked at in one line; more are not worth the time.
@@ -170,7 +170,7 @@ fn words(text: &str, found: &[Token]) -> Vec<Change> {
     let mut near_words: Vec<(bool, usize, usize, Change)> = Vec::new();
     for token in found.iter().filter(|token| token.kind == Kind::Name).take(MOST_NAMES) {
         let word = &text[token.start..token.end];
-        for (distance, meant) in near::all_near(word, forms::words().iter().copied()) {
+        for (distance, meant) in suggest::all_near(word, forms::words().iter().copied()) {
             // A short word is near to everything: it stands only for one that is hardly longer.
             let longest = match meant {
                 "not" => 3,

@@ -107,7 +107,7 @@ fn neither(words: &str) -> u8 {
     if words.chars().nth(1).is_some_and(|second| second.is_ascii_digit()) {
         return unknown(words);
     }
-    let near = dsl::near::nearest(words, forms::forms().map(|form| form.name).chain(forms::words().iter().copied()));
+    let near = dsl::suggest::nearest(words, forms::forms().map(|form| form.name).chain(forms::words().iter().copied()));
     let hint = near.map(|near| format!("did you mean `{near}`?"));
     let hint = hint.unwrap_or_else(|| "`engine explain --list` shows all codes, `--forms` all forms".to_owned());
     eprintln!("engine: there is neither a code nor a form `{words}`\n  help: {hint}");
@@ -116,7 +116,7 @@ fn neither(words: &str) -> u8 {
 
 /// Says that there is no such code.
 pub(super) fn unknown(code: &str) -> u8 {
-    let near = dsl::near::nearest(&code.to_uppercase(), Code::ALL.iter().map(|code| code.name()));
+    let near = dsl::suggest::nearest(&code.to_uppercase(), Code::ALL.iter().map(|code| code.name()));
     let hint =
         near.map_or_else(|| "`engine explain --list` shows all".to_owned(), |near| format!("did you mean {near}?"));
     eprintln!("engine: there is no code `{code}`\n  help: {hint}");

@@ -379,7 +379,7 @@ impl Check<'_> {
         match name.parse() {
             Ok(kind) => Some(kind),
             Err(unknown) => {
-                let help = match dsl::near::nearest(&name, ConnectorKind::ALL.map(ConnectorKind::name)) {
+                let help = match dsl::suggest::nearest(&name, ConnectorKind::ALL.map(ConnectorKind::name)) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("one of {}", ConnectorKind::names()),
                 };

@@ -204,7 +204,7 @@ impl Reader<'_> {
             Node::Map(keys) => keys.iter().filter(|(_, n)| !matches!(n, Node::Secret)).map(|(name, _)| *name).collect(),
             _ => Vec::new(),
         };
-        let help = match dsl::near::nearest(&key, known.iter().copied()) {
+        let help = match dsl::suggest::nearest(&key, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("known here: {}", known.join(", ")),
         };

@@ -5,9 +5,9 @@ use crate::check::facts::checker::Checker;
 use crate::check::facts::findings::{Named, Unresolved};
 use crate::check::facts::phrases::suggest;
 use crate::diagnostic::{Code, Problem};
-use crate::near::nearest;
 use crate::schema::EntityName;
 use crate::source::Span;
+use crate::suggest::nearest;
 
 impl Checker<'_> {
     /// E0102. The system, or the one that is meant.

@@ -8,10 +8,10 @@ use crate::check::declare::Declaring;
 use crate::check::facts::phrases::{a_thing, list, suggest};
 use crate::check::facts::types::type_name;
 use crate::diagnostic::{Code, Problem};
-use crate::near::nearest;
 use crate::program::{Choice, Table, Word};
 use crate::schema::{EntityName, Field, Type};
 use crate::source::{FileId, Span};
+use crate::suggest::nearest;
 use crate::value::Value;
 
 impl Declaring<'_> {

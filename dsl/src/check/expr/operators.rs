@@ -6,10 +6,10 @@ use crate::check::facts::phrases::{self, suggest};
 use crate::check::facts::typed::{Expected, Kind, Missing, Names, Typed};
 use crate::check::facts::types::{describe, fits, numeric, type_name};
 use crate::diagnostic::{Code, Problem};
-use crate::near::nearest;
 use crate::program::{Arithmetic, Compare, Expr, Transform};
 use crate::schema::{EntityName, Type};
 use crate::source::Span;
+use crate::suggest::nearest;
 use crate::transforms;
 use crate::value::{Timestamp, Value};
 

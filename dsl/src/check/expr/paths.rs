@@ -6,10 +6,10 @@ use crate::check::facts::findings::Named;
 use crate::check::facts::phrases::{self, suggest};
 use crate::check::facts::typed::{Expected, Kind, Missing, Names, Typed, dotted};
 use crate::diagnostic::{Code, Problem, Related};
-use crate::near::nearest;
 use crate::program::Expr;
 use crate::schema::{EntityName, Type};
 use crate::source::Span;
+use crate::suggest::nearest;
 use crate::value::Value;
 
 impl Checker<'_> {

@@ -9,10 +9,10 @@ use crate::ast::{self, ExprKind, Name, Qualified};
 use crate::check::facts::locks::Locks;
 use crate::check::facts::vocabulary::Vocabulary;
 use crate::diagnostic::Related;
-use crate::near::{all_near, nearest};
 use crate::program::{Place, System};
 use crate::schema::{Entity, EntityName, Field, Message};
 use crate::source::{SourceFile, Span};
+use crate::suggest::{all_near, nearest};
 
 /// A sync as others know it.
 #[derive(Debug)]

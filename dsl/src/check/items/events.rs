@@ -7,10 +7,10 @@ use crate::check::facts::checker::Checker;
 use crate::check::facts::declared::{entity_name, meant_message};
 use crate::check::facts::phrases::{self, suggest};
 use crate::diagnostic::{Code, Problem};
-use crate::near::nearest;
 use crate::program::{Door, Route};
 use crate::schema::{About, EntityName};
 use crate::source::{Span, Spanned};
+use crate::suggest::nearest;
 use crate::value;
 
 impl Checker<'_> {

@@ -116,8 +116,8 @@ impl Checker<'_> {
                 continue;
             }
             let Some(field) = operation.params.get(&param.value).cloned() else {
-                let near =
-                    crate::near::nearest(&param.value, operation.params.keys().map(String::as_str)).map(str::to_owned);
+                let near = crate::suggest::nearest(&param.value, operation.params.keys().map(String::as_str))
+                    .map(str::to_owned);
                 let problem = Problem::new(
                     Code::E0101,
                     format!("{full} has no parameter `{}`", param.value),

@@ -197,7 +197,7 @@ impl Checker<'_> {
     }
 
     pub(crate) fn no_operation(&mut self, product: Option<&str>, name: &ast::Name, known: &[String]) {
-        let near = crate::near::nearest(&name.value, known.iter().map(String::as_str)).map(str::to_owned);
+        let near = crate::suggest::nearest(&name.value, known.iter().map(String::as_str)).map(str::to_owned);
         let unresolved = || Unresolved::Operation(product.map(str::to_owned), name.value.clone());
         if near.is_none() && self.findings.told_before(unresolved(), name.span) {
             return;

@@ -4,8 +4,8 @@ use crate::ast;
 use crate::check::facts::checker::Checker;
 use crate::check::facts::phrases::quoted;
 use crate::diagnostic::{Code, Problem};
-use crate::near::nearest;
 use crate::source::Span;
+use crate::suggest::nearest;
 
 impl Checker<'_> {
     /// E0502, E0509, E0108.

@@ -12,11 +12,11 @@ use crate::check::facts::phrases::suggest;
 use crate::check::facts::typed::{Expected, Kind, Names, Var};
 use crate::check::facts::types::describe;
 use crate::diagnostic::{Code, Problem};
-use crate::near::nearest;
 use crate::program::Expr;
 use crate::program::test::{Expectation, Held, Line, Target, Test};
 use crate::schema::{About, EntityName, Field, Type};
 use crate::source::{Span, Spanned};
+use crate::suggest::nearest;
 use crate::value::Value;
 
 impl Checker<'_> {

@@ -239,7 +239,7 @@ impl Checker<'_> {
                 match event {
                     Some(fields) => {
                         let near =
-                            crate::near::nearest(&field.value, fields.keys().map(String::as_str)).map(str::to_owned);
+                            crate::suggest::nearest(&field.value, fields.keys().map(String::as_str)).map(str::to_owned);
                         let problem = Problem::new(
                             Code::E0101,
                             format!("{what} has no field `{}`", field.value),

@@ -15,37 +15,33 @@ pub fn all_near<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -
     found
 }
 
+/// Those that are near enough, by edits (insert, delete, replace, swap of neighbours) and without regard to case.
 fn within<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> impl Iterator<Item = (usize, &'a str)> {
     let limit = (word.chars().count() / 3).max(1);
     let looked_at = if word.is_empty() || word.len() > 64 { 0 } else { 2_000 };
+    let word = word.to_lowercase();
     candidates
         .into_iter()
         .take(looked_at)
         .filter(|candidate| candidate.len() <= 64)
-        .map(move |candidate| (distance(word, candidate), candidate))
+        .map(move |candidate| (strsim::osa_distance(&word, &candidate.to_lowercase()), candidate))
         .filter(move |(distance, _)| *distance <= limit)
 }
 
-/// Edits (insert, delete, replace, swap of neighbours), without regard to case.
-fn distance(a: &str, b: &str) -> usize {
-    let a: Vec<char> = a.to_lowercase().chars().collect();
-    let b: Vec<char> = b.to_lowercase().chars().collect();
-    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
-    for (i, row) in rows.iter_mut().enumerate() {
-        row[0] = i;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_swap_of_neighbours_is_one_edit_and_case_is_none() {
+        assert_eq!(all_near("Emial", ["email", "emil", "domain"]), [(1, "email"), (1, "emil")]);
+        assert_eq!(nearest("EMAIL", ["email"]), Some("email"));
+        assert_eq!(nearest("größe", ["GRÖSSE", "Größen"]), Some("Größen"));
     }
-    for (j, cell) in rows[0].iter_mut().enumerate() {
-        *cell = j;
+
+    #[test]
+    fn what_is_further_than_a_third_of_the_word_is_not_meant() {
+        assert_eq!(nearest("id", ["email", "ids", "di"]), Some("di"));
+        assert_eq!([nearest("phone", ["photos"]), nearest("", ["a"]), nearest(&"a".repeat(65), ["a"])], [None; 3]);
     }
-    for i in 1..=a.len() {
-        for j in 1..=b.len() {
-            let same = usize::from(a[i - 1] != b[j - 1]);
-            let mut best = (rows[i - 1][j] + 1).min(rows[i][j - 1] + 1).min(rows[i - 1][j - 1] + same);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                best = best.min(rows[i - 2][j - 2] + 1);
-            }
-            rows[i][j] = best;
-        }
-    }
-    rows[a.len()][b.len()]
 }
