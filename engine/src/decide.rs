@@ -93,6 +93,7 @@ pub fn decide_isolated(
     let mut cx = Context::new(rows, programs, settings, isolation, now);
     match input {
         Input::Started => {
+            store::runs::count(&mut cx)?;
             sweep::started(&mut cx)?;
             schedule::started(&mut cx)?;
             inbox::started(&mut cx)?;

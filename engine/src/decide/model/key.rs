@@ -310,6 +310,21 @@ pub(crate) fn sweep_position() -> RowKey<Vec<u8>> {
     Key::new(Kind::Sweep).text("runs").row()
 }
 
+/// How many unfinished runs began by the rule set with this hash; no row where none did.
+pub(crate) fn unfinished(hash: &str) -> RowKey<u64> {
+    Key::new(Kind::Unfinished).text(hash).row()
+}
+
+/// The counts of all rule sets. The first one, of an empty hash, says that they are there.
+pub(crate) fn all_unfinished() -> Prefix<u64> {
+    Key::new(Kind::Unfinished).prefix()
+}
+
+/// The rule set that a count of unfinished runs is of.
+pub(crate) fn unfinished_of(count: &RowKey<u64>) -> Result<String, Error> {
+    count.parts()?.text()
+}
+
 /// When a timer is due.
 pub(crate) fn due(timer: &RowKey<TimerRow>) -> Result<Timestamp, Error> {
     timer.parts()?.moment()

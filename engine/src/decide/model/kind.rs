@@ -72,4 +72,6 @@ pub(crate) enum Kind {
     Armed = 33,
     /// Id of the Kafka cluster that the offsets are of, one row.
     Cluster = 34,
+    /// How many unfinished runs each rule set has, by its hash; under an empty one, that they are counted.
+    Unfinished = 35,
 }

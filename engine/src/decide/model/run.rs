@@ -127,6 +127,13 @@ pub(crate) enum RunState {
     Cancelled,
 }
 
+impl RunState {
+    /// Nothing will happen to it any more.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self, Self::Finished | Self::Failed | Self::Cancelled)
+    }
+}
+
 /// What a variable holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Var {

@@ -55,6 +55,9 @@ pub(crate) fn end(cx: &mut Context<'_>, id: RunId, run: &mut RunRow, state: RunS
         };
         runs::log(cx, id, run, "run", if why.is_empty() { what.to_owned() } else { format!("{what}: {why}") });
     }
+    if !run.state.is_over() {
+        runs::over(cx, &run.program)?;
+    }
     run.state = state;
     cx.put(key::run(id), run);
     for (row, waiting) in cx.scan(&key::all_behind(id), usize::MAX)? {

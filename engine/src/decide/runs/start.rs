@@ -30,6 +30,7 @@ pub(crate) fn begin(
 ) -> Result<RunId, Error> {
     let id = RunId(cx.next()?);
     let run = RunRow::new(&program.hash, what, vars, at);
+    runs::begun(cx, &program.hash)?;
     cx.put(key::run(id), &run);
     cx.task(Task::Run(id));
     Ok(id)

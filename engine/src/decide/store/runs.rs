@@ -1,5 +1,6 @@
 //! Runs as rows, and the rules that they began with.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dsl::program::{Code, Program, Retry, Trigger};
@@ -7,10 +8,58 @@ use dsl::value::Duration;
 
 use crate::decide::model::event::Event;
 use crate::decide::model::key;
+use crate::decide::model::row::Prefix;
 use crate::decide::model::run::{RunOf, RunRow, Var};
 use crate::decide::store::transaction::Context;
 use crate::ids::RunId;
 use crate::ledger::Error;
+use crate::ledger::key::after;
+
+/// Runs that are looked at in one go.
+const PAGE: usize = 500;
+
+/// Notes that one more run of the rule set with this hash is unfinished.
+pub(crate) fn begun(cx: &mut Context<'_>, hash: &str) -> Result<(), Error> {
+    let key = key::unfinished(hash);
+    let count = cx.get(&key)?.unwrap_or_default();
+    cx.put(key, &(count + 1));
+    Ok(())
+}
+
+/// Notes that an unfinished run of the rule set with this hash is over.
+pub(crate) fn over(cx: &mut Context<'_>, hash: &str) -> Result<(), Error> {
+    let key = key::unfinished(hash);
+    match cx.get(&key)?.unwrap_or_default() {
+        0 | 1 => cx.delete(key),
+        count => cx.put(key, &(count - 1)),
+    }
+    Ok(())
+}
+
+/// A ledger of an engine that did not count yet is counted once.
+pub(crate) fn count(cx: &mut Context<'_>) -> Result<(), Error> {
+    if cx.has(&key::unfinished(""))? {
+        return Ok(());
+    }
+    let mut counts: BTreeMap<String, u64> = BTreeMap::from([(String::new(), 1)]);
+    let all = Prefix::<RunRow>::all();
+    let (mut from, _) = all.range();
+    loop {
+        let page = cx.scan_from(&all, &from, PAGE)?;
+        let Some((last, _)) = page.last() else { break };
+        from = after(last.as_bytes());
+        for (key, bytes) in page {
+            let run = key.decode(&bytes)?;
+            if !run.state.is_over() {
+                *counts.entry(run.program).or_default() += 1;
+            }
+        }
+    }
+    for (hash, count) in counts {
+        cx.put(key::unfinished(&hash), &count);
+    }
+    Ok(())
+}
 
 /// The program a run began with, and its code.
 #[derive(Clone)]

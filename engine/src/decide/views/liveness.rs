@@ -6,10 +6,12 @@
 use std::collections::BTreeSet;
 
 use crate::decide::model::incident::IncidentRow;
+use crate::decide::model::key;
 use crate::decide::model::link::{LinkRow, LinkState};
 use crate::decide::model::row::{RowKey, all};
 use crate::decide::model::run::{RunRow, RunState};
 use crate::decide::model::work::{CallRow, ListingRow, Owner, ReadRow, TimerRow, Waiter, WorkRow};
+use crate::decide::views::start;
 use crate::ids::{CallId, LinkId, RunId};
 use crate::ledger::{Error, Rows};
 
@@ -41,6 +43,32 @@ pub fn stuck(rows: &dyn Rows) -> Result<Vec<String>, Error> {
             found.push(format!("link {id} {lacks}"));
         }
     }
+    found.extend(miscounted(rows)?);
+    Ok(found)
+}
+
+/// Rule sets of which the count of unfinished runs is wrong: one that is needed could be dropped.
+fn miscounted(rows: &dyn Rows) -> Result<Vec<String>, Error> {
+    let counts = key::all_unfinished();
+    let (from, to) = counts.range();
+    let mut wanted = start::counted(rows)?;
+    let mut found = Vec::new();
+    let kept = rows.scan(&from, &to, usize::MAX)?;
+    if kept.is_empty() {
+        // An engine that did not count yet had it.
+        return Ok(found);
+    }
+    for (key, bytes) in kept {
+        let key = counts.key(key);
+        let (hash, count) = (key::unfinished_of(&key)?, key.decode(&bytes)?);
+        let runs = if hash.is_empty() { count } else { wanted.remove(&hash).unwrap_or_default() };
+        if runs != count {
+            found.push(format!("rule set {hash} is counted for {count} unfinished runs and has {runs}"));
+        }
+    }
+    found.extend(
+        wanted.into_iter().map(|(hash, runs)| format!("rule set {hash} has {runs} unfinished runs and no count")),
+    );
     Ok(found)
 }
 
@@ -191,5 +219,24 @@ mod tests {
             row(key::partner_wait("Contacts", Side::Left, "1", waiter), &waiter)
         };
         assert_eq!(told(&[reading, partner]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_count_of_unfinished_runs_that_is_wrong_is_found() {
+        let of = |id: u64, hash: &str, state| {
+            let what = crate::decide::model::run::RunOf::When(0);
+            let run = RunRow { state, ..RunRow::new(hash, what, Default::default(), Default::default()) };
+            row(key::run(RunId(id)), &run)
+        };
+        let timers = [1, 2].map(|id| row(key::timer(Timestamp(1), id), &TimerRow::Run(RunId(id), 0)));
+        let runs = [of(1, "a", RunState::Sleeping), of(2, "a", RunState::Sleeping), of(3, "a", RunState::Finished)];
+        let count = |hash: &str, count: u64| row(key::unfinished(hash), &count);
+        let told = |counts: &[(Vec<u8>, Vec<u8>)]| told(&[&runs[..], &timers, counts].concat());
+        assert_eq!(told(&[count("", 1), count("a", 2)]), Vec::<String>::new());
+        assert_eq!(told(&[]), Vec::<String>::new(), "an engine that did not count yet");
+        assert_eq!(told(&[count("", 1), count("a", 3)]), ["rule set a is counted for 3 unfinished runs and has 2"]);
+        assert_eq!(told(&[count("", 1)]), ["rule set a has 2 unfinished runs and no count"]);
+        let other = told(&[count("", 1), count("a", 2), count("b", 1)]);
+        assert_eq!(other, ["rule set b is counted for 1 unfinished runs and has 0"]);
     }
 }

@@ -1,6 +1,6 @@
 //! What is found in the rows when the engine starts: queues, calls without an answer, timers, offsets.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use dsl::ast::Priority;
 use dsl::value::Timestamp;
@@ -10,7 +10,7 @@ use crate::decide::model::key;
 use crate::decide::model::lane::Lane;
 use crate::decide::model::outcome::{Queued, Unanswered};
 use crate::decide::model::row::{Prefix, RowKey, all};
-use crate::decide::model::run::{RunRow, RunState};
+use crate::decide::model::run::RunRow;
 use crate::decide::model::work::TimerRow;
 use crate::decide::model::work::{CallRow, WorkRow};
 use crate::ids::CallId;
@@ -75,14 +75,27 @@ pub fn waiting_deliveries(rows: &dyn Rows) -> Result<u64, Error> {
 /// # Errors
 /// Where rows cannot be read.
 pub fn hashes_in_use(rows: &dyn Rows) -> Result<Vec<String>, Error> {
-    let mut hashes = BTreeSet::new();
+    let counts = key::all_unfinished();
+    let (from, to) = counts.range();
+    let found = rows.scan(&from, &to, usize::MAX)?;
+    if found.is_empty() {
+        // An engine that did not count yet had it.
+        return Ok(counted(rows)?.into_keys().collect());
+    }
+    let hashes = found.into_iter().map(|(key, _)| key::unfinished_of(&counts.key(key)));
+    hashes.filter(|hash| hash.as_ref().map_or(true, |hash| !hash.is_empty())).collect()
+}
+
+/// How many unfinished runs each rule set has, by looking at all runs.
+pub(super) fn counted(rows: &dyn Rows) -> Result<BTreeMap<String, u64>, Error> {
+    let mut counts = BTreeMap::new();
     for found in all::<RunRow>(rows) {
         let (_, run) = found?;
-        if !matches!(run.state, RunState::Finished | RunState::Failed | RunState::Cancelled) {
-            hashes.insert(run.program);
+        if !run.state.is_over() {
+            *counts.entry(run.program).or_default() += 1;
         }
     }
-    Ok(hashes.into_iter().collect())
+    Ok(counts)
 }
 
 /// Id of the cluster that the offsets are of, where one is known.
@@ -91,4 +104,40 @@ pub fn hashes_in_use(rows: &dyn Rows) -> Result<Vec<String>, Error> {
 /// Where rows cannot be read.
 pub fn known_cluster(rows: &dyn Rows) -> Result<Option<String>, Error> {
     key::cluster().read(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::model::row::Row;
+    use crate::decide::model::run::{RunOf, RunState};
+    use crate::decide::{Input, Programs, Settings, decide};
+    use crate::ids::RunId;
+    use crate::ledger::{Ledger, Memory, Round};
+
+    #[test]
+    fn a_start_counts_runs_once_and_asks_no_run_again() {
+        let run =
+            |hash: &str, state| RunRow { state, ..RunRow::new(hash, RunOf::When(0), BTreeMap::new(), Timestamp(1)) };
+        let states =
+            [("a", RunState::Sleeping), ("a", RunState::Calling), ("b", RunState::Finished), ("c", RunState::Ready)];
+        let mut ledger = Memory::new();
+        let rows = (1..).zip(states).map(|(id, (hash, state))| (key::run(RunId(id)), run(hash, state)));
+        let changes = rows.map(|(key, run)| (key.into_bytes(), Some(run.encode()))).collect();
+        ledger.append(Round { changes, records: Vec::new() }).expect("memory takes it");
+        assert_eq!(hashes_in_use(&ledger).expect("readable"), ["a", "c"]);
+
+        let programs = Programs::new(crate::rules::shipped());
+        let started = decide(&ledger, &programs, &Settings::default(), &Input::Started, Timestamp(2)).expect("decided");
+        ledger.append(started.round).expect("memory takes it");
+        assert_eq!(key::unfinished("a").read(&ledger).expect("readable"), Some(2));
+        assert_eq!(hashes_in_use(&ledger).expect("readable"), ["a", "c"]);
+        // Runs that nobody counted would only be seen by who looks at all of them.
+        let unseen = (key::run(RunId(9)).into_bytes(), Some(run("d", RunState::Ready).encode()));
+        ledger.append(Round { changes: vec![unseen], records: Vec::new() }).expect("memory takes it");
+        assert_eq!(hashes_in_use(&ledger).expect("readable"), ["a", "c"]);
+        let again = decide(&ledger, &programs, &Settings::default(), &Input::Started, Timestamp(3)).expect("decided");
+        let counts = key::all_unfinished().range().0;
+        assert!(!again.round.changes.iter().any(|(key, _)| key.starts_with(&counts)), "nothing is counted again");
+    }
 }
