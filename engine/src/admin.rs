@@ -10,6 +10,7 @@
 mod answers;
 pub mod api;
 pub mod client;
+mod page;
 mod routes;
 
 pub use routes::router;

@@ -11,14 +11,13 @@ use super::api::{
     Accepted, BackedUp, CacheView, Checked, Filter, HistoryLines, Incidents, LaneView, LedgerView, Links, Parked,
     Reloaded, RulesView, Runs, SCHEMA, Status, Why,
 };
+use super::page::{Page, behind, first, limit};
 use super::{Admin, Parts, Refusal};
 use crate::decide::{self, LaneKind, OperatorCommand, stuck, views};
 use crate::gate::Usage;
+use crate::ids::RunId;
 use crate::proc::Process;
 use crate::shell::{Counts, Gone, NotDone, Snapshot, SourceState};
-
-/// Most items in a list that does not say how many it wants.
-const LIST: usize = 1_000;
 
 /// Most lines of history in an answer to `why` that does not say how many it wants.
 const WHY_LINES: usize = 200;
@@ -70,8 +69,13 @@ impl Admin {
     }
 
     async fn needing_a_person(&self, filter: &Filter, parked: bool) -> Result<(usize, Vec<views::Incident>), Refusal> {
+        if let Some(after) = &filter.after {
+            let reason =
+                format!("`{after}`: what needs a person is one list by age; a higher `limit` shows more of it");
+            return Err(Refusal::Malformed(reason));
+        }
         let found = self.beside(|parts| views::incidents(&parts.reader)).await?;
-        Ok(page(found, filter, |incident| {
+        Ok(first(found, filter, |incident| {
             incident.parked == parked
                 && filter.about.as_ref().is_none_or(|about| {
                     [&incident.subject, &incident.id, &incident.entity].into_iter().any(|text| text.contains(about))
@@ -84,12 +88,16 @@ impl Admin {
     /// # Errors
     /// [`Refusal`].
     pub async fn links(&self, filter: &Filter) -> Result<Links, Refusal> {
-        let found = self.beside(|parts| views::links(&parts.reader)).await?;
-        let (total, links) = page(found, filter, |link| {
-            filter.state.as_ref().is_none_or(|state| link.state == *state)
-                && filter.about.as_ref().is_none_or(|about| concerns_link(link, about) || link.sync == *about)
-        });
-        Ok(Links { schema: SCHEMA, total, links })
+        let (after, filter) = (behind(filter)?, filter.clone());
+        self.beside(move |parts| {
+            let fits = |link: &views::Link| {
+                filter.state.as_ref().is_none_or(|state| link.state == *state)
+                    && filter.about.as_ref().is_none_or(|about| concerns_link(link, about) || link.sync == *about)
+            };
+            let page = Page::of(views::links_behind(&parts.reader, after), &filter, fits, |link| &link.link)?;
+            Ok(Links { schema: SCHEMA, total: page.total, links: page.items, next: page.next })
+        })
+        .await
     }
 
     /// Runs of reactions and workflows.
@@ -98,12 +106,16 @@ impl Admin {
     /// [`Refusal`].
     pub async fn runs(&self, filter: &Filter) -> Result<Runs, Refusal> {
         let programs = self.programs().await?;
-        let found = self.beside(move |parts| views::runs(&parts.reader, &programs)).await?;
-        let (total, runs) = page(found, filter, |run| {
-            filter.state.as_ref().is_none_or(|state| run.state == *state)
-                && filter.about.as_ref().is_none_or(|about| run.run == *about || run.rule.contains(about))
-        });
-        Ok(Runs { schema: SCHEMA, total, runs })
+        let (after, filter) = (behind(filter)?, filter.clone());
+        self.beside(move |parts| {
+            let fits = |run: &views::Run| {
+                filter.state.as_ref().is_none_or(|state| run.state == *state)
+                    && filter.about.as_ref().is_none_or(|about| run.run == *about || run.rule.contains(about))
+            };
+            let page = Page::of(views::runs_behind(&parts.reader, &programs, after), &filter, fits, |run| &run.run)?;
+            Ok(Runs { schema: SCHEMA, total: page.total, runs: page.items, next: page.next })
+        })
+        .await
     }
 
     /// Everything about `about`: the id of a record, a link (`l12`), a run (`r7`) or a message (`m3`). At most `limit`
@@ -118,10 +130,17 @@ impl Admin {
         let programs = self.programs().await?;
         let limit = limit.unwrap_or(WHY_LINES);
         self.beside(move |parts| {
-            let links: Vec<_> =
-                views::links(&parts.reader)?.into_iter().filter(|link| concerns_link(link, &about)).collect();
+            let mut links = Vec::new();
+            if let Ok(id) = about.parse() {
+                links.extend(views::link(&parts.reader, id)?);
+            } else if about.parse::<RunId>().is_err() {
+                for link in views::links_behind(&parts.reader, None) {
+                    links.extend(Some(link?).filter(|link| concerns_link(link, &about)));
+                }
+            }
             let named = |text: &str| text == about || links.iter().any(|link| link.link == text);
-            let runs = views::runs(&parts.reader, &programs)?.into_iter().filter(|run| run.run == about).collect();
+            let run = about.parse().ok().map(|id| views::run(&parts.reader, &programs, id)).transpose()?;
+            let runs = run.flatten().into_iter().collect();
             let incidents = views::incidents(&parts.reader)?
                 .into_iter()
                 .filter(|incident| incident.id == about || incident.subject.split(' ').any(named))
@@ -141,7 +160,7 @@ impl Admin {
     #[must_use]
     pub fn history(&self, filter: &Filter) -> HistoryLines {
         let about = filter.about.as_ref();
-        let history = self.parts.history.last(filter.limit.unwrap_or(LIST), |event| {
+        let history = self.parts.history.last(limit(filter), |event| {
             about.is_none_or(|about| {
                 [&event.action, &event.rule, &event.entity, &event.subject].into_iter().any(|text| text == about)
             })
@@ -220,14 +239,6 @@ impl Admin {
         let read = read.map_err(|error| Refusal::Failed(error.to_string()))?;
         read.map_err(|error| Refusal::Failed(error.to_string()))
     }
-}
-
-/// How many of `found` fit, and the first of them.
-fn page<T>(found: Vec<T>, filter: &Filter, fits: impl Fn(&T) -> bool) -> (usize, Vec<T>) {
-    let mut fitting: Vec<T> = found.into_iter().filter(fits).collect();
-    let total = fitting.len();
-    fitting.truncate(filter.limit.unwrap_or(LIST));
-    (total, fitting)
 }
 
 fn concerns_link(link: &views::Link, about: &str) -> bool {

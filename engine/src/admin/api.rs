@@ -161,6 +161,8 @@ pub struct Filter {
     pub about: Option<String>,
     /// Only what is in this state.
     pub state: Option<String>,
+    /// Only what comes behind this one: the `next` of an earlier answer.
+    pub after: Option<String>,
 }
 
 /// Runs that stopped and need a person.
@@ -190,10 +192,13 @@ pub struct Parked {
 pub struct Runs {
     /// Form of this object.
     pub schema: u32,
-    /// How many there are, shown or not.
+    /// How many there are of those that were looked at: all from `after` on, where there is no `next`.
     pub total: usize,
     /// The first of them.
     pub runs: Vec<views::Run>,
+    /// What to ask for `after` to see more; none at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// Which records are the same thing on both sides.
@@ -201,10 +206,13 @@ pub struct Runs {
 pub struct Links {
     /// Form of this object.
     pub schema: u32,
-    /// How many there are, shown or not.
+    /// How many there are of those that were looked at: all from `after` on, where there is no `next`.
     pub total: usize,
     /// The first of them.
     pub links: Vec<views::Link>,
+    /// What to ask for `after` to see more; none at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// Everything known about one record, link, run or message.

@@ -132,7 +132,7 @@ impl Client {
     /// # Errors
     /// [`Error`].
     pub async fn why(&self, about: &str, limit: Option<usize>) -> Result<Why, Error> {
-        self.get("api/v1/why", &Filter { limit, about: Some(about.to_owned()), state: None }).await
+        self.get("api/v1/why", &Filter { limit, about: Some(about.to_owned()), ..Filter::default() }).await
     }
 
     /// The last lines of history whose action, rule, entity or subject is [`Filter::about`].
@@ -197,7 +197,7 @@ impl Client {
         let base = self.base.path().trim_end_matches('/');
         url.set_path(&format!("{base}/{path}"));
         let limit = filter.limit.map(|limit| limit.to_string());
-        let asked = [("limit", &limit), ("about", &filter.about), ("state", &filter.state)];
+        let asked = [("limit", &limit), ("about", &filter.about), ("state", &filter.state), ("after", &filter.after)];
         for (name, value) in asked {
             if let Some(value) = value {
                 url.query_pairs_mut().append_pair(name, value);
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn what_is_asked_about_is_escaped_whatever_it_holds() {
-        let filter = Filter { limit: Some(5), about: Some("a&b=c ?é/#".to_owned()), state: None };
+        let filter = Filter { limit: Some(5), about: Some("a&b=c ?é/#".to_owned()), ..Filter::default() };
         let url = client("http://127.0.0.1:8081").url("api/v1/links", &filter);
         assert_eq!(url.as_str(), "http://127.0.0.1:8081/api/v1/links?limit=5&about=a%26b%3Dc+%3F%C3%A9%2F%23");
     }

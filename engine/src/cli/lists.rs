@@ -15,6 +15,9 @@ pub(super) struct Arguments {
     /// Most lines.
     #[arg(long, default_value_t = 100)]
     limit: usize,
+    /// Only what comes behind this one; for `runs` and `links`, whose lists may be long.
+    #[arg(long, value_name = "ID")]
+    after: Option<String>,
     #[command(flatten)]
     reach: Reach,
     #[command(flatten)]
@@ -23,14 +26,19 @@ pub(super) struct Arguments {
 
 impl Arguments {
     fn filter(&self) -> Filter {
-        Filter { limit: Some(self.limit), about: self.about.clone(), state: self.state.clone() }
+        Filter {
+            limit: Some(self.limit),
+            about: self.about.clone(),
+            state: self.state.clone(),
+            after: self.after.clone(),
+        }
     }
 
-    /// Prints an answer: as it is, or as `lines` of the items in it, of which `total` there are.
+    /// Prints an answer: as it is, or as `lines` of it.
     fn print<A: serde::Serialize>(
         &self,
         answer: Result<A, client::Error>,
-        lines: impl FnOnce(&A) -> (Vec<String>, usize, usize),
+        lines: impl FnOnce(&A) -> (Vec<String>, More<'_>),
     ) -> u8 {
         let answer = match answer {
             Ok(answer) => answer,
@@ -40,41 +48,62 @@ impl Arguments {
             print_json(&answer);
             return 0;
         }
-        let (lines, shown, total) = lines(&answer);
+        let (lines, more) = lines(&answer);
         for line in &lines {
             say!("{line}");
         }
-        match total {
-            0 => say!("none"),
-            _ if shown == total => {}
-            _ => say!("{shown} of {total}; `--limit` shows more"),
+        match more {
+            More::Nothing if lines.is_empty() => say!("none"),
+            More::Nothing => {}
+            More::OfTotal(shown, total) => say!("{shown} of {total}; `--limit` shows more"),
+            More::Behind(next) => say!("there may be more: `--after {next}` shows it"),
         }
         0
+    }
+}
+
+/// What an answer leaves out.
+enum More<'a> {
+    Nothing,
+    /// So many are here of so many.
+    OfTotal(usize, usize),
+    /// Whatever comes behind this one.
+    Behind(&'a str),
+}
+
+impl<'a> More<'a> {
+    fn of_total(shown: usize, total: usize) -> Self {
+        if shown < total { Self::OfTotal(shown, total) } else { Self::Nothing }
+    }
+
+    fn behind(next: Option<&'a String>) -> Self {
+        next.map_or(Self::Nothing, |next| Self::Behind(next))
     }
 }
 
 pub(super) fn incidents(arguments: &Arguments) -> u8 {
     let filter = arguments.filter();
     let answer = client::ask(&arguments.reach, async |engine| engine.incidents(&filter).await);
-    arguments.print(answer, |found| (incident_lines(&found.incidents), found.incidents.len(), found.total))
+    arguments
+        .print(answer, |found| (incident_lines(&found.incidents), More::of_total(found.incidents.len(), found.total)))
 }
 
 pub(super) fn parked(arguments: &Arguments) -> u8 {
     let filter = arguments.filter();
     let answer = client::ask(&arguments.reach, async |engine| engine.parked(&filter).await);
-    arguments.print(answer, |found| (incident_lines(&found.parked), found.parked.len(), found.total))
+    arguments.print(answer, |found| (incident_lines(&found.parked), More::of_total(found.parked.len(), found.total)))
 }
 
 pub(super) fn runs(arguments: &Arguments) -> u8 {
     let filter = arguments.filter();
     let answer = client::ask(&arguments.reach, async |engine| engine.runs(&filter).await);
-    arguments.print(answer, |found| (found.runs.iter().map(run_line).collect(), found.runs.len(), found.total))
+    arguments.print(answer, |found| (found.runs.iter().map(run_line).collect(), More::behind(found.next.as_ref())))
 }
 
 pub(super) fn links(arguments: &Arguments) -> u8 {
     let filter = arguments.filter();
     let answer = client::ask(&arguments.reach, async |engine| engine.links(&filter).await);
-    arguments.print(answer, |found| (found.links.iter().map(link_line).collect(), found.links.len(), found.total))
+    arguments.print(answer, |found| (found.links.iter().map(link_line).collect(), More::behind(found.next.as_ref())))
 }
 
 /// Grouped by fingerprint: one line for 800 failures of one cause.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::decide::model::incident::IncidentRow;
 use crate::decide::model::key;
 use crate::decide::model::link::{LinkRow, LinkState};
-use crate::decide::model::row::all;
+use crate::decide::model::row::{all, all_behind};
 use crate::decide::model::run::{RunOf, RunRow, RunState};
 use crate::decide::model::settings::Programs;
 use crate::decide::model::work::{CallItem, Owner};
@@ -111,31 +111,45 @@ pub fn incidents(rows: &dyn Rows) -> Result<Vec<Incident>, Error> {
 /// # Errors
 /// Where rows cannot be read.
 pub fn links(rows: &dyn Rows) -> Result<Vec<Link>, Error> {
-    all::<LinkRow>(rows)
-        .map(|found| {
-            let (key, row) = found?;
-            let id = LinkId(key.number()?);
-            let fields = || row.parked.iter().map(|(m, why)| format!("{m}: {why}")).collect::<Vec<_>>().join("; ");
-            let (state, detail) = match &row.state {
-                LinkState::Matching => ("looking", String::new()),
-                LinkState::WaitingForKey => ("waiting for its key", String::new()),
-                LinkState::Creating(_) => ("being made", String::new()),
-                LinkState::Alone => ("alone", String::new()),
-                LinkState::Excluded => ("left out", String::new()),
-                LinkState::Linked => ("linked", fields()),
-                LinkState::Parked(why) => ("parked", why.clone()),
-                LinkState::Gone => ("gone", String::new()),
-            };
-            Ok(Link {
-                link: id.to_string(),
-                sync: row.sync.clone(),
-                left: row.left.clone(),
-                right: row.right.clone(),
-                state: state.to_owned(),
-                detail,
-            })
-        })
-        .collect()
+    links_behind(rows, None).collect()
+}
+
+/// The same one by one, beginning behind one of them.
+pub fn links_behind(rows: &dyn Rows, behind: Option<LinkId>) -> impl Iterator<Item = Result<Link, Error>> + '_ {
+    all_behind(rows, behind.map(key::link)).map(|found| {
+        let (key, row) = found?;
+        Ok(link_of(LinkId(key.number()?), &row))
+    })
+}
+
+/// One link; `None` where there is none of this number.
+///
+/// # Errors
+/// Where rows cannot be read.
+pub fn link(rows: &dyn Rows, id: LinkId) -> Result<Option<Link>, Error> {
+    Ok(key::link(id).read(rows)?.map(|row| link_of(id, &row)))
+}
+
+fn link_of(id: LinkId, row: &LinkRow) -> Link {
+    let fields = || row.parked.iter().map(|(m, why)| format!("{m}: {why}")).collect::<Vec<_>>().join("; ");
+    let (state, detail) = match &row.state {
+        LinkState::Matching => ("looking", String::new()),
+        LinkState::WaitingForKey => ("waiting for its key", String::new()),
+        LinkState::Creating(_) => ("being made", String::new()),
+        LinkState::Alone => ("alone", String::new()),
+        LinkState::Excluded => ("left out", String::new()),
+        LinkState::Linked => ("linked", fields()),
+        LinkState::Parked(why) => ("parked", why.clone()),
+        LinkState::Gone => ("gone", String::new()),
+    };
+    Link {
+        link: id.to_string(),
+        sync: row.sync.clone(),
+        left: row.left.clone(),
+        right: row.right.clone(),
+        state: state.to_owned(),
+        detail,
+    }
 }
 
 /// All runs that are kept, in the order in which they began.
@@ -143,54 +157,67 @@ pub fn links(rows: &dyn Rows) -> Result<Vec<Link>, Error> {
 /// # Errors
 /// Where rows cannot be read.
 pub fn runs(rows: &dyn Rows, programs: &Programs) -> Result<Vec<Run>, Error> {
-    all::<RunRow>(rows)
-        .map(|found| {
-            let (key, row) = found?;
-            let id = RunId(key.number()?);
-            let program = programs.by_hash.get(&row.program);
-            let (rule, code) = match (&row.what, program) {
-                (RunOf::Workflow(index), Some(program)) => {
-                    let workflow = program.workflows.get(*index);
-                    (workflow.map_or_else(String::new, |w| w.name.clone()), workflow.map(|w| &w.code))
-                }
-                (RunOf::When(index), Some(program)) => {
-                    let when = program.whens.get(*index);
-                    (
-                        when.map_or_else(String::new, |w| format!("when {} ({})", w.entity, w.place)),
-                        when.map(|w| &w.code),
-                    )
-                }
-                (_, None) => (format!("rules {}", row.program), None),
-            };
-            let step = |index: usize| {
-                code.and_then(|c| c.steps.get(index)).map_or_else(|| index.to_string(), |step| step.name.clone())
-            };
-            let until = || row.wait_until.map_or_else(String::new, |at| format!("until {at}"));
-            let (state, detail) = match &row.state {
-                RunState::Ready => ("running", String::new()),
-                RunState::Calling => ("running", "a call is on its way".to_owned()),
-                RunState::Reading => ("waiting", "for a record to be read or paired".to_owned()),
-                RunState::Sleeping | RunState::Awaiting => ("waiting", until()),
-                RunState::Behind(other) => ("waiting", format!("behind {other}")),
-                RunState::Stopped(why) => ("stopped", why.clone()),
-                RunState::Finished => ("finished", String::new()),
-                RunState::Failed => {
-                    ("failed", row.failure.clone().map(|(s, m)| format!("{s}: {m}")).unwrap_or_default())
-                }
-                RunState::Cancelled => ("cancelled", String::new()),
-            };
-            Ok(Run {
-                run: id.to_string(),
-                rule,
-                state: state.to_owned(),
-                step: row.step.map(step),
-                completed: row.completed.iter().map(|index| step(*index)).collect(),
-                undone: row.undone.iter().map(|index| step(*index)).collect(),
-                detail,
-                started: row.started.to_string(),
-            })
-        })
-        .collect()
+    runs_behind(rows, programs, None).collect()
+}
+
+/// The same one by one, beginning behind one of them.
+pub fn runs_behind<'a>(
+    rows: &'a dyn Rows,
+    programs: &'a Programs,
+    behind: Option<RunId>,
+) -> impl Iterator<Item = Result<Run, Error>> + 'a {
+    all_behind(rows, behind.map(key::run)).map(|found| {
+        let (key, row) = found?;
+        Ok(run_of(RunId(key.number()?), &row, programs))
+    })
+}
+
+/// One run; `None` where none of this number is kept.
+///
+/// # Errors
+/// Where rows cannot be read.
+pub fn run(rows: &dyn Rows, programs: &Programs, id: RunId) -> Result<Option<Run>, Error> {
+    Ok(key::run(id).read(rows)?.map(|row| run_of(id, &row, programs)))
+}
+
+fn run_of(id: RunId, row: &RunRow, programs: &Programs) -> Run {
+    let program = programs.by_hash.get(&row.program);
+    let (rule, code) = match (&row.what, program) {
+        (RunOf::Workflow(index), Some(program)) => {
+            let workflow = program.workflows.get(*index);
+            (workflow.map_or_else(String::new, |w| w.name.clone()), workflow.map(|w| &w.code))
+        }
+        (RunOf::When(index), Some(program)) => {
+            let when = program.whens.get(*index);
+            (when.map_or_else(String::new, |w| format!("when {} ({})", w.entity, w.place)), when.map(|w| &w.code))
+        }
+        (_, None) => (format!("rules {}", row.program), None),
+    };
+    let step = |index: usize| {
+        code.and_then(|c| c.steps.get(index)).map_or_else(|| index.to_string(), |step| step.name.clone())
+    };
+    let until = || row.wait_until.map_or_else(String::new, |at| format!("until {at}"));
+    let (state, detail) = match &row.state {
+        RunState::Ready => ("running", String::new()),
+        RunState::Calling => ("running", "a call is on its way".to_owned()),
+        RunState::Reading => ("waiting", "for a record to be read or paired".to_owned()),
+        RunState::Sleeping | RunState::Awaiting => ("waiting", until()),
+        RunState::Behind(other) => ("waiting", format!("behind {other}")),
+        RunState::Stopped(why) => ("stopped", why.clone()),
+        RunState::Finished => ("finished", String::new()),
+        RunState::Failed => ("failed", row.failure.clone().map(|(s, m)| format!("{s}: {m}")).unwrap_or_default()),
+        RunState::Cancelled => ("cancelled", String::new()),
+    };
+    Run {
+        run: id.to_string(),
+        rule,
+        state: state.to_owned(),
+        step: row.step.map(step),
+        completed: row.completed.iter().map(|index| step(*index)).collect(),
+        undone: row.undone.iter().map(|index| step(*index)).collect(),
+        detail,
+        started: row.started.to_string(),
+    }
 }
 
 /// The step, as indexes of its workflow and of itself, for which each input of a call was sent; none where no

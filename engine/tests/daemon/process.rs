@@ -170,7 +170,7 @@ impl Daemon {
 
     /// The links that this daemon knows.
     pub(crate) async fn links(&self) -> Vec<Link> {
-        let filter = Filter { limit: Some(10_000), about: Some("Contacts".to_owned()), state: None };
+        let filter = Filter { limit: Some(10_000), about: Some("Contacts".to_owned()), ..Filter::default() };
         client(self.admin).links(&filter).await.expect("it is told").links
     }
 }

@@ -116,8 +116,17 @@ const PAGE: usize = 500;
 
 /// All rows of their kind as they are in the ledger, in the order of their keys, a page at a time.
 pub(crate) fn all<R: Entity + 'static>(rows: &dyn Rows) -> impl Iterator<Item = Result<(RowKey<R>, R), Error>> + '_ {
+    all_behind(rows, None)
+}
+
+/// The same, beginning behind one of them.
+pub(crate) fn all_behind<R: Entity + 'static>(
+    rows: &dyn Rows,
+    behind: Option<RowKey<R>>,
+) -> impl Iterator<Item = Result<(RowKey<R>, R), Error>> + '_ {
     let prefix = Prefix::<R>::all();
-    let (mut from, to) = prefix.range();
+    let (first, to) = prefix.range();
+    let mut from = behind.map_or(first, |key| key::after(key.as_bytes()));
     let mut page: VecDeque<(Vec<u8>, Vec<u8>)> = VecDeque::new();
     let mut more = true;
     std::iter::from_fn(move || {
