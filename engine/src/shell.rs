@@ -20,8 +20,10 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use connectors::port::{Answer, Delivery};
+use bytes::Bytes;
+use connectors::port::Delivery;
 use connectors::webhook::door::Verdict;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 pub use self::calls::Caller;
 pub use self::core::{Connectors, Core, Counts, Departure, Error, Release};
@@ -31,8 +33,7 @@ pub use self::reads::Reads;
 pub use self::source::{SourceState, UnknownState};
 pub use self::wake::{Activation, Inspect, NotDone, Snapshot, SourceNews, Wake};
 use crate::clock::Clock;
-use crate::decide::{self, Input, Source};
-use crate::ids::CallId;
+use crate::decide::{self, Input, OperatorCommand, Source};
 use crate::ledger::Seq;
 use crate::rules::stored;
 use crate::telemetry;
@@ -49,12 +50,33 @@ const RETRY_AFTER: u64 = 5;
 /// Tells Kafka what was read, for lag monitoring.
 pub type Commit = Box<dyn FnMut(BTreeMap<(String, i32), i64>) + Send>;
 
+/// Tells somebody who waits that it was done, or why not.
+type Reply<E> = oneshot::Sender<Result<(), E>>;
+
 /// What a receipt is for, until its round is durable.
 enum Receipt {
-    Webhook(tokio::sync::oneshot::Sender<Verdict>),
-    Operator(tokio::sync::oneshot::Sender<Result<(), NotDone>>, Option<String>),
-    Activated(tokio::sync::oneshot::Sender<Result<(), String>>),
-    Record { topic: String, partition: i32, next: i64, _room: tokio::sync::OwnedSemaphorePermit },
+    Webhook(oneshot::Sender<Verdict>),
+    /// Why it was refused, where it was.
+    Operator(Reply<NotDone>, Option<String>),
+    Activated(Reply<String>),
+    Position(Position),
+}
+
+/// Where a Kafka partition is read on once its record is durable.
+struct Position {
+    topic: String,
+    partition: i32,
+    next: i64,
+    /// Held until then: bounds what is read ahead.
+    _room: OwnedSemaphorePermit,
+}
+
+/// An input that nobody brings again. Where the ledger has no room it waits for it, in its order.
+struct Owed {
+    input: Input,
+    /// What came, as it came, to be kept for people where a decision on it breaks off.
+    payload: Bytes,
+    position: Option<Position>,
 }
 
 /// The loop.
@@ -69,7 +91,7 @@ pub struct Loop {
     inbox: u64,
     receipts: VecDeque<(Seq, Receipt)>,
     /// What the ledger did not take, in order.
-    refused: VecDeque<Wake>,
+    refused: VecDeque<Owed>,
     full_until: Option<Instant>,
     /// Stop when nothing is under way, or at this time.
     stopping: Option<Instant>,
@@ -202,8 +224,8 @@ impl Loop {
             return Ok(());
         }
         self.full_until = None;
-        while let Some(wake) = self.refused.pop_front() {
-            self.take_now(wake)?;
+        while let Some(owed) = self.refused.pop_front() {
+            self.settle(owed)?;
             if self.full_until.is_some() {
                 return Ok(());
             }
@@ -215,128 +237,110 @@ impl Loop {
 
     /// Takes what woke the loop; while the ledger is full, only what needs no room.
     fn take(&mut self, wake: Wake) -> Result<(), Error> {
-        if self.full_until.is_none() {
-            return self.take_now(wake);
-        }
+        const LATER: &str = "nothing can be stored for now; try again later";
+        let full = self.full_until.is_some();
         match wake {
-            Wake::Delivery { receipt, .. } => answer(receipt, Verdict::Unwritable(RETRY_AFTER)),
-            Wake::Operator { reply, .. } => {
-                answer(reply, Err(NotDone::Unstored("nothing can be stored for now; try again later".to_owned())));
+            Wake::Record { .. } | Wake::OffsetGone { .. } | Wake::Cluster { .. } | Wake::Answers { .. } => {
+                let Some(owed) = self.owed(wake) else { return Ok(()) };
+                if !full {
+                    return self.settle(owed);
+                }
+                self.refused.push_back(owed);
             }
-            Wake::Activate(activation) => {
-                answer(activation.reply, Err("nothing can be stored for now; try again later".to_owned()));
+            Wake::Delivery { receipt, .. } if full => answer(receipt, Verdict::Unwritable(RETRY_AFTER)),
+            Wake::Operator { reply, .. } if full => answer(reply, Err(NotDone::Unstored(LATER.to_owned()))),
+            Wake::Activate(activation) if full => answer(activation.reply, Err(LATER.to_owned())),
+            Wake::Delivery { system, delivery, payload, receipt } => {
+                self.delivery(system, delivery, &payload, receipt)?;
             }
-            Wake::Record { .. } | Wake::Answers { .. } | Wake::OffsetGone { .. } | Wake::Cluster { .. } => {
-                self.refused.push_back(wake);
+            Wake::Operator { who, command, reply } => self.operate(who, command, reply)?,
+            Wake::Activate(activation) => self.activate(activation)?,
+            Wake::Durable => {}
+            Wake::Inspect(inspect) => {
+                inspect(&Snapshot { core: &self.core, now: self.clock.now(), sources: &self.sources, full });
             }
-            other => return self.take_now(other),
+            Wake::Source(news) => drop(self.sources.insert(news.name, news.state)),
+            Wake::SourcesGone => self.sources.clear(),
+            Wake::Stop { grace } => {
+                tracing::info!(under_way = self.core.gate().under_way(), "stopping");
+                self.stopping = Some(Instant::now() + grace);
+            }
         }
         Ok(())
     }
 
-    fn take_now(&mut self, wake: Wake) -> Result<(), Error> {
-        match wake {
-            Wake::Delivery { system, delivery, payload, receipt } => self.delivery(system, delivery, &payload, receipt),
+    /// The input of what nobody brings again; `None` for all else.
+    fn owed(&mut self, wake: Wake) -> Option<Owed> {
+        let (input, payload, position) = match wake {
             Wake::Record { system, read, payload, topic, partition, offset, room } => {
                 let source = Source::Kafka { topic: topic.clone(), partition, offset };
-                let input = match read.clone() {
-                    Ok(delivery) => input_of(system.clone(), delivery, source),
-                    Err(reason) => {
-                        Input::Unreadable { system: system.clone(), source, reason, payload: payload.to_vec() }
-                    }
+                let input = match read {
+                    Ok(delivery) => input_of(system, delivery, source),
+                    Err(reason) => Input::Unreadable { system, source, reason, payload: payload.to_vec() },
                 };
-                match self.input(input, &payload) {
-                    Ok(seq) => {
-                        let next = offset.saturating_add(1);
-                        self.receipts.push_back((seq, Receipt::Record { topic, partition, next, _room: room }));
-                        Ok(())
-                    }
-                    Err(error) if error.is_full() => {
-                        self.full(&error);
-                        self.refused.push_front(Wake::Record { system, read, payload, topic, partition, offset, room });
-                        Ok(())
-                    }
-                    Err(error) => Err(error),
-                }
+                let position = Position { topic, partition, next: offset.saturating_add(1), _room: room };
+                (input, payload, Some(position))
             }
             Wake::OffsetGone { topic, partition, next, reason } => {
                 tracing::error!(topic, partition, next, reason, "records were lost before they were read");
-                let input = Input::Offset { topic: topic.clone(), partition, next, reason: reason.clone() };
-                match self.core.input(&input, self.clock.now()) {
-                    Err(error) if error.is_full() => {
-                        self.full(&error);
-                        self.refused.push_front(Wake::OffsetGone { topic, partition, next, reason });
-                        Ok(())
-                    }
-                    other => other.map(|_| ()),
+                (Input::Offset { topic, partition, next, reason }, Bytes::new(), None)
+            }
+            Wake::Cluster { id } => (Input::Cluster { id }, Bytes::new(), None),
+            Wake::Answers { call, answers, asked } => {
+                if !asked {
+                    self.core.unspent(call);
                 }
+                (Input::Answers { call, answers }, Bytes::new(), None)
             }
-            Wake::Cluster { id } => {
-                let input = Input::Cluster { id: id.clone() };
-                match self.core.input(&input, self.clock.now()) {
-                    Err(error) if error.is_full() => {
-                        self.full(&error);
-                        self.refused.push_front(Wake::Cluster { id });
-                        Ok(())
-                    }
-                    other => other.map(|_| ()),
-                }
-            }
-            Wake::Answers { call, answers, asked } => self.answers(call, answers, asked),
-            Wake::Durable => Ok(()),
-            Wake::Operator { who, command, reply } => {
-                tracing::info!(who, ?command, "operator");
-                match self.core.operate(who, command, self.clock.now()) {
-                    Ok((seq, refused)) => self.receipts.push_back((seq, Receipt::Operator(reply, refused))),
-                    Err(error) => {
-                        if error.is_full() {
-                            self.full(&error);
-                        } else if !error.is_about_input() {
-                            return Err(error);
-                        }
-                        answer(reply, Err(NotDone::Unstored(error.to_string())));
-                    }
-                }
-                Ok(())
-            }
-            Wake::Inspect(inspect) => {
-                inspect(&Snapshot {
-                    core: &self.core,
-                    now: self.clock.now(),
-                    sources: &self.sources,
-                    full: self.full_until.is_some(),
-                });
-                Ok(())
-            }
-            Wake::Source(news) => {
-                self.sources.insert(news.name, news.state);
-                Ok(())
-            }
-            Wake::SourcesGone => {
-                self.sources.clear();
-                Ok(())
-            }
-            Wake::Activate(activation) => self.activate(activation),
-            Wake::Stop { grace } => {
-                tracing::info!(under_way = self.core.gate().under_way(), "stopping");
-                self.stopping = Some(Instant::now() + grace);
-                Ok(())
-            }
-        }
+            _ => return None,
+        };
+        Some(Owed { input, payload, position })
     }
 
-    /// Decides a delivery; one on which a decision breaks off is kept for people, and its source goes on.
-    fn input(&mut self, input: Input, payload: &[u8]) -> Result<Seq, Error> {
-        match self.core.input(&input, self.clock.now()) {
-            Err(error) if error.is_about_input() => {
+    /// Decides what nobody brings again; without room in the ledger it is the next to be tried.
+    fn settle(&mut self, owed: Owed) -> Result<(), Error> {
+        match self.input(&owed.input, &owed.payload) {
+            Ok(seq) => self.receipts.extend(owed.position.map(|position| (seq, Receipt::Position(position)))),
+            Err(error) if error.is_full() => {
+                self.full(&error);
+                self.refused.push_front(owed);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Why somebody who waits for an answer is refused; an error that is about more than what was asked ends the loop.
+    fn refusal(&mut self, error: Error) -> Result<String, Error> {
+        if error.is_full() {
+            self.full(&error);
+        } else if !error.is_about_input() {
+            return Err(error);
+        }
+        Ok(error.to_string())
+    }
+
+    fn operate(&mut self, who: String, command: OperatorCommand, reply: Reply<NotDone>) -> Result<(), Error> {
+        tracing::info!(who, ?command, "operator");
+        match self.core.operate(who, command, self.clock.now()) {
+            Ok((seq, refused)) => self.receipts.push_back((seq, Receipt::Operator(reply, refused))),
+            Err(error) => answer(reply, Err(NotDone::Unstored(self.refusal(error)?))),
+        }
+        Ok(())
+    }
+
+    /// Decides an input; a delivery on which a decision breaks off is kept for people, and its source goes on.
+    fn input(&mut self, input: &Input, payload: &[u8]) -> Result<Seq, Error> {
+        match (self.core.input(input, self.clock.now()), input) {
+            (Err(error), Input::Delivery { system, source, .. } | Input::Unreadable { system, source, .. })
+                if error.is_about_input() =>
+            {
                 tracing::error!(%error, "a delivery could not be decided; it is kept for people");
-                let (Input::Delivery { system, source, .. } | Input::Unreadable { system, source, .. }) = input else {
-                    return Err(error);
-                };
-                let kept = Input::Unreadable { system, source, reason: error.to_string(), payload: payload.to_vec() };
+                let (system, source, reason) = (system.clone(), source.clone(), error.to_string());
+                let kept = Input::Unreadable { system, source, reason, payload: payload.to_vec() };
                 self.core.input(&kept, self.clock.now())
             }
-            other => other,
+            (taken, _) => taken,
         }
     }
 
@@ -345,7 +349,7 @@ impl Loop {
         system: String,
         delivery: Delivery,
         payload: &[u8],
-        receipt: tokio::sync::oneshot::Sender<Verdict>,
+        receipt: oneshot::Sender<Verdict>,
     ) -> Result<(), Error> {
         if self.stopping.is_some() {
             answer(receipt, Verdict::Unwritable(RETRY_AFTER));
@@ -356,7 +360,7 @@ impl Loop {
             answer(receipt, Verdict::Full(RETRY_AFTER));
             return Ok(());
         }
-        match self.input(input_of(system, delivery, Source::Webhook), payload) {
+        match self.input(&input_of(system, delivery, Source::Webhook), payload) {
             Ok(seq) => self.receipts.push_back((seq, Receipt::Webhook(receipt))),
             Err(error) if error.is_full() => {
                 self.full(&error);
@@ -367,22 +371,6 @@ impl Loop {
         Ok(())
     }
 
-    fn answers(&mut self, call: CallId, answers: Vec<Answer>, asked: bool) -> Result<(), Error> {
-        if !asked {
-            self.core.unspent(call);
-        }
-        let input = Input::Answers { call, answers };
-        match self.core.input(&input, self.clock.now()) {
-            Err(error) if error.is_full() => {
-                self.full(&error);
-                let Input::Answers { call, answers } = input else { return Ok(()) };
-                self.refused.push_front(Wake::Answers { call, answers, asked });
-                Ok(())
-            }
-            other => other.map(|_| ()),
-        }
-    }
-
     fn activate(&mut self, activation: Activation) -> Result<(), Error> {
         let Activation { set, connectors, reply } = activation;
         match self.activated(&set, connectors.clone()) {
@@ -390,14 +378,7 @@ impl Loop {
                 self.caller.connect(connectors, &set.program);
                 self.receipts.push_back((seq, Receipt::Activated(reply)));
             }
-            Err(error) => {
-                if error.is_full() {
-                    self.full(&error);
-                } else if !error.is_about_input() {
-                    return Err(error);
-                }
-                answer(reply, Err(error.to_string()));
-            }
+            Err(error) => answer(reply, Err(self.refusal(error)?)),
         }
         Ok(())
     }
@@ -436,7 +417,7 @@ impl Loop {
                     answer(reply, refused.map_or(Ok(()), |why| Err(NotDone::Refused(why))));
                 }
                 Some((_, Receipt::Activated(reply))) => answer(reply, Ok(())),
-                Some((_, Receipt::Record { topic, partition, next, .. })) => {
+                Some((_, Receipt::Position(Position { topic, partition, next, .. }))) => {
                     commits.insert((topic, partition), next);
                 }
                 None => break,
@@ -451,7 +432,7 @@ impl Loop {
 }
 
 /// Whoever asked may have gone; then nobody needs the answer.
-fn answer<T>(receipt: tokio::sync::oneshot::Sender<T>, value: T) {
+fn answer<T>(receipt: oneshot::Sender<T>, value: T) {
     let _gone = receipt.send(value);
 }
 

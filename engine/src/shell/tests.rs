@@ -189,6 +189,26 @@ async fn kafka_is_held_back_while_the_ledger_takes_nothing_and_nothing_of_it_is_
     assert_eq!(door.decided(), 9, "each once, in order");
 }
 
+/// What nobody brings again waits in its order, of whatever kind it is.
+#[tokio::test]
+async fn records_lost_records_and_another_cluster_wait_for_room_in_their_order() {
+    let mut door = Door::new();
+    door.ledger.now().set_full(Some("no space left"));
+    let topic = || "biometrics.users".to_owned();
+    let gone = |next| Wake::OffsetGone { topic: topic(), partition: 0, next, reason: "kept too short".to_owned() };
+    door.record(0);
+    for wake in [gone(20), gone(30), Wake::Cluster { id: "anew".to_owned() }] {
+        door.looping.take(wake).expect("goes on");
+    }
+    door.turn();
+    assert_eq!((door.offset(), door.decided()), (None, 0), "there is no room yet");
+    door.ledger.now().set_full(None);
+    door.turn();
+    assert_eq!((door.decided(), door.room.available_permits()), (1, 8));
+    assert_eq!(door.offset(), Some(30), "the last one that was told");
+    assert_eq!(decide::known_cluster(&door.ledger).expect("readable"), Some("anew".to_owned()));
+}
+
 #[tokio::test]
 async fn an_offset_is_durable_with_what_its_record_caused_or_not_at_all() {
     let mut door = Door::new();
