@@ -248,12 +248,12 @@ pub struct Delivery {
     /// What can be read, in the order of the delivery.
     pub messages: Vec<Message>,
     /// What cannot.
-    pub spoilt: Vec<Spoilt>,
+    pub malformed: Vec<Malformed>,
 }
 
 /// One message of a delivery that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spoilt {
+pub struct Malformed {
     /// Why, with its place in the delivery.
     pub reason: String,
     /// The whole of it, as JSON.
@@ -292,6 +292,6 @@ pub trait Connector: Send + Sync {
     ///
     /// # Errors
     /// Where the body as a whole is not what this system sends; a message within it that is not is
-    /// [`Delivery::spoilt`].
+    /// [`Delivery::malformed`].
     fn read(&self, body: &[u8]) -> Result<Delivery, Unreadable>;
 }

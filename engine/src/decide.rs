@@ -98,8 +98,8 @@ pub fn decide_isolated(
             schedule::started(&mut cx)?;
             inbox::started(&mut cx)?;
         }
-        Input::Delivery { system, messages, spoilt, source } => {
-            route::delivery(&mut cx, system, messages, spoilt, source)?;
+        Input::Delivery { system, messages, malformed, source } => {
+            route::delivery(&mut cx, system, messages, malformed, source)?;
         }
         Input::Unreadable { system, source, reason, payload } => {
             route::unreadable(&mut cx, system, source, reason, payload)?;

@@ -1,4 +1,4 @@
-//! The one place through which every call passes: rate, priority, deadline, concurrency.
+//! The one place through which every call passes: rate (sliding window log), priority, deadline, concurrency.
 //!
 //! In: lanes that have work, calls that were sent, answers that came. Out: which lane may send its next request
 //! now, or when to ask again.
@@ -31,7 +31,7 @@ pub struct Reach {
     /// Most calls of the `api` limit that one request costs; 0 where it costs none.
     pub calls: u32,
     /// Most requests of the lane's system under way at once; at least 1.
-    pub flights: usize,
+    pub max_in_flight: usize,
 }
 
 /// Tells the reach of a lane's requests.
@@ -72,12 +72,12 @@ pub struct Gate {
     known: BTreeMap<Lane, Reach>,
     lanes: BTreeMap<Lane, Held>,
     budgets: BTreeMap<String, Budget>,
-    flights: BTreeMap<CallId, Lane>,
+    in_flight: BTreeMap<CallId, Lane>,
 }
 
 impl std::fmt::Debug for Gate {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Gate").field("lanes", &self.lanes).field("flights", &self.flights).finish_non_exhaustive()
+        out.debug_struct("Gate").field("lanes", &self.lanes).field("in_flight", &self.in_flight).finish_non_exhaustive()
     }
 }
 
@@ -90,7 +90,7 @@ impl Gate {
             known: BTreeMap::new(),
             lanes: BTreeMap::new(),
             budgets: BTreeMap::new(),
-            flights: BTreeMap::new(),
+            in_flight: BTreeMap::new(),
         };
         gate.limit(program);
         gate
@@ -122,7 +122,7 @@ impl Gate {
         let mut at: Option<Timestamp> = None;
         let mut pace: Option<Timestamp> = None;
         let lists: BTreeSet<&Lane> =
-            self.flights.values().filter(|lane| matches!(lane.kind, LaneKind::List { .. })).collect();
+            self.in_flight.values().filter(|lane| matches!(lane.kind, LaneKind::List { .. })).collect();
         for (lane, held) in &self.lanes {
             if held.deadline > now.at {
                 at = Some(at.map_or(held.deadline, |known| known.min(held.deadline)));
@@ -136,7 +136,7 @@ impl Gate {
                 None => *self.known.entry(lane.clone()).or_insert((self.reaches)(lane)),
             };
             let budget = self.budgets.entry(lane.system.clone()).or_default();
-            if budget.flights() >= reach.flights.max(1) {
+            if budget.in_flight() >= reach.max_in_flight.max(1) {
                 continue;
             }
             match budget.room(reach, writes_in_bulk(lane), held.priority == Priority::High, now.pace) {
@@ -167,12 +167,12 @@ impl Gate {
     pub fn sent(&mut self, call: CallId, lane: &Lane, calls: u32, records: usize) {
         let records = if writes_in_bulk(lane) { records } else { 0 };
         self.budgets.entry(lane.system.clone()).or_default().sent(call, calls, records);
-        self.flights.insert(call, lane.clone());
+        self.in_flight.insert(call, lane.clone());
     }
 
     /// The answers to a call came. A system that says it is asked too fast is left alone for a while.
     pub fn answered(&mut self, call: CallId, answers: &[Answer], pace: Timestamp) {
-        let Some(lane) = self.flights.remove(&call) else { return };
+        let Some(lane) = self.in_flight.remove(&call) else { return };
         if let Some(budget) = self.budgets.get_mut(&lane.system) {
             budget.answered(call, answers, pace);
         }
@@ -180,7 +180,7 @@ impl Gate {
 
     /// A call was answered without asking its system (from the cache): nothing was spent.
     pub fn unspent(&mut self, call: CallId) {
-        let Some(lane) = self.flights.remove(&call) else { return };
+        let Some(lane) = self.in_flight.remove(&call) else { return };
         if let Some(budget) = self.budgets.get_mut(&lane.system) {
             budget.unspent(call);
         }
@@ -217,7 +217,7 @@ impl Gate {
     /// How many calls are under way.
     #[must_use]
     pub fn under_way(&self) -> usize {
-        self.flights.len()
+        self.in_flight.len()
     }
 }
 
@@ -267,7 +267,7 @@ mod tests {
     }
 
     fn gate(limits: &[(&str, u64, i64)], calls: u32) -> Gate {
-        Gate::new(&program(limits), Arc::new(move |_| Reach { batch: 100, calls, flights: 4 }))
+        Gate::new(&program(limits), Arc::new(move |_| Reach { batch: 100, calls, max_in_flight: 4 }))
     }
 
     fn lane(entity: &str, bulk: bool) -> Lane {

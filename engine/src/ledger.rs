@@ -1,4 +1,4 @@
-//! All durable state: a journal in front, rows in sled behind (RUNTIME.md section 8, STORAGE.md).
+//! All durable state: a journal (write-ahead log) in front, rows in sled behind (RUNTIME.md section 8, STORAGE.md).
 //!
 //! In: rounds, each the row changes and records of one decision. Out: the same rows again, after any crash.
 //! Always true: [`Ledger::append`] makes a round visible to reads at once, but nothing that it justifies may
@@ -8,7 +8,6 @@
 
 use serde::{Deserialize, Serialize};
 
-mod admission;
 mod backup;
 mod cache;
 mod check;
@@ -18,20 +17,20 @@ mod disk;
 mod files;
 mod frame;
 mod gaps;
+mod high_water_mark;
 mod history;
 mod hold;
 mod journal;
 pub mod key;
-mod mark;
 mod memory;
 mod overlay;
 mod redo;
 mod settings;
 mod shared;
 mod store;
+mod validate_round;
 mod writer;
 
-pub use admission::MAX_ROUND;
 pub use backup::restore;
 pub use check::{Report, check};
 pub use disk::{Disk, Health, Reader};
@@ -40,6 +39,7 @@ pub use history::{Records, Rounds, records};
 pub use journal::journal_folder;
 pub use memory::Memory;
 pub use settings::{OnDurable, OnFatal, Settings};
+pub use validate_round::MAX_ROUND;
 
 /// Position of a round in the journal: dense, from 1, never reused. 0 is before the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]

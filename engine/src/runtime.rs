@@ -1,13 +1,13 @@
 //! Runs everything together: opens the ledger, loads the rules, opens the doors, and stops in order.
 //!
 //! In: a [`Config`]. Out: a [`Running`] engine, whose doors are open and whose work goes on.
-//! Always true: nothing is half started: whatever is missing is told before a port is taken; everything that runs
+//! Always true: nothing is half started: whatever is missing is reported before a port is taken; everything that runs
 //! was started by [`crate::tasks`] and is waited for. Stop order: intake, loop, ledger, the rest.
 
 pub mod connect;
 mod doors;
 mod kafka;
-mod recall;
+mod load_history;
 pub mod reload;
 mod serve;
 
@@ -167,8 +167,8 @@ impl Engine {
         let (handle, wakes) = shell::handle();
         let ledger = open(&config, ledger, &handle).await?;
         let reader = ledger.reader();
-        // What stands in the journal so far was told by earlier lives.
-        let told = reader.health().durable;
+        // What stands in the journal so far was reported by earlier epochs.
+        let reported = reader.health().durable;
         let loaded = stored::start(&config.rules, &ledger)?;
         for hash in &loaded.lost {
             tracing::error!(hash, "rules that runs in progress need cannot be had; those runs will stop");
@@ -180,15 +180,16 @@ impl Engine {
         let program = Arc::clone(&loaded.programs.active);
         let connectors = connect::all(&config, &program, &transport, &own)?;
         let doors = Doors::new(connect::verifiers(&config, &program)?);
-        let life = format!("{}-{}", clock::wall().0, std::process::id());
-        let reads = Reads::new(connect::cache(&config)?, &life);
+        let epoch = format!("{}-{}", clock::wall().0, std::process::id());
+        let reads = Reads::new(connect::cache(&config)?, &epoch);
         let token = config.admin.token.as_ref().map(crate::config::SecretAt::read).transpose()?;
         let webhook_listener = listen(config.listen).await?;
         let admin_listener = listen(config.admin.listen).await?;
 
         let set = stored::Set { program: Arc::clone(&program), texts: loaded.texts };
-        let flights = config.systems.iter().filter_map(|(name, c)| Some((name.clone(), c.concurrency?))).collect();
-        let knobs = Settings {
+        let max_in_flight =
+            config.systems.iter().filter_map(|(name, c)| Some((name.clone(), c.concurrency?))).collect();
+        let settings = Settings {
             clock_skew: config.runtime.clock_skew,
             linger: config.runtime.hold,
             retention: config.runtime.retention,
@@ -197,7 +198,9 @@ impl Engine {
         let started = {
             let (connectors, clock) = (connectors.clone(), Arc::clone(&clock));
             let programs = loaded.programs;
-            tokio::task::spawn_blocking(move || core(ledger, programs, connectors, knobs, flights, &set, &*clock))
+            tokio::task::spawn_blocking(move || {
+                core(ledger, programs, connectors, settings, max_in_flight, &set, &*clock)
+            })
         };
         let core = started.await.map_err(|error| Error::System(error.to_string()))??;
 
@@ -205,12 +208,12 @@ impl Engine {
         let shared = Arc::new(RwLock::new(connectors.clone()));
         let caller = Caller::new(tasks.clone(), handle.clone(), connectors, reads.clone(), &program);
         let mut looping = Loop::new(core, wakes, Arc::clone(&clock), caller, config.runtime.inbox);
-        looping.tell(history.clone());
+        looping.record_in(history.clone());
         let kafka = KafkaDoor::new(&config, tasks.clone(), handle.clone(), reader.clone(), Arc::clone(&shared));
         looping.commit_to(kafka.commits());
         let intake = CancellationToken::new();
         let topics = kafka.prepare(&program, &intake)?;
-        recall::recall(&tasks, &reader, told, &history);
+        load_history::load(&tasks, &reader, reported, &history);
         let ended = Tasks::thread("loop", move || looping.run()).map_err(|error| Error::System(error.to_string()))?;
 
         let webhooks = address(&webhook_listener)?;
@@ -280,14 +283,14 @@ fn core(
     ledger: Disk,
     programs: crate::decide::Programs,
     connectors: Connectors,
-    knobs: Settings,
-    flights: BTreeMap<String, usize>,
+    settings: Settings,
+    max_in_flight: BTreeMap<String, usize>,
     set: &stored::Set,
     clock: &dyn Clock,
 ) -> Result<Core, Error> {
     let fresh = stored::active_hash(&ledger)?.as_ref() != Some(&set.program.hash);
-    let mut core = Core::start(Box::new(ledger), programs.clone(), connectors.clone(), knobs, clock.now())?;
-    core.set_flights(flights);
+    let mut core = Core::start(Box::new(ledger), programs.clone(), connectors.clone(), settings, clock.now())?;
+    core.set_max_in_flight(max_in_flight);
     if fresh {
         let kept = stored::keep(set, core.rows())?;
         let event = stored::activated(set, core.at());

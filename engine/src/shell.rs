@@ -1,4 +1,5 @@
-//! Connects the rooms: what comes in to decisions, decisions to the ledger, durable rounds to what they justify.
+//! Connects the rooms: what comes in to decisions, decisions to the ledger, durable rounds to what they justify
+//! (a transactional outbox: what is to be sent is stored with the reason for it, and sent after that).
 //!
 //! [`Core`] is the loop's body without a loop; [`Loop`] drives it on a thread of its own. Everything that can wake
 //! it is one closed enum ([`Wake`]); it never waits for a call, a socket or the disk, only for the next of these.
@@ -26,7 +27,7 @@ use connectors::webhook::door::Verdict;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 pub use self::calls::Caller;
-pub use self::core::{Connectors, Core, Counts, Departure, Error, Release};
+pub use self::core::{Connectors, Core, Counts, Error, OutgoingRequest, Release};
 pub use self::handle::{Gone, Handle, handle};
 pub use self::history::{History, LINES as HISTORY_LINES};
 pub use self::reads::Reads;
@@ -44,7 +45,7 @@ const BURST: usize = 256;
 const TURN: usize = 64;
 /// How long the ledger is left alone when it takes nothing.
 const FULL_PAUSE: Duration = Duration::from_secs(1);
-/// What a webhook's sender is told to wait then, in seconds.
+/// How long a webhook's sender is asked to wait then, in seconds.
 const RETRY_AFTER: u64 = 5;
 
 /// Tells Kafka what was read, for lag monitoring.
@@ -119,7 +120,7 @@ impl Loop {
     }
 
     /// Keeps the last lines of history in `history`.
-    pub fn tell(&mut self, history: History) {
+    pub fn record_in(&mut self, history: History) {
         self.history = history;
     }
 
@@ -400,7 +401,7 @@ impl Loop {
     fn release(&mut self) {
         for release in self.core.released() {
             match release {
-                Release::Send(departure) => self.caller.send(departure),
+                Release::Send(outgoing) => self.caller.send(outgoing),
                 Release::Invalidate { system, entity, id } => self.caller.invalidate(&system, &entity, &id),
                 Release::Log(event) => {
                     telemetry::event(&event);
@@ -437,6 +438,6 @@ fn answer<T>(receipt: oneshot::Sender<T>, value: T) {
 }
 
 fn input_of(system: String, delivery: Delivery, source: Source) -> Input {
-    let Delivery { messages, spoilt } = delivery;
-    Input::Delivery { system, messages, spoilt, source }
+    let Delivery { messages, malformed } = delivery;
+    Input::Delivery { system, messages, malformed, source }
 }

@@ -1,6 +1,6 @@
 //! The cache in Redis, which outlives the engine and may be away at any time.
 //!
-//! In: commands, each given [`Settings::patience`]. Out: bytes, or a miss.
+//! In: commands, each given [`Settings::timeout`]. Out: bytes, or a miss.
 //! Always true: after a failure nobody waits for Redis for [`Settings::pause`], then one call tries it again;
 //! a key whose removal failed or was skipped is not served before it was removed.
 //! Not here: TLS to Redis (a `rediss:` address is refused at start, by name).
@@ -29,7 +29,7 @@ pub struct Settings {
     /// `redis://[user:password@]host:port[/db]`.
     pub url: String,
     /// How long one command may take.
-    pub patience: Duration,
+    pub timeout: Duration,
     /// How long Redis is left alone after a failure.
     pub pause: Duration,
 }
@@ -37,17 +37,14 @@ pub struct Settings {
 impl Settings {
     /// The usual: 50 ms for a command, 3 s of pause.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), patience: Duration::from_millis(50), pause: Duration::from_secs(3) }
+        Self { url: url.into(), timeout: Duration::from_millis(50), pause: Duration::from_secs(3) }
     }
 }
 
 impl fmt::Debug for Settings {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The address may hold a password.
-        out.debug_struct("Settings")
-            .field("patience", &self.patience)
-            .field("pause", &self.pause)
-            .finish_non_exhaustive()
+        out.debug_struct("Settings").field("timeout", &self.timeout).field("pause", &self.pause).finish_non_exhaustive()
     }
 }
 
@@ -102,7 +99,7 @@ impl RedisCache {
         let info = info.clone().set_tcp_settings(info.tcp_settings().clone().set_user_timeout(Duration::from_secs(10)));
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(Duration::from_secs(2)))
-            .set_response_timeout(Some(settings.patience))
+            .set_response_timeout(Some(settings.timeout))
             .set_number_of_retries(1);
         let manager = ConnectionManager::new_lazy_with_config(Client::open(info)?, config)?;
         let breaker = Mutex::new(Breaker { longest: Duration::from_secs(3600), ..Breaker::default() });
@@ -174,7 +171,7 @@ impl RedisCache {
 
     async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Option<T> {
         let mut manager = self.manager.clone();
-        let answer = match tokio::time::timeout(self.settings.patience, command.query_async(&mut manager)).await {
+        let answer = match tokio::time::timeout(self.settings.timeout, command.query_async(&mut manager)).await {
             Ok(answer) => answer,
             Err(_) => Err(RedisError::from((ErrorKind::Io, "no answer in time"))),
         };

@@ -1,7 +1,7 @@
 //! HubSpot's webhook events (CONTRACT section 6), classic and generic, as messages of the lock.
 //!
 //! In: the body of one delivery, an array of events. Out: one [`Message`] per event, in the order of the array; an
-//! event without a type or a time is [`Spoilt`] and leaves the others alone.
+//! event without a type or a time is [`Malformed`] and leaves the others alone.
 //! Always true: a generic event (`object.*` with an `objectTypeId`) gets the name that the lock has for that type, so
 //! both forms mean the same; an event that the lock has no name for, or that names no record, is [`Body::Foreign`],
 //! never an error, because one refused event would bring its whole delivery again for a day; a value that HubSpot
@@ -14,7 +14,7 @@ use dsl::value::Timestamp;
 use serde_json::Value as Json;
 
 use crate::http::text;
-use crate::port::{Body, Delivery, Message, Observed, Spoilt, Unreadable};
+use crate::port::{Body, Delivery, Malformed, Message, Observed, Unreadable};
 
 /// Stands in the place of a sensitive value, which is not sent.
 const WITHHELD: &str = "REDACTED";
@@ -32,7 +32,9 @@ pub fn read(lock: &Lock, app_id: Option<u64>, body: &[u8]) -> Result<Delivery, U
         match message(lock, app_id, event) {
             Ok(message) => delivery.messages.push(message),
             Err(what) => {
-                delivery.spoilt.push(Spoilt { reason: format!("event {index}: {what}"), text: event.to_string() });
+                delivery
+                    .malformed
+                    .push(Malformed { reason: format!("event {index}: {what}"), text: event.to_string() });
             }
         }
     }
@@ -298,12 +300,12 @@ mod tests {
         let good = |id: u64| json!({"subscriptionType": "contact.creation", "occurredAt": 1, "objectId": id});
         for bad in bad {
             let body = json!([good(3), bad, good(4)]);
-            let Delivery { messages, spoilt } = read(&shipped(), None, body.to_string().as_bytes()).unwrap();
+            let Delivery { messages, malformed } = read(&shipped(), None, body.to_string().as_bytes()).unwrap();
             let ids: Vec<String> = messages.into_iter().map(|message| observed(message).id).collect();
             assert_eq!(ids, ["3", "4"], "{bad}");
-            let [spoilt] = spoilt.try_into().unwrap();
-            assert_eq!(spoilt.text, bad.to_string());
-            assert!(spoilt.reason.starts_with("event 1: "), "{spoilt:?}");
+            let [malformed] = malformed.try_into().unwrap();
+            assert_eq!(malformed.text, bad.to_string());
+            assert!(malformed.reason.starts_with("event 1: "), "{malformed:?}");
         }
     }
 

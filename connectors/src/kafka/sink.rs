@@ -1,7 +1,7 @@
 //! Records to Kafka, each once and in order per partition: idempotent, acknowledged by all in-sync replicas.
 //!
 //! In: topic, key, payload. Out: where the record stands, when the brokers have it.
-//! Always true: `Ok` means written; a broker that is away delays, up to the patience given.
+//! Always true: `Ok` means written; a broker that is away delays, up to the timeout given.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -39,15 +39,15 @@ pub struct NotTaken {
 }
 
 impl KafkaSink {
-    /// Makes the producer; connects in the background. A record is given up after `patience`
+    /// Makes the producer; connects in the background. A record is given up after `timeout`
     /// (zero: never); `options` are librdkafka's.
     ///
     /// # Errors
     /// Where an option is unknown, reserved, or needs TLS that is not built in.
-    pub fn connect(brokers: &str, patience: Duration, options: &BTreeMap<String, String>) -> Result<Self, Error> {
-        let patience = patience.as_millis().to_string();
+    pub fn connect(brokers: &str, timeout: Duration, options: &BTreeMap<String, String>) -> Result<Self, Error> {
+        let timeout = timeout.as_millis().to_string();
         // A record waits a moment for others to share its request.
-        let defaults = [("linger.ms", "2"), ("message.timeout.ms", patience.as_str())];
+        let defaults = [("linger.ms", "2"), ("message.timeout.ms", timeout.as_str())];
         let config = client::config(brokers, &FIXED, &defaults, options)?;
         let context = Context::default();
         let producer = config.create_with_context(context.clone()).map_err(Error::Client)?;

@@ -33,7 +33,7 @@ use super::client::{self, Context, Error};
 pub type Partition = (String, i32);
 
 /// How long the brokers may take to answer one question of a survey before they count as away.
-const PATIENCE: Duration = Duration::from_secs(3);
+const SURVEY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Between two surveys while something is not as it should be, and between two commits.
 const SOON: Duration = Duration::from_secs(1);
@@ -633,7 +633,7 @@ impl Survey {
                 Err(code) => survey.trouble = Some(format!("topic `{topic}` cannot be read: {code}")),
             }
         }
-        survey.cluster = consumer.client().fetch_cluster_id(PATIENCE);
+        survey.cluster = consumer.client().fetch_cluster_id(SURVEY_TIMEOUT);
         for (topic, partitions) in &survey.topics {
             for partition in partitions {
                 let key = (topic.clone(), *partition);
@@ -643,12 +643,12 @@ impl Survey {
                 if stop.is_cancelled() {
                     return Err(KafkaError::Canceled);
                 }
-                match consumer.fetch_watermarks(topic, *partition, PATIENCE) {
+                match consumer.fetch_watermarks(topic, *partition, SURVEY_TIMEOUT) {
                     Ok(marks) => {
                         survey.marks.insert(key, marks);
                     }
                     Err(error) => {
-                        // Each further one might cost the same patience: they are asked for in the next survey.
+                        // Each further one might take as long: they are asked for in the next survey.
                         let reason = consumer.client().context().reason().unwrap_or_else(|| error.to_string());
                         survey.trouble = Some(format!("partition {partition} of `{topic}` cannot be read: {reason}"));
                         return Ok(survey);
@@ -662,7 +662,7 @@ impl Survey {
 
 /// The topic's partitions; none where there is no such topic; a code where the brokers keep it from us.
 fn partitions(consumer: &StreamConsumer<Context>, topic: &str) -> KafkaResult<Result<BTreeSet<i32>, RDKafkaErrorCode>> {
-    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
+    let metadata = consumer.fetch_metadata(Some(topic), SURVEY_TIMEOUT)?;
     let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
         return Ok(Ok(BTreeSet::new()));
     };

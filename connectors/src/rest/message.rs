@@ -1,6 +1,6 @@
 //! The app's messages, from its webhook or from Kafka: `{"id", "type", "occurredAt", "data"}`, one or an array.
 //!
-//! In: a body. Out: messages as the lock names them; one that cannot be read is [`Spoilt`] and leaves the others alone.
+//! In: a body. Out: messages as the lock names them; one that cannot be read is [`Malformed`] and leaves the others alone.
 //! Always true: a key that is absent in `data` is unobserved, null
 //! and `""` are values; a record is complete only where every field and link of the lock is there.
 
@@ -9,7 +9,7 @@ use dsl::value::Timestamp;
 use serde_json::Value as Json;
 
 use crate::http::text;
-use crate::port::{Body, Delivery, Message, Observed, Spoilt, Unreadable};
+use crate::port::{Body, Delivery, Malformed, Message, Observed, Unreadable};
 
 /// Reads the body of one webhook call (one envelope or an array of them) or of one Kafka record.
 pub(super) fn read(lock: &Lock, body: &[u8]) -> Result<Delivery, Unreadable> {
@@ -28,7 +28,7 @@ pub(super) fn read(lock: &Lock, body: &[u8]) -> Result<Delivery, Unreadable> {
             Ok(message) => delivery.messages.push(message),
             Err(what) => {
                 let reason = if many { format!("message {index}: {what}") } else { what };
-                delivery.spoilt.push(Spoilt { reason, text: envelope.to_string() });
+                delivery.malformed.push(Malformed { reason, text: envelope.to_string() });
             }
         }
     }
@@ -207,12 +207,12 @@ mod tests {
         for bad in bad.into_iter().chain([no_time, json!({}), json!([]), json!(7)]) {
             let read = read(&shipped(), json!([bad, good]).to_string().as_bytes()).unwrap();
             assert_eq!(read.messages, [one("user.deleted", &json!({"id": "u1"}))], "{bad}");
-            let [spoilt] = read.spoilt.try_into().unwrap();
-            assert_eq!(spoilt.text, bad.to_string());
-            assert!(spoilt.reason.starts_with("message 0: "), "{spoilt:?}");
+            let [malformed] = read.malformed.try_into().unwrap();
+            assert_eq!(malformed.text, bad.to_string());
+            assert!(malformed.reason.starts_with("message 0: "), "{malformed:?}");
         }
         let alone = read(&shipped(), b"{}").unwrap();
-        assert_eq!((alone.messages.len(), alone.spoilt.len()), (0, 1));
+        assert_eq!((alone.messages.len(), alone.malformed.len()), (0, 1));
     }
 
     #[test]

@@ -102,6 +102,6 @@ async fn the_cache_in_redis_keeps_the_contract() {
     use connectors::cache::redis::{RedisCache, Settings};
     let Some(url) = connectors::testing::needed::needed("REDIS_URL", "Redis") else { return };
     // A loaded machine may be slow; how soon a call gives up is tested where Redis fails.
-    let settings = Settings { patience: Duration::from_secs(5), ..Settings::new(url) };
+    let settings = Settings { timeout: Duration::from_secs(5), ..Settings::new(url) };
     keeps_the_contract(&RedisCache::new(settings).expect("the address is one")).await;
 }

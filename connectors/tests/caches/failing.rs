@@ -56,7 +56,7 @@ async fn a_redis_that_is_silent_costs_one_call_its_patience() {
 async fn what_was_removed_while_redis_was_away_is_not_served_when_it_is_back() {
     let Some(url) = needed("REDIS_URL", "Redis") else { return };
     let (proxy, through) = Proxy::before(&url).await;
-    let settings = Settings { patience: Duration::from_secs(5), pause: Duration::ZERO, ..Settings::new(through) };
+    let settings = Settings { timeout: Duration::from_secs(5), pause: Duration::ZERO, ..Settings::new(through) };
     let cache = RedisCache::new(settings).expect("the address is one");
     let id = |name: &str| format!("crm:contact:{}-{name}-{:?}", std::process::id(), std::time::SystemTime::now());
     let (removed, replaced, kept) = (id("removed"), id("replaced"), id("kept"));

@@ -273,7 +273,7 @@ mod tests {
         };
         let messages = marks.iter().map(message).collect();
         let (system, source) = ("crm".to_owned(), Source::Webhook);
-        world.input(&Input::Delivery { system, messages, spoilt: Vec::new(), source }).expect("taken");
+        world.input(&Input::Delivery { system, messages, malformed: Vec::new(), source }).expect("taken");
     }
 
     fn decided(world: &Simulation) -> usize {

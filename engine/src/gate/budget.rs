@@ -59,7 +59,7 @@ impl Budget {
         }
     }
 
-    pub(super) fn flights(&self) -> usize {
+    pub(super) fn in_flight(&self) -> usize {
         self.under_way.len()
     }
 

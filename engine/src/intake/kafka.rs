@@ -33,7 +33,7 @@ pub async fn pump(
                     Some(connector) => connector.read(&payload).map_err(|error| error.to_string()),
                     None => Err(format!("the rules have no system `{system}`")),
                 };
-                telemetry::delivery(&system, "kafka", read.as_ref().is_ok_and(|read| read.spoilt.is_empty()));
+                telemetry::delivery(&system, "kafka", read.as_ref().is_ok_and(|read| read.malformed.is_empty()));
                 let Ok(room) = Arc::clone(&room).acquire_owned().await else { return };
                 if handle.wake(Wake::Record { system, read, payload, topic, partition, offset, room }).is_err() {
                     return;

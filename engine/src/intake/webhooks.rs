@@ -1,7 +1,7 @@
 //! Webhook deliveries: verified by the door, read by their connector, answered when durable.
 //!
 //! Always true: a body in which nothing can be told apart is refused, so that its sender keeps it; a message that cannot
-//! be read is kept here, and the others of its delivery are decided.
+//! be read is kept here (in quarantine, until a person dismisses it), and the others of its delivery are decided.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -32,17 +32,17 @@ impl Intake for Webhooks {
     async fn offer(&self, system: &str, body: Bytes) -> Verdict {
         let connector = self.connectors.read().unwrap_or_else(PoisonError::into_inner).get(system).map(Arc::clone);
         let Some(connector) = connector else {
-            tracing::error!(system, "a signed delivery of a system that the rules do not have; its sender is told");
+            tracing::error!(system, "a signed delivery of a system that the rules do not have is refused");
             return Verdict::Unreadable(format!("the rules have no system `{system}`"));
         };
         match connector.read(&body) {
             Ok(delivery) => {
-                telemetry::delivery(system, "webhook", delivery.spoilt.is_empty());
+                telemetry::delivery(system, "webhook", delivery.malformed.is_empty());
                 self.handle.deliver(system, delivery, body).await
             }
             Err(error) => {
                 telemetry::delivery(system, "webhook", false);
-                tracing::error!(system, %error, "a signed delivery cannot be read; its sender is told");
+                tracing::error!(system, %error, "a signed delivery cannot be read and is refused");
                 Verdict::Unreadable(error.to_string())
             }
         }

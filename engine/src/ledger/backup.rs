@@ -13,9 +13,9 @@ use std::sync::Arc;
 use super::check::check;
 use super::disk::Reader;
 use super::files::{Files, System, failed, sync_folder};
+use super::high_water_mark::{self, HighWaterMark};
 use super::hold::Hold;
 use super::journal::{journal_folder, segments};
-use super::mark::{self, Mark};
 use super::store::FOLDER;
 use super::{Error, Seq};
 
@@ -46,7 +46,7 @@ impl Reader {
         let durable = hold.durable();
         drop(hold);
         let files: Arc<dyn Files> = Arc::new(System);
-        drop(Mark::open(to, &files, durable)?);
+        drop(HighWaterMark::open(to, &files, durable)?);
         for folder in [&journal, &to.join(FOLDER), to] {
             sync_folder(&*files, folder)?;
         }
@@ -68,9 +68,9 @@ pub fn restore(backup: &Path, state: &Path) -> Result<Seq, Error> {
     for segment in segments(&journal_folder(backup))? {
         copy(&segment.path, &journal.join(segment.name()), u64::MAX)?;
     }
-    let mark = backup.join(mark::NAME);
+    let mark = backup.join(high_water_mark::NAME);
     if mark.try_exists().map_err(failed("cannot read", &mark))? {
-        copy(&mark, &state.join(mark::NAME), u64::MAX)?;
+        copy(&mark, &state.join(high_water_mark::NAME), u64::MAX)?;
     }
     for folder in [&journal, &state.join(FOLDER), state] {
         sync_folder(&System, folder)?;

@@ -12,10 +12,10 @@ use super::chunks::{Form, MAX_STORED, chunk_of, form};
 use super::disk::{Lock, Reader};
 use super::files::{Files, System, failed};
 use super::frame::decode;
+use super::high_water_mark;
 use super::hold::Hold;
 use super::journal::{End, Frames, Segment, journal_folder, missing_behind, segments};
 use super::key::printable;
-use super::mark;
 use super::store::{FOLDER, Store, hash, is_hashed};
 use super::{Error, Seq};
 
@@ -71,7 +71,7 @@ pub fn check(state: &Path) -> Result<Report, Error> {
         let (applied, last) = (report.applied.0, reached.0);
         report.problems.push(format!("rows are from round {applied}, but the journal ends after round {last}"));
     }
-    if let Some(durable) = mark::read(state)?
+    if let Some(durable) = high_water_mark::read(state)?
         && durable > reached
     {
         report

@@ -26,7 +26,7 @@ pub(super) type Stored = (Vec<u8>, Option<Vec<u8>>);
 
 /// Key of chunk `number` of the row at `key`.
 pub(super) fn chunk_key(key: &[u8], number: u32) -> Vec<u8> {
-    let length = u16::try_from(key.len()).expect("keys are bounded on admission");
+    let length = u16::try_from(key.len()).expect("keys are bounded on validate_round");
     [&[OWN, CHUNK], length.to_be_bytes().as_slice(), key, number.to_be_bytes().as_slice()].concat()
 }
 

@@ -14,17 +14,17 @@ use std::thread::JoinHandle;
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::admission::admit;
 use super::checkpoint::Checkpoints;
 use super::files::{failed, sync_folder};
 use super::frame::encode;
+use super::high_water_mark::{self, HighWaterMark};
 use super::history::{self, Records};
 use super::journal::journal_folder;
-use super::mark::{self, Mark};
 use super::redo::{Redone, redo};
 use super::settings::{OnDurable, Settings};
 use super::shared::{Progress, Shared};
 use super::store::Store;
+use super::validate_round::validate;
 use super::writer::{Writer, guarded};
 use super::{Error, Ledger, Round, Rows, Seq};
 
@@ -54,9 +54,9 @@ impl Disk {
             DirBuilder::new().mode(0o700).create(&journal).map_err(failed("cannot make", &journal))?;
             sync_folder(&*settings.files, state)?;
         }
-        let Redone { overlay, journal } = redo(&journal, &store, mark::read(state)?, &settings)?;
+        let Redone { overlay, journal } = redo(&journal, &store, high_water_mark::read(state)?, &settings)?;
         let (applied, _) = store.applied()?;
-        let mark = Mark::open(state, &settings.files, overlay.last())?;
+        let mark = HighWaterMark::open(state, &settings.files, overlay.last())?;
         let progress = Progress {
             durable: overlay.last(),
             end: journal.end(),
@@ -150,7 +150,7 @@ impl Rows for Disk {
 
 impl Ledger for Disk {
     fn append(&mut self, round: Round) -> Result<Seq, Error> {
-        admit(&round)?;
+        validate(&round)?;
         if let Some(refusal) = self.shared.refusal(&self.shared.progress()) {
             return Err(refusal);
         }

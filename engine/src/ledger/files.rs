@@ -29,7 +29,7 @@ pub enum Purpose {
     /// The names in a folder.
     Folder,
     /// The mark of the last durable sequence.
-    Mark,
+    HighWaterMark,
 }
 
 /// Writes and syncs. [`System`] is the real one.
@@ -79,7 +79,7 @@ impl Files for System {
     fn sync(&self, purpose: Purpose, file: &File) -> io::Result<()> {
         match purpose {
             Purpose::Frame | Purpose::Header | Purpose::Redo | Purpose::Rows => file.sync_data(),
-            Purpose::Prepare | Purpose::Folder | Purpose::Mark => file.sync_all(),
+            Purpose::Prepare | Purpose::Folder | Purpose::HighWaterMark => file.sync_all(),
         }
     }
 

@@ -80,7 +80,7 @@ impl Frame {
         let count = postcard::to_stdvec(&(rounds.len() as u64)).expect("a number can always be written to memory");
         let length = count.len() + rounds.iter().map(Vec::len).sum::<usize>();
         let mut bytes = Vec::with_capacity(HEAD + length + ALIGN as usize);
-        bytes.extend(u32::try_from(length).expect("a round is bounded on admission").to_le_bytes());
+        bytes.extend(u32::try_from(length).expect("a round is bounded on validate_round").to_le_bytes());
         bytes.extend([0; 4]);
         bytes.extend(first.0.to_le_bytes());
         bytes.extend(count);

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::admission::admit;
+use super::validate_round::validate;
 use super::{Error, Ledger, Round, Rows, Seq};
 
 /// Rows and rounds in memory.
@@ -112,7 +112,7 @@ impl Ledger for Memory {
         if let Some(reason) = &self.full {
             return Err(Error::Full { reason: reason.clone() });
         }
-        admit(&round)?;
+        validate(&round)?;
         let mut before = Vec::with_capacity(round.changes.len());
         for (key, value) in round.changes {
             let was = put(&mut self.rows, key.clone(), value);

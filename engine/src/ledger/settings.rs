@@ -1,4 +1,4 @@
-//! Sizes, times and hands of the ledger on disk. The defaults are those that STORAGE.md measured.
+//! Sizes, times and hooks of the ledger on disk. The defaults are those that STORAGE.md measured.
 
 use std::fmt;
 use std::sync::Arc;

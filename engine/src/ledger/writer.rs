@@ -10,8 +10,8 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use super::frame::{FULL_BYTES, FULL_ROUNDS, Frame};
+use super::high_water_mark::HighWaterMark;
 use super::journal::{Journal, Refusal};
-use super::mark::Mark;
 use super::settings::OnDurable;
 use super::shared::Shared;
 use super::{Error, Seq};
@@ -23,7 +23,7 @@ pub(super) const RETRY: Duration = Duration::from_millis(250);
 pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
     pub(super) journal: Journal,
-    pub(super) mark: Mark,
+    pub(super) mark: HighWaterMark,
     pub(super) rounds: Receiver<(Seq, Vec<u8>)>,
     pub(super) on_durable: OnDurable,
 }

@@ -23,7 +23,7 @@ use super::twins::{Twin, hold};
 use crate::decide::{Event, Input, Programs, Reached, Settings, Source, Wrote, next_timer, views};
 use crate::ids::CallId;
 use crate::ledger::{Ledger, Rows};
-use crate::shell::{Core, Departure, Error, Release};
+use crate::shell::{Core, Error, OutgoingRequest, Release};
 
 /// Answers a request to a system, by its name, in place of its twin; `None` lets the twin answer.
 pub type Instead = Box<dyn FnMut(&str, &Request) -> Option<Vec<Answer>>>;
@@ -41,7 +41,7 @@ pub struct Simulation {
     /// Operations that were carried out, each once whatever was repeated, in order.
     pub calls: Vec<Called>,
     pub(super) twins: BTreeMap<String, Twin>,
-    knobs: Settings,
+    settings: Settings,
     core: Core,
     ledger: Shared,
     connectors: BTreeMap<String, Arc<dyn Connector>>,
@@ -125,11 +125,11 @@ impl Simulation {
         Self::with(program, start, Settings::default())
     }
 
-    /// A simulation with empty twins at `start` and other knobs than the usual ones.
+    /// A simulation with empty twins at `start` and other settings than the usual ones.
     ///
     /// # Errors
     /// Where the engine cannot start.
-    pub fn with(program: Arc<Program>, start: Timestamp, knobs: Settings) -> Result<Self, Error> {
+    pub fn with(program: Arc<Program>, start: Timestamp, settings: Settings) -> Result<Self, Error> {
         let clock = Arc::new(AtomicI64::new(start.0));
         let weather = Weather::new(Box::new(AtOnce));
         let network = Arc::new(Mutex::new(Network::new(Arc::clone(&clock), weather.clone())));
@@ -162,7 +162,7 @@ impl Simulation {
         });
         let programs = Programs::new(program);
         let ledger = Shared::default();
-        let core = Core::start(Box::new(ledger.clone()), programs.clone(), connectors.clone(), knobs, start)?;
+        let core = Core::start(Box::new(ledger.clone()), programs.clone(), connectors.clone(), settings, start)?;
         Ok(Self {
             crm: crm.expect("one stands aside"),
             app: app.unwrap_or_else(|| Arc::new(Mutex::new(App::new(Default::default(), Lock::empty("none", "rest"))))),
@@ -170,7 +170,7 @@ impl Simulation {
             log: Vec::new(),
             calls: Vec::new(),
             twins,
-            knobs,
+            settings,
             core,
             ledger,
             connectors,
@@ -421,9 +421,9 @@ impl Simulation {
         let mut happened = last > before;
         for release in releases {
             match release {
-                Release::Send(departure) => {
+                Release::Send(outgoing) => {
                     happened = true;
-                    let Departure { call, lane, request, .. } = departure;
+                    let OutgoingRequest { call, lane, request, .. } = outgoing;
                     if let Some(answers) = self.instead.as_mut().and_then(|instead| instead(&lane.system, &request)) {
                         self.answered(call, &lane.system, answers)?;
                     } else {
@@ -471,7 +471,7 @@ impl Simulation {
             Box::new(self.ledger.clone()),
             self.programs.clone(),
             self.connectors.clone(),
-            self.knobs,
+            self.settings,
             now,
         )?;
         Ok(())
@@ -633,8 +633,8 @@ impl Simulation {
         let Some(connector) = self.connectors.get(system).cloned() else { return Ok(()) };
         let mut lost = false;
         let status = match connector.read(delivery.request.body()) {
-            Ok(Delivery { messages, spoilt }) => {
-                let input = Input::Delivery { system: system.to_owned(), messages, spoilt, source: Source::Webhook };
+            Ok(Delivery { messages, malformed }) => {
+                let input = Input::Delivery { system: system.to_owned(), messages, malformed, source: Source::Webhook };
                 let crashes = self.crashes;
                 self.core.input(&input, now)?;
                 self.flush()?;
@@ -695,8 +695,8 @@ impl Simulation {
         let source = Source::Kafka { topic: record.topic.clone(), partition: 0, offset: *offset };
         *offset += 1;
         let input = match connector.read(&record.body) {
-            Ok(Delivery { messages, spoilt }) => {
-                Input::Delivery { system: system.to_owned(), messages, spoilt, source }
+            Ok(Delivery { messages, malformed }) => {
+                Input::Delivery { system: system.to_owned(), messages, malformed, source }
             }
             Err(error) => Input::Unreadable {
                 system: system.to_owned(),

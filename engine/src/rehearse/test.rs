@@ -169,14 +169,14 @@ impl<'a> Run<'a> {
         let zone = zone.unwrap_or_else(|| "UTC".to_owned());
         let midnight = date.in_tz(&zone).map_err(|error| error.to_string())?;
         let start = moment(&midnight, minute)?;
-        let knobs = Settings {
+        let settings = Settings {
             linger: Duration(0),
             linger_bulk: Duration(0),
             run_at_start: false,
             trace: true,
             ..Settings::default()
         };
-        let simulation = Simulation::with(Arc::clone(program), start, knobs).map_err(|error| error.to_string())?;
+        let simulation = Simulation::with(Arc::clone(program), start, settings).map_err(|error| error.to_string())?;
         Ok(Self {
             program,
             test,

@@ -1,6 +1,6 @@
 //! Connectors, verifiers, cache and Kafka settings, as engine.yaml and the rules want them.
 //!
-//! Always true: what the rules need and engine.yaml does not give is told before anything starts.
+//! Always true: what the rules need and engine.yaml does not give is reported before anything starts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -11,7 +11,7 @@ use connectors::port::{Answer, Connector, Request};
 use dsl::program::Program;
 use futures_util::FutureExt;
 
-use super::core::{Connectors, Departure};
+use super::core::{Connectors, OutgoingRequest};
 use super::handle::Handle;
 use super::reads::Reads;
 use super::wake::Wake;
@@ -20,7 +20,7 @@ use crate::tasks::Tasks;
 use crate::telemetry;
 
 /// The longest a request may take, all its HTTP calls together.
-const PATIENCE: Duration = Duration::from_secs(120);
+const CALL_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Sends requests.
 pub struct Caller {
@@ -47,8 +47,8 @@ impl Caller {
     }
 
     /// Sends a request.
-    pub fn send(&mut self, departure: Departure) {
-        let Departure { call, lane, request, cacheable } = departure;
+    pub fn send(&mut self, outgoing: OutgoingRequest) {
+        let OutgoingRequest { call, lane, request, cacheable } = outgoing;
         let handle = self.handle.clone();
         let Some(connector) = self.connectors.get(&lane.system).map(Arc::clone) else {
             let reason = format!("engine.yaml does not say how `{}` is reached", lane.system);
@@ -93,7 +93,7 @@ async fn ask(connector: &dyn Connector, lane: &Lane, request: &Request) -> Vec<A
     let began = std::time::Instant::now();
     let work = AssertUnwindSafe(connector.perform(request)).catch_unwind();
     let unknown = |cause: &str| vec![Answer::Unknown { cause: cause.to_owned() }; request.inputs.len()];
-    let answers = match tokio::time::timeout(PATIENCE, work).await {
+    let answers = match tokio::time::timeout(CALL_TIMEOUT, work).await {
         Ok(Ok(answers)) => answers,
         Ok(Err(_)) => unknown("the connector broke off"),
         Err(_) => unknown("no answer came in time"),

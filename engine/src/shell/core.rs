@@ -30,7 +30,7 @@ pub type Connectors = BTreeMap<String, Arc<dyn Connector>>;
 
 /// A request that may leave now.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Departure {
+pub struct OutgoingRequest {
     /// Names it; its answers come back under this name.
     pub call: CallId,
     /// The lane it left.
@@ -45,7 +45,7 @@ pub struct Departure {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Release {
     /// Send a request.
-    Send(Departure),
+    Send(OutgoingRequest),
     /// What a cache holds of a record is stale.
     Invalidate {
         /// The system.
@@ -103,9 +103,9 @@ pub struct Counts {
 pub struct Core {
     ledger: Box<dyn Ledger>,
     programs: Programs,
-    knobs: Settings,
+    settings: Settings,
     gate: Gate,
-    flights: BTreeMap<String, usize>,
+    max_in_flight: BTreeMap<String, usize>,
     connectors: Arc<Connectors>,
     at: Timestamp,
     stored_at: Timestamp,
@@ -133,7 +133,7 @@ impl Core {
         ledger: Box<dyn Ledger>,
         programs: Programs,
         connectors: Connectors,
-        knobs: Settings,
+        settings: Settings,
         now: impl Into<Now>,
     ) -> Result<Self, Error> {
         let now = now.into();
@@ -161,9 +161,9 @@ impl Core {
         let mut core = Self {
             ledger,
             programs,
-            knobs,
+            settings,
             gate,
-            flights: BTreeMap::new(),
+            max_in_flight: BTreeMap::new(),
             connectors,
             at: before.max(now.at),
             stored_at: before,
@@ -260,7 +260,7 @@ impl Core {
                 Command::Call { call, lane, request, cacheable } => {
                     self.counts.calls += 1;
                     self.counts.call_inputs += request.inputs.len() as u64;
-                    Release::Send(Departure { call, lane, request, cacheable })
+                    Release::Send(OutgoingRequest { call, lane, request, cacheable })
                 }
                 Command::Invalidate { system, entity, id } => Release::Invalidate { system, entity, id },
                 Command::Log(event) => Release::Log(event),
@@ -290,7 +290,7 @@ impl Core {
     fn guarded(&self, input: &Input, mut guard: Isolation) -> Result<Outcome, Error> {
         loop {
             let decided = catch_unwind(AssertUnwindSafe(|| {
-                decide::decide_isolated(&*self.ledger, &self.programs, &self.knobs, &guard, input, self.at)
+                decide::decide_isolated(&*self.ledger, &self.programs, &self.settings, &guard, input, self.at)
             }));
             let why = match decided {
                 Ok(outcome) => return Ok(outcome?),
@@ -373,9 +373,9 @@ impl Core {
     }
 
     /// How many requests of each system may be under way at once, where it is not the usual number.
-    pub fn set_flights(&mut self, flights: BTreeMap<String, usize>) {
-        self.flights = flights;
-        self.gate.reach(reaches(&self.programs.active, &self.connectors, &self.flights));
+    pub fn set_max_in_flight(&mut self, max_in_flight: BTreeMap<String, usize>) {
+        self.max_in_flight = max_in_flight;
+        self.gate.reach(reaches(&self.programs.active, &self.connectors, &self.max_in_flight));
     }
 
     /// When to call [`Core::step`] next: on the engine's clock, and on that of paces. Call it when `step` said no.
@@ -421,7 +421,7 @@ impl Core {
         // One round: a set that is kept is one whose start was decided.
         let kept = Round { changes: kept, records: vec![record] };
         let before = std::mem::replace(&mut self.programs, programs);
-        let told = self.waiting.len();
+        let before_it = self.waiting.len();
         let (seq, _) = match self.take(&Input::Started, kept, now) {
             Ok(taken) => taken,
             Err(error) => {
@@ -429,10 +429,10 @@ impl Core {
                 return Err(error);
             }
         };
-        self.waiting.insert(told, (seq, Release::Log(event)));
+        self.waiting.insert(before_it, (seq, Release::Log(event)));
         self.connectors = Arc::new(connectors);
         self.gate.limit(&self.programs.active);
-        self.gate.reach(reaches(&self.programs.active, &self.connectors, &self.flights));
+        self.gate.reach(reaches(&self.programs.active, &self.connectors, &self.max_in_flight));
         Ok(seq)
     }
 
@@ -442,7 +442,7 @@ impl Core {
     /// As [`Core::input`].
     pub fn seed(&mut self, known: &[Known], pairs: &[Pair], now: impl Into<Now>) -> Result<Seq, Error> {
         self.at = self.at.max(now.into().at);
-        let outcome = decide::seed(&*self.ledger, &self.programs, &self.knobs, known, pairs, self.at)?;
+        let outcome = decide::seed(&*self.ledger, &self.programs, &self.settings, known, pairs, self.at)?;
         self.append(outcome.round)
     }
 
@@ -537,22 +537,25 @@ fn said(panic: &Box<dyn std::any::Any + Send>) -> String {
 }
 
 /// How many requests of a system may be under way at once where nothing is said.
-fn default_flights(program: &Program, system: &str) -> usize {
+fn default_max_in_flight(program: &Program, system: &str) -> usize {
     // A system that counts calls gains nothing from many at once; one that does not is bounded by itself.
     if program.systems.get(system).is_some_and(|system| system.limits.contains_key("api")) { 4 } else { 32 }
 }
 
 /// The reach of every lane, by asking its connector about the largest request the lane could send.
-fn reaches(program: &Arc<Program>, connectors: &Arc<Connectors>, flights: &BTreeMap<String, usize>) -> Reaches {
+fn reaches(program: &Arc<Program>, connectors: &Arc<Connectors>, max_in_flight: &BTreeMap<String, usize>) -> Reaches {
     let program = Arc::clone(program);
     let connectors = Arc::clone(connectors);
-    let flights = flights.clone();
+    let max_in_flight = max_in_flight.clone();
     Arc::new(move |lane| {
-        let flights =
-            flights.get(&lane.system).copied().unwrap_or_else(|| default_flights(&program, &lane.system)).max(1);
-        let Some(connector) = connectors.get(&lane.system) else { return Reach { batch: 1, calls: 1, flights } };
+        let max_in_flight = max_in_flight
+            .get(&lane.system)
+            .copied()
+            .unwrap_or_else(|| default_max_in_flight(&program, &lane.system))
+            .max(1);
+        let Some(connector) = connectors.get(&lane.system) else { return Reach { batch: 1, calls: 1, max_in_flight } };
         let request = largest(&program, lane);
-        Reach { batch: connector.max_batch(&request.verb).max(1), calls: connector.calls(&request), flights }
+        Reach { batch: connector.max_batch(&request.verb).max(1), calls: connector.calls(&request), max_in_flight }
     })
 }
 

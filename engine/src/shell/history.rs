@@ -1,5 +1,5 @@
 //! The last lines of history, in memory, for people who ask why. All of it stands in the journal, from which a start
-//! takes what earlier lives left.
+//! takes what earlier epochs left.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +23,7 @@ impl History {
         lines.push_back(event);
     }
 
-    /// Puts lines of earlier lives before those of this one, as far as there is room.
+    /// Puts lines of earlier epochs before those of this one, as far as there is room.
     pub fn before(&self, earlier: Vec<Event>) {
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let room = LINES - lines.len();
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn earlier_lives_stand_before_this_one_as_far_as_there_is_room() {
+    fn earlier_epochs_stand_before_this_one_as_far_as_there_is_room() {
         let history = History::default();
         for number in 0..LINES - 2 {
             history.push(event(format!("l{number}")));

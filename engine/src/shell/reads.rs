@@ -1,7 +1,7 @@
 //! Reads that need not be asked for again: what records looked like, kept for as long as the rules say.
 //!
 //! Always true: a read that was under way when its record was invalidated is not kept; what is kept serves only
-//! requests for fields and links that it was asked for, and only in the life of the engine that kept it: what an
+//! requests for fields and links that it was asked for, and only in the epoch (the time between a start and its end) that kept them: what an
 //! earlier one kept it may have failed to remove, and nobody knows that any more.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,15 +14,15 @@ use connectors::cache::{Cache, key};
 use connectors::port::{Answer, Observed, Request, Verb};
 use dsl::program::Program;
 
-/// What is kept: the life that kept it, fields and links that were asked for, and what came.
+/// What is kept: the epoch that kept it, fields and links that were asked for, and what came.
 type Kept = (String, BTreeSet<String>, BTreeSet<String>, Observed);
 
 /// The cache, as the loop uses it; clones are the same.
 #[derive(Clone)]
 pub struct Reads {
     cache: Arc<dyn Cache>,
-    /// Tells this life of the engine from every other one that uses the same store.
-    life: Arc<str>,
+    /// Tells this epoch of the engine from every other one that uses the same store.
+    epoch: Arc<str>,
     times: Arc<Mutex<BTreeMap<String, Duration>>>,
     stale: Arc<Mutex<Stale>>,
 }
@@ -57,10 +57,10 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Reads {
-    /// Keeps reads in `cache`. `life` is another one at every start: what was kept under another name is not served.
+    /// Keeps reads in `cache`. `epoch` is another one at every start: what was kept under another name is not served.
     #[must_use]
-    pub fn new(cache: Arc<dyn Cache>, life: &str) -> Self {
-        Self { cache, life: life.into(), times: Arc::default(), stale: Arc::default() }
+    pub fn new(cache: Arc<dyn Cache>, epoch: &str) -> Self {
+        Self { cache, epoch: epoch.into(), times: Arc::default(), stale: Arc::default() }
     }
 
     /// Takes the times of `cache reads for …`; reads of other systems are not kept.
@@ -91,8 +91,8 @@ impl Reads {
                 _ => None,
             };
             let kept: Option<Kept> = found.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-            let fits = kept.filter(|(life, has_fields, has_links, _)| {
-                **life == *self.life
+            let fits = kept.filter(|(epoch, has_fields, has_links, _)| {
+                **epoch == *self.epoch
                     && fields.iter().all(|field| has_fields.contains(field))
                     && links.iter().all(|link| has_links.contains(link))
             });
@@ -127,7 +127,7 @@ impl Reads {
                 continue;
             }
             let (fields, links): (BTreeSet<_>, BTreeSet<_>) = (fields.iter().collect(), links.iter().collect());
-            let kept = (&*self.life, fields, links, observed);
+            let kept = (&*self.epoch, fields, links, observed);
             let bytes = serde_json::to_vec(&kept).expect("an observation is plain data");
             self.cache.put(&name, Bytes::from(bytes), time).await;
             if !fresh() {
@@ -183,11 +183,11 @@ mod tests {
     use super::*;
 
     fn reads() -> Reads {
-        life(&(Arc::new(MemoryCache::new(1 << 20)) as Arc<dyn Cache>), "1")
+        in_epoch(&(Arc::new(MemoryCache::new(1 << 20)) as Arc<dyn Cache>), "1")
     }
 
-    fn life(cache: &Arc<dyn Cache>, life: &str) -> Reads {
-        let reads = Reads::new(Arc::clone(cache), life);
+    fn in_epoch(cache: &Arc<dyn Cache>, epoch: &str) -> Reads {
+        let reads = Reads::new(Arc::clone(cache), epoch);
         locked(&reads.times).insert("crm".to_owned(), Duration::from_secs(3_600));
         reads
     }
@@ -240,12 +240,12 @@ mod tests {
 
     /// Killed between the round that changed a record and the removal that follows it, an engine leaves what it kept.
     #[tokio::test]
-    async fn what_an_earlier_life_kept_is_not_served_and_is_replaced() {
+    async fn what_an_earlier_epoch_kept_is_not_served_and_is_replaced() {
         let store: Arc<dyn Cache> = Arc::new(MemoryCache::new(1 << 20));
         let asked = request(&["1"], &["email"]);
-        let before = life(&store, "1");
+        let before = in_epoch(&store, "1");
         before.keep("crm", &asked, &[record("1")], &before.begin()).await;
-        let after = life(&store, "2");
+        let after = in_epoch(&store, "2");
         let (known, rest) = after.known("crm", &asked).await;
         assert_eq!((known, rest.as_ref()), (vec![None], Some(&asked)));
         after.keep("crm", &asked, &[record("1")], &after.begin()).await;

@@ -70,15 +70,15 @@ impl Door {
         let clock = Arc::new(Manual::new(now));
         let mut looping = Loop::new(core.expect("it starts"), wakes, clock, caller, 1);
         let committed: Arc<Mutex<BTreeMap<(String, i32), i64>>> = Arc::default();
-        let told = Arc::clone(&committed);
-        looping.commit_to(Box::new(move |next| told.lock().expect("no test panicked").extend(next)));
+        let reported = Arc::clone(&committed);
+        looping.commit_to(Box::new(move |next| reported.lock().expect("no test panicked").extend(next)));
         Self { looping, ledger, committed, room: Arc::new(Semaphore::new(8)) }
     }
 
     fn read(mark: &str) -> Delivery {
         let (name, dedupe) = ("no.such".to_owned(), mark.to_owned());
         let messages = vec![Message { name, at: Timestamp(0), dedupe, own: false, body: Body::Foreign }];
-        Delivery { messages, spoilt: Vec::new() }
+        Delivery { messages, malformed: Vec::new() }
     }
 
     fn deliver(&mut self, mark: &str) -> Answered<Verdict> {

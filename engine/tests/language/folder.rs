@@ -9,7 +9,7 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// The shipped rules, to be spoilt.
+    /// The shipped rules, to be malformed.
     pub(crate) fn new() -> Self {
         let root = tempfile::tempdir().expect("a temporary folder");
         let rules = root.path().join("rules");

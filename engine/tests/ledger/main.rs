@@ -5,4 +5,4 @@
 mod common;
 mod contract;
 mod damage;
-mod hands;
+mod hooks;

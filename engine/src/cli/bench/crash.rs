@@ -23,7 +23,7 @@ pub(super) const JOB: Job = Job { name: "crash", about: "kills at full load (J4)
 /// How long a client waits before it offers an event again.
 const AGAIN: Duration = Duration::from_millis(5);
 /// How long the last call of a workflow may take, starts and retries included.
-const PATIENCE: Duration = Duration::from_secs(120);
+const LAST_ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 
 fn run(settings: &Settings) -> Result<Report, String> {
     super::block_on(measure(settings))
@@ -71,7 +71,7 @@ async fn measure(settings: &Settings) -> Result<Report, String> {
             }
             scene.acknowledged.borrow_mut().insert(subject);
             // That it does not come is found at the end.
-            let _ended = tokio::time::timeout(PATIENCE, last).await;
+            let _ended = tokio::time::timeout(LAST_ANSWER_TIMEOUT, last).await;
         }
     };
     let state = daemon.folder.join("state");

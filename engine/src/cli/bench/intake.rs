@@ -35,7 +35,7 @@ const RECORDS: u64 = 20_000;
 /// Notes that they are about.
 const NOTES: u64 = 2_000;
 /// How long all records may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+const INTAKE_TIMEOUT: Duration = Duration::from_secs(120);
 
 fn run(settings: &Settings) -> Result<Report, String> {
     super::block_on(measure(settings))
@@ -98,7 +98,7 @@ async fn kafka(settings: &Settings, report: &mut Report) -> Result<(), String> {
 }
 
 async fn fill(brokers: &str) -> Result<(), String> {
-    let sink = KafkaSink::connect(brokers, PATIENCE, &BTreeMap::new()).map_err(|error| error.to_string())?;
+    let sink = KafkaSink::connect(brokers, INTAKE_TIMEOUT, &BTreeMap::new()).map_err(|error| error.to_string())?;
     let begin = wall().0 - RECORDS as i64;
     for first in (0..RECORDS).step_by(1_000) {
         let send = async |number: u64| {
@@ -158,14 +158,14 @@ async fn read_alone(brokers: &str) -> Result<f64, String> {
         }
     };
     let late = |_| "the records could not be read in time".to_owned();
-    tokio::time::timeout(PATIENCE, all).await.map_err(late)?
+    tokio::time::timeout(INTAKE_TIMEOUT, all).await.map_err(late)?
 }
 
 /// Records a second that the engine takes until they are durable.
 async fn taken(stage: &Stage) -> Result<f64, String> {
     let mut pace = Pace { begin: None };
     let begin = Instant::now();
-    while begin.elapsed() < PATIENCE {
+    while begin.elapsed() < INTAKE_TIMEOUT {
         let asked = stage.daemon.ask(async |engine| engine.status().await);
         let status = asked.await.map_err(|error| error.to_string())?;
         let durable = status.ledger.durable == status.ledger.last;
@@ -177,5 +177,5 @@ async fn taken(stage: &Stage) -> Result<f64, String> {
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    Err(format!("the records were not taken within {} s", PATIENCE.as_secs()))
+    Err(format!("the records were not taken within {} s", INTAKE_TIMEOUT.as_secs()))
 }

@@ -20,7 +20,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One connection.
 pub(super) struct Client {
@@ -60,8 +60,8 @@ impl Client {
             let status = response.status();
             Ok::<_, hyper::Error>((status, response.into_body()))
         };
-        let late = |_| format!("no answer within {} s", PATIENCE.as_secs());
-        let answered = tokio::time::timeout(PATIENCE, exchange).await.map_err(late)?;
+        let late = |_| format!("no answer within {} s", ANSWER_TIMEOUT.as_secs());
+        let answered = tokio::time::timeout(ANSWER_TIMEOUT, exchange).await.map_err(late)?;
         let (status, body) = answered.map_err(|error| format!("no answer: {error}"))?;
         let read = axum::body::to_bytes(Body::new(body), 1 << 20).await;
         read.map_err(|error| format!("half an answer: {error}"))?;

@@ -60,7 +60,7 @@ impl Seeded {
         let now = self.now;
         let messages = subjects.into_iter().map(|subject| self.message(kind, subject, now)).collect();
         let (system, source) = ("crm".to_owned(), Source::Webhook);
-        self.input(&Input::Delivery { system, messages, spoilt: Vec::new(), source })
+        self.input(&Input::Delivery { system, messages, malformed: Vec::new(), source })
     }
 
     fn message(&mut self, kind: &Kind<'_>, subject: u64, at: Timestamp) -> Message {
@@ -109,10 +109,10 @@ impl Seeded {
                 }
             }
             for release in sent {
-                let Release::Send(departure) = release else { continue };
+                let Release::Send(outgoing) = release else { continue };
                 calls += 1;
-                let answers = vec![Answer::Result(BTreeMap::new()); departure.request.inputs.len()];
-                self.input(&Input::Answers { call: departure.call, answers })?;
+                let answers = vec![Answer::Result(BTreeMap::new()); outgoing.request.inputs.len()];
+                self.input(&Input::Answers { call: outgoing.call, answers })?;
             }
         }
     }

@@ -16,7 +16,7 @@ pub(super) const JOB: Job =
     Job { name: "steps", about: "an event and the three calls of its workflow, one after the other (J2)", run };
 
 /// How long the last call of a workflow may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const LAST_CALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 fn run(settings: &Settings) -> Result<Report, String> {
     super::block_on(measure(settings))
@@ -34,9 +34,9 @@ async fn workflows(clients: &mut [Client], stage: &Stage, time: Duration) -> Res
 }
 
 async fn ended(last: tokio::sync::oneshot::Receiver<()>, subject: &str) -> Result<(), String> {
-    match tokio::time::timeout(PATIENCE, last).await {
+    match tokio::time::timeout(LAST_CALL_TIMEOUT, last).await {
         Ok(Ok(())) => Ok(()),
-        _ => Err(format!("the last call of {subject} did not come within {} s", PATIENCE.as_secs())),
+        _ => Err(format!("the last call of {subject} did not come within {} s", LAST_CALL_TIMEOUT.as_secs())),
     }
 }
 

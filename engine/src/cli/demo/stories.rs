@@ -21,7 +21,7 @@ use super::stage::Stage;
 /// How many customers there are from the beginning.
 const USERS: usize = 500;
 /// The longest that something may take to arrive, in seconds. Whether it is quick enough is another question.
-const PATIENCE: u64 = 15;
+const ARRIVAL_TIMEOUT_SECONDS: u64 = 15;
 
 /// Who plays: customers by number, as the two systems know them.
 #[derive(Debug, Default)]

@@ -205,7 +205,7 @@ mod tests {
             };
             let messages = vec![message("1"), message("2")];
             let input =
-                Input::Delivery { system: "crm".to_owned(), messages, spoilt: Vec::new(), source: Source::Webhook };
+                Input::Delivery { system: "crm".to_owned(), messages, malformed: Vec::new(), source: Source::Webhook };
             lane(&self.take(&input)).expect("the two are read")
         }
 

@@ -96,7 +96,7 @@ mod tests {
             let (name, dedupe) = ("no.such".to_owned(), "1".to_owned());
             let messages = vec![Message { name, at, dedupe, own: false, body: Body::Foreign }];
             let (system, source) = ("crm".to_owned(), Source::Webhook);
-            let input = Input::Delivery { system, messages, spoilt: Vec::new(), source };
+            let input = Input::Delivery { system, messages, malformed: Vec::new(), source };
             let outcome = decide(&self.ledger, &self.programs, &Settings::default(), &input, at).expect("decided");
             self.ledger.append(outcome.round).expect("there is room");
             outcome.commands.iter().any(|command| matches!(command, Command::Log(line) if line.action == "duplicate"))

@@ -168,7 +168,7 @@ mod tests {
         let message =
             Message { name: "no.such".to_owned(), at: now, dedupe: mark.to_owned(), own: false, body: Body::Foreign };
         let (system, source) = (system.to_owned(), Source::Webhook);
-        let input = Input::Delivery { system, messages: vec![message], spoilt: Vec::new(), source };
+        let input = Input::Delivery { system, messages: vec![message], malformed: Vec::new(), source };
         world.input(&input).expect("taken");
     }
 

@@ -113,7 +113,7 @@ mod tests {
             Message { name: "no.such".to_owned(), at: now, dedupe: mark.to_owned(), own: false, body: Body::Foreign };
         let source = Source::Kafka { topic: "biometrics.users".to_owned(), partition: 0, offset };
         let (system, messages) = ("app".to_owned(), vec![message]);
-        let input = Input::Delivery { system, messages, spoilt: Vec::new(), source };
+        let input = Input::Delivery { system, messages, malformed: Vec::new(), source };
         world.input(&input).expect("taken");
     }
 

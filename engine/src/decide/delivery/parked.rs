@@ -4,7 +4,7 @@
 //! In: what came, where, and why nothing can be made of it. Out: a row with all of it, and an incident that names it.
 //! Always true: row and incident of a message come and go together; what goes because of its age is told.
 
-use connectors::port::Spoilt;
+use connectors::port::Malformed;
 use dsl::schema::EntityName;
 
 use crate::decide::model::delivery::ParkedRow;
@@ -37,8 +37,13 @@ pub(crate) fn delivery(
 }
 
 /// One message of a delivery that could not be read; the others are decided.
-pub(crate) fn spoilt(cx: &mut Context<'_>, system: &str, source: &Source, spoilt: &Spoilt) -> Result<(), Error> {
-    delivery(cx, system, source, &spoilt.reason, spoilt.text.as_bytes())
+pub(crate) fn malformed(
+    cx: &mut Context<'_>,
+    system: &str,
+    source: &Source,
+    malformed: &Malformed,
+) -> Result<(), Error> {
+    delivery(cx, system, source, &malformed.reason, malformed.text.as_bytes())
 }
 
 /// A member of an event that is not what the lock says: what waits for it cannot see it. The others count.
@@ -160,8 +165,8 @@ mod tests {
         Message { name, at: world.now(), dedupe, own: false, body: Body::Foreign }
     }
 
-    fn bad(reason: &str, text: &str) -> Spoilt {
-        Spoilt { reason: reason.to_owned(), text: text.to_owned() }
+    fn bad(reason: &str, text: &str) -> Malformed {
+        Malformed { reason: reason.to_owned(), text: text.to_owned() }
     }
 
     fn incidents(world: &Simulation) -> Vec<views::Incident> {
@@ -189,9 +194,9 @@ mod tests {
         let mut world = world();
         let text = format!("{{\"text\":\"{}\"}}", "x".repeat(20_000));
         let messages = vec![foreign(&world, "1"), foreign(&world, "2")];
-        let spoilt = vec![bad("event 1: it has no `subscriptionType`", &text)];
+        let malformed = vec![bad("event 1: it has no `subscriptionType`", &text)];
         world
-            .input(&Input::Delivery { system: "crm".to_owned(), messages, spoilt, source: Source::Webhook })
+            .input(&Input::Delivery { system: "crm".to_owned(), messages, malformed, source: Source::Webhook })
             .expect("taken");
         world.pass(Duration(1)).expect("the engine goes on");
         assert_eq!(world.log.iter().filter(|event| event.action == "foreign").count(), 2);
@@ -212,7 +217,7 @@ mod tests {
         };
         world.input(&unreadable(7)).expect("taken");
         let messages = vec![foreign(&world, "1")];
-        let next = Input::Delivery { system: "app".to_owned(), messages, spoilt: Vec::new(), source: record(8) };
+        let next = Input::Delivery { system: "app".to_owned(), messages, malformed: Vec::new(), source: record(8) };
         world.input(&next).expect("taken");
         world.input(&unreadable(9)).expect("taken");
         world.pass(Duration(1)).expect("the engine goes on");
@@ -227,9 +232,9 @@ mod tests {
     #[test]
     fn dismissing_takes_incident_and_message_away_and_is_told() {
         let mut world = world();
-        let spoilt = vec![bad("a", "1"), bad("b", "2")];
+        let malformed = vec![bad("a", "1"), bad("b", "2")];
         let (system, messages) = ("crm".to_owned(), Vec::new());
-        world.input(&Input::Delivery { system, messages, spoilt, source: Source::Webhook }).expect("taken");
+        world.input(&Input::Delivery { system, messages, malformed, source: Source::Webhook }).expect("taken");
         let names: Vec<String> = incidents(&world).iter().map(name).collect();
         assert_eq!(dismiss(&mut world, &names[0]), "dismissed: it was a test of theirs");
         assert!(views::parked(world.rows(), &names[0]).expect("readable").is_none());
@@ -250,8 +255,10 @@ mod tests {
     #[test]
     fn what_nobody_dismisses_goes_after_its_time_and_is_told() {
         let mut world = world();
-        let (system, spoilt) = ("crm".to_owned(), vec![bad("a", "1")]);
-        world.input(&Input::Delivery { system, messages: Vec::new(), spoilt, source: Source::Webhook }).expect("taken");
+        let (system, malformed) = ("crm".to_owned(), vec![bad("a", "1")]);
+        world
+            .input(&Input::Delivery { system, messages: Vec::new(), malformed, source: Source::Webhook })
+            .expect("taken");
         let name = name(&incidents(&world)[0]);
         world.pass(Duration::hours(20)).expect("the engine goes on");
         assert!(views::parked(world.rows(), &name).expect("readable").is_some());
@@ -291,7 +298,7 @@ mod tests {
         let mut world = world();
         let messages = vec![foreign(&world, "1")];
         let (system, source) = ("mail".to_owned(), Source::Webhook);
-        world.input(&Input::Delivery { system, messages, spoilt: Vec::new(), source }).expect("taken");
+        world.input(&Input::Delivery { system, messages, malformed: Vec::new(), source }).expect("taken");
         let [incident] = incidents(&world).try_into().expect("one incident");
         assert!(incident.cause.contains("no `events from mail`"), "{incident:?}");
     }

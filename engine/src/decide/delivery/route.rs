@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use connectors::port::{Body, Message, Spoilt};
+use connectors::port::{Body, Malformed, Message};
 use dsl::decode::decode_field;
 use dsl::program::{Route, Run};
 use dsl::schema::{Change, EntityName};
@@ -31,14 +31,14 @@ pub(crate) fn delivery<'a>(
     cx: &mut Context<'a>,
     system: &str,
     messages: &'a [Message],
-    spoilt: &[Spoilt],
+    malformed: &[Malformed],
     source: &Source,
 ) -> Result<(), Error> {
     if !offsets::take(cx, system, source)? {
         return Ok(());
     }
-    for spoilt in spoilt {
-        parked::spoilt(cx, system, source, spoilt)?;
+    for malformed in malformed {
+        parked::malformed(cx, system, source, malformed)?;
     }
     let echo = messages.iter().all(|message| message.own);
     if *source == Source::Webhook && !echo && !inbox::has_room(cx, system)? {

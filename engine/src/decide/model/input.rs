@@ -1,6 +1,6 @@
 //! What can cause a decision.
 
-use connectors::port::{Answer, Message, Spoilt};
+use connectors::port::{Answer, Malformed, Message};
 use serde::{Deserialize, Serialize};
 
 use crate::decide::model::lane::Lane;
@@ -34,7 +34,7 @@ pub enum Input {
         /// Its messages, in the order of the delivery.
         messages: Vec<Message>,
         /// What of it cannot be read; it is parked, and the rest is decided.
-        spoilt: Vec<Spoilt>,
+        malformed: Vec<Malformed>,
         /// The door.
         source: Source,
     },

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{Cast, PATIENCE, USERS, begin, end, took};
+use super::{ARRIVAL_TIMEOUT_SECONDS, Cast, USERS, begin, end, took};
 use crate::cli::demo::Failed;
 use crate::cli::demo::report::Report;
 use crate::cli::demo::stage::Stage;
@@ -44,7 +44,7 @@ pub(super) async fn sign_up(stage: &mut Stage, report: &mut Report, cast: &mut C
         )?;
         cast.users.push(id);
     }
-    let ok = stage.until(PATIENCE, |s| s.crm().records("Contact").count() == USERS).await;
+    let ok = stage.until(ARRIVAL_TIMEOUT_SECONDS, |s| s.crm().records("Contact").count() == USERS).await;
     let took = took(began.elapsed());
     let found: Vec<Option<u64>> = (0..USERS)
         .map(|n| stage.crm().find("Contact", "email", &email(n).to_lowercase()).map(|contact| contact.id))
@@ -56,7 +56,7 @@ pub(super) async fn sign_up(stage: &mut Stage, report: &mut Report, cast: &mut C
         // All other stories are about these contacts.
         return Err(Failed(format!("only {} of {USERS} customers can be found in HubSpot", cast.contacts.len())));
     }
-    stage.quiet(PATIENCE).await?;
+    stage.quiet(ARRIVAL_TIMEOUT_SECONDS).await?;
     Ok(())
 }
 
@@ -87,7 +87,7 @@ pub(super) async fn phones(stage: &mut Stage, report: &mut Report, cast: &Cast) 
         let phone = format!("+4420794611{n:02}");
         let began = Instant::now();
         stage.edit_contact(cast, n, &[("phone", &phone)])?;
-        let there = stage.until(PATIENCE, |s| s.user(cast, n, "phone") == phone).await;
+        let there = stage.until(ARRIVAL_TIMEOUT_SECONDS, |s| s.user(cast, n, "phone") == phone).await;
         times.push(there.then(|| began.elapsed()));
     }
     report.to_app.extend(milliseconds(&times));
@@ -108,7 +108,7 @@ pub(super) async fn names(stage: &mut Stage, report: &mut Report, cast: &Cast) -
         let name = format!("Renamed{n}");
         let began = Instant::now();
         stage.edit_user(cast, n, json!({"lastName": name}))?;
-        let there = stage.until(PATIENCE, |s| s.contact(cast, n, "lastname") == name).await;
+        let there = stage.until(ARRIVAL_TIMEOUT_SECONDS, |s| s.contact(cast, n, "lastname") == name).await;
         times.push(there.then(|| began.elapsed()));
     }
     report.to_crm.extend(milliseconds(&times));
@@ -129,7 +129,7 @@ pub(super) async fn different_fields(stage: &mut Stage, report: &mut Report, cas
     let in_app = |s: &Stage| [s.user(cast, 40, "firstName"), s.user(cast, 40, "lastName")].join(" ");
     let in_crm = |s: &Stage| [s.contact(cast, 40, "firstname"), s.contact(cast, 40, "lastname")].join(" ");
     let name = "Augusta Lovelace";
-    let ok = stage.until(PATIENCE, |s| in_app(s) == name && in_crm(s) == name).await;
+    let ok = stage.until(ARRIVAL_TIMEOUT_SECONDS, |s| in_app(s) == name && in_crm(s) == name).await;
     let detail = if ok {
         format!("both edits stand, on both sides: {name}")
     } else {
@@ -150,11 +150,11 @@ pub(super) async fn same_field(stage: &mut Stage, report: &mut Report, cast: &Ca
     stage.edit_user(cast, 41, json!({"phone": app}))?;
     stage.edit_contact(cast, 41, &[("phone", crm)])?;
     let stands = |s: &Stage| s.user(cast, 41, "phone") == crm && s.contact(cast, 41, "phone") == crm;
-    let wins = stage.until(PATIENCE, stands).await;
+    let wins = stage.until(ARRIVAL_TIMEOUT_SECONDS, stands).await;
     // As `engine why` asks.
     let began = Instant::now();
     let mut line = None;
-    while wins && line.is_none() && began.elapsed() < Duration::from_secs(PATIENCE) {
+    while wins && line.is_none() && began.elapsed() < Duration::from_secs(ARRIVAL_TIMEOUT_SECONDS) {
         let why = stage.daemon.ask(async |engine| engine.why(&cast.users[41], None).await).await?;
         let overwrote = |line: &Event| line.displaced.as_deref() == Some(app) && line.value.as_deref() == Some(crm);
         line = why.history.into_iter().find(overwrote);

@@ -3,7 +3,7 @@
 use dsl::value::Value;
 use serde_json::json;
 
-use super::{Cast, PATIENCE, begin, end};
+use super::{ARRIVAL_TIMEOUT_SECONDS, Cast, begin, end};
 use crate::cli::demo::Failed;
 use crate::cli::demo::report::Report;
 use crate::cli::demo::stage::Stage;
@@ -65,7 +65,7 @@ async fn subscribe(stage: &mut Stage, report: &mut Report, cast: &Cast) -> Resul
         let deal = s.crm().find("Deal", "source_subscription_id", &sale.subscription).map(|deal| deal.id);
         deal.filter(|deal| s.app().find("Deal", "crmId", &deal.to_string()).is_some())
     };
-    stage.until(PATIENCE, |s| sales.iter().all(|sale| both(s, sale).is_some())).await;
+    stage.until(ARRIVAL_TIMEOUT_SECONDS, |s| sales.iter().all(|sale| both(s, sale).is_some())).await;
     let mut wrong = Vec::new();
     for sale in &mut sales {
         let Some(deal) = both(stage, sale) else {
@@ -114,7 +114,7 @@ async fn negotiation(stage: &mut Stage, report: &mut Report, sale: &Sale) -> Res
         let stage_in_app = s.read("app", "Subscription", &sale.subscription, "stage").to_string();
         (s.mail().sent_to("/notify").count(), stage_in_app)
     };
-    let ok = stage.until(PATIENCE, |s| state(s) == (1, "negotiation".to_owned())).await;
+    let ok = stage.until(ARRIVAL_TIMEOUT_SECONDS, |s| state(s) == (1, "negotiation".to_owned())).await;
     let (notices, now) = state(stage);
     end(stage, report, ok, format!("{notices} notice to the sales manager; the subscription in the app says {now}"));
     Ok(())
@@ -137,7 +137,7 @@ async fn won(stage: &mut Stage, report: &mut Report, cast: &Cast, sale: &Sale) -
         (status, welcomed(s, &to), account, s.app().count("Subscription"), s.crm().records("Deal").count())
     };
     let wanted = ("active".to_owned(), 1, true, 3, 3);
-    let ok = stage.until(PATIENCE, |s| state(s) == wanted).await;
+    let ok = stage.until(ARRIVAL_TIMEOUT_SECONDS, |s| state(s) == wanted).await;
     let (status, welcomes, account, subscriptions, deals) = state(stage);
     let account = if account { "an account" } else { "no account" };
     let detail = format!("the subscription is {status}; {welcomes} welcome e-mail, {account}");
@@ -175,7 +175,7 @@ async fn won_in_crm(stage: &mut Stage, report: &mut Report, cast: &Cast) -> Resu
     stage.put_contact("Deal", deal, cast.contacts[customer]);
     let key = deal.to_string();
     let in_app = |s: &Stage| s.app().find("Deal", "crmId", &key).is_some();
-    if !stage.until(PATIENCE, in_app).await {
+    if !stage.until(ARRIVAL_TIMEOUT_SECONDS, in_app).await {
         end(stage, report, false, "the deal did not arrive in the app".to_owned());
         return Ok(());
     }
@@ -192,7 +192,7 @@ async fn won_in_crm(stage: &mut Stage, report: &mut Report, cast: &Cast) -> Resu
         ([field("plan"), field("price"), field("status")], own, welcomed(s, &to), account)
     };
     let wanted = (["pro", "45", "active"].map(str::to_owned), true, 1, true);
-    let ok = stage.until(PATIENCE, |s| state(s) == wanted).await;
+    let ok = stage.until(ARRIVAL_TIMEOUT_SECONDS, |s| state(s) == wanted).await;
     if let Some(id) = made(stage) {
         stage.expect("activateSubscription", "", &id);
     }
@@ -224,7 +224,7 @@ async fn lost(stage: &mut Stage, report: &mut Report, cast: &Cast, sale: &Sale) 
         let status = s.read("app", "Subscription", &sale.subscription, "status").to_string();
         (status, s.mail().sent_to("/survey").count())
     };
-    let ok = stage.until(PATIENCE, |s| state(s) == ("cancelled".to_owned(), 1)).await;
+    let ok = stage.until(ARRIVAL_TIMEOUT_SECONDS, |s| state(s) == ("cancelled".to_owned(), 1)).await;
     let (status, surveys) = state(stage);
     end(stage, report, ok, format!("the subscription is {status}; {surveys} survey to {to}"));
     Ok(())

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use dsl::program::Side;
 
-use super::{PATIENCE, begin, end};
+use super::{ARRIVAL_TIMEOUT_SECONDS, begin, end};
 use crate::cli::demo::report::{Entity, Report};
 use crate::cli::demo::stage::Stage;
 use crate::cli::demo::{Failed, audit, truth};
@@ -18,7 +18,7 @@ pub(super) async fn tell(stage: &mut Stage, report: &mut Report) -> Result<(), F
         "nothing is left over",
         "At the end of the day nothing is under way and nobody has to step in.",
     );
-    let quiet = stage.quiet(PATIENCE).await?;
+    let quiet = stage.quiet(ARRIVAL_TIMEOUT_SECONDS).await?;
     let made: BTreeSet<Record> = stage.written.iter().filter(|w| w.made).map(|w| w.record.clone()).collect();
     let began = Instant::now();
     let mut compared = truth::compare(stage, &made);

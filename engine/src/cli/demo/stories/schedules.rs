@@ -3,7 +3,7 @@
 use dsl::value::Duration;
 use serde_json::json;
 
-use super::{Cast, PATIENCE, begin, end};
+use super::{ARRIVAL_TIMEOUT_SECONDS, Cast, begin, end};
 use crate::cli::demo::Failed;
 use crate::cli::demo::report::Report;
 use crate::cli::demo::stage::Stage;
@@ -28,7 +28,7 @@ pub(super) async fn tell(stage: &mut Stage, report: &mut Report, cast: &Cast) ->
     let companies = |s: &Stage| s.crm().records("Company").count();
     let early = companies(stage);
     stage.jump(Duration::hours(1));
-    let ok = stage.until(PATIENCE, |s| companies(s) == COMPANIES).await;
+    let ok = stage.until(ARRIVAL_TIMEOUT_SECONDS, |s| companies(s) == COMPANIES).await;
     let count = companies(stage);
     end(
         stage,
@@ -57,8 +57,8 @@ pub(super) async fn tell(stage: &mut Stage, report: &mut Report, cast: &Cast) ->
         let all: Vec<String> = crm.records("Note").map(body).filter(|body| body.starts_with("Activity: ")).collect();
         all
     };
-    stage.until(PATIENCE, |s| notes(s).len() == 3).await;
-    stage.quiet(PATIENCE).await?;
+    stage.until(ARRIVAL_TIMEOUT_SECONDS, |s| notes(s).len() == 3).await;
+    stage.quiet(ARRIVAL_TIMEOUT_SECONDS).await?;
     let kind = |body: &String| body.lines().next().and_then(|line| line.strip_prefix("Activity: ")).map(str::to_owned);
     let mut found: Vec<String> = notes(stage).iter().filter_map(kind).collect();
     found.sort();

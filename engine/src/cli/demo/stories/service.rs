@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{Cast, PATIENCE, begin, end};
+use super::{ARRIVAL_TIMEOUT_SECONDS, Cast, begin, end};
 use crate::cli::demo::Failed;
 use crate::cli::demo::report::Report;
 use crate::cli::demo::stage::Stage;
@@ -52,7 +52,7 @@ pub(super) async fn tell(stage: &mut Stage, report: &mut Report, cast: &Cast) ->
         let contact = in_crm.map(|note| s.crm().linked("Note", note, "Contact"));
         (in_app.as_ref() == Some(&cast.users[60]), contact == Some(vec![cast.contacts[62]]))
     };
-    let ok = stage.until(PATIENCE, |s| tickets(s) == wanted && notes(s) == (true, true)).await;
+    let ok = stage.until(ARRIVAL_TIMEOUT_SECONDS, |s| tickets(s) == wanted && notes(s) == (true, true)).await;
     let detail = if ok {
         "2 tickets in the app: one is `new` and `high`, one `waiting_on_us` without a priority; both notes are on the \
          other side; each is on its customer"

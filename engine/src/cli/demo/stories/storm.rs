@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{Cast, PATIENCE, USERS, begin, end, took};
+use super::{ARRIVAL_TIMEOUT_SECONDS, Cast, USERS, begin, end, took};
 use crate::cli::demo::Failed;
 use crate::cli::demo::report::{Report, grouped, percentile};
 use crate::cli::demo::stage::Stage;
@@ -50,7 +50,7 @@ pub(super) async fn tell(stage: &mut Stage, report: &mut Report, cast: &Cast) ->
             grouped(changes)
         ),
     );
-    stage.quiet(PATIENCE).await?;
+    stage.quiet(ARRIVAL_TIMEOUT_SECONDS).await?;
     let before = stage.crm().calls().clone();
     let mut under_way: Vec<Timed> = Vec::new();
     let mut times = [Vec::new(), Vec::new()];

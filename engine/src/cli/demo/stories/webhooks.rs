@@ -1,6 +1,6 @@
 //! Messages that come again, and in the wrong order.
 
-use super::{Cast, PATIENCE, begin, end};
+use super::{ARRIVAL_TIMEOUT_SECONDS, Cast, begin, end};
 use crate::cli::demo::Failed;
 use crate::cli::demo::report::Report;
 use crate::cli::demo::stage::Stage;
@@ -21,8 +21,8 @@ pub(super) async fn repeated(stage: &mut Stage, report: &mut Report) -> Result<(
         "Contact",
         &[("email", "walkin@example.com"), ("firstname", "Grace"), ("lastname", "Hopper"), ("company", "Navy Yard")],
     )?;
-    stage.until(PATIENCE, |s| s.app().count("User") > users).await;
-    stage.quiet(PATIENCE).await?;
+    stage.until(ARRIVAL_TIMEOUT_SECONDS, |s| s.app().count("User") > users).await;
+    stage.quiet(ARRIVAL_TIMEOUT_SECONDS).await?;
     stage.crm().repeat_deliveries(0);
     let made = stage.app().count("User") - users;
     let more = stage.crm().records("Contact").count() - contacts;
@@ -45,8 +45,8 @@ pub(super) async fn backwards(stage: &mut Stage, report: &mut Report, cast: &Cas
     let before = changes(stage);
     let now = stage.now();
     stage.crm().deliver_backwards(TIMES, now);
-    stage.until(PATIENCE, |s| s.user(cast, 80, "phone") == newer).await;
-    stage.quiet(PATIENCE).await?;
+    stage.until(ARRIVAL_TIMEOUT_SECONDS, |s| s.user(cast, 80, "phone") == newer).await;
+    stage.quiet(ARRIVAL_TIMEOUT_SECONDS).await?;
     let (phone, times) = (stage.user(cast, 80, "phone"), changes(stage) - before);
     let in_crm = stage.contact(cast, 80, "phone");
     let ok = phone == newer && in_crm == newer && times == 1;

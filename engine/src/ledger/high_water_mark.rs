@@ -1,4 +1,4 @@
-//! The mark: the last durable sequence, in a file beside the journal.
+//! The high-water mark: the last durable sequence, in a file beside the journal.
 //!
 //! A journal whose end was overwritten with zeros looks like one that ended there. The mark is written after each
 //! commit and never synced, so after a power cut it may be older than the journal or unreadable; newer than the
@@ -18,7 +18,7 @@ const SIZE: usize = 12;
 
 /// The open file.
 #[derive(Debug)]
-pub(super) struct Mark {
+pub(super) struct HighWaterMark {
     path: PathBuf,
     file: File,
     files: Arc<dyn Files>,
@@ -46,20 +46,20 @@ fn encode(seq: Seq) -> [u8; SIZE] {
     bytes
 }
 
-impl Mark {
+impl HighWaterMark {
     /// Opens or makes the file and writes what the start has found.
     pub(super) fn open(state: &Path, files: &Arc<dyn Files>, last: Seq) -> Result<Self, Error> {
         let path = state.join(NAME);
         let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
         let file = file.map_err(failed("cannot open", &path))?;
-        files.write(Purpose::Mark, &file, &encode(last), 0).map_err(failed("cannot write", &path))?;
-        files.sync(Purpose::Mark, &file).map_err(failed("cannot sync", &path))?;
+        files.write(Purpose::HighWaterMark, &file, &encode(last), 0).map_err(failed("cannot write", &path))?;
+        files.sync(Purpose::HighWaterMark, &file).map_err(failed("cannot sync", &path))?;
         Ok(Self { path, file, files: Arc::clone(files), failing: false })
     }
 
     /// Notes a durable sequence. A failure costs a check at the next start and nothing else; it is told once.
     pub(super) fn set(&mut self, seq: Seq) {
-        let written = self.files.write(Purpose::Mark, &self.file, &encode(seq), 0);
+        let written = self.files.write(Purpose::HighWaterMark, &self.file, &encode(seq), 0);
         if let Err(error) = &written
             && !self.failing
         {

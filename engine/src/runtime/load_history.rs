@@ -1,6 +1,6 @@
-//! What earlier lives of the engine told, from the journal into the history that people ask.
+//! What earlier epochs of the engine reported, from the journal into the history that people ask.
 //!
-//! In: a reader of the ledger, and the last round of earlier lives. Out: their last lines, before those of this life.
+//! In: a reader of the ledger, and the last round of earlier epochs. Out: their last lines, before those of this one.
 //! Always true: nobody waits for it; where it cannot be read, the log says so and history begins with this start.
 
 use crate::decide::Event;
@@ -8,14 +8,14 @@ use crate::ledger::{Reader, Seq};
 use crate::shell::{HISTORY_LINES, History};
 use crate::tasks::Tasks;
 
-/// Puts the last lines of the rounds up to `told` before those of this life, beside everything else.
-pub(super) fn recall(tasks: &Tasks, reader: &Reader, told: Seq, history: &History) {
+/// Puts the last lines of the rounds up to `reported` before those of this one, beside everything else.
+pub(super) fn load(tasks: &Tasks, reader: &Reader, reported: Seq, history: &History) {
     let (reader, history) = (reader.clone(), history.clone());
     let read = move || {
-        let records = match reader.last_records(told, HISTORY_LINES) {
+        let records = match reader.last_records(reported, HISTORY_LINES) {
             Ok(records) => records,
             Err(error) => {
-                tracing::warn!(%error, "the history of earlier lives cannot be read; `engine why` begins with this start");
+                tracing::warn!(%error, "the history of earlier epochs cannot be read; `engine why` begins with this start");
                 return;
             }
         };
@@ -31,7 +31,7 @@ pub(super) fn recall(tasks: &Tasks, reader: &Reader, told: Seq, history: &Histor
     };
     tasks.spawn("history", |_stop| async {
         if let Err(error) = tokio::task::spawn_blocking(read).await {
-            tracing::error!(%error, "the history of earlier lives was not read");
+            tracing::error!(%error, "the history of earlier epochs was not read");
         }
     });
 }

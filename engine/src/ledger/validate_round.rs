@@ -11,7 +11,7 @@ pub const MAX_ROUND: usize = 256 << 20;
 /// # Errors
 /// [`Error::Row`] for a key outside [`KINDS`], longer than [`MAX_KEY`], or named twice, and for a round above
 /// [`MAX_ROUND`]: each is a defect of the caller, and the ledger took nothing.
-pub(super) fn admit(round: &Round) -> Result<(), Error> {
+pub(super) fn validate(round: &Round) -> Result<(), Error> {
     let refuse = |key: &[u8], reason: String| Err(Error::Row { key: printable(key), reason });
     let mut keys = Vec::with_capacity(round.changes.len());
     let mut size: usize = round.records.iter().map(Vec::len).sum();
