@@ -18,7 +18,7 @@ mod wake;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -80,6 +80,16 @@ struct Owed {
     position: Option<Position>,
 }
 
+/// What the loop goes on with.
+enum Next {
+    /// Something came.
+    Wake(Wake),
+    /// Something may be due.
+    Due,
+    /// Nobody can wake it any more.
+    Gone,
+}
+
 /// The loop.
 pub struct Loop {
     core: Core,
@@ -137,15 +147,15 @@ impl Loop {
         loop {
             self.release();
             match self.wait() {
-                Some(wake) => {
+                Next::Wake(wake) => {
                     self.take(wake)?;
                     for _ in 1..BURST {
                         let Ok(wake) = self.wakes.try_recv() else { break };
                         self.take(wake)?;
                     }
                 }
-                None if self.gone() => break,
-                None => {}
+                Next::Due => {}
+                Next::Gone => break,
             }
             self.retry_refused()?;
             self.due()?;
@@ -158,10 +168,6 @@ impl Loop {
         Ok(self.core)
     }
 
-    fn gone(&self) -> bool {
-        matches!(self.wakes.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected))
-    }
-
     fn is_done(&self) -> bool {
         self.stopping.is_some_and(|end| {
             let quiet = self.core.gate().under_way() == 0 && self.receipts.is_empty() && self.refused.is_empty();
@@ -169,10 +175,12 @@ impl Loop {
         })
     }
 
-    /// Sleeps until something comes or is due. `None` where something is due.
-    fn wait(&mut self) -> Option<Wake> {
-        if let Ok(wake) = self.wakes.try_recv() {
-            return Some(wake);
+    /// Sleeps until something comes or is due. What comes meanwhile is given or left where it is, never taken and lost.
+    fn wait(&mut self) -> Next {
+        match self.wakes.try_recv() {
+            Ok(wake) => return Next::Wake(wake),
+            Err(TryRecvError::Disconnected) => return Next::Gone,
+            Err(TryRecvError::Empty) => {}
         }
         let now = self.clock.now();
         let (at, pace) =
@@ -187,9 +195,13 @@ impl Loop {
         let from_now = |end: Instant| end.saturating_duration_since(Instant::now());
         let ends = [self.full_until, self.stopping].into_iter().flatten().map(from_now);
         match at.into_iter().chain(pace).chain(ends).min() {
-            Some(span) if span.is_zero() => None,
-            Some(span) => self.wakes.recv_timeout(span).ok(),
-            None => self.wakes.recv().ok(),
+            Some(span) if span.is_zero() => Next::Due,
+            Some(span) => match self.wakes.recv_timeout(span) {
+                Ok(wake) => Next::Wake(wake),
+                Err(RecvTimeoutError::Timeout) => Next::Due,
+                Err(RecvTimeoutError::Disconnected) => Next::Gone,
+            },
+            None => self.wakes.recv().map_or(Next::Gone, Next::Wake),
         }
     }
 

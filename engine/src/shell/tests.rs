@@ -220,3 +220,33 @@ async fn an_offset_is_durable_with_what_its_record_caused_or_not_at_all() {
     assert_eq!((door.offset(), door.committed()), (Some(1), Some(1)));
     assert_eq!(door.decided(), 1);
 }
+
+/// A clock that is asked for the time while the loop waits, and wakes it in that moment.
+struct Waking {
+    handle: Handle,
+    wakes: Mutex<usize>,
+}
+
+impl Clock for Waking {
+    fn now(&self) -> crate::clock::Now {
+        let mut left = self.wakes.lock().expect("no test panicked");
+        if *left > 0 {
+            *left -= 1;
+            self.handle.stop(Duration::ZERO);
+        }
+        crate::clock::Now::same(Timestamp(1_772_442_000_000))
+    }
+}
+
+#[tokio::test]
+async fn what_comes_between_two_looks_of_the_loop_is_not_lost() {
+    let Door { mut looping, .. } = Door::new();
+    let (handle, wakes) = handle();
+    (looping.wakes, looping.clock) = (wakes, Arc::new(Waking { handle, wakes: Mutex::new(1) }));
+    // The shipped rules have schedules, which are due at once.
+    let now = Timestamp(1_772_442_000_000);
+    assert!(looping.core.next(crate::clock::Now::same(now)).0.is_some_and(|due| due <= now));
+    let (ended, end) = std::sync::mpsc::channel();
+    std::thread::spawn(move || ended.send(looping.run().is_ok()));
+    assert_eq!(end.recv_timeout(Duration::from_secs(20)), Ok(true), "it was told to stop");
+}
