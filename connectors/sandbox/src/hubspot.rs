@@ -5,6 +5,8 @@
 //! same answers; nothing happens without a request, an edit or a call of [`HubSpot::due`].
 //! The facts it follows stand in the contract; what the engine never touches is answered 404.
 
+mod access;
+mod account;
 mod associations;
 mod batch;
 mod control;
@@ -21,9 +23,11 @@ mod property_groups;
 mod record;
 mod reply;
 mod route;
+mod scopes;
 mod search;
 mod sender;
 mod standard;
+mod subscriptions;
 mod table;
 mod target;
 mod types;
@@ -44,6 +48,7 @@ use crate::model::{Arrival, Model};
 
 use write::Write;
 
+pub use access::{CLIENT_ID, DEVELOPER_KEY};
 pub use owners::Owner;
 pub use record::Record;
 pub use sender::deliver;
@@ -113,13 +118,14 @@ impl By {
 #[derive(Clone)]
 pub struct HubSpot {
     settings: Settings,
-    lock: Arc<Lock>,
     types: Arc<types::Types>,
     definitions: Arc<properties::Definitions>,
     link_types: Arc<link_types::LinkTypes>,
     /// By type id.
     tables: BTreeMap<String, table::Table>,
     pipelines: Arc<pipelines::Pipelines>,
+    access: access::Access,
+    subscriptions: Arc<subscriptions::Subscriptions>,
     owners: Vec<Owner>,
     /// Addresses that no contact may have again.
     blocked: BTreeSet<String>,
@@ -153,15 +159,17 @@ impl HubSpot {
     #[must_use]
     pub fn new(settings: Settings, lock: Lock) -> Self {
         let random = settings.seed | 1;
+        let types = types::Types::of(&lock);
         let mut definitions = properties::of_lock(&lock);
         let pipelines = pipelines::Pipelines::of(&mut definitions);
         Self {
             settings,
-            types: Arc::new(types::Types::of(&lock)),
+            access: access::Access::default(),
+            subscriptions: Arc::new(subscriptions::Subscriptions::of(&lock, &types)),
+            types: Arc::new(types),
             definitions: Arc::new(definitions),
             pipelines: Arc::new(pipelines),
             link_types: Arc::new(link_types::LinkTypes::of(&lock)),
-            lock: Arc::new(lock),
             tables: BTreeMap::new(),
             owners: vec![owners::first()],
             blocked: BTreeSet::new(),
@@ -177,6 +185,12 @@ impl HubSpot {
             random,
             changes: Changes(watch::Sender::new(0)),
         }
+    }
+
+    /// An account as HubSpot hands it over: its own objects and properties, and an app that is told of nothing.
+    #[must_use]
+    pub fn empty(settings: Settings) -> Self {
+        Self::new(settings, Lock::empty("crm", "hubspot"))
     }
 
     /// Deliveries go here from now on.

@@ -46,6 +46,9 @@ pub(super) struct Arguments {
     /// The lock that describes its records; the shipped one where none is given.
     #[arg(long, value_name = "FILE")]
     lock: Option<PathBuf>,
+    /// HubSpot's account as it is handed over: no property and no subscription of its own.
+    #[arg(long, conflicts_with = "lock")]
+    empty: bool,
     /// Kafka brokers to which the app publishes.
     #[arg(long, value_name = "HOST:PORT")]
     kafka: Option<String>,
@@ -128,7 +131,8 @@ async fn serve(arguments: &Arguments, hubspot: bool, stop: CancellationToken) ->
             limit: arguments.limit,
             seed: 1,
         };
-        let twin = Arc::new(Mutex::new(HubSpot::new(settings, lock)));
+        let twin = if arguments.empty { HubSpot::empty(settings) } else { HubSpot::new(settings, lock) };
+        let twin = Arc::new(Mutex::new(twin));
         say!("the HubSpot twin listens at http://{address}");
         tokio::select! {
             served = face::serve(Arc::clone(&twin), listener, Arc::clone(&now), stop.clone()) => {

@@ -79,6 +79,32 @@ impl HubSpot {
                 let done = self.deactivate_owner(&id, now);
                 done.then(|| json!({})).ok_or_else(|| format!("there is no owner {id}"))
             }
+            (_, "scopes") => {
+                let scopes = body["scopes"].as_array().map(|scopes| scopes.iter().map(text).collect::<Vec<_>>());
+                let scopes = scopes.as_ref().map(|scopes| scopes.iter().map(String::as_str).collect::<Vec<_>>());
+                self.allow(scopes.as_deref());
+                Ok(json!({}))
+            }
+            (_, "token") => match text(&body["token"]) {
+                token if token.is_empty() => Err("a `token` is needed".to_owned()),
+                token => {
+                    self.rotate_token(&token);
+                    Ok(json!({}))
+                }
+            },
+            (_, "consent") => Ok(json!({"code": self.consent(None), "client_id": super::CLIENT_ID})),
+            (_, "uninstall") => {
+                self.uninstall();
+                Ok(json!({}))
+            }
+            (_, "expire-tokens") => {
+                self.expire_tokens(now);
+                Ok(json!({}))
+            }
+            (_, "app") => {
+                let file = |name: &str| Some(&body[name]).filter(|file| !file.is_null());
+                self.upload(file("app"), file("webhooks"), now).map(|()| json!({}))
+            }
             (_, "privacy-delete") => id("id").map(|id| {
                 self.privacy_delete(id, now);
                 json!({})

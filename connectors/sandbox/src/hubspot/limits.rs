@@ -4,7 +4,7 @@
 //! Always true: every answer has a correlation id, in its header and, where it is an error, in its body; search has a
 //! budget of its own and does not count in the ten seconds; the day ends at midnight in UTC.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use dsl::value::{Duration, Timestamp};
@@ -12,14 +12,17 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use serde_json::{Value as Json, json};
 
 use super::HubSpot;
+use super::access::unknown_token;
 use super::reply::{Answer, error};
+use super::scopes::{lacking, needed};
+use super::target::segments;
 use crate::model::{Arrival, Model as _};
 
 /// The window of the general limit.
 const WINDOW: Duration = Duration(10_000);
 /// The window of search, and how many searches go into it.
 const SEARCHES: (Duration, usize) = (Duration(1_000), 5);
-const DAY: i64 = 86_400_000;
+pub(super) const DAY: i64 = 86_400_000;
 
 /// What was asked lately.
 #[derive(Debug, Clone, Default)]
@@ -63,24 +66,28 @@ impl HubSpot {
         self.calls.total += 1;
         self.pace.at(now);
         let search = is_search(request);
-        let bearer =
-            request.headers().get(http::header::AUTHORIZATION).and_then(|v| v.to_str().ok()).unwrap_or_default();
-        if bearer != format!("Bearer {}", self.settings.token) {
-            return Arrival::TurnedAway(self.reply(&unknown_token(), search));
+        let path = segments(request.uri().path());
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        let door = path.first().copied().unwrap_or_default();
+        // These have doors of their own and count for nothing.
+        if !matches!(door, "oauth" | "webhooks" | "app-webhooks") {
+            let needed = needed(&self.types, request.method(), &path);
+            match self.caller(request, now).map(|scopes| lacking(&needed, &scopes)) {
+                Ok(None) => (),
+                Ok(Some(answer)) | Err(answer) => return Arrival::TurnedAway(self.reply(&answer, search)),
+            }
+            if let Some(answer) = self.counted(search, now) {
+                return Arrival::TurnedAway(self.reply(&answer, search));
+            }
         }
-        if let Some(answer) = self.too_fast(search) {
-            self.calls.limited += 1;
-            return Arrival::TurnedAway(self.reply(&answer, search));
-        }
-        if search {
-            self.pace.searches.push_back(now);
-        } else {
-            self.pace.calls.push_back(now);
-        }
-        self.pace.day.1 += 1;
         let met = self.faults.meet(request, now);
         met.arrival(|status, retry_after| {
-            let mut response = self.reply(&failure(status), search);
+            let failure = match status {
+                // In the words of this very route.
+                403 => lacking(&needed(&self.types, request.method(), &path), &Some(BTreeSet::new())),
+                _ => None,
+            };
+            let mut response = self.reply(&failure.unwrap_or_else(|| self::failure(status)), search);
             // In seconds; a move to another data centre takes up to a day. 429 says no time.
             if let Some(seconds) = retry_after.or_else(|| (status == 477).then_some(3_600)) {
                 response.headers_mut().insert(RETRY_AFTER, seconds.into());
@@ -93,6 +100,26 @@ impl HubSpot {
     pub(super) fn respond(&mut self, request: &http::Request<Bytes>, now: Timestamp) -> http::Response<Bytes> {
         let answer = self.route(request, now);
         self.reply(&answer, is_search(request))
+    }
+
+    /// Counts a request that keeps the limits, and refuses one that does not.
+    fn counted(&mut self, search: bool, now: Timestamp) -> Option<Answer> {
+        if let Some(answer) = self.too_fast(search) {
+            self.calls.limited += 1;
+            return Some(answer);
+        }
+        if search {
+            self.pace.searches.push_back(now);
+        } else {
+            self.pace.calls.push_back(now);
+        }
+        self.pace.day.1 += 1;
+        None
+    }
+
+    /// Calls of this day.
+    pub(super) fn calls_today(&self) -> u64 {
+        self.pace.day.1
     }
 
     fn too_fast(&self, search: bool) -> Option<Answer> {
@@ -148,12 +175,6 @@ impl HubSpot {
             low & 0xffff_ffff_ffff
         )
     }
-}
-
-/// No token, or one that nobody knows.
-fn unknown_token() -> Answer {
-    let message = "Authentication credentials not found. This API supports OAuth 2.0 authentication and you can find more details at https://developers.hubspot.com/docs/methods/auth/oauth-overview";
-    error(401, "INVALID_AUTHENTICATION", message)
 }
 
 fn limited(message: &str, policy: &str) -> Answer {

@@ -16,6 +16,9 @@ impl HubSpot {
     pub(super) fn route(&mut self, request: &http::Request<Bytes>, now: Timestamp) -> Answer {
         let segments = segments(request.uri().path());
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        if let ["oauth", rest @ ..] = segments.as_slice() {
+            return self.oauth_routes(request, rest, now);
+        }
         let body: Json = if request.body().is_empty() {
             Json::Null
         } else {
@@ -26,7 +29,14 @@ impl HubSpot {
         };
         let query = Query::of(request);
         let method = request.method();
-        let ["crm", rest @ ..] = segments.as_slice() else { return no_route() };
+        let rest = match segments.as_slice() {
+            ["crm", rest @ ..] => rest,
+            ["account-info", rest @ ..] => return self.account_routes(rest, now),
+            ["webhooks", "v3" | "2026-03", rest @ ..] | ["app-webhooks", "2025-09" | "2026-09", rest @ ..] => {
+                return self.subscription_routes(method, rest, (&body, &query), now);
+            }
+            _ => return no_route(),
+        };
         // `/crm/v3/objects/…`, `/crm/associations/v4/…` and `/crm/objects/2026-09/…`.
         let (version, door, rest) = match rest {
             [version @ ("v3" | "v4"), door, rest @ ..] => (*version, *door, rest),

@@ -14,8 +14,6 @@ use super::standard::{Needs, STANDARD, Standard};
 /// One object type.
 #[derive(Debug, Clone)]
 pub(super) struct ObjectType {
-    /// What the lock calls it, such as `LineItem`; the singular where no lock does.
-    pub(super) name: String,
     /// `line_item`: the first part of the names of events, the ends of the names of associations.
     pub(super) singular: String,
     /// `line_items`: what its properties are grouped under, and its path.
@@ -37,12 +35,8 @@ impl Types {
         let mut types = Self::default();
         for standard in &STANDARD {
             let Standard { id, singular, plural, needs, .. } = standard;
-            let ty = ObjectType {
-                name: (*singular).to_owned(),
-                singular: (*singular).to_owned(),
-                plural: (*plural).to_owned(),
-                needs: needs.clone(),
-            };
+            let ty =
+                ObjectType { singular: (*singular).to_owned(), plural: (*plural).to_owned(), needs: needs.clone() };
             types.add(id, ty, &[]);
         }
         for (name, entity) in &lock.entities {
@@ -59,9 +53,8 @@ impl Types {
             None => format!("{lower}s"),
         };
         let ty = match self.by_id.get(id) {
-            Some(known) => ObjectType { name: name.to_owned(), ..ObjectType::clone(known) },
+            Some(known) => ObjectType::clone(known),
             None => ObjectType {
-                name: name.to_owned(),
                 singular: lower.clone(),
                 plural: plural.clone(),
                 needs: Needs::All(entity.create_needs.clone()),

@@ -5,19 +5,18 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use connectors::hubspot::signature::{sign_v1, sign_v3};
 use connectors::secret::Secret;
-use dsl::schema::Type;
 use dsl::value::{Duration, Timestamp};
 use serde_json::{Value as Json, json};
 
 use super::link_types::LinkType;
 use super::links::End;
+use super::properties::Kind;
+use super::subscriptions::Topic;
 use super::write::Write;
 use super::{By, HubSpot};
 
 /// How long events gather before they are sent.
 const GATHER: Duration = Duration(30);
-/// Requests in flight at once.
-const IN_FLIGHT: usize = 10;
 /// Retries of a delivery that was not taken.
 const RETRIES: u32 = 10;
 
@@ -77,8 +76,8 @@ impl Outbox {
     }
 
     /// Requests that may be in flight at once.
-    fn at_once(&self) -> usize {
-        if self.in_turn { 1 } else { IN_FLIGHT }
+    fn at_once(&self, most: usize) -> usize {
+        if self.in_turn { 1 } else { most }
     }
 }
 
@@ -156,11 +155,10 @@ impl HubSpot {
     }
 
     fn property(&mut self, kind: &str, id: u64, name: &str, value: &str, by: By, at: Timestamp, now: Timestamp) {
-        let entity = self.types.get(kind).and_then(|ty| self.lock.entities.get(&ty.name));
-        let Some(field) = entity.and_then(|entity| entity.fields.get(name)) else { return };
         // Times come as epoch milliseconds in webhooks, as ISO text over REST.
+        let is_time = self.definition(kind, name).is_some_and(|definition| definition.kind == Kind::Time);
         let value = match Timestamp::parse(value) {
-            Some(time) if field.ty == Type::Time => time.0.to_string(),
+            Some(time) if is_time => time.0.to_string(),
             _ => value.to_owned(),
         };
         self.event(
@@ -173,41 +171,40 @@ impl HubSpot {
         );
     }
 
+    /// Tells every subscription to an event of it.
     fn event(&mut self, kind: &str, what: &str, by: By, at: Timestamp, now: Timestamp, members: Json) {
-        let Some(ty) = self.types.get(kind) else { return };
-        let name = format!("{}.{what}", ty.singular);
-        let subscribed = self.lock.deliveries.as_ref().and_then(|d| d.messages.get(&name));
-        let Some(message) = subscribed else { return };
-        let generic = message.generic;
-        if self.settings.webhook_url.is_none() {
-            return;
+        let Some(ty) = self.types.get(kind).filter(|_| self.settings.webhook_url.is_some()) else { return };
+        let property = members["propertyName"].as_str().map(str::to_owned);
+        let classic = Topic { event: format!("{}.{what}", ty.singular), kind: None, property };
+        let generic =
+            Topic { event: format!("object.{what}"), kind: Some(kind.to_owned()), property: classic.property.clone() };
+        for topic in [classic, generic] {
+            let Some(subscription) = self.subscriptions.to(&topic) else { continue };
+            self.outbox.events += 1;
+            // Event ids are not promised to be unique.
+            let event_id = match self.outbox.different_ids {
+                0 => self.outbox.events,
+                different => self.outbox.events % different,
+            };
+            let mut event = json!({
+                "eventId": event_id, "subscriptionId": subscription, "portalId": self.settings.portal_id,
+                "appId": self.settings.app_id, "occurredAt": at.0, "attemptNumber": 0,
+                "subscriptionType": topic.event, "changeSource": by.source(), "sourceId": self.source_id(by),
+            });
+            // Classic association events have a name for both ends, generic ones the types.
+            let other_form: &[&str] = match topic.kind {
+                Some(kind) => {
+                    event["objectTypeId"] = kind.into();
+                    &["associationType"]
+                }
+                None => &["fromObjectTypeId", "toObjectTypeId", "associationCategory", "associationTypeId"],
+            };
+            if let (Some(event), Some(members)) = (event.as_object_mut(), members.as_object()) {
+                let members = members.iter().filter(|(name, _)| !other_form.contains(&name.as_str()));
+                event.extend(members.map(|(name, value)| (name.clone(), value.clone())));
+            }
+            self.outbox.take_in(event, now);
         }
-        self.outbox.events += 1;
-        // Event ids are not promised to be unique.
-        let event_id = match self.outbox.different_ids {
-            0 => self.outbox.events,
-            different => self.outbox.events % different,
-        };
-        let mut event = json!({
-            "eventId": event_id, "subscriptionId": 4_410_030, "portalId": self.settings.portal_id,
-            "appId": self.settings.app_id, "occurredAt": at.0, "attemptNumber": 0,
-            "subscriptionType": if generic { format!("object.{what}") } else { name },
-            "changeSource": by.source(), "sourceId": self.source_id(by),
-        });
-        if generic {
-            event["objectTypeId"] = kind.into();
-        }
-        // Classic association events have a name for both ends, generic ones the types.
-        let other_form: &[&str] = if generic {
-            &["associationType"]
-        } else {
-            &["fromObjectTypeId", "toObjectTypeId", "associationCategory", "associationTypeId"]
-        };
-        if let (Some(event), Some(members)) = (event.as_object_mut(), members.as_object()) {
-            let members = members.iter().filter(|(name, _)| !other_form.contains(&name.as_str()));
-            event.extend(members.map(|(name, value)| (name.clone(), value.clone())));
-        }
-        self.outbox.take_in(event, now);
     }
 
     /// From now on `post` says of each event when it sets out, and how often.
@@ -274,7 +271,7 @@ impl HubSpot {
             }
         }
         let flying = self.outbox.parcels.values().filter(|p| p.flying).count();
-        let at_once = self.outbox.at_once();
+        let at_once = self.outbox.at_once(self.subscriptions.at_once);
         let secret = Secret::new(&self.settings.client_secret);
         let mut deliveries = Vec::new();
         for (id, parcel) in &mut self.outbox.parcels {
@@ -326,7 +323,7 @@ impl HubSpot {
     pub fn next_due(&self) -> Option<Timestamp> {
         let gathered = self.outbox.waiting.first().filter(|_| !self.outbox.held).map(|(at, _)| at.plus(GATHER));
         let flying = self.outbox.parcels.values().filter(|p| p.flying).count();
-        let at_once = self.outbox.at_once();
+        let at_once = self.outbox.at_once(self.subscriptions.at_once);
         let parcels = self.outbox.parcels.values().filter(|p| !p.flying && flying < at_once).map(|p| p.at);
         gathered.into_iter().chain(parcels).min()
     }

@@ -1,6 +1,7 @@
 //! What the HubSpot twin promises: section 10 of the contract, claim by claim, through its public doors.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+mod access;
 mod batches;
 mod connector;
 mod definitions;
@@ -12,6 +13,7 @@ mod lives;
 mod owners;
 mod pipelines;
 mod search;
+mod subscriptions;
 mod targets;
 mod values;
 mod webhooks;
@@ -40,17 +42,8 @@ impl World {
     }
 
     fn with(lock: dsl::schema::Lock) -> Self {
-        let settings = Settings {
-            portal_id: 99_000_111,
-            app_id: 7_700_123,
-            client_secret: "client-secret".into(),
-            token: TOKEN.into(),
-            webhook_url: Some(WEBHOOK.into()),
-            limit: 100,
-            seed: 7,
-        };
         let now = Timestamp::parse("2026-03-02T09:00:00.000Z").unwrap();
-        Self { twin: HubSpot::new(settings, lock), now }
+        Self { twin: HubSpot::new(settings(), lock), now }
     }
 
     /// The time after `span`.
@@ -82,6 +75,18 @@ impl World {
         let (status, body) = self.post(CONTACTS, &json!({ "properties": properties }));
         assert_eq!(status, 201, "{body}");
         body["id"].as_str().unwrap().to_owned()
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        portal_id: 99_000_111,
+        app_id: 7_700_123,
+        client_secret: "client-secret".into(),
+        token: TOKEN.into(),
+        webhook_url: Some(WEBHOOK.into()),
+        limit: 100,
+        seed: 7,
     }
 }
 
