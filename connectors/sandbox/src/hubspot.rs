@@ -10,7 +10,9 @@ mod account;
 mod associations;
 mod batch;
 mod control;
+mod definitions;
 mod index;
+mod keys;
 mod limits;
 mod link_types;
 mod links;
@@ -32,6 +34,7 @@ mod table;
 mod target;
 mod types;
 mod validate;
+mod values;
 mod webhooks;
 mod write;
 
@@ -119,7 +122,7 @@ impl By {
 pub struct HubSpot {
     settings: Settings,
     types: Arc<types::Types>,
-    definitions: Arc<properties::Definitions>,
+    definitions: Arc<definitions::Definitions>,
     link_types: Arc<link_types::LinkTypes>,
     /// By type id.
     tables: BTreeMap<String, table::Table>,
@@ -160,7 +163,7 @@ impl HubSpot {
     pub fn new(settings: Settings, lock: Lock) -> Self {
         let random = settings.seed | 1;
         let types = types::Types::of(&lock);
-        let mut definitions = properties::of_lock(&lock);
+        let mut definitions = definitions::of_lock(&lock);
         let pipelines = pipelines::Pipelines::of(&mut definitions);
         Self {
             settings,

@@ -198,8 +198,8 @@ fn a_call_costs_the_same_with_a_hundred_thousand_contacts() {
         let samples = if kind.starts_with("batch create") { BATCHES } else { SAMPLES };
         let mut taken = [Vec::new(), Vec::new()];
         for k in 0..samples {
-            for (at, a) in [&mut few, &mut account].into_iter().enumerate() {
-                taken[at].push(ask(a, k, &ids[at][k], &hub));
+            for ((taken, ids), a) in taken.iter_mut().zip(&ids).zip([&mut few, &mut account]) {
+                taken.push(ask(a, k, &ids[k], &hub));
             }
         }
         let [first, last] = taken.map(|mut taken| {

@@ -14,6 +14,7 @@ use serde_json::{Value as Json, json};
 use super::HubSpot;
 use super::owners::FIRST_USER;
 use super::reply::{Answer, Refusal, error, no_route, text};
+use super::scopes::{self, Scopes};
 
 /// The app's id for OAuth.
 pub const CLIENT_ID: &str = "00000000-aaaa-bbbb-cccc-000000000000";
@@ -21,9 +22,6 @@ pub const CLIENT_ID: &str = "00000000-aaaa-bbbb-cccc-000000000000";
 pub const DEVELOPER_KEY: &str = "developer-key";
 /// How long an access token lives.
 const LIFE: Duration = Duration::minutes(30);
-
-/// Scopes; `None` for all there are.
-pub(super) type Scopes = Option<BTreeSet<String>>;
 
 #[derive(Debug, Clone)]
 struct Token {
@@ -71,7 +69,7 @@ fn set(scopes: Option<&[&str]>) -> Scopes {
 fn listed(scopes: &Scopes) -> Vec<String> {
     match scopes {
         Some(scopes) => scopes.iter().cloned().collect(),
-        None => super::scopes::all(),
+        None => scopes::all(),
     }
 }
 

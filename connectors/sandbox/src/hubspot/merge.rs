@@ -6,9 +6,9 @@
 use dsl::value::Duration;
 use serde_json::{Value as Json, json};
 
+use super::definitions::FURTHER_EMAILS;
 use super::record::{Record, Version, Wanted};
 use super::reply::{Answer, Refusal, text};
-use super::validate::FURTHER_EMAILS;
 use super::write::Write;
 use super::{By, HubSpot};
 

@@ -14,7 +14,7 @@ use http::Method;
 use serde_json::{Value as Json, json};
 
 use super::HubSpot;
-use super::properties::Definitions;
+use super::definitions::Definitions;
 use super::reply::{Answer, Refusal, error, text};
 
 /// Stages that deals start with: id, label, chance. Those with a chance of nought or one are closed.

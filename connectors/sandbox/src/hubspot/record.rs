@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use dsl::value::{Duration, Timestamp};
 use serde_json::{Map, Value as Json, json};
 
-use super::properties::{created_property, modified_property};
+use super::definitions::{created_property, modified_property};
 use super::standard::STANDARD;
-use super::validate::instant;
+use super::values::instant;
 use super::{By, HubSpot};
 
 /// One record.

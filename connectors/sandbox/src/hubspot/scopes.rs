@@ -4,13 +4,17 @@
 //! Always true: a request that needs nothing by this table is served; a POST that only reads needs a scope to read.
 //! Not here: scopes for sensitive data, nor that the content of e-mails needs one of its own.
 
+use std::collections::BTreeSet;
+
 use http::Method;
 use serde_json::json;
 
-use super::access::Scopes;
 use super::reply::{Answer, Refusal};
 use super::standard::STANDARD;
 use super::types::Types;
+
+/// Scopes; `None` for all there are.
+pub(super) type Scopes = Option<BTreeSet<String>>;
 
 /// Types with scopes of their own; activities go by those of contacts.
 const OWN: [(&str, &str); 5] =

@@ -15,11 +15,11 @@ use rust_decimal::Decimal;
 use serde_json::{Value as Json, json};
 
 use super::HubSpot;
+use super::definitions::{Kind, created_property, modified_property};
 use super::index::Time;
-use super::properties::{Kind, created_property, modified_property};
 use super::record::{Record, Wanted};
 use super::reply::{Answer, error, names, text};
-use super::validate::instant;
+use super::values::instant;
 
 /// Results of one page.
 const PAGE: u64 = 200;

@@ -10,11 +10,9 @@ use std::sync::Arc;
 use dsl::value::Timestamp;
 
 use super::index::Index;
+use super::keys::Key;
 use super::links::Ends;
 use super::record::Record;
-
-/// A property and a value that no other live record may have.
-pub(super) type Key = (String, String);
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Table {

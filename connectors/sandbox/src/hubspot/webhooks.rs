@@ -8,9 +8,9 @@ use connectors::secret::Secret;
 use dsl::value::{Duration, Timestamp};
 use serde_json::{Value as Json, json};
 
+use super::definitions::Kind;
 use super::link_types::LinkType;
 use super::links::End;
-use super::properties::Kind;
 use super::subscriptions::Topic;
 use super::write::Write;
 use super::{By, HubSpot};

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use dsl::value::Timestamp;
 use serde_json::{Value as Json, json};
 
+use super::definitions::{Definition, LIFECYCLE};
+use super::keys::keys;
 use super::link_types::LinkType;
-use super::properties::LIFECYCLE;
 use super::record::Record;
 use super::reply::{Refusal, text, values};
 use super::standard::Needs;
-use super::validate::keys;
 use super::{By, HubSpot};
 
 /// Who writes, when, and by which door.
@@ -133,7 +133,7 @@ impl HubSpot {
         };
         let held = |name: &str| record.properties.get(name).map_or("", String::as_str);
         for (name, value) in &mut values {
-            let several = self.definition(kind, name).is_some_and(super::properties::Definition::several);
+            let several = self.definition(kind, name).is_some_and(Definition::several);
             if let Some(more) = value.strip_prefix(';').filter(|_| several) {
                 let mut options: Vec<&str> = held(name).split(';').filter(|option| !option.is_empty()).collect();
                 options.extend(

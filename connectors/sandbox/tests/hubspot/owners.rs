@@ -14,7 +14,8 @@ fn an_account_has_the_person_who_installed_the_app() {
         let (status, body) = world.get(path);
         assert_eq!((status, body["results"].as_array().unwrap().len()), (200, 1), "{path}");
         let owner = &body["results"][0];
-        assert!(owner["userId"].is_u64() && owner["id"].is_string() && owner["userId"].to_string() != owner["id"]);
+        let (id, user) = (owner["id"].as_str().unwrap(), owner["userId"].as_u64().unwrap());
+        assert_ne!(id.parse(), Ok(user), "the owner is not the user");
         for member in ["email", "firstName", "lastName", "createdAt", "updatedAt"] {
             assert!(owner[member].as_str().is_some_and(|text| !text.is_empty()), "{member} of {owner}");
         }
