@@ -22,7 +22,9 @@
 
 mod calls;
 mod delivery;
+pub mod forms;
 mod isolation;
+pub mod lifecycles;
 mod links;
 pub mod model;
 mod operate;
@@ -40,7 +42,8 @@ use self::calls::{answers, open};
 use self::delivery::{inbox, offsets, route};
 use self::isolation::Isolated;
 use self::links::{advance, existence, overwritten, schedule};
-pub use self::model::event::Event;
+pub use self::model::event::{Action, Event};
+use self::model::freshness::Freshness;
 pub use self::model::input::{Input, OperatorCommand, Skip, Source};
 pub use self::model::instance::{Instance, Isolation};
 pub use self::model::lane::{Lane, LaneKind};
@@ -48,6 +51,7 @@ pub use self::model::outcome::{Command, Outcome, Queued, Unanswered};
 pub use self::model::settings::{Programs, Settings};
 use self::model::task::Task;
 pub use self::model::trace::{Reached, Wrote};
+pub use self::model::work::PointRead;
 pub use self::operate::seed::{Known, Pair, seed};
 use self::operate::{commands, skip, sweep};
 use self::runs::{react, start, step, wake};
@@ -139,7 +143,9 @@ fn carry_out(cx: &mut Context<'_>, task: &Task<'_>) -> Result<(), Error> {
             wake::record_changed(cx, entity, id, row)
         }
         Task::Touched { entity, id, syncs } => advance::touched(cx, entity, id, syncs),
-        Task::Start { workflow, entity, id, at } => start::by_message(cx, *workflow, entity, id, *at),
+        Task::Start { workflow, entity, id, at } => {
+            start::start(cx, &cx.program(), *workflow, (entity, id), Freshness::AsOf(*at))
+        }
         Task::Link(link) => advance::advance(cx, *link),
         Task::Run(run) => step::advance(cx, *run),
         Task::React(transition) => react::react(cx, transition),

@@ -6,6 +6,7 @@
 
 pub mod connect;
 mod doors;
+mod forms;
 mod kafka;
 mod load_history;
 pub mod reload;
@@ -274,7 +275,9 @@ async fn open(config: &Config, mut settings: crate::ledger::Settings, handle: &H
             // Before the loop runs and after it has ended nobody waits for this.
             let _gone = handle.wake(Wake::Durable);
         });
-        Disk::open(&folder, settings, on_durable)
+        let mut ledger = Disk::open(&folder, settings, on_durable)?;
+        forms::bring_up(&mut ledger)?;
+        Ok::<_, crate::ledger::Error>(ledger)
     });
     Ok(opened.await.map_err(|error| Error::System(error.to_string()))??)
 }

@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::decide::{Event, Lane};
+use crate::decide::{Action, Event, Lane};
 
 /// Sets the log up: for people on a terminal, JSON lines elsewhere. `ENGINE_LOG` filters (`info`, `engine=debug`).
 /// A second call changes nothing.
@@ -38,16 +38,17 @@ pub fn figures() -> Option<PrometheusHandle> {
 
 /// Something happened to a record, run or rule set.
 pub fn event(event: &Event) {
-    metrics::counter!("engine_events_total", "action" => event.action.clone(), "rule" => event.rule.clone())
+    metrics::counter!("engine_events_total", "action" => event.action.name(), "rule" => event.rule.clone())
         .increment(1);
     let (left, right) = (event.left.as_deref().unwrap_or_default(), event.right.as_deref().unwrap_or_default());
     let field = event.field.as_deref().unwrap_or_default();
     let Event { action, rule, place, entity, subject, detail, .. } = event;
-    match action.as_str() {
-        "incident" | "parked" | "expired" | "conflict" => {
+    let (kind, action) = (*action, action.name());
+    match kind {
+        Action::Incident | Action::Parked | Action::Expired | Action::Conflict => {
             tracing::warn!(action, rule, place, entity, left, right, field, subject, detail, at = %event.at, "event");
         }
-        "duplicate" => {
+        Action::Duplicate => {
             tracing::debug!(action, rule, place, entity, left, right, field, subject, detail, at = %event.at, "event");
         }
         _ => tracing::info!(action, rule, place, entity, left, right, field, subject, detail, at = %event.at, "event"),
@@ -139,12 +140,10 @@ mod tests {
         let writer = lines.clone();
         let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(move || writer.clone());
         let log = tracing_subscriber::registry().with(EnvFilter::new("info")).with(layer);
-        let actions = ["create", "update", "unchanged", "parked"];
+        let actions = [Action::Create, Action::Update, Action::Unchanged, Action::Parked];
         tracing::subscriber::with_default(log, || {
             for action in actions {
                 event(&Event {
-                    at: Timestamp(0),
-                    action: action.to_owned(),
                     rule: "Contacts".to_owned(),
                     place: "contacts.rules:1".to_owned(),
                     entity: "crm.Contact".to_owned(),
@@ -152,13 +151,16 @@ mod tests {
                     right: Some("512".to_owned()),
                     subject: "l1".to_owned(),
                     value: Some("a person's value".to_owned()),
-                    ..Event::default()
+                    ..Event::new(Timestamp(0), action)
                 });
             }
         });
         let text = String::from_utf8(lines.0.lock().expect("no test panics in here").clone()).expect("JSON is text");
         let found: Vec<Json> = text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
-        assert_eq!(found.iter().map(|line| line["action"].as_str().unwrap_or_default()).collect::<Vec<_>>(), actions);
+        assert_eq!(
+            found.iter().map(|line| line["action"].as_str().unwrap_or_default()).collect::<Vec<_>>(),
+            actions.map(Action::name)
+        );
         for line in found {
             assert_eq!(
                 [&line["entity"], &line["left"], &line["right"], &line["place"]],

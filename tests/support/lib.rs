@@ -7,7 +7,7 @@ use std::sync::{Arc, MutexGuard};
 use connectors::port::{Answer, Request};
 use dsl::program::Program;
 use dsl::value::{Duration, Timestamp};
-use engine::decide::views;
+use engine::decide::{Settings, views};
 use engine::rehearse::Simulation;
 use sandbox::app::App;
 use sandbox::hubspot::HubSpot;
@@ -31,6 +31,10 @@ pub fn shipped() -> Arc<Program> {
 /// Where the file has no such text, or the rules do not hold then.
 #[must_use]
 pub fn with(file: &str, from: &str, to: &str) -> Simulation {
+    Simulation::new(changed(file, from, to), START).expect("the engine starts")
+}
+
+fn changed(file: &str, from: &str, to: &str) -> Arc<Program> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
     let mut texts = engine::rules::read(&folder).expect("the shipped rules can be read");
     let text = match texts.locks.get_mut(file) {
@@ -40,7 +44,22 @@ pub fn with(file: &str, from: &str, to: &str) -> Simulation {
     assert!(text.contains(from), "{file} has {from:?}");
     *text = text.replacen(from, to, 1);
     let compiled = texts.compile(None);
-    Simulation::new(Arc::new(compiled.program.expect("the rules are sound")), START).expect("the engine starts")
+    Arc::new(compiled.program.expect("the rules are sound"))
+}
+
+/// A simulation with the shipped rules, or with one text of one of their files written otherwise, that notes what is
+/// reached.
+///
+/// # Panics
+/// Where the file has no such text, or the rules do not hold then.
+#[must_use]
+pub fn traced(change: Option<(&str, &str, &str)>) -> Simulation {
+    let program = match change {
+        Some((file, from, to)) => changed(file, from, to),
+        None => shipped(),
+    };
+    let settings = Settings { trace: true, ..Settings::default() };
+    Simulation::with(program, START, settings).expect("the engine starts")
 }
 
 /// A simulation with the shipped rules.

@@ -47,7 +47,7 @@ fn sides(simulation: &Simulation, field: &str, property: &str) -> (String, Strin
 fn told(simulation: &Simulation) -> Vec<(String, Option<String>, Option<String>)> {
     let about = |event: &&engine::decide::Event| event.detail.contains("before it was seen");
     let told = simulation.log.iter().filter(about);
-    told.map(|event| (event.action.clone(), event.value.clone(), event.displaced.clone())).collect()
+    told.map(|event| (event.action.name().to_owned(), event.value.clone(), event.displaced.clone())).collect()
 }
 
 fn trouble(simulation: &Simulation) -> Vec<String> {

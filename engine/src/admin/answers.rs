@@ -162,7 +162,8 @@ impl Admin {
         let about = filter.about.as_ref();
         let history = self.parts.history.last(limit(filter), |event| {
             about.is_none_or(|about| {
-                [&event.action, &event.rule, &event.entity, &event.subject].into_iter().any(|text| text == about)
+                event.action == about.as_str()
+                    || [&event.rule, &event.entity, &event.subject].into_iter().any(|text| text == about)
             })
         });
         HistoryLines { schema: SCHEMA, history }

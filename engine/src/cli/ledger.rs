@@ -12,7 +12,7 @@ use super::client::{self, Reach};
 use super::output::{Output, could_not_run, print_json};
 use crate::admin::api::{Checked, SCHEMA};
 use crate::config::{self, Config};
-use crate::decide::stuck;
+use crate::decide::{forms, stuck};
 use crate::ledger::{self, Disk, Settings, check, restore};
 
 #[derive(Debug, clap::Args)]
@@ -200,10 +200,12 @@ fn checked(reach: &Reach) -> Result<Checked, Error> {
     let state = existing(reach.config())?;
     match check(&state) {
         Ok(mut report) => {
-            // Rows that are not whole are not asked what they wait for.
+            // Rows that are not whole, or of another form, are not asked what they wait for.
             if report.problems.is_empty() {
                 let ledger = Disk::open(&state, Settings::default(), Box::new(|_| ()))?;
-                report.problems = stuck(&ledger)?;
+                if forms::form(&ledger)?.is_none_or(|form| form == forms::FORM) {
+                    report.problems = stuck(&ledger)?;
+                }
             }
             Ok(Checked { schema: SCHEMA, report })
         }

@@ -3,4 +3,5 @@
 pub(crate) mod answers;
 pub(crate) mod listing;
 pub(crate) mod open;
+pub(crate) mod owners;
 pub(crate) mod read;

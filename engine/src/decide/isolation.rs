@@ -4,18 +4,19 @@
 //! instance left out: it is stopped, people are shown why, and everything else goes on.
 //! Always true: what is stopped is an incident; nothing of a try that broke off is kept.
 
-use dsl::value::Duration;
-
 use crate::decide::model::instance::Instance;
 use crate::decide::model::key;
+use crate::decide::model::sides::Sides;
+use crate::decide::model::subject::Subject;
+use crate::decide::model::work::ReadState;
 use crate::decide::runs::ending;
-use crate::decide::store::runs::RunDefinition;
+use crate::decide::store::incidents::{self, NewIncident};
+use crate::decide::store::links::OpenLink;
+use crate::decide::store::listings::OpenListing;
+use crate::decide::store::retry::REFUSED_AGAIN;
+use crate::decide::store::runs::OpenRun;
 use crate::decide::store::transaction::Context;
-use crate::decide::store::{incidents, links, reads};
 use crate::ledger::Error;
-
-/// How long until a listing on which a decision broke off is asked for again: what waits for it cannot go on before.
-const LISTED_AGAIN: Duration = Duration::minutes(5);
 
 /// What became of work about an instance.
 #[derive(Debug)]
@@ -46,55 +47,49 @@ pub(crate) fn stop(cx: &mut Context<'_>, instance: &Instance, reason: &str) -> R
     let why = format!("a decision about it broke off, which is a defect of the engine: {reason}");
     match instance {
         Instance::Link(id) => {
-            let Some(mut link) = cx.get(&key::link(*id))? else { return Ok(()) };
-            link.in_flight = [None, None];
-            links::withdraw(cx, &mut link);
-            if let Some(rule) = links::rule(cx, &link) {
-                links::park(cx, *id, &mut link, &rule, why)?;
-            }
-            links::store(cx, *id, &link);
+            let Some(mut link) = OpenLink::open(cx, *id)? else { return Ok(()) };
+            link.withdraw(cx);
+            link.writes = Sides::default();
+            link.park(cx, why)?;
+            link.save(cx);
             Ok(())
         }
         Instance::Run(id) => {
-            let Some(mut run) = cx.get(&key::run(*id))? else { return Ok(()) };
-            if let Some(work) = run.pending.take().and_then(|effect| effect.work) {
-                cx.delete(work);
+            let Some(mut run) = OpenRun::open(cx, *id)? else { return Ok(()) };
+            if run.state.over().is_none() {
+                ending::stop(cx, &mut run, &why)?;
             }
-            run.token += 1;
-            let definition = RunDefinition::of(cx, &run);
-            ending::stop(cx, *id, &mut run, &why, definition.as_ref())
+            run.save(cx);
+            Ok(())
         }
-        Instance::Record(entity, id) => incidents::report(cx, format!("record {entity} {id}"), reason),
+        Instance::Record(entity, id) => {
+            incidents::report(cx, Subject::Record { entity: entity.clone(), id: id.clone() }, reason)
+        }
         Instance::Message(..) | Instance::Timer(_) => Ok(()),
-        Instance::Read(entity, by, value) => {
-            let key = key::read(entity, by, value);
-            if let Some(row) = cx.get(&key)?
-                && let Some(work) = row.work
-            {
-                cx.delete(work);
+        Instance::Read(read) => {
+            if let Some(row) = cx.get(&key::read(read))? {
+                if let ReadState::Queued(work) = row.state {
+                    cx.delete(work);
+                }
+                cx.delete(key::read(read));
             }
-            cx.delete(key);
-            let rule = format!("read {entity}");
-            let advice = "report it with the log; whatever needs the record waits until it changes";
-            let subject = format!("read {entity} {by} {value}");
-            let row = incidents::row(
-                subject,
-                &rule,
-                String::new(),
-                entity.to_string(),
-                value.clone(),
-                why,
-                advice,
-                true,
-                cx.now,
-            );
-            incidents::open(cx, row, &rule)
+            let incident = NewIncident {
+                subject: Subject::Read(read.clone()),
+                rule: format!("read {}", read.entity),
+                entity: read.entity.to_string(),
+                id: read.value.clone(),
+                cause: why,
+                advice: "report it with the log; whatever needs the record waits until it changes".to_owned(),
+                parked: true,
+                ..NewIncident::default()
+            };
+            incidents::open(cx, incident)
         }
         Instance::Listing(name) => {
-            if let Some(row) = cx.get(&key::listing(name))? {
-                reads::queue_page(cx, name, &row, LISTED_AGAIN);
+            if let Some(open) = OpenListing::open(cx, name)? {
+                open.ask(cx, REFUSED_AGAIN);
             }
-            incidents::report(cx, format!("list {name}"), reason)
+            incidents::report(cx, Subject::Listing(name.clone()), reason)
         }
     }
 }

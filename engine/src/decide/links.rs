@@ -11,4 +11,5 @@ pub(crate) mod own_key;
 pub(crate) mod plan;
 pub(crate) mod schedule;
 pub(crate) mod sides;
+pub(crate) mod work;
 pub(crate) mod write;

@@ -1,7 +1,10 @@
 //! The vocabulary of decisions: what comes in and goes out, the rows and their keys. No logic.
 
+pub(crate) mod answer;
+pub(crate) mod canonical;
 pub(crate) mod delivery;
 pub(crate) mod event;
+pub(crate) mod freshness;
 pub(crate) mod hash;
 pub(crate) mod incident;
 pub(crate) mod input;
@@ -9,6 +12,7 @@ pub(crate) mod instance;
 pub(crate) mod key;
 pub(crate) mod kind;
 pub(crate) mod lane;
+pub(crate) mod lifecycle;
 pub(crate) mod link;
 pub(crate) mod meta;
 pub(crate) mod need;
@@ -17,6 +21,8 @@ pub(crate) mod record;
 pub(crate) mod row;
 pub(crate) mod run;
 pub(crate) mod settings;
+pub(crate) mod sides;
+pub(crate) mod subject;
 pub(crate) mod task;
 pub(crate) mod trace;
 pub(crate) mod work;

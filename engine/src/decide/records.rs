@@ -1,3 +1,4 @@
 //! What is known of records.
 
 pub(crate) mod observe;
+pub(crate) mod removal;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// other. `views` reads beside everything and is used by the door alone.
 const ORDER: &[&[&str]] = &[
     &["model"],
-    &["store", "views"],
+    &["store", "views", "forms", "lifecycles"],
     &["records"],
     &["links"],
     &["runs"],
@@ -23,7 +23,7 @@ const ORDER: &[&[&str]] = &[
 ];
 
 /// What a room may not use although it stands lower.
-const BESIDE: &[(&str, &str)] = &[("views", "store")];
+const BESIDE: &[(&str, &str)] = &[("views", "store"), ("forms", "store"), ("forms", "views"), ("lifecycles", "store")];
 
 /// A file of the module by its path without ending, `links/merge`.
 type File = String;

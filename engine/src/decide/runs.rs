@@ -11,3 +11,4 @@ pub(crate) mod react;
 pub(crate) mod start;
 pub(crate) mod step;
 pub(crate) mod wake;
+pub(crate) mod work;

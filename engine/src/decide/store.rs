@@ -5,9 +5,11 @@
 pub(crate) mod agenda;
 pub(crate) mod incidents;
 pub(crate) mod links;
+pub(crate) mod listings;
 pub(crate) mod reads;
 pub(crate) mod records;
 pub(crate) mod retry;
 pub(crate) mod runs;
 pub(crate) mod scope;
 pub(crate) mod transaction;
+pub(crate) mod work;

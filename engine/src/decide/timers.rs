@@ -1,15 +1,16 @@
 //! What each timer that is due does.
 
 use crate::decide::delivery::route;
-use crate::decide::links::{matching, schedule};
+use crate::decide::links::{advance, matching, schedule};
 use crate::decide::model::key;
 use crate::decide::model::row::Prefix;
+use crate::decide::model::subject::Subject;
 use crate::decide::model::task::Task;
 use crate::decide::model::work::TimerRow;
 use crate::decide::operate::{skip, sweep};
 use crate::decide::runs::wake;
+use crate::decide::store::incidents;
 use crate::decide::store::transaction::Context;
-use crate::decide::store::{incidents, links};
 use crate::ledger::Error;
 
 /// Takes every timer that is due, or where one of them broke off the first of them.
@@ -34,7 +35,7 @@ pub(crate) fn fire(cx: &mut Context<'_>, timer: &TimerRow) -> Result<(), Error> 
         TimerRow::Unpaired(run, wait) => wake::unpaired(cx, *run, wait),
         TimerRow::Schedule(sync) => schedule::due(cx, sync),
         TimerRow::Pace(system) => route::due(cx, system),
-        TimerRow::Link(link) => retry_link(cx, *link),
+        TimerRow::Link(link) => advance::retry(cx, *link),
         TimerRow::Overdue(link) => matching::overdue(cx, *link),
         TimerRow::Sweep => sweep::due(cx),
     }
@@ -43,17 +44,5 @@ pub(crate) fn fire(cx: &mut Context<'_>, timer: &TimerRow) -> Result<(), Error> 
 /// A timer that is about no link and no run broke off: what comes again by itself goes on with its next time.
 pub(crate) fn broken(cx: &mut Context<'_>, timer: &TimerRow, why: &str) -> Result<(), Error> {
     skip::again(cx, timer)?;
-    incidents::report(cx, format!("timer {timer:?}"), why)
-}
-
-fn retry_link(cx: &mut Context<'_>, id: crate::ids::LinkId) -> Result<(), Error> {
-    let key = key::link(id);
-    if let Some(mut link) = cx.get(&key)?
-        && link.not_before.is_some_and(|at| at <= cx.now)
-    {
-        link.not_before = None;
-        links::store(cx, id, &link);
-        cx.task(Task::Link(id));
-    }
-    Ok(())
+    incidents::report(cx, Subject::Timer(format!("{timer:?}")), why)
 }

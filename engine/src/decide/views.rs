@@ -4,7 +4,7 @@ pub mod liveness;
 mod parked;
 pub mod start;
 
-use dsl::program::Place;
+use dsl::program::{Place, Side};
 use serde::{Deserialize, Serialize};
 
 use crate::decide::model::incident::IncidentRow;
@@ -89,7 +89,7 @@ pub fn incidents(rows: &dyn Rows) -> Result<Vec<Incident>, Error> {
         .map(|found| {
             let (_, row) = found?;
             let incident = Incident {
-                subject: row.subject,
+                subject: row.subject.to_string(),
                 fingerprint: row.fingerprint,
                 cause: row.cause,
                 entity: row.entity,
@@ -133,7 +133,7 @@ pub fn link(rows: &dyn Rows, id: LinkId) -> Result<Option<Link>, Error> {
 fn link_of(id: LinkId, row: &LinkRow) -> Link {
     let fields = || row.parked.iter().map(|(m, why)| format!("{m}: {why}")).collect::<Vec<_>>().join("; ");
     let (state, detail) = match &row.state {
-        LinkState::Matching => ("looking", String::new()),
+        LinkState::Matching | LinkState::ReadingBack => ("looking", String::new()),
         LinkState::WaitingForKey => ("waiting for its key", String::new()),
         LinkState::Creating(_) => ("being made", String::new()),
         LinkState::Alone => ("alone", String::new()),
@@ -145,8 +145,8 @@ fn link_of(id: LinkId, row: &LinkRow) -> Link {
     Link {
         link: id.to_string(),
         sync: row.sync.clone(),
-        left: row.left.clone(),
-        right: row.right.clone(),
+        left: row.ids[Side::Left].clone(),
+        right: row.ids[Side::Right].clone(),
         state: state.to_owned(),
         detail,
     }
@@ -196,17 +196,19 @@ fn run_of(id: RunId, row: &RunRow, programs: &Programs) -> Run {
     let step = |index: usize| {
         code.and_then(|c| c.steps.get(index)).map_or_else(|| index.to_string(), |step| step.name.clone())
     };
-    let until = || row.wait_until.map_or_else(String::new, |at| format!("until {at}"));
     let (state, detail) = match &row.state {
-        RunState::Ready => ("running", String::new()),
-        RunState::Calling => ("running", "a call is on its way".to_owned()),
+        RunState::Ready | RunState::Starting => ("running", String::new()),
+        RunState::Calling(_) => ("running", "a call is on its way".to_owned()),
         RunState::Reading => ("waiting", "for a record to be read or paired".to_owned()),
-        RunState::Sleeping | RunState::Awaiting => ("waiting", until()),
+        RunState::Sleeping { until }
+        | RunState::Awaiting { until }
+        | RunState::Retrying { until, .. }
+        | RunState::Rechecking { until } => ("waiting", format!("until {until}")),
         RunState::Behind(other) => ("waiting", format!("behind {other}")),
         RunState::Stopped(why) => ("stopped", why.clone()),
-        RunState::Finished => ("finished", String::new()),
-        RunState::Failed => ("failed", row.failure.clone().map(|(s, m)| format!("{s}: {m}")).unwrap_or_default()),
-        RunState::Cancelled => ("cancelled", String::new()),
+        RunState::Finished { .. } => ("finished", String::new()),
+        RunState::Failed { failure, .. } => ("failed", failure.as_ref().map(ToString::to_string).unwrap_or_default()),
+        RunState::Cancelled { .. } => ("cancelled", String::new()),
     };
     Run {
         run: id.to_string(),
@@ -238,7 +240,7 @@ pub fn steps_of(rows: &dyn Rows, call: CallId) -> Result<Vec<Option<(usize, usiz
 /// # Errors
 /// Where rows cannot be read.
 pub fn places_of(rows: &dyn Rows, call: CallId) -> Result<Vec<Option<Place>>, Error> {
-    let place = |run: RunRow| run.pending.map(|effect| effect.place);
+    let place = |run: RunRow| run.state.effect().map(|effect| effect.place.clone());
     Ok(runs_of(rows, call)?.into_iter().map(|run| run.and_then(place)).collect())
 }
 

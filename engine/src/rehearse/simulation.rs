@@ -20,7 +20,7 @@ use sandbox::mail::Mail;
 use super::network::{AtOnce, Conditions, DELIVERY_PATIENCE, Line, Network, Said, Weather};
 use super::shared::Shared;
 use super::twins::{Twin, hold};
-use crate::decide::{Event, Input, Programs, Reached, Settings, Source, Wrote, next_timer, views};
+use crate::decide::{Action, Event, Input, Programs, Reached, Settings, Source, Wrote, next_timer, views};
 use crate::ids::CallId;
 use crate::ledger::{Ledger, Rows};
 use crate::shell::{Core, Error, OutgoingRequest, Release};
@@ -452,7 +452,7 @@ impl Simulation {
         let mut programs = self.programs.clone();
         programs.by_hash.insert(program.hash.clone(), Arc::clone(&program));
         programs.active = program;
-        let event = Event { at: self.now(), action: "rules".to_owned(), ..Event::default() };
+        let event = Event::new(self.now(), Action::Rules);
         let now = self.now().into();
         self.core.activate(programs.clone(), self.connectors.clone(), Vec::new(), event, now)?;
         self.programs = programs;

@@ -15,7 +15,7 @@ use dsl::value::Timestamp;
 use super::{Texts, read};
 use crate::decide::model::key::Key;
 use crate::decide::model::kind::Kind;
-use crate::decide::{Event, Programs, hashes_in_use};
+use crate::decide::{Action, Event, Programs, hashes_in_use};
 use crate::ledger::{self, Rows};
 
 /// Why a folder was not loaded.
@@ -163,7 +163,7 @@ pub fn with_older(program: Arc<Program>, rows: &dyn Rows) -> Result<(Programs, V
 }
 
 /// The set that was active last; `None` where there was none, or it no longer holds under this engine.
-fn active(rows: &dyn Rows) -> Result<Option<Set>, ledger::Error> {
+pub(crate) fn active(rows: &dyn Rows) -> Result<Option<Set>, ledger::Error> {
     let Some(bytes) = rows.get(&active_key())? else { return Ok(None) };
     let hash = String::from_utf8_lossy(&bytes).into_owned();
     let Some(texts) = texts(rows, &hash)? else { return Ok(None) };
@@ -203,8 +203,6 @@ pub fn keep(set: &Set, rows: &dyn Rows) -> Result<Vec<(Vec<u8>, Option<Vec<u8>>)
 pub fn activated(set: &Set, at: Timestamp) -> Event {
     let program = &set.program;
     Event {
-        at,
-        action: "rules".to_owned(),
         subject: program.hash.clone(),
         detail: format!(
             "{} files, {} syncs, {} reactions, {} workflows are active from now on",
@@ -213,7 +211,7 @@ pub fn activated(set: &Set, at: Timestamp) -> Event {
             program.whens.len(),
             program.workflows.len()
         ),
-        ..Event::default()
+        ..Event::new(at, Action::Rules)
     }
 }
 

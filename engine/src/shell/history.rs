@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     fn event(subject: String) -> Event {
-        Event { at: dsl::value::Timestamp(0), action: "update".to_owned(), subject, ..Event::default() }
+        Event { subject, ..Event::new(dsl::value::Timestamp(0), crate::decide::Action::Update) }
     }
 
     #[test]

@@ -455,7 +455,7 @@ impl Stage {
         });
         let audit = self.simulation.log.iter().map(|event| Line {
             at: event.at,
-            action: event.action.clone(),
+            action: event.action.to_string(),
             rule: event.rule.clone(),
             ids: [&event.left, &event.right].into_iter().flatten().cloned().collect(),
             field: event.field.clone(),

@@ -12,7 +12,7 @@ use super::seed::{Kind, Seeded};
 use super::stage::{About, Stage};
 use super::{Job, Report, Settings, megabytes, rounded};
 use crate::clock::wall;
-use crate::decide::Event;
+use crate::decide::{Action, Event};
 use crate::ledger::{Seq, records};
 
 pub(super) const JOB: Job = Job { name: "sleepers", about: "runs asleep; a start over them after a kill (J3)", run };
@@ -126,7 +126,7 @@ fn finished(stage: &Stage) -> Result<BTreeMap<u64, Timestamp>, String> {
         let (_, bytes) = record.map_err(|error| error.to_string())?;
         let Ok(event) = serde_json::from_slice::<Event>(&bytes) else { continue };
         let number = event.left.as_deref().and_then(|left| left.strip_prefix("due")?.parse().ok());
-        if let (Some(number), "run", true) = (number, event.action.as_str(), event.detail.starts_with("finished")) {
+        if let (Some(number), Action::Run, true) = (number, event.action, event.detail.starts_with("finished")) {
             found.insert(number, event.at);
         }
     }

@@ -1,159 +1,149 @@
-//! What a point read found.
+//! Point reads as owners of work, and what they find.
 //!
 //! Always true: whatever the answer is, whoever waits is woken or the read is tried again; a read that does not succeed
 //! is shown to people in time.
 
-use connectors::port::{Answer, Observed};
-use dsl::ast::Priority;
-use dsl::schema::EntityName;
-use dsl::value::Duration;
+use connectors::port::{Input, Observed};
+use dsl::value::{Duration, Value};
 
 use crate::decide::links::matching;
+use crate::decide::links::own_key::OWN_KEY;
+use crate::decide::model::answer::{self, Failure, NotDone};
 use crate::decide::model::key;
-use crate::decide::model::work::{ReadRow, Waiter};
-use crate::decide::records::observe;
+use crate::decide::model::lane::Lane;
+use crate::decide::model::subject::Subject;
+use crate::decide::model::task::Answered;
+use crate::decide::model::work::{PointRead, ReadState, Waiter};
 use crate::decide::records::observe::{How, observe};
-use crate::decide::store::retry::backoff;
+use crate::decide::records::removal;
+use crate::decide::store::incidents::{self, NewIncident};
+use crate::decide::store::reads::{self, OpenRead};
+use crate::decide::store::retry::{ALERT_AFTER_ATTEMPTS, REFUSED_AGAIN, backoff};
 use crate::decide::store::transaction::Context;
-use crate::decide::store::{incidents, reads};
+use crate::decide::store::work::{Composed, Outlook, WorkOwner};
+use crate::ids::CallId;
 use crate::ledger::Error;
 
-pub(crate) fn read(
-    cx: &mut Context<'_>,
-    entity: &EntityName,
-    by: &str,
-    value: &str,
-    answer: &Answer,
-) -> Result<(), Error> {
-    let key = key::read(entity, by, value);
-    let Some(mut row) = cx.get(&key)? else { return Ok(()) };
-    row.in_flight = None;
-    match answer {
-        Answer::Record(observed) => {
-            let mut observed = observed.clone();
-            observed.complete = true;
-            if by == "id" && observed.id != value {
-                observe::merged(cx, entity, &observed.id, value, cx.now)?;
-            }
-            observe(cx, entity, &observed, How::Read, cx.now)?;
-            if by == "engine_link_id" {
-                matching::found_own(cx, entity, value, &observed.id)?;
-            } else if by != "id" {
-                found(cx, entity, by, value, &observed)?;
-            }
-        }
-        Answer::Missing => {
-            cx.put(key::absent(entity, by, value), &cx.now.clone());
-            if by == "id" && cx.record(entity, value)?.is_some() {
-                observe::deleted(cx, entity, value, cx.now, false)?;
-            }
-        }
-        Answer::Refused { reason, .. } => {
-            // Asking again cannot help, but nothing may be guessed: people are shown the reason, and whoever waits
-            // goes on once it is mended.
-            unread(cx, entity, by, value, reason)?;
-            row.attempts += 1;
-            return later(cx, entity, by, value, row, Duration::minutes(5));
-        }
-        Answer::Retry { after, cause } => {
-            row.attempts += 1;
-            let pause = after
-                .map(|d| Duration(i64::try_from(d.as_millis()).unwrap_or(i64::MAX)))
-                .unwrap_or_else(|| backoff(row.attempts.into(), Duration(200), Duration::minutes(1), value));
-            if row.attempts >= ALERT_AFTER_ATTEMPTS {
-                unread(cx, entity, by, value, cause)?;
-            }
-            return later(cx, entity, by, value, row, pause);
-        }
-        Answer::RateLimited { .. } => return later(cx, entity, by, value, row, Duration(0)),
-        Answer::Split if !row.send_alone => {
-            row.send_alone = true;
-            return later(cx, entity, by, value, row, Duration(0));
-        }
-        Answer::Split => {
-            // Refused though it went alone: it is the one that is not accepted.
-            unread(cx, entity, by, value, "the system refuses the request and does not say why")?;
-            row.attempts += 1;
-            return later(cx, entity, by, value, row, Duration::minutes(5));
-        }
-        Answer::Unknown { cause } => {
-            row.attempts += 1;
-            if row.attempts >= ALERT_AFTER_ATTEMPTS {
-                unread(cx, entity, by, value, cause)?;
-            }
-            let pause = backoff(row.attempts.into(), Duration(200), Duration::minutes(1), value);
-            return later(cx, entity, by, value, row, pause);
-        }
-        // Made unknown before.
-        Answer::Done | Answer::Page { .. } | Answer::Result(_) => {}
+impl WorkOwner for PointRead {
+    fn outlook(&self, cx: &Context<'_>, _: &Lane) -> Result<Outlook, Error> {
+        let row = cx.get(&key::read(self))?;
+        Ok(Outlook {
+            record: Some(self.value.clone()),
+            send_alone: row.as_ref().is_some_and(|row| row.send_alone),
+            failed_before: row.is_some_and(|row| row.attempts > 0),
+        })
     }
-    incidents::settle(cx, &subject(entity, by, value))?;
-    let again = row.refetch;
-    let waiters = std::mem::take(&mut row.waiters);
-    if again {
-        row.refetch = false;
-        row.send_alone = false;
-        row.attempts = 0;
-        reads::queue_read(cx, entity, by, value, &mut row, Duration(40), Priority::High);
-        cx.put(key, &row);
-    } else {
-        cx.delete(key);
+
+    fn compose(&self, cx: &mut Context<'_>, _: &Lane, call: CallId) -> Result<Option<Composed>, Error> {
+        let Some(mut open) = OpenRead::open(cx, self)? else { return Ok(None) };
+        open.sent(cx, call);
+        let cacheable = open.row.cacheable && self.is_by_id();
+        open.save(cx);
+        let input = Input { key: self.value.clone(), id: Some(self.value.clone()), ..Input::default() };
+        Ok(Some(Composed { input, cacheable, ..Composed::default() }))
     }
-    for waiter in waiters {
-        if let Waiter::Link(link) = waiter {
-            cx.visited.insert(link, entity.clone());
+
+    fn answered(&self, cx: &mut Context<'_>, answered: &Answered<'_>) -> Result<(), Error> {
+        let Some(open) = OpenRead::open(cx, self)? else { return Ok(()) };
+        if let ReadState::Queued(_) = open.row.state {
+            // It was asked anew since; that answer counts.
+            return Ok(());
         }
-        reads::wake(cx, waiter)?;
+        match answer::read(&answered.answer) {
+            Ok(Some(observed)) => found(cx, self, observed)?,
+            Ok(None) => {
+                cx.put(key::absent(&self.entity, &self.by, &self.value), &cx.now.clone());
+                if self.is_by_id() && cx.record(&self.entity, &self.value)?.is_some() {
+                    removal::deleted(cx, &self.entity, &self.value, cx.now, false)?;
+                }
+            }
+            Err(failure) => return failed(cx, open, failure),
+        }
+        incidents::settle(cx, &Subject::Read(self.clone()))?;
+        for waiter in open.answered(cx) {
+            if let Waiter::Link(link) = waiter {
+                cx.visited.insert(link, self.entity.clone());
+            }
+            reads::wake(cx, waiter);
+        }
+        Ok(())
+    }
+}
+
+fn found(cx: &mut Context<'_>, read: &PointRead, observed: &Observed) -> Result<(), Error> {
+    let PointRead { entity, by, value } = read;
+    let observed = Observed { complete: true, ..observed.clone() };
+    if read.is_by_id() && observed.id != *value {
+        removal::merged(cx, entity, &observed.id, value, cx.now)?;
+    }
+    observe(cx, entity, &observed, How::Read, cx.now)?;
+    if by == OWN_KEY {
+        return matching::found_own(cx, entity, value, &observed.id);
+    }
+    if !read.is_by_id() {
+        // A record may be found by a value that it does not show under that field (a second address, another
+        // spelling): it is known under the value that found it, too.
+        let value = Value::text(value);
+        if !cx.indexed(entity, by, &value)?.contains(&observed.id) {
+            cx.put(key::index(entity, by, &value, &observed.id), &observed.id);
+        }
     }
     Ok(())
 }
 
-/// How often a read is tried before people are shown that it does not succeed.
-pub(crate) const ALERT_AFTER_ATTEMPTS: u32 = 20;
-
-fn subject(entity: &EntityName, by: &str, value: &str) -> String {
-    format!("read {entity} {by} {value}")
+/// It did not succeed: it is tried again, and in time people are shown it.
+fn failed(cx: &mut Context<'_>, mut open: OpenRead, failure: Failure<'_>) -> Result<(), Error> {
+    let (cause, pause) = match failure {
+        Failure::NotDone(NotDone::RateLimited { .. }) => {
+            open.retry(cx, Duration(0));
+            return Ok(());
+        }
+        Failure::NotDone(NotDone::Split) if !open.row.send_alone => {
+            open.row.send_alone = true;
+            open.retry(cx, Duration(0));
+            return Ok(());
+        }
+        // Asking again cannot help, but nothing may be guessed: people are shown the reason, and whoever waits goes on
+        // once it is mended.
+        Failure::NotDone(NotDone::Refused { reason, .. }) => {
+            show(cx, &open.read, reason)?;
+            (None, Some(REFUSED_AGAIN))
+        }
+        // Refused though it went alone: it is the one that is not accepted.
+        Failure::NotDone(NotDone::Split) => {
+            show(cx, &open.read, "the system refuses the request and does not say why")?;
+            (None, Some(REFUSED_AGAIN))
+        }
+        Failure::NotDone(NotDone::Retry { after, cause }) => (Some(cause), after),
+        Failure::Unknown { cause } => (Some(cause), None),
+    };
+    open.row.attempts += 1;
+    if let Some(cause) = cause
+        && open.row.attempts >= ALERT_AFTER_ATTEMPTS
+    {
+        show(cx, &open.read, cause)?;
+    }
+    let attempts = open.row.attempts.into();
+    let usual = || backoff(attempts, Duration(200), Duration::minutes(1), &open.read.value);
+    let pause = pause.unwrap_or_else(usual);
+    open.retry(cx, pause);
+    Ok(())
 }
 
 /// A read does not succeed: people are shown it, and it goes on being tried.
-fn unread(cx: &mut Context<'_>, entity: &EntityName, by: &str, value: &str, why: &str) -> Result<(), Error> {
-    let rule = format!("read {entity}");
-    let row = incidents::row(
-        subject(entity, by, value),
-        &rule,
-        String::new(),
-        entity.to_string(),
-        if by == "id" { value.to_owned() } else { format!("{by} {value}") },
-        format!("it cannot be read: {why}"),
-        "what needs it waits and goes on by itself once it can be read",
-        true,
-        cx.now,
-    );
-    incidents::open(cx, row, &rule)
-}
-
-/// A record was found by a value that it does not show under that field (a second address, another spelling):
-/// it is known under the value that found it, too.
-fn found(cx: &mut Context<'_>, entity: &EntityName, by: &str, value: &str, observed: &Observed) -> Result<(), Error> {
-    let value = dsl::value::Value::text(value);
-    let known = cx.indexed(entity, by, &value)?;
-    if !known.contains(&observed.id) {
-        cx.put(key::index(entity, by, &value, &observed.id), &observed.id);
-    }
-    Ok(())
-}
-
-fn later(
-    cx: &mut Context<'_>,
-    entity: &EntityName,
-    by: &str,
-    value: &str,
-    mut row: ReadRow,
-    pause: Duration,
-) -> Result<(), Error> {
-    reads::queue_read(cx, entity, by, value, &mut row, Duration(pause.0.max(40)), Priority::High);
-    cx.put(key::read(entity, by, value), &row);
-    Ok(())
+fn show(cx: &mut Context<'_>, read: &PointRead, why: &str) -> Result<(), Error> {
+    let PointRead { entity, by, value } = read;
+    let incident = NewIncident {
+        subject: Subject::Read(read.clone()),
+        rule: format!("read {entity}"),
+        entity: entity.to_string(),
+        id: if read.is_by_id() { value.clone() } else { format!("{by} {value}") },
+        cause: format!("it cannot be read: {why}"),
+        advice: "what needs it waits and goes on by itself once it can be read".to_owned(),
+        parked: true,
+        ..NewIncident::default()
+    };
+    incidents::open(cx, incident)
 }
 
 #[cfg(test)]
@@ -282,7 +272,7 @@ mod tests {
     fn a_read_that_never_succeeds_ends_before_people_and_not_in_silence() {
         let mut reading = Reading::new();
         let lane = reading.begin();
-        for _ in 0..super::ALERT_AFTER_ATTEMPTS {
+        for _ in 0..crate::decide::store::retry::ALERT_AFTER_ATTEMPTS {
             assert_eq!(reading.incidents(), Vec::<String>::new());
             let (call, ids, _) = reading.open(&lane);
             let down = Answer::Retry { after: None, cause: "connection refused".to_owned() };

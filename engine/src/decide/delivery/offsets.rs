@@ -6,11 +6,12 @@
 //! goes back only where its source said that what stood there is gone.
 
 use crate::decide::model::delivery::OffsetRow;
-use crate::decide::model::event::Event;
+use crate::decide::model::event::{Action, Event};
 use crate::decide::model::input::Source;
 use crate::decide::model::key;
 use crate::decide::model::outcome::Command;
-use crate::decide::store::incidents;
+use crate::decide::model::subject::Subject;
+use crate::decide::store::incidents::{self, NewIncident};
 use crate::decide::store::transaction::Context;
 use crate::ledger::Error;
 
@@ -22,8 +23,13 @@ pub(crate) fn take(cx: &mut Context<'_>, system: &str, source: &Source) -> Resul
     if let Some(row) = cx.get(&key)?
         && *offset < row.next
     {
-        let line = event(cx, system, topic, *partition, "passed over", format!("offset {offset} was decided before"));
-        cx.command(Command::Log(line));
+        cx.command(Command::Log(Event {
+            rule: system.to_owned(),
+            entity: topic.clone(),
+            subject: format!("{topic}/{partition}"),
+            detail: format!("offset {offset} was decided before"),
+            ..Event::new(cx.now, Action::PassedOver)
+        }));
         return Ok(false);
     }
     let next = offset.saturating_add(1);
@@ -43,19 +49,18 @@ pub(crate) fn cluster(cx: &mut Context<'_>, id: &str) -> Result<(), Error> {
     for (key, _) in cx.rows::<OffsetRow>()? {
         cx.delete(key);
     }
-    let row = incidents::row(
-        "kafka cluster".to_owned(),
-        "kafka",
-        String::new(),
-        "kafka".to_owned(),
-        String::new(),
-        format!("the Kafka cluster {before} gave way to {id}: its topics are read from their start"),
-        "what was not read of the old one is lost: compare both sides with `engine backfill`, then \
-         `engine resolve dismiss \"kafka cluster\"`",
-        true,
-        cx.now,
-    );
-    incidents::open(cx, row, "kafka")
+    let incident = NewIncident {
+        subject: Subject::Cluster,
+        rule: "kafka".to_owned(),
+        entity: "kafka".to_owned(),
+        cause: format!("the Kafka cluster {before} gave way to {id}: its topics are read from their start"),
+        advice: "what was not read of the old one is lost: compare both sides with `engine backfill`, then \
+                 `engine resolve dismiss \"kafka cluster\"`"
+            .to_owned(),
+        parked: true,
+        ..NewIncident::default()
+    };
+    incidents::open(cx, incident)
 }
 
 /// The offset that was to be read is gone: its partition goes on at `next`, be it further on or further back.
@@ -67,30 +72,19 @@ pub(crate) fn passed_over(
     reason: &str,
 ) -> Result<(), Error> {
     cx.put(key::offset(topic, partition), &OffsetRow { topic: topic.to_owned(), partition, next });
-    let row = incidents::row(
-        format!("topic {topic}/{partition}"),
-        topic,
-        format!("{topic}/{partition}"),
-        topic.to_owned(),
-        String::new(),
-        reason.to_owned(),
-        "records were lost before they were read: compare both sides with `engine backfill`, then `engine resolve dismiss`",
-        true,
-        cx.now,
-    );
-    incidents::open(cx, row, topic)
-}
-
-fn event(cx: &Context<'_>, rule: &str, topic: &str, partition: i32, action: &str, detail: String) -> Event {
-    Event {
-        at: cx.now,
-        action: action.to_owned(),
-        rule: rule.to_owned(),
+    let incident = NewIncident {
+        subject: Subject::Topic { topic: topic.to_owned(), partition },
+        rule: topic.to_owned(),
+        place: format!("{topic}/{partition}"),
         entity: topic.to_owned(),
-        subject: format!("{topic}/{partition}"),
-        detail,
-        ..Event::default()
-    }
+        cause: reason.to_owned(),
+        advice: "records were lost before they were read: compare both sides with `engine backfill`, then \
+                 `engine resolve dismiss`"
+            .to_owned(),
+        parked: true,
+        ..NewIncident::default()
+    };
+    incidents::open(cx, incident)
 }
 
 #[cfg(test)]

@@ -8,21 +8,18 @@ use connectors::port::Malformed;
 use dsl::schema::EntityName;
 
 use crate::decide::model::delivery::ParkedRow;
-use crate::decide::model::event::Event;
+use crate::decide::model::event::{Action, Event};
 use crate::decide::model::incident::IncidentRow;
 use crate::decide::model::input::Source;
 use crate::decide::model::key;
 use crate::decide::model::row::Prefix;
-use crate::decide::store::incidents;
+use crate::decide::model::subject::Subject;
+use crate::decide::store::incidents::{self, NewIncident};
 use crate::decide::store::transaction::Context;
 use crate::ledger::Error;
 
 /// Most rows that one sweep looks at.
 const MOST: usize = 1_000;
-
-fn subject(number: u64) -> String {
-    format!("message m{number}")
-}
 
 /// A delivery that could not be read as a whole.
 pub(crate) fn delivery(
@@ -90,27 +87,21 @@ fn keep(
     };
     let parked = ParkedRow { place: place.clone(), reason: cause.to_owned(), payload: payload.to_vec() };
     cx.put(key::parked(number), &parked);
-    let mut row = incidents::row(
-        subject(number),
-        system,
+    let incident = NewIncident {
+        subject: Subject::Message(number),
+        rule: system.to_owned(),
         // Grouped by door: the offset would make every record a cause of its own.
-        door,
-        entity.to_owned(),
-        String::new(),
-        cause.to_owned(),
-        &format!("{advice}; `engine why m{number}` shows what came, `engine resolve dismiss m{number}` settles it"),
-        true,
-        cx.now,
-    );
-    row.place = place;
-    incidents::open(cx, row, system)
-}
-
-/// Takes away what is kept of the message that an incident is about, if it is about one.
-pub(crate) fn dismissed(cx: &mut Context<'_>, subject: &str) {
-    if let Some(number) = subject.strip_prefix("message m").and_then(|number| number.parse().ok()) {
-        cx.delete(key::parked(number));
-    }
+        group: Some(door),
+        place,
+        entity: entity.to_owned(),
+        cause: cause.to_owned(),
+        advice: format!(
+            "{advice}; `engine why m{number}` shows what came, `engine resolve dismiss m{number}` settles it"
+        ),
+        parked: true,
+        ..NewIncident::default()
+    };
+    incidents::open(cx, incident)
 }
 
 /// Takes away, and tells, what nobody dismissed in its time. True where more may be left.
@@ -120,7 +111,7 @@ pub(crate) fn expire(cx: &mut Context<'_>) -> Result<bool, Error> {
     let all = found.len();
     for (row_key, ParkedRow { place, reason, .. }) in found {
         let number = row_key.number()?;
-        let subject = subject(number);
+        let subject = Subject::Message(number);
         // They stand in the order in which they came; what has no incident is of an older engine.
         let open: Option<IncidentRow> = cx.get(&key::incident(&subject))?;
         if open.as_ref().is_some_and(|open| open.since > oldest) {
@@ -129,13 +120,11 @@ pub(crate) fn expire(cx: &mut Context<'_>) -> Result<bool, Error> {
         cx.delete(row_key);
         incidents::settle(cx, &subject)?;
         cx.log(Event {
-            at: cx.now,
-            action: "expired".to_owned(),
             rule: open.map_or_else(String::new, |open| open.entity),
             place,
-            subject,
+            subject: subject.to_string(),
             detail: format!("nobody dismissed it while it was kept: {reason}"),
-            ..Event::default()
+            ..Event::new(cx.now, Action::Expired)
         });
     }
     Ok(all == MOST)
@@ -147,6 +136,8 @@ mod tests {
     use dsl::value::{Duration, Timestamp};
 
     use super::*;
+    use crate::decide::model::incident::IncidentRow;
+    use crate::decide::model::row::Row;
     use crate::decide::{Input, OperatorCommand, Settings, offsets, views};
     use crate::rehearse::Simulation;
 
@@ -272,22 +263,20 @@ mod tests {
     #[test]
     fn what_waits_for_a_run_or_a_pair_is_not_dismissed() {
         let mut world = world();
-        let key = key::incident("link l7");
-        let row = incidents::row(
-            "link l7".to_owned(),
-            "Contacts",
-            String::new(),
-            String::new(),
-            String::new(),
-            "why".to_owned(),
-            "",
-            true,
-            world.now(),
-        );
-        let round = crate::ledger::Round {
-            changes: vec![(key.into_bytes(), Some(postcard::to_stdvec(&row).expect("plain data")))],
-            records: Vec::new(),
+        let subject = Subject::Link(crate::ids::LinkId(7));
+        let row = IncidentRow {
+            subject: subject.clone(),
+            fingerprint: String::new(),
+            cause: "why".to_owned(),
+            entity: String::new(),
+            id: String::new(),
+            place: String::new(),
+            since: world.now(),
+            parked: true,
+            advice: String::new(),
         };
+        let changes = vec![(key::incident(&subject).into_bytes(), Some(row.encode()))];
+        let round = crate::ledger::Round { changes, records: Vec::new() };
         crate::ledger::Ledger::append(&mut world.ledger(), round).expect("taken");
         assert!(dismiss(&mut world, "l7").contains("retry, settle or cancel"));
         assert_eq!(incidents(&world).len(), 1);

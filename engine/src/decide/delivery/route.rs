@@ -14,13 +14,13 @@ use dsl::schema::{Change, EntityName};
 use dsl::value::Value;
 
 use crate::decide::delivery::{dedupe, inbox, offsets, parked};
-use crate::decide::model::event::Event;
+use crate::decide::model::event::{Action, Event};
 use crate::decide::model::input::Source;
 use crate::decide::model::outcome::Command;
 use crate::decide::model::run::Var;
 use crate::decide::model::task::{Incoming, Task};
-use crate::decide::records::observe;
 use crate::decide::records::observe::{How, observe};
+use crate::decide::records::removal;
 use crate::decide::runs::wake;
 use crate::decide::store::reads;
 use crate::decide::store::transaction::Context;
@@ -98,13 +98,13 @@ pub(crate) fn message(cx: &mut Context<'_>, incoming: &Incoming<'_>) -> Result<(
         return keep(cx, incoming, &cause, "let the rules take these messages again");
     };
     if dedupe::before(cx, system, &message.dedupe, door.dedupe_for)? {
-        let line = event(cx, system, message, "duplicate", "it has come before");
+        let line = event(cx, system, message, Action::Duplicate, "it has come before");
         cx.command(Command::Log(line));
         return Ok(());
     }
     let route = door.routes.get(&message.name);
     if route.is_none() || matches!(message.body, Body::Foreign) {
-        let line = event(cx, system, message, "foreign", "the lock has no message of this name");
+        let line = event(cx, system, message, Action::Foreign, "the lock has no message of this name");
         cx.log(line);
         return Ok(());
     }
@@ -112,8 +112,8 @@ pub(crate) fn message(cx: &mut Context<'_>, incoming: &Incoming<'_>) -> Result<(
         Body::Record { entity, change, observed } => {
             let entity = EntityName::new(system, entity);
             match change {
-                Change::Deleted => observe::deleted(cx, &entity, &observed.id, message.at, false)?,
-                Change::Erased => observe::deleted(cx, &entity, &observed.id, message.at, true)?,
+                Change::Deleted => removal::deleted(cx, &entity, &observed.id, message.at, false)?,
+                Change::Erased => removal::deleted(cx, &entity, &observed.id, message.at, true)?,
                 Change::Restored => {
                     observe(cx, &entity, observed, How::Message(*change), message.at)?;
                     cx.task(Task::Restored { entity, id: observed.id.clone() });
@@ -136,7 +136,7 @@ pub(crate) fn message(cx: &mut Context<'_>, incoming: &Incoming<'_>) -> Result<(
         Body::Merged { entity, into, gone } => {
             let entity = EntityName::new(system, entity);
             for gone in gone {
-                observe::merged(cx, &entity, into, gone, message.at)?;
+                removal::merged(cx, &entity, into, gone, message.at)?;
             }
         }
         Body::Linked { entity, id } => {
@@ -164,7 +164,7 @@ pub(crate) fn message(cx: &mut Context<'_>, incoming: &Incoming<'_>) -> Result<(
             }
             for (field, value) in &members {
                 if *value != Value::Empty {
-                    wake::happened(cx, &what, field, value, Var::Members(members.clone()), message.at)?;
+                    wake::happened(cx, (&what, field), value, &Var::Members(members.clone()), message.at)?;
                 }
             }
         }
@@ -173,7 +173,7 @@ pub(crate) fn message(cx: &mut Context<'_>, incoming: &Incoming<'_>) -> Result<(
     Ok(())
 }
 
-fn event(cx: &Context<'_>, system: &str, message: &Message, action: &str, detail: &str) -> Event {
+fn event(cx: &Context<'_>, system: &str, message: &Message, action: Action, detail: &str) -> Event {
     let (entity, left) = match &message.body {
         Body::Record { entity, observed, .. } => (format!("{system}.{entity}"), Some(observed.id.clone())),
         Body::Linked { entity, id } => (format!("{system}.{entity}"), Some(id.clone())),
@@ -181,15 +181,7 @@ fn event(cx: &Context<'_>, system: &str, message: &Message, action: &str, detail
         Body::Event { event, .. } => (format!("{system}.{event}"), None),
         Body::Foreign => (system.to_owned(), None),
     };
-    Event {
-        at: cx.now,
-        action: action.to_owned(),
-        rule: message.name.clone(),
-        entity,
-        left,
-        detail: detail.to_owned(),
-        ..Event::default()
-    }
+    Event { rule: message.name.clone(), entity, left, detail: detail.to_owned(), ..Event::new(cx.now, action) }
 }
 
 /// A delivery of which nothing could be read is kept for people; its source goes on.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use dsl::program::Side;
 use dsl::schema::EntityName;
 
 use crate::decide::links::{matching, merge, own_key};
@@ -10,11 +9,11 @@ use crate::decide::model::key;
 use crate::decide::model::link::LinkState;
 use crate::decide::model::need::Blocked;
 use crate::decide::model::record::Life;
+use crate::decide::model::sides::BOTH;
 use crate::decide::model::task::Task;
-use crate::decide::model::work::Waiter;
-use crate::decide::store::links::ActiveSync;
+use crate::decide::store::links::{ActiveSync, OpenLink};
 use crate::decide::store::transaction::Context;
-use crate::decide::store::{links, reads, records};
+use crate::decide::store::{links, records};
 use crate::ids::LinkId;
 use crate::ledger::Error;
 
@@ -39,9 +38,9 @@ pub(crate) fn touched(
     syncs: &BTreeSet<usize>,
 ) -> Result<(), Error> {
     for index in syncs {
-        let rule = ActiveSync { program: cx.program(), index: *index };
-        if let Some(side) = records::side_of(&rule, entity) {
-            let link = links::ensure(cx, &rule, side, id, false)?;
+        let sync = ActiveSync::at(cx, *index);
+        if let Some(side) = records::side_of(&sync, entity) {
+            let link = links::ensure(cx, &sync, side, id, false)?;
             cx.visited.insert(link, entity.clone());
         }
     }
@@ -50,43 +49,48 @@ pub(crate) fn touched(
 
 /// Takes a link one step further; called whenever something about it changed.
 pub(crate) fn advance(cx: &mut Context<'_>, id: LinkId) -> Result<(), Error> {
-    let Some(mut link) = cx.get(&key::link(id))? else { return Ok(()) };
-    let Some(rule) = links::rule(cx, &link) else { return Ok(()) };
-    if link.in_flight.iter().any(Option::is_some) || link.state == LinkState::Gone {
-        return Ok(());
+    let Some(mut link) = OpenLink::open(cx, id)? else { return Ok(()) };
+    if may_advance(cx, &link)? {
+        if link.is_whole() {
+            merge::merge(cx, &mut link)?;
+        } else {
+            match matching::find_partner(cx, &mut link) {
+                Ok(()) => {}
+                Err(Blocked::Need(need)) => link.wait_for(cx, &need)?,
+                Err(Blocked::Fault(fault)) => link.park(cx, fault.to_string())?,
+                Err(Blocked::Ledger(error)) => return Err(error),
+            }
+        }
     }
-    for side in [Side::Left, Side::Right] {
-        if let Some(record) = link.id(side)
-            && let Some(row) = cx.record(rule.entity(side), record)?
+    link.save(cx);
+    Ok(())
+}
+
+fn may_advance(cx: &mut Context<'_>, link: &OpenLink) -> Result<bool, Error> {
+    if link.is_in_flight() || link.state == LinkState::Gone {
+        return Ok(false);
+    }
+    for side in BOTH {
+        if let Some(record) = &link.ids[side]
+            && let Some(row) = cx.record(link.entity(side), record)?
             && !matches!(row.life, Life::Live)
         {
             // Existence has decided already; fields are not moved for what is gone.
-            return Ok(());
+            return Ok(false);
         }
     }
-    if link.left.is_some() && link.right.is_some() {
-        return merge::merge(cx, id, link, &rule);
+    // A pair is planned even while its next try waits; nothing is queued for it then.
+    let waits = !link.is_whole() && link.tries.not_before.is_some_and(|at| at > cx.now);
+    Ok(!waits && !own_key::is_being_read_back(cx, link)?)
+}
+
+/// The time of the next try has come.
+pub(crate) fn retry(cx: &mut Context<'_>, id: LinkId) -> Result<(), Error> {
+    let Some(mut link) = OpenLink::open(cx, id)? else { return Ok(()) };
+    if link.tries.not_before.is_some_and(|at| at <= cx.now) {
+        link.tries.not_before = None;
+        link.save(cx);
+        cx.task(Task::Link(id));
     }
-    if link.not_before.is_some_and(|at| at > cx.now) || own_key::is_read_back(cx, id, &link, &rule)? {
-        return Ok(());
-    }
-    match matching::find_partner(cx, id, &mut link, &rule) {
-        Ok(()) => {
-            // `look` may have joined this link to another one and removed it.
-            if cx.has(&key::link(id))? {
-                links::store(cx, id, &link);
-            }
-            Ok(())
-        }
-        Err(Blocked::Need(need)) => {
-            links::store(cx, id, &link);
-            reads::need(cx, &need, Waiter::Link(id), rule.priority)
-        }
-        Err(Blocked::Fault(fault)) => {
-            links::park(cx, id, &mut link, &rule, fault.to_string())?;
-            links::store(cx, id, &link);
-            Ok(())
-        }
-        Err(Blocked::Ledger(error)) => Err(error),
-    }
+    Ok(())
 }

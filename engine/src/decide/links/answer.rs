@@ -6,179 +6,163 @@
 
 use std::sync::Arc;
 
-use connectors::port::{Answer, Observed, Refusal};
+use connectors::port::{Observed, Refusal};
+use dsl::decode::encode;
 use dsl::eval::canonical;
 use dsl::program::{Place, Side};
 use dsl::schema::EntityName;
-use dsl::value::Duration;
+use dsl::value::Value;
 
-use crate::decide::links::own_key::{OWN_KEY, own_key};
-use crate::decide::links::{archive, matching};
-use crate::decide::model::event::Event;
+use crate::decide::links::{matching, own_key};
+use crate::decide::model::answer::{CreateAnswer, Failure, NotDone, UpdateAnswer};
+use crate::decide::model::canonical::Canonical;
+use crate::decide::model::event::{Action, Event};
 use crate::decide::model::key;
-use crate::decide::model::lane::{Lane, LaneKind};
-use crate::decide::model::link::{LinkRow, LinkState, slot};
+use crate::decide::model::link::{LinkEvent, LinkState, RestoredBase};
 use crate::decide::model::need::Need;
 use crate::decide::model::record::FieldValue;
 use crate::decide::model::task::Task;
 use crate::decide::model::trace::Wrote;
-use crate::decide::model::work::Waiter;
 use crate::decide::model::written::Written;
-use crate::decide::records::observe;
 use crate::decide::records::observe::{How, observe, overwritten};
-use crate::decide::store::links::{ActiveSync, UNSTABLE_AFTER, park};
+use crate::decide::records::removal;
+use crate::decide::store::links::{OpenLink, UNSTABLE_AFTER};
 use crate::decide::store::transaction::Context;
-use crate::decide::store::{links, reads};
-use crate::ids::LinkId;
 use crate::ledger::Error;
 
-/// Takes the answer to a link's write.
-pub(crate) fn answered(
+/// Takes the answer to the making of a record.
+pub(crate) fn created(
     cx: &mut Context<'_>,
-    id: LinkId,
+    link: &mut OpenLink,
     side: Side,
-    lane: &Lane,
     writes: &[Written],
-    answer: &Answer,
+    answer: CreateAnswer<'_>,
 ) -> Result<(), Error> {
-    let Some(mut link) = cx.get(&key::link(id))? else { return Ok(()) };
-    let Some(rule) = links::rule(cx, &link) else { return Ok(()) };
-    link.in_flight[slot(side)] = None;
-    link.send_alone = matches!(answer, Answer::Split);
-    if matches!(lane.kind, LaneKind::Delete { .. }) {
-        return archive::answered(cx, id, link, &rule, side, lane, answer);
-    }
-    let entity = rule.entity(side).clone();
     match answer {
-        Answer::Record(observed) => {
-            link.attempts = 0;
-            link.not_before = None;
-            let creating = matches!(lane.kind, LaneKind::Create { .. });
-            let record = observed.id.clone();
-            let asked = link.id(side).cloned();
-            let told = acknowledged(&rule, &entity, writes, observed);
-            cx.wrote(|| lines(&rule, &entity, &record, creating, writes));
-            if creating {
-                link.creates += 1;
-                if link.id(side).is_none() {
-                    links::store(cx, id, &link);
-                    matching::pair(cx, id, &mut link, &rule, side, record.clone())?;
-                }
+        Ok(observed) => {
+            cx.wrote(|| lines(link, side, &observed.id, true, writes));
+            link.went_through();
+            link.creates += 1;
+            if link.ids[side].is_none() {
+                matching::pair(cx, link, side, observed.id.clone())?;
             }
-            for write in writes {
-                let restored = if write.restore { link.restores.remove(&write.mapping) } else { None };
-                match restored.map(|restored| restored.base) {
-                    // The other side does not have this value yet: the base stays, and the next merge takes it there.
-                    Some(None) => {}
-                    Some(Some(Some(base))) => {
-                        link.base.insert(write.mapping.clone(), base);
-                    }
-                    Some(Some(None)) => {
-                        link.base.remove(&write.mapping);
-                    }
-                    None => {
-                        link.base.insert(write.mapping.clone(), write.canonical.clone());
-                    }
-                }
-            }
-            links::store(cx, id, &link);
-            if !creating {
-                seen_meanwhile(cx, &entity, &record, writes)?;
-            }
-            observe(cx, &entity, &told, if creating { How::Made } else { How::Changed }, cx.now)?;
-            if !creating && asked.as_deref() != Some(record.as_str()) {
-                observe_merge(cx, &entity, &record, asked.as_deref())?;
-            }
-            wrote(cx, &entity, &record, writes)?;
-            let mut link = links::load(cx, id)?;
-            check_stable(cx, &mut link, &rule, &entity, &record, side, writes)?;
-            links::store(cx, id, &link);
-            let fields = writes.iter().map(|w| w.field.as_str()).collect::<Vec<_>>().join(", ");
-            let action = if creating { "create" } else { "update" };
-            cx.log(Event {
-                at: cx.now,
-                action: action.to_owned(),
-                rule: rule.name.clone(),
-                place: rule.place.to_string(),
-                entity: entity.to_string(),
-                left: link.left.clone(),
-                right: link.right.clone(),
-                field: Some(fields),
-                subject: id.to_string(),
-                value: Some(printed(writes)),
-                ..Event::default()
-            });
+            move_bases(link, writes);
+            took(cx, link, side, writes, observed, How::Made)?;
+            log(cx, link, side, Action::Create, writes);
+            cx.task(Task::Link(link.id));
+            Ok(())
         }
-        Answer::Missing => {
-            if let Some(record) = link.id(side).cloned() {
-                links::store(cx, id, &link);
-                return observe::deleted(cx, &entity, &record, cx.now, false);
-            }
-            links::store(cx, id, &link);
+        Err(Failure::NotDone(NotDone::Refused { reason, refusal: Refusal::Exists(existing) })) => {
+            adopt(cx, link, side, existing.as_deref(), reason)
         }
-        Answer::Refused { reason, refusal: Refusal::Exists(existing) } => {
-            adopt(cx, id, &mut link, &rule, side, existing.as_deref(), reason)?;
-            links::store(cx, id, &link);
-            if matches!(link.state, LinkState::Parked(_)) {
-                // As with every refusal: nothing is sent again until something changes.
-                return Ok(());
-            }
+        Err(Failure::Unknown { cause }) => {
+            log_doubt(cx, link, side, cause);
+            creation_in_doubt(cx, link, side, cause)
         }
-        Answer::Refused { reason, refusal } => {
-            let why = match refusal {
-                Refusal::Invalid(Some(field)) => format!("{} refuses `{field}`: {reason}", entity.system),
-                _ => format!("{} refuses: {reason}", entity.system),
-            };
-            park(cx, id, &mut link, &rule, why)?;
-            links::store(cx, id, &link);
-            return Ok(());
-        }
-        Answer::Unknown { cause } => {
-            links::log(
-                cx,
-                id,
-                &link,
-                "in doubt",
-                format!("{}: {cause}; read back before anything is sent again", entity.system),
-            );
-            links::store(cx, id, &link);
-            return in_doubt(cx, id, link, &rule, side, writes, cause);
-        }
-        Answer::Retry { after, cause } => {
-            links::tried(cx, id, &mut link, &rule, &entity, after.map(links::span), cause)?;
-            links::store(cx, id, &link);
-        }
-        Answer::RateLimited { after, .. } => {
-            if let Some(after) = after {
-                links::wait(cx, id, &mut link, links::span(*after))?;
-            }
-            links::store(cx, id, &link);
-        }
-        // Those that fit no write have been made unknown before.
-        Answer::Split | Answer::Done | Answer::Page { .. } | Answer::Result(_) => links::store(cx, id, &link),
+        Err(Failure::NotDone(why)) => failed(cx, link, side, why),
     }
-    cx.task(Task::Link(id));
-    Ok(())
+}
+
+/// Takes the answer to the change of a record.
+pub(crate) fn updated(
+    cx: &mut Context<'_>,
+    link: &mut OpenLink,
+    side: Side,
+    writes: &[Written],
+    answer: UpdateAnswer<'_>,
+) -> Result<(), Error> {
+    match answer {
+        Ok(Some(observed)) => {
+            cx.wrote(|| lines(link, side, &observed.id, false, writes));
+            link.went_through();
+            move_bases(link, writes);
+            let entity = link.entity(side).clone();
+            seen_meanwhile(cx, &entity, &observed.id, writes)?;
+            took(cx, link, side, writes, observed, How::Changed)?;
+            if let Some(asked) = link.ids[side].clone()
+                && asked != observed.id
+            {
+                removal::merged(cx, &entity, &observed.id, &asked, cx.now)?;
+            }
+            log(cx, link, side, Action::Update, writes);
+            cx.task(Task::Link(link.id));
+            Ok(())
+        }
+        Ok(None) => {
+            let (entity, record) = (link.entity(side).clone(), link.record(side));
+            removal::deleted(cx, &entity, &record, cx.now, false)
+        }
+        Err(Failure::Unknown { cause }) => {
+            log_doubt(cx, link, side, cause);
+            change_in_doubt(cx, link, side, writes, cause)
+        }
+        Err(Failure::NotDone(why)) => failed(cx, link, side, why),
+    }
+}
+
+/// The base of each line is what was written, unless the write put an overwritten value back.
+fn move_bases(link: &mut OpenLink, writes: &[Written]) {
+    for write in writes {
+        let restored = if write.restore { link.restores.remove(&write.mapping) } else { None };
+        let base = match restored.map(|restored| restored.base) {
+            Some(RestoredBase::Stays) => continue,
+            Some(RestoredBase::Becomes(base)) => base,
+            None => Some(write.canonical.clone()),
+        };
+        match base {
+            Some(base) => drop(link.base.insert(write.mapping.clone(), base)),
+            None => drop(link.base.remove(&write.mapping)),
+        }
+    }
+}
+
+/// The system has taken a write: what it says of the record is observed, and what was known when it was planned kept.
+fn took(
+    cx: &mut Context<'_>,
+    link: &mut OpenLink,
+    side: Side,
+    writes: &[Written],
+    observed: &Observed,
+    how: How,
+) -> Result<(), Error> {
+    let entity = link.entity(side).clone();
+    let acknowledged = acknowledged(link, &entity, writes, observed);
+    observe(cx, &entity, &acknowledged, how, cx.now)?;
+    remember(cx, &entity, &observed.id, writes)?;
+    check_stable(cx, link, side, &observed.id, writes)
+}
+
+fn log(cx: &mut Context<'_>, link: &OpenLink, side: Side, action: Action, writes: &[Written]) {
+    let fields = writes.iter().map(|w| w.field.as_str()).collect::<Vec<_>>().join(", ");
+    let line = link.event(cx, action);
+    let entity = link.entity(side).to_string();
+    cx.log(Event { entity, field: Some(fields), value: Some(printed(writes)), ..line });
+}
+
+fn log_doubt(cx: &mut Context<'_>, link: &OpenLink, side: Side, cause: &str) {
+    let system = &link.entity(side).system;
+    link.log(cx, Action::InDoubt, format!("{system}: {cause}; read back before anything is sent again"));
 }
 
 /// The lines that what a write wrote came from.
-fn lines(rule: &ActiveSync, entity: &EntityName, id: &str, made: bool, writes: &[Written]) -> Vec<Wrote> {
+fn lines(link: &OpenLink, side: Side, id: &str, made: bool, writes: &[Written]) -> Vec<Wrote> {
+    let sync = &link.sync;
     let wrote = |field: Option<&String>, place: &Place, text: &str| Wrote {
-        entity: entity.clone(),
+        entity: link.entity(side).clone(),
         id: id.to_owned(),
         field: field.cloned(),
         place: place.clone(),
         text: text.to_owned(),
     };
     let line = |write: &Written| {
-        let mapping = rule.fields.iter().find(|mapping| mapping.text == write.mapping);
-        wrote(Some(&write.field), mapping.map_or(&rule.place, |mapping| &mapping.place), &write.mapping)
+        let mapping = sync.fields.iter().find(|mapping| mapping.text == write.mapping);
+        wrote(Some(&write.field), mapping.map_or(&sync.place, |mapping| &mapping.place), &write.mapping)
     };
-    let record = made.then(|| wrote(None, &rule.place, &format!("sync {}", rule.name)));
+    let record = made.then(|| wrote(None, &sync.place, &format!("sync {}", sync.name)));
     record.into_iter().chain(writes.iter().map(line)).collect()
 }
 
-/// What was seen of the written fields while the write was on its way has been covered by it.
+/// What was seen of the written fields while the write was on its way has been overwritten by it.
 fn seen_meanwhile(cx: &mut Context<'_>, entity: &EntityName, record: &str, writes: &[Written]) -> Result<(), Error> {
     let Some(row) = cx.record(entity, record)? else { return Ok(()) };
     for write in writes.iter().filter(|write| !write.link) {
@@ -186,8 +170,8 @@ fn seen_meanwhile(cx: &mut Context<'_>, entity: &EntityName, record: &str, write
             && let FieldValue::Is(value) = &seen.value
         {
             let ours = FieldValue::Is(write.value.clone());
-            let found = overwritten(entity, record, &write.field, value.clone(), seen.at, &write.known, &ours);
-            if let Some(edit) = found {
+            let edit = overwritten(entity, record, &write.field, value.clone(), seen.at, &write.known, &ours);
+            if let Some(edit) = edit {
                 cx.task(Task::Overwritten(edit));
             }
         }
@@ -196,7 +180,7 @@ fn seen_meanwhile(cx: &mut Context<'_>, entity: &EntityName, record: &str, write
 }
 
 /// Remembers what was known when these values were planned, for changes that are told late.
-fn wrote(cx: &mut Context<'_>, entity: &EntityName, record: &str, writes: &[Written]) -> Result<(), Error> {
+fn remember(cx: &mut Context<'_>, entity: &EntityName, record: &str, writes: &[Written]) -> Result<(), Error> {
     let Some(mut known) = cx.record(entity, record)? else { return Ok(()) };
     let row = Arc::make_mut(&mut known);
     for write in writes.iter().filter(|write| !write.link) {
@@ -209,7 +193,8 @@ fn wrote(cx: &mut Context<'_>, entity: &EntityName, record: &str, writes: &[Writ
     Ok(())
 }
 
-pub(crate) fn printed(writes: &[Written]) -> String {
+/// The values of a write, for people: the beginning of them, where they are many.
+fn printed(writes: &[Written]) -> String {
     let mut text: String = writes.iter().map(|w| format!("{} = {}", w.field, w.value)).collect::<Vec<_>>().join(", ");
     if text.len() > 400 {
         let cut = (0..=400).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
@@ -220,52 +205,37 @@ pub(crate) fn printed(writes: &[Written]) -> String {
 }
 
 /// What an answer says of the record, with what was sent where the answer is silent about it.
-pub(crate) fn acknowledged(
-    rule: &ActiveSync,
-    entity: &EntityName,
-    writes: &[Written],
-    observed: &Observed,
-) -> Observed {
-    let mut told = observed.clone();
+fn acknowledged(link: &OpenLink, entity: &EntityName, writes: &[Written], observed: &Observed) -> Observed {
+    let mut acknowledged = observed.clone();
     for write in writes {
         if write.link {
-            told.links.entry(write.field.clone()).or_insert_with(|| write.value.as_text().map(str::to_owned));
-        } else if !told.fields.contains_key(&write.field) {
-            told.fields
-                .insert(write.field.clone(), dsl::decode::encode(&rule.program, entity, &write.field, &write.value));
+            let target = || write.value.as_text().map(str::to_owned);
+            acknowledged.links.entry(write.field.clone()).or_insert_with(target);
+        } else {
+            let wire = || encode(&link.sync.program, entity, &write.field, &write.value);
+            acknowledged.fields.entry(write.field.clone()).or_insert_with(wire);
         }
     }
-    told
-}
-
-pub(crate) fn observe_merge(
-    cx: &mut Context<'_>,
-    entity: &EntityName,
-    into: &str,
-    gone: Option<&str>,
-) -> Result<(), Error> {
-    match gone {
-        Some(gone) => observe::merged(cx, entity, into, gone, cx.now),
-        None => Ok(()),
-    }
+    acknowledged
 }
 
 /// Law L1: what was written reads back as the same. A field that breaks it twice waits for a person.
-pub(crate) fn check_stable(
+fn check_stable(
     cx: &mut Context<'_>,
-    link: &mut LinkRow,
-    rule: &ActiveSync,
-    entity: &EntityName,
-    record: &str,
+    link: &mut OpenLink,
     side: Side,
+    record: &str,
     writes: &[Written],
 ) -> Result<(), Error> {
+    let sync = link.sync.clone();
+    let entity = sync.entity(side);
     let Some(row) = cx.record(entity, record)? else { return Ok(()) };
-    for write in writes.iter().filter(|w| !w.link) {
-        let Some(mapping) = rule.fields.iter().find(|m| m.text == write.mapping) else { continue };
+    for write in writes.iter().filter(|write| !write.link) {
+        let Some(mapping) = sync.fields.iter().find(|mapping| mapping.text == write.mapping) else { continue };
         let Some(seen) = row.fields.get(&write.field) else { continue };
         let FieldValue::Is(value) = &seen.value else { continue };
-        let same = canonical(&rule.program, rule, mapping, side, value).is_ok_and(|held| held == write.canonical);
+        let same = canonical(&sync.program, &sync, mapping, side, value)
+            .is_ok_and(|held: Value| Canonical::Value(held) == write.canonical);
         if same {
             link.unstable.remove(&write.mapping);
         } else if seen.at <= cx.now {
@@ -281,109 +251,109 @@ pub(crate) fn check_stable(
 }
 
 /// The record exists already: it is the one we meant, and its values are looked at before anything is written.
-pub(crate) fn adopt(
+fn adopt(
     cx: &mut Context<'_>,
-    id: LinkId,
-    link: &mut LinkRow,
-    rule: &ActiveSync,
+    link: &mut OpenLink,
     side: Side,
     existing: Option<&str>,
     reason: &str,
 ) -> Result<(), Error> {
-    let entity = rule.entity(side).clone();
-    if link.id(side).is_some() {
-        // An update that would take another record's key.
-        return park(cx, id, link, rule, format!("{} refuses: {reason}", entity.system));
+    let entity = link.entity(side).clone();
+    let system = &entity.system;
+    if link.state != LinkState::Creating(side) {
+        // It was paired or ended while the call was on its way; whatever exists is looked at by that.
+        cx.task(Task::Link(link.id));
+        return Ok(());
     }
-    match existing {
-        Some(existing) => {
-            if let Some(holder) = cx.get(&key::link_of(&rule.name, side, existing))?
-                && holder != id
-            {
-                if links::load(cx, holder)?.id(side.other()).is_none() {
-                    // It looks for its partner too: the key brings the two together.
-                    link.state = LinkState::Matching;
-                    link.since = cx.now;
-                    return Ok(());
-                }
-                let why = format!(
-                    "{} has this record as {existing} already, and it is paired with another one",
-                    entity.system
-                );
-                return park(cx, id, link, rule, why);
-            }
-            links::log(cx, id, link, "adopt", format!("{} had the record already: {existing}", entity.system));
-            matching::pair(cx, id, link, rule, side, existing.to_owned())?;
-            links::store(cx, id, link);
-            reads::need(
-                cx,
-                &Need::Record {
-                    entity,
-                    by: "id".to_owned(),
-                    value: existing.to_owned(),
-                    not_before: cx.now,
-                    cacheable: false,
-                },
-                Waiter::Link(id),
-                rule.priority,
-            )
+    let Some(existing) = existing else {
+        // It exists, but the system does not say where: the key finds it.
+        link.tries.attempts += 1;
+        if link.tries.attempts > MOST_SEARCHES {
+            return link.park(cx, format!("{system} refuses: {reason}"));
         }
+        link.turn(cx, LinkEvent::Doubt, LinkState::ReadingBack);
+        cx.task(Task::Link(link.id));
+        return Ok(());
+    };
+    if let Some(holder) = cx.get(&key::link_of(&link.sync.name, side, existing))?
+        && holder != link.id
+    {
+        let held = OpenLink::existing(cx, holder)?;
+        if held.is_some_and(|held| held.ids[side.other()].is_some()) {
+            let why = format!("{system} has this record as {existing} already, and it is paired with another one");
+            return link.park(cx, why);
+        }
+        // It looks for its partner too: the key brings the two together.
+        link.turn(cx, LinkEvent::Search, LinkState::Matching);
+        cx.task(Task::Link(link.id));
+        return Ok(());
+    }
+    link.log(cx, Action::Adopt, format!("{system} had the record already: {existing}"));
+    matching::pair(cx, link, side, existing.to_owned())?;
+    link.wait_for(cx, &Need::record(&entity, existing))
+}
+
+/// How often a record that exists is looked for by its key before people are shown that it is not found.
+const MOST_SEARCHES: u32 = 5;
+
+/// The record may or may not have been made: it is looked for first.
+fn creation_in_doubt(cx: &mut Context<'_>, link: &mut OpenLink, side: Side, cause: &str) -> Result<(), Error> {
+    let system = link.entity(side).system.clone();
+    link.tried(cx, &system, None, cause)?;
+    if link.state != LinkState::Creating(side) {
+        return Ok(());
+    }
+    match own_key::read_back(cx, link, side)? {
+        Some(read) => {
+            link.turn(cx, LinkEvent::Search, LinkState::Matching);
+            link.wait_for(cx, &Need::Record { read, cacheable: false })
+        }
+        // A unique key finds it; what was read before the doubt does not count.
         None => {
-            // It exists, but the system does not say where: the key finds it.
-            link.state = LinkState::Matching;
-            link.since = cx.now.plus(Duration(1));
-            link.attempts += 1;
-            if link.attempts > 5 {
-                return park(cx, id, link, rule, format!("{} refuses: {reason}", entity.system));
-            }
+            link.turn(cx, LinkEvent::Doubt, LinkState::ReadingBack);
             Ok(())
         }
     }
 }
 
-/// It may or may not have happened: read first.
-pub(crate) fn in_doubt(
+/// The record may or may not have been changed: everything about it is doubtful until it is read.
+fn change_in_doubt(
     cx: &mut Context<'_>,
-    id: LinkId,
-    mut link: LinkRow,
-    rule: &ActiveSync,
+    link: &mut OpenLink,
     side: Side,
     writes: &[Written],
     cause: &str,
 ) -> Result<(), Error> {
-    let entity = rule.entity(side).clone();
-    let need = |by: &str, value: String, not_before| {
-        Some(Need::Record { entity: entity.clone(), by: by.to_owned(), value, not_before, cacheable: false })
-    };
-    let need = match link.id(side).cloned() {
-        Some(record) => {
-            // Everything about it is doubtful until it is read.
-            if let Some(mut known) = cx.record(&entity, &record)? {
-                let row = Arc::make_mut(&mut known);
-                row.complete_at = None;
-                for write in writes.iter().filter(|write| !write.link) {
-                    row.doubtful.insert(write.field.clone(), (write.value.clone(), write.known.clone()));
-                }
-                cx.learn(&entity, &record, known);
-            }
-            need("id", record, cx.now)
+    let (entity, record) = (link.entity(side).clone(), link.record(side));
+    if let Some(mut known) = cx.record(&entity, &record)? {
+        let row = Arc::make_mut(&mut known);
+        row.complete_at = None;
+        for write in writes.iter().filter(|write| !write.link) {
+            row.doubtful.insert(write.field.clone(), (write.value.clone(), write.known.clone()));
         }
-        None => {
-            link.state = LinkState::Matching;
-            link.since = cx.now;
-            if own_key(rule, &entity) {
-                need(OWN_KEY, format!("{}-{id}", cx.ledger()?), cx.now)
-            } else {
-                // A unique key finds it; what was read before the doubt does not count.
-                link.since = cx.now.plus(Duration(1));
-                None
-            }
-        }
-    };
-    links::tried(cx, id, &mut link, rule, &entity, None, cause)?;
-    links::store(cx, id, &link);
-    match need {
-        Some(need) => reads::need(cx, &need, Waiter::Link(id), rule.priority),
-        None => Ok(()),
+        cx.learn(&entity, &record, known);
     }
+    link.tried(cx, &entity.system, None, cause)?;
+    link.wait_for(cx, &Need::record(&entity, &record))
+}
+
+/// Nothing happened.
+fn failed(cx: &mut Context<'_>, link: &mut OpenLink, side: Side, why: NotDone<'_>) -> Result<(), Error> {
+    let system = link.entity(side).system.clone();
+    match why {
+        NotDone::Refused { reason, refusal } => {
+            let why = match refusal {
+                Refusal::Invalid(Some(field)) => format!("{system} refuses `{field}`: {reason}"),
+                // An update that would take another record's key is one of these.
+                _ => format!("{system} refuses: {reason}"),
+            };
+            // Nothing is sent again until something changes.
+            return link.park(cx, why);
+        }
+        NotDone::Retry { after, cause } => drop(link.tried(cx, &system, after, cause)?),
+        NotDone::RateLimited { after: Some(after) } => link.pause(cx, after)?,
+        NotDone::RateLimited { after: None } | NotDone::Split => {}
+    }
+    cx.task(Task::Link(link.id));
+    Ok(())
 }

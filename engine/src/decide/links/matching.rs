@@ -4,263 +4,228 @@
 //! it never makes a second record. Search is never used: keys are found in the engine's index, by a point
 //! read of a unique field, or in a whole listing.
 
+use dsl::eval::Scope;
 use dsl::program::Side;
 use dsl::schema::EntityName;
-use dsl::value::Timestamp;
+use dsl::value::Value;
 
 use crate::decide::links::own_key;
+use crate::decide::model::event::Action;
+use crate::decide::model::freshness::Freshness;
 use crate::decide::model::key;
-use crate::decide::model::link::{LinkRow, LinkState};
+use crate::decide::model::lane::LaneKind;
+use crate::decide::model::link::{LinkEvent, LinkState};
 use crate::decide::model::need::Blocked;
+use crate::decide::model::sides::BOTH;
 use crate::decide::model::task::Task;
 use crate::decide::model::work::{TimerRow, Waiter};
-use crate::decide::store::links::{ALERT_AFTER_ATTEMPTS, ActiveSync, PARTNER_TIMEOUT};
+use crate::decide::store::links::{OpenLink, PARTNER_TIMEOUT};
 use crate::decide::store::scope::Variables;
 use crate::decide::store::transaction::Context;
-use crate::decide::store::{incidents, links, reads, records};
+use crate::decide::store::{reads, records};
 use crate::ids::LinkId;
 use crate::ledger::Error;
 
-pub(crate) fn find_partner(
-    cx: &mut Context<'_>,
-    id: LinkId,
-    link: &mut LinkRow,
-    rule: &ActiveSync,
-) -> Result<(), Blocked> {
-    let side = if link.left.is_some() { Side::Left } else { Side::Right };
+/// What a look through the match keys comes to.
+enum Search {
+    /// The link is paired, joined or parked.
+    Settled,
+    /// No match key has a value.
+    NoKey,
+    /// There is no record with any of the keys.
+    NotFound,
+}
+
+/// Looks for the record on the other side, or makes it.
+pub(crate) fn find_partner(cx: &mut Context<'_>, link: &mut OpenLink) -> Result<(), Blocked> {
+    let side = link.known_side();
     let other = side.other();
-    if !links::passes_filter(cx, rule, link)? {
-        settle(cx, id, link, LinkState::Excluded)?;
-        return Ok(());
+    if !link.passes_filter(cx)? {
+        return Ok(settle(cx, link, LinkEvent::Exclude, LinkState::Excluded)?);
     }
-    let record = link.id(side).cloned().unwrap_or_default();
-    if let Some(holder) = own_key::made_for(cx, rule, side, &record)?
-        && holder != id
+    let record = link.record(side);
+    if let Some(holder) = own_key::made_for(cx, &link.sync, side, &record)?
+        && holder != link.id
     {
-        return join(cx, id, link, rule, side, holder, "our own key");
+        return join(cx, link, holder, "our own key");
     }
-    let mut has_key = false;
-    for (number, (left, right)) in rule.keys.iter().enumerate() {
-        let (mine, theirs) = match side {
-            Side::Left => (left, right),
-            Side::Right => (right, left),
-        };
-        let value = {
-            let vars = links::variables(rule, link);
-            let scope =
-                Variables { cx, program: &rule.program, vars: &vars, fresh: Timestamp(i64::MIN), cacheable: false };
-            let name = if side == Side::Left { "left" } else { "right" };
-            dsl::eval::Scope::field(&scope, name, &[], mine)?
-        };
-        let value = records::normal(&rule.program, rule.entity(side), mine, &value);
-        if value.is_empty() {
-            // A key that is the other system's id is filled by the engine after a create.
-            has_key |= theirs == "id";
-            continue;
-        }
-        has_key = true;
-        let claim = key::claim(&rule.name, number, &value);
-        match cx.get(&claim)? {
-            Some(holder) if holder != id => {
-                return join(cx, id, link, rule, side, holder, &format!("{mine} `{value}`"));
-            }
-            Some(_) => {}
-            None => {
-                cx.put(claim.clone(), &id);
-                link.claims.insert(claim);
+    match search(cx, link)? {
+        Search::Settled => {}
+        Search::NoKey => {
+            if link.state != LinkState::WaitingForKey {
+                settle(cx, link, LinkEvent::KeyMissing, LinkState::WaitingForKey)?;
+                cx.arm(cx.now.plus(PARTNER_TIMEOUT), &TimerRow::Overdue(link.id))?;
             }
         }
-        let since = link.since;
-        let found = match reads::find(cx, rule.entity(other), theirs, &value, since)? {
-            Ok(found) => found,
-            Err(need) => return Err(Blocked::Need(need)),
-        };
-        match found.as_slice() {
-            [] => {}
-            [one] => {
-                if let Some(holder) = cx.get(&key::link_of(&rule.name, other, one))?
-                    && holder != id
-                {
-                    return join(cx, id, link, rule, side, holder, &format!("{mine} `{value}`"));
-                }
-                pair(cx, id, link, rule, other, one.clone())?;
-                return Ok(());
-            }
-            [first, second, ..] => {
-                let why = format!("{} `{value}` fits {} records: {first} and {second}", theirs, rule.entity(other));
-                links::park(cx, id, link, rule, why)?;
-                return Ok(());
-            }
+        Search::NotFound if link.sync.create.contains(&other) => {
+            settle(cx, link, LinkEvent::Create, LinkState::Creating(other))?;
+            let entity = link.entity(other).entity.clone();
+            link.queue(cx, other, LaneKind::Create { entity });
         }
+        Search::NotFound => settle(cx, link, LinkEvent::NoPartner, LinkState::Alone)?,
     }
-    if !has_key {
-        if link.state != LinkState::WaitingForKey {
-            settle(cx, id, link, LinkState::WaitingForKey)?;
-            cx.arm(cx.now.plus(PARTNER_TIMEOUT), &TimerRow::Overdue(id))?;
-        }
-        return Ok(());
-    }
-    if !rule.create.contains(&other) {
-        settle(cx, id, link, LinkState::Alone)?;
-        return Ok(());
-    }
-    if link.state != LinkState::Creating(other) {
-        settle(cx, id, link, LinkState::Creating(other))?;
-    }
-    links::queue_create(cx, id, link, rule, other)?;
     Ok(())
 }
 
-fn settle(cx: &mut Context<'_>, id: LinkId, link: &mut LinkRow, state: LinkState) -> Result<(), Error> {
+/// Goes through the match keys: claims each value that the record has, and looks for the record that has it too.
+fn search(cx: &mut Context<'_>, link: &mut OpenLink) -> Result<Search, Blocked> {
+    let side = link.known_side();
+    let mut search = Search::NoKey;
+    for (number, (left, right)) in link.sync.keys.clone().iter().enumerate() {
+        let (mine, theirs) = if side == Side::Left { (left, right) } else { (right, left) };
+        let value = key_value(cx, link, mine)?;
+        if value.is_empty() {
+            // A key that is the other system's id is filled by the engine after a create.
+            if theirs == "id" {
+                search = Search::NotFound;
+            }
+            continue;
+        }
+        search = Search::NotFound;
+        let claim = key::claim(&link.sync.name, number, &value);
+        match cx.get(&claim)? {
+            Some(holder) if holder != link.id => {
+                join(cx, link, holder, &format!("{mine} `{value}`"))?;
+                return Ok(Search::Settled);
+            }
+            Some(_) => {}
+            None => {
+                cx.put(claim.clone(), &link.id);
+                link.claims.insert(claim);
+            }
+        }
+        if take(cx, link, mine, theirs, &value)? {
+            return Ok(Search::Settled);
+        }
+    }
+    Ok(search)
+}
+
+/// The value of a match key, in the domain in which keys are compared.
+fn key_value(cx: &Context<'_>, link: &OpenLink, field: &str) -> Result<Value, Blocked> {
+    let side = link.known_side();
+    let vars = link.variables();
+    let program = &link.sync.program;
+    let scope = Variables { cx, program, vars: &vars, fresh: Freshness::Any, cacheable: false };
+    let value = scope.field(if side == Side::Left { "left" } else { "right" }, &[], field)?;
+    Ok(records::normal(program, link.entity(side), field, &value))
+}
+
+/// Pairs with the record that has this key, if there is one; true where that settled the link.
+fn take(cx: &mut Context<'_>, link: &mut OpenLink, mine: &str, theirs: &str, value: &Value) -> Result<bool, Blocked> {
+    let other = link.known_side().other();
+    let found = reads::find(cx, link.entity(other), theirs, value, link.absence())?;
+    match found.as_slice() {
+        [] => return Ok(false),
+        [one] => match cx.get(&key::link_of(&link.sync.name, other, one))? {
+            Some(holder) if holder != link.id => join(cx, link, holder, &format!("{mine} `{value}`"))?,
+            _ => pair(cx, link, other, one.clone())?,
+        },
+        [first, second, ..] => {
+            let entity = link.entity(other);
+            let why = format!("{theirs} `{value}` fits {} records: {first} and {second}", entity);
+            link.park(cx, why)?;
+        }
+    }
+    Ok(true)
+}
+
+/// The link is where it is without anybody's doing, so nobody needs to look.
+fn settle(cx: &mut Context<'_>, link: &mut OpenLink, event: LinkEvent, state: LinkState) -> Result<(), Error> {
     if link.state != state {
-        link.state = state;
-        link.since = cx.now;
+        link.turn(cx, event, state);
         // That a system cannot be reached is shown until the record is made.
-        if link.attempts < ALERT_AFTER_ATTEMPTS || !matches!(link.state, LinkState::Creating(_)) {
-            incidents::settle(cx, &format!("link {id}"))?;
+        if !(link.is_shown_unreachable() && matches!(link.state, LinkState::Creating(_))) {
+            link.settle_incident(cx)?;
         }
     }
     Ok(())
 }
 
 /// The key is taken: the holder takes our record if it has none, otherwise a person must look.
-fn join(
-    cx: &mut Context<'_>,
-    id: LinkId,
-    link: &mut LinkRow,
-    rule: &ActiveSync,
-    side: Side,
-    holder: LinkId,
-    key: &str,
-) -> Result<(), Blocked> {
-    let mut held = links::load(cx, holder)?;
-    let record = link.id(side).cloned().unwrap_or_default();
-    if held.id(side).is_none() && held.state != LinkState::Gone {
-        if held.in_flight.iter().any(Option::is_some) || matches!(held.state, LinkState::Creating(_)) {
+fn join(cx: &mut Context<'_>, link: &mut OpenLink, holder: LinkId, key: &str) -> Result<(), Blocked> {
+    let side = link.known_side();
+    let record = link.record(side);
+    let Some(mut held) = OpenLink::existing(cx, holder)? else { return Ok(()) };
+    if held.ids[side].is_none() && held.state != LinkState::Gone {
+        if held.is_in_flight() || matches!(held.state, LinkState::Creating(_)) {
             // It may be making the very record we hold; its answer wakes us.
-            cx.put(
-                key::partner_wait(
-                    &rule.name,
-                    side.other(),
-                    &held.id(side.other()).cloned().unwrap_or_default(),
-                    Waiter::Link(id),
-                ),
-                &Waiter::Link(id),
-            );
+            let (other, waiter) = (side.other(), Waiter::Link(link.id));
+            cx.put(key::partner_wait(&link.sync.name, other, &held.record(other), waiter), &waiter);
             return Ok(());
         }
-        links::withdraw(cx, link);
-        links::release(cx, link);
-        cx.delete(key::link(id));
-        cx.put(key::link_of(&rule.name, side, &record), &holder);
-        pair_row(cx, holder, &mut held, rule, side, record)?;
-        links::store(cx, holder, &held);
+        link.withdraw(cx);
+        link.release(cx);
+        link.remove(cx);
+        pair(cx, &mut held, side, record)?;
+        held.save(cx);
         return Ok(());
     }
-    if held.id(side) == Some(&record) {
-        cx.delete(key::link(id));
+    if held.ids[side].as_ref() == Some(&record) {
+        link.remove(cx);
         cx.task(Task::Link(holder));
         return Ok(());
     }
     if held.state == LinkState::Gone {
         // The partner it had may find another one; what they agreed on means nothing to a new pair.
-        links::release(cx, &mut held);
-        if let Some(partner) = held.id(side.other()).cloned() {
-            cx.delete(key::link_of(&rule.name, side.other(), &partner));
-            held.set_id(side.other(), None);
+        held.release(cx);
+        if let Some(partner) = held.ids[side.other()].clone() {
+            cx.delete(key::link_of(&link.sync.name, side.other(), &partner));
+            held.ids[side.other()] = None;
             held.base.clear();
         }
-        links::store(cx, holder, &held);
-        cx.task(Task::Link(id));
+        held.save(cx);
+        cx.task(Task::Link(link.id));
         return Ok(());
     }
-    let why = format!(
-        "{key} belongs to {} already: two {} records want one partner",
-        held.id(side).cloned().unwrap_or_default(),
-        rule.entity(side)
-    );
-    links::park(cx, id, link, rule, why)?;
-    Ok(())
+    let why =
+        format!("{key} belongs to {} already: two {} records want one partner", held.record(side), link.entity(side));
+    Ok(link.park(cx, why)?)
 }
 
-/// The other side is found or made.
-pub(crate) fn pair(
-    cx: &mut Context<'_>,
-    id: LinkId,
-    link: &mut LinkRow,
-    rule: &ActiveSync,
-    side: Side,
-    record: String,
-) -> Result<(), Error> {
-    pair_row(cx, id, link, rule, side, record)
-}
-
-fn pair_row(
-    cx: &mut Context<'_>,
-    id: LinkId,
-    link: &mut LinkRow,
-    rule: &ActiveSync,
-    side: Side,
-    record: String,
-) -> Result<(), Error> {
-    cx.put(key::link_of(&rule.name, side, &record), &id);
-    link.set_id(side, Some(record));
-    link.state = LinkState::Linked;
-    link.since = cx.now;
-    link.attempts = 0;
-    link.not_before = None;
-    incidents::settle(cx, &format!("link {id}"))?;
-    links::log(cx, id, link, "link", "the two records are the same thing");
-    for side in [Side::Left, Side::Right] {
-        if let Some(record) = link.id(side).cloned() {
-            reads::partner_found(cx, &rule.name, side, &record)?;
+/// The other side is found or made. One whose first side is gone by now only learns of it.
+pub(crate) fn pair(cx: &mut Context<'_>, link: &mut OpenLink, side: Side, record: String) -> Result<(), Error> {
+    link.set_record(cx, side, record);
+    if link.state == LinkState::Gone {
+        return Ok(());
+    }
+    link.turn(cx, LinkEvent::Pair, LinkState::Linked);
+    link.went_through();
+    link.settle_incident(cx)?;
+    link.log(cx, Action::Link, "the two records are the same thing");
+    for side in BOTH {
+        if let Some(record) = link.ids[side].clone() {
+            reads::partner_found(cx, &link.sync.name, side, &record)?;
         }
     }
-    cx.task(Task::Link(id));
+    cx.task(Task::Link(link.id));
     Ok(())
 }
 
 /// A point read by our own key has found the record that a lost create made.
-pub(crate) fn found_own(cx: &mut Context<'_>, entity: &EntityName, value: &str, record: &str) -> Result<(), Error> {
-    let ledger = cx.ledger()?;
-    let Some(number) = value.strip_prefix(&format!("{ledger}-l")).and_then(|n| n.parse().ok()) else { return Ok(()) };
-    let id = LinkId(number);
-    let Some(mut link) = cx.get(&key::link(id))? else { return Ok(()) };
-    let Some(rule) = links::rule(cx, &link) else { return Ok(()) };
-    let Some(side) = records::side_of(&rule, entity) else { return Ok(()) };
-    if link.id(side).is_none() {
-        pair(cx, id, &mut link, &rule, side, record.to_owned())?;
-        links::store(cx, id, &link);
+pub(crate) fn found_own(cx: &mut Context<'_>, entity: &EntityName, own_key: &str, record: &str) -> Result<(), Error> {
+    let Some(id) = own_key::link_of(cx, own_key)? else { return Ok(()) };
+    let Some(mut link) = OpenLink::open(cx, id)? else { return Ok(()) };
+    let Some(side) = records::side_of(&link.sync, entity) else { return Ok(()) };
+    if link.ids[side].is_none() {
+        pair(cx, &mut link, side, record.to_owned())?;
+        link.save(cx);
     }
     Ok(())
 }
 
 /// A link waited too long: people are shown it.
 pub(crate) fn overdue(cx: &mut Context<'_>, id: LinkId) -> Result<(), Error> {
-    let Some(link) = cx.get(&key::link(id))? else { return Ok(()) };
-    let Some(rule) = links::rule(cx, &link) else { return Ok(()) };
+    let Some(link) = OpenLink::open(cx, id)? else { return Ok(()) };
+    let idle = !link.is_queued() && !link.is_in_flight() && link.tries.attempts == 0;
     let (cause, advice) = match &link.state {
         LinkState::WaitingForKey => {
             ("it has no value of its match key yet", "fill in the key; it is taken up by itself")
         }
-        LinkState::Creating(_)
-            if link.queued == [None, None] && link.in_flight == [None, None] && link.attempts == 0 =>
-        {
+        LinkState::Creating(_) if idle => {
             ("a record it links to has no partner yet", "it is taken up by itself when the partner comes")
         }
         _ => return Ok(()),
     };
-    let side = if link.left.is_some() { Side::Left } else { Side::Right };
-    let row = incidents::row(
-        format!("link {id}"),
-        &rule.name,
-        rule.place.to_string(),
-        rule.entity(side).to_string(),
-        link.id(side).cloned().unwrap_or_default(),
-        cause.to_owned(),
-        advice,
-        true,
-        cx.now,
-    );
-    incidents::open_pair(cx, row, &rule.name, &link)
+    link.open_incident(cx, cause.to_owned(), advice)
 }

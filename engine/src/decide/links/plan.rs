@@ -10,173 +10,173 @@ use dsl::schema::EntityName;
 use dsl::value::Value;
 
 use crate::decide::links::sides::{Resolution, SideValue, side_value};
-use crate::decide::model::event::Event;
-use crate::decide::model::link::{LinkRow, LinkState, Restore, slot};
-use crate::decide::model::need::{Blocked, Need, needs_partner};
+use crate::decide::model::canonical::Canonical;
+use crate::decide::model::event::{Action, Event};
+use crate::decide::model::link::{LinkState, Restore};
+use crate::decide::model::need::{Blocked, Need, Unmet, needs_partner};
 use crate::decide::model::record::{FieldValue, Planned};
+use crate::decide::model::sides::Sides;
 use crate::decide::model::written::Written;
-use crate::decide::store::links::{ActiveSync, UNSTABLE_AFTER};
+use crate::decide::store::links::{OpenLink, UNSTABLE_AFTER};
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{links, records};
-use crate::ids::LinkId;
 use crate::ledger::Error;
+
+/// What is to become of a link whose two records are known.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// The filter or a line leaves the record out.
+    Exclude,
+    /// Nothing can be moved before a person has looked: why.
+    Park(String),
+    Merge(Plan),
+}
 
 /// What a merge leads to.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
-    pub(crate) writes: [Vec<Written>; 2],
-    pub(crate) base: Vec<(String, Value)>,
+    /// What is written on each side.
+    pub(crate) writes: Sides<Vec<Written>>,
+    /// On what both sides agree, by the mapping's text.
+    pub(crate) base: Vec<(String, Canonical)>,
+    /// Fields that wait for a person, by the mapping's text, with the reason.
     pub(crate) park: Vec<(String, String)>,
+    /// Partners that lines wait for.
     pub(crate) needs: Vec<Need>,
+    /// Lines of the history that are true once the side is written.
     pub(crate) events: Vec<(Side, Event)>,
-    pub(crate) exclude: bool,
-    pub(crate) fault: Option<String>,
     /// Values that need not be put back any more.
     pub(crate) obsolete: Vec<String>,
 }
 
-pub(crate) fn plan(cx: &Context<'_>, link: &LinkRow, rule: &ActiveSync) -> Result<Result<Plan, Need>, Error> {
-    let mut plan = Plan::default();
-    match links::passes_filter(cx, rule, link) {
-        Ok(true) => {}
-        Ok(false) => {
-            plan.exclude = true;
-            return Ok(Ok(plan));
-        }
-        Err(Blocked::Need(need)) => return Ok(Err(need)),
-        Err(Blocked::Fault(fault)) => {
-            plan.fault = Some(fault.to_string());
-            return Ok(Ok(plan));
-        }
-        Err(Blocked::Ledger(error)) => return Err(error),
-    }
-    for mapping in &rule.fields {
-        if mapping.on_create {
-            continue;
-        }
-        match merge_field(cx, link, rule, mapping, &mut plan) {
-            Ok(()) => {}
-            Err(Blocked::Need(need)) if needs_partner(&need) => plan.needs.push(need),
-            Err(Blocked::Need(need)) => return Ok(Err(need)),
-            Err(Blocked::Fault(fault)) => {
-                if mapping.on_empty == Outcome::Fail
-                    || matches!(fault, Fault::Unspelled { .. })
-                    || fault.to_string().contains("which no row of")
-                {
-                    plan.fault = Some(format!("{}: {fault}", mapping.text));
-                    return Ok(Ok(plan));
-                }
-                plan.park.push((mapping.text.clone(), fault.to_string()));
-            }
-            Err(Blocked::Ledger(error)) => return Err(error),
-        }
-    }
-    Ok(Ok(plan))
+/// What one line comes to.
+enum Line {
+    Planned,
+    /// It leaves the whole record out.
+    Skip,
 }
 
-pub(crate) fn merge_field(
-    cx: &Context<'_>,
-    link: &LinkRow,
-    rule: &ActiveSync,
-    mapping: &Mapping,
-    plan: &mut Plan,
-) -> Result<(), Blocked> {
-    if link.unstable.get(&mapping.text).is_some_and(|n| *n >= UNSTABLE_AFTER) {
-        return Ok(());
+/// Plans a link from what is known now.
+pub(crate) fn plan(cx: &Context<'_>, link: &OpenLink) -> Result<Verdict, Unmet> {
+    match link.passes_filter(cx) {
+        Ok(true) => {}
+        Ok(false) => return Ok(Verdict::Exclude),
+        Err(Blocked::Need(need)) => return Err(Unmet::Need(need)),
+        Err(Blocked::Fault(fault)) => return Ok(Verdict::Park(fault.to_string())),
+        Err(Blocked::Ledger(error)) => return Err(Unmet::Ledger(error)),
     }
-    let mut held = Vec::with_capacity(2);
-    for side in [Side::Left, Side::Right] {
-        match side_value(cx, link, rule, mapping, side)? {
-            Resolution::Value(value) => held.push(value),
-            Resolution::Keep => return Ok(()),
-            Resolution::Skip => {
-                plan.exclude = true;
-                return Ok(());
+    let mut plan = Plan::default();
+    let mut excluded = false;
+    for mapping in link.sync.fields.iter().filter(|mapping| !mapping.on_create) {
+        match merge_field(cx, link, mapping, &mut plan) {
+            Ok(Line::Planned) => {}
+            Ok(Line::Skip) => excluded = true,
+            Err(Blocked::Need(need)) if needs_partner(&need) => plan.needs.push(need),
+            Err(Blocked::Need(need)) => return Err(Unmet::Need(need)),
+            Err(Blocked::Fault(fault)) if stops_record(mapping, &fault) => {
+                return Ok(Verdict::Park(format!("{}: {fault}", mapping.text)));
             }
+            Err(Blocked::Fault(fault)) => plan.park.push((mapping.text.clone(), fault.to_string())),
+            Err(Blocked::Ledger(error)) => return Err(Unmet::Ledger(error)),
         }
     }
-    let right = held.pop().expect("two sides were read");
-    let left = held.pop().expect("two sides were read");
+    Ok(if excluded { Verdict::Exclude } else { Verdict::Merge(plan) })
+}
+
+/// Does a fault of one line stop the whole record? Where the line says `else fail`, and where a choice lacks a
+/// spelling, which a person mends in the rules.
+fn stops_record(mapping: &Mapping, fault: &Fault) -> bool {
+    mapping.on_empty == Outcome::Fail || matches!(fault, Fault::Unspelled { .. })
+}
+
+fn merge_field(cx: &Context<'_>, link: &OpenLink, mapping: &Mapping, plan: &mut Plan) -> Result<Line, Blocked> {
+    if link.unstable.get(&mapping.text).is_some_and(|n| *n >= UNSTABLE_AFTER) {
+        return Ok(Line::Planned);
+    }
+    let left = match side_value(cx, link, mapping, Side::Left)? {
+        Resolution::Value(held) => held,
+        Resolution::Keep => return Ok(Line::Planned),
+        Resolution::Skip => return Ok(Line::Skip),
+    };
+    let right = match side_value(cx, link, mapping, Side::Right)? {
+        Resolution::Value(held) => held,
+        Resolution::Keep => return Ok(Line::Planned),
+        Resolution::Skip => return Ok(Line::Skip),
+    };
     let base = link.base.get(&mapping.text);
     if let Some(restore) = link.restores.get(&mapping.text) {
-        if put_back(cx, mapping, base, &left, &right, restore)
-            && let Some(write) = writing(cx, link, rule, mapping, restore.side, &restore.value)?
+        if is_put_back(cx, mapping, base, (&left, &right), restore)
+            && let Some(write) = writing(cx, link, mapping, restore.side, &restore.value)?
         {
-            plan.writes[slot(restore.side)].push(Written { restore: true, ..write });
-            return Ok(());
+            plan.writes[restore.side].push(Written { restore: true, ..write });
+            return Ok(Line::Planned);
         }
         plan.obsolete.push(mapping.text.clone());
     }
-    let target = match (mapping.direction, decide_field(cx, mapping, base, &left, &right)) {
-        (_, Decision::Same(value)) => {
-            if base != Some(&value) {
-                plan.base.push((mapping.text.clone(), value));
+    match decide_field(cx, mapping, base, &left, &right) {
+        Decision::Same => {
+            if base != Some(&left.value) {
+                plan.base.push((mapping.text.clone(), left.value));
             }
-            return Ok(());
         }
-        (_, Decision::Review) => {
-            let why = format!(
-                "both changed: `{}` in {}, `{}` in {}",
-                left.value, rule.left.system, right.value, rule.right.system
-            );
+        Decision::Review => {
+            let (l, r) = (&link.sync.left.system, &link.sync.right.system);
+            let why = format!("both changed: `{}` in {l}, `{}` in {r}", left.value, right.value);
             plan.park.push((mapping.text.clone(), why));
-            return Ok(());
         }
-        (_, Decision::Write(side)) => side,
-    };
-    let (source, displaced) = match target {
-        Side::Right => (&left, &right),
-        Side::Left => (&right, &left),
-    };
-    let write = match writing(cx, link, rule, mapping, target, &source.value)? {
-        Some(write) => write,
-        None => return Ok(()),
-    };
+        Decision::Write(Side::Left) => write_field(cx, link, mapping, Side::Left, (&right, &left), plan)?,
+        Decision::Write(Side::Right) => write_field(cx, link, mapping, Side::Right, (&left, &right), plan)?,
+    }
+    Ok(Line::Planned)
+}
+
+/// Plans a write of what one side holds to the other one, where something else stands.
+fn write_field(
+    cx: &Context<'_>,
+    link: &OpenLink,
+    mapping: &Mapping,
+    target: Side,
+    (source, displaced): (&SideValue, &SideValue),
+    plan: &mut Plan,
+) -> Result<(), Blocked> {
+    let Some(write) = writing(cx, link, mapping, target, &source.value)? else { return Ok(()) };
+    let base = link.base.get(&mapping.text);
     let overwrites = match base {
         Some(base) => displaced.value != *base,
         None => !displaced.value.is_empty(),
     };
     if overwrites && !mapping.implicit {
         let action = match (mapping.direction, base) {
-            (_, None) => "first link",
-            (Direction::Both, Some(_)) => "conflict",
-            (_, Some(_)) => "drift",
+            (_, None) => Action::FirstLink,
+            (Direction::Both, Some(_)) => Action::Conflict,
+            (_, Some(_)) => Action::Drift,
         };
         // History has this line when the lane opens and the value is written over.
-        plan.events.push((
-            target,
-            Event {
-                at: cx.now,
-                action: action.to_owned(),
-                rule: rule.name.clone(),
-                place: mapping.place.to_string(),
-                entity: rule.entity(target).to_string(),
-                left: link.left.clone(),
-                right: link.right.clone(),
-                field: Some(write.field.clone()),
-                subject: String::new(),
-                value: Some(source.value.to_string()),
-                displaced: Some(displaced.value.to_string()),
-                detail: format!("{} is written over in {}", mapping.text, rule.entity(target).system),
-            },
-        ));
+        let line = Event {
+            place: mapping.place.to_string(),
+            entity: link.entity(target).to_string(),
+            field: Some(write.field.clone()),
+            value: Some(source.value.to_string()),
+            displaced: Some(displaced.value.to_string()),
+            detail: format!("{} is written over in {}", mapping.text, link.entity(target).system),
+            ..link.event(cx, action)
+        };
+        plan.events.push((target, line));
     }
-    plan.writes[slot(target)].push(write);
+    plan.writes[target].push(write);
     Ok(())
 }
 
-/// Is a covered value still to be put back? Not where somebody has changed that side since, and not where the other
-/// side has changed since and wins.
-fn put_back(
+/// Is an overwritten value still to be put back? Not where somebody has changed that side since, and not where the
+/// other side has changed since and wins.
+fn is_put_back(
     cx: &Context<'_>,
     mapping: &Mapping,
-    base: Option<&Value>,
-    left: &SideValue,
-    right: &SideValue,
+    base: Option<&Canonical>,
+    (left, right): (&SideValue, &SideValue),
     restore: &Restore,
 ) -> bool {
-    let empty = Value::Empty;
-    let agreed = base.unwrap_or(&empty);
+    let agreed = base.unwrap_or(&Canonical::EMPTY);
     let (own, other) = if restore.side == Side::Left { (left, right) } else { (right, left) };
     if own.value != *agreed {
         return false;
@@ -190,36 +190,35 @@ fn put_back(
         Decision::Write(side) => side != restore.side,
         // Both values must stand for a person to choose.
         Decision::Review => true,
-        Decision::Same(_) => false,
+        Decision::Same => false,
     }
 }
 
-pub(crate) enum Decision {
-    /// Nothing to write; this is the common value.
-    Same(Value),
+/// What becomes of one line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Decision {
+    /// Nothing to write: both sides hold the same.
+    Same,
     /// Write the other side's value to this side.
     Write(Side),
     /// A person decides.
     Review,
 }
 
-pub(crate) fn decide_field(
+fn decide_field(
     cx: &Context<'_>,
     mapping: &Mapping,
-    base: Option<&Value>,
+    base: Option<&Canonical>,
     left: &SideValue,
     right: &SideValue,
 ) -> Decision {
     if left.value == right.value {
-        return Decision::Same(left.value.clone());
+        return Decision::Same;
     }
-    match mapping.direction {
-        Direction::ToRight => return Decision::Write(Side::Right),
-        Direction::ToLeft => return Decision::Write(Side::Left),
-        Direction::Both => {}
+    if let Some(target) = mapping.direction.target() {
+        return Decision::Write(target);
     }
-    let empty = Value::Empty;
-    let base = base.unwrap_or(&empty);
+    let base = base.unwrap_or(&Canonical::EMPTY);
     match (left.value != *base, right.value != *base) {
         (true, false) => Decision::Write(Side::Right),
         (false, true) => Decision::Write(Side::Left),
@@ -233,90 +232,93 @@ pub(crate) fn decide_field(
 }
 
 /// The side whose outside change is later; `None` where the order is unknown or inside the skew guard.
-pub(crate) fn newest(cx: &Context<'_>, left: &SideValue, right: &SideValue) -> Option<Side> {
+fn newest(cx: &Context<'_>, left: &SideValue, right: &SideValue) -> Option<Side> {
     let (l, r) = (left.changed?, right.changed?);
     let (later, side, before) = if l >= r { (l, Side::Left, left.before) } else { (r, Side::Right, right.before) };
     let earlier = l.min(r);
+    let skew = cx.settings.clock_skew;
     // A change lies between two observations of its record: if the other side's time lies between too, the
     // order is unknown.
-    let between = before.is_some_and(|before| earlier > before) && later.since(earlier).0 < cx.settings.clock_skew.0;
-    if later.since(earlier).0 <= cx.settings.clock_skew.0 || between { None } else { Some(side) }
+    let between = before.is_some_and(|before| earlier > before) && later.since(earlier) < skew;
+    if later.since(earlier) <= skew || between { None } else { Some(side) }
 }
 
 /// What is written to `side` so that it holds `value`; `None` where that side cannot hold it.
 pub(crate) fn writing(
     cx: &Context<'_>,
-    link: &LinkRow,
-    rule: &ActiveSync,
+    link: &OpenLink,
     mapping: &Mapping,
     side: Side,
-    value: &Value,
+    value: &Canonical,
 ) -> Result<Option<Written>, Blocked> {
-    let (field, raw, is_link) = match &mapping.kind {
-        MappingKind::Field { left, right, .. } => {
+    let sync = &link.sync;
+    let (field, raw, is_link) = match (&mapping.kind, value) {
+        (MappingKind::Field { left, right, .. }, Canonical::Value(value)) => {
             let field = if side == Side::Left { left } else { right };
-            (field.clone(), written(&rule.program, rule, mapping, side, value).map_err(Blocked::Fault)?, false)
+            (field.clone(), written(&sync.program, sync, mapping, side, value)?, false)
         }
-        MappingKind::Computed { target, .. } => {
-            (target.clone(), written(&rule.program, rule, mapping, side, value).map_err(Blocked::Fault)?, false)
+        (MappingKind::Computed { target, .. }, Canonical::Value(value)) => {
+            (target.clone(), written(&sync.program, sync, mapping, side, value)?, false)
         }
-        MappingKind::Link { left, right, straight, .. } => {
+        // A field never holds a link: the line was another one when this was agreed on.
+        (MappingKind::Field { .. } | MappingKind::Computed { .. }, _) => return Ok(None),
+        (MappingKind::Link { left, right, straight, .. }, value) => {
             let path = if side == Side::Left { left } else { right };
             let Some(name) = path.last() else { return Ok(None) };
-            let id = match value {
-                Value::Text(pair) => {
-                    let number: u64 = pair.trim_start_matches('l').parse().unwrap_or_default();
-                    let row = links::load(cx, LinkId(number))?;
-                    let via_side = if *straight == (side == Side::Left) { Side::Left } else { Side::Right };
-                    row.id(via_side).cloned().map_or(Value::Empty, Value::Text)
-                }
-                _ => Value::Empty,
+            let via_side = if *straight == (side == Side::Left) { Side::Left } else { Side::Right };
+            let target = match value {
+                Canonical::Pair(pair) => links::existing_row(cx, *pair)?.ids[via_side].clone(),
+                Canonical::Value(_) | Canonical::Unpaired => None,
             };
-            (name.clone(), id, true)
+            (name.clone(), target.map_or(Value::Empty, Value::Text), true)
         }
     };
     if raw.is_empty() && !is_link {
-        let optional = rule.program.field(rule.entity(side), &field).is_none_or(|f| f.optional);
+        let optional = sync.program.field(link.entity(side), &field).is_none_or(|f| f.optional);
         if !optional && mapping.direction == Direction::Both {
             return Ok(None);
         }
     }
-    let seen = match link.id(side) {
-        Some(record) => cx.record(rule.entity(side), record)?.and_then(|row| row.fields.get(&field).cloned()),
-        None => None,
-    };
-    let known = Planned {
-        at: seen.as_ref().map(|seen| seen.at),
-        value: match seen.map(|seen| seen.value) {
-            Some(FieldValue::Is(value)) => value,
-            _ => Value::Empty,
-        },
-        base: link.base.get(&mapping.text).cloned(),
-    };
     Ok(Some(Written {
         mapping: mapping.text.clone(),
         canonical: value.clone(),
+        known: known(cx, link, mapping, side, &field)?,
         field,
         value: raw,
         link: is_link,
-        known,
         restore: false,
     }))
 }
 
+/// What is known of a field when a write of it is planned.
+fn known(cx: &Context<'_>, link: &OpenLink, mapping: &Mapping, side: Side, field: &str) -> Result<Planned, Error> {
+    let row = match &link.ids[side] {
+        Some(record) => cx.record(link.entity(side), record)?,
+        None => None,
+    };
+    let seen = row.as_ref().and_then(|row| row.fields.get(field));
+    Ok(Planned {
+        at: seen.map(|seen| seen.at),
+        value: match seen.map(|seen| &seen.value) {
+            Some(FieldValue::Is(value)) => value.clone(),
+            Some(FieldValue::Malformed(_)) | None => Value::Empty,
+        },
+        base: link.base.get(&mapping.text).cloned(),
+    })
+}
+
 /// Would the next write put another value into `field` on the side of `entity`? Then a change of it does not stand.
 pub(crate) fn overwrites(cx: &Context<'_>, entity: &EntityName, id: &str, field: &str) -> Result<bool, Error> {
-    for link_id in records::links_of(cx, entity, id)? {
-        let link = links::load(cx, link_id)?;
-        let Some(rule) = links::rule(cx, &link) else { continue };
-        let Some(side) = records::side_of(&rule, entity) else { continue };
-        if link.state != LinkState::Linked || link.left.is_none() || link.right.is_none() {
+    for id in records::links_of(cx, entity, id)? {
+        let Some(link) = OpenLink::existing(cx, id)? else { continue };
+        let Some(side) = records::side_of(&link.sync, entity) else { continue };
+        if link.state != LinkState::Linked || !link.is_whole() {
             continue;
         }
-        if let Ok(plan) = plan(cx, &link, &rule)?
-            && plan.writes[slot(side)].iter().any(|write| write.field == field)
-        {
-            return Ok(true);
+        match plan(cx, &link) {
+            Ok(Verdict::Merge(plan)) if plan.writes[side].iter().any(|write| write.field == field) => return Ok(true),
+            Ok(_) | Err(Unmet::Need(_)) => {}
+            Err(Unmet::Ledger(error)) => return Err(error),
         }
     }
     Ok(false)

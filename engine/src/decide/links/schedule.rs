@@ -4,11 +4,13 @@ use dsl::program::{Run, Side, Sync};
 use dsl::schema::EntityName;
 use dsl::value::{Duration, Timestamp};
 
-use crate::decide::model::event::Event;
+use crate::decide::model::event::{Action, Event};
 use crate::decide::model::key;
-use crate::decide::model::work::{ListingRow, ScheduleRow, TimerRow};
-use crate::decide::store::links::{ActiveSync, rule_named};
-use crate::decide::store::reads::queue_page;
+use crate::decide::model::lifecycle;
+use crate::decide::model::trace::Reached;
+use crate::decide::model::work::{ScheduleEvent, ScheduleRow, ScheduleState, TimerRow};
+use crate::decide::store::links::ActiveSync;
+use crate::decide::store::listings::OpenListing;
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{links, records};
 use crate::ledger::Error;
@@ -19,19 +21,16 @@ const OVERLAP: Duration = Duration::minutes(1);
 /// Sets the schedules of the active program; what is set already stays.
 pub(crate) fn started(cx: &mut Context<'_>) -> Result<(), Error> {
     for sync in &cx.program().syncs {
-        if sync.run == Run::OnChange {
+        if sync.run == Run::OnChange || cx.has(&key::schedule(&sync.name))? {
             continue;
         }
-        let known: Option<ScheduleRow> = cx.get(&key::schedule(&sync.name))?;
-        if known.is_none() {
-            // The first run is due at once for an interval, at its hour for a daily one.
-            let next = match &sync.run {
-                Run::Every(..) if cx.settings.run_at_start => cx.now,
-                _ => next_run(sync, cx.now),
-            };
-            cx.put(key::schedule(&sync.name), &ScheduleRow { next, ..ScheduleRow::default() });
-            cx.arm(next, &TimerRow::Schedule(sync.name.clone()))?;
-        }
+        // The first run is due at once for an interval, at its hour for a daily one.
+        let next = match &sync.run {
+            Run::Every(..) if cx.settings.run_at_start => cx.now,
+            _ => next_run(sync, cx.now),
+        };
+        cx.put(key::schedule(&sync.name), &ScheduleRow { next, ..ScheduleRow::default() });
+        cx.arm(next, &TimerRow::Schedule(sync.name.clone()))?;
     }
     Ok(())
 }
@@ -60,125 +59,152 @@ pub(crate) fn next_run(sync: &Sync, now: Timestamp) -> Timestamp {
     }
 }
 
-/// The schedule's timer is due.
-pub(crate) fn due(cx: &mut Context<'_>, name: &str) -> Result<(), Error> {
-    let Some(rule) = rule_named(cx, name) else { return Ok(()) };
-    let Some(mut row) = cx.get(&key::schedule(name))? else { return Ok(()) };
-    if row.next > cx.now {
-        return Ok(());
-    }
-    row.next = next_run(&rule, cx.now);
-    cx.arm(row.next, &TimerRow::Schedule(name.to_owned()))?;
-    let running = row.running;
-    cx.put(key::schedule(name), &row);
-    if running {
-        let line = event(cx, &rule, "the run before it is not over; this one is left out".to_owned());
-        cx.log(line);
-        return Ok(());
-    }
-    run_now(cx, name)
-}
-
-/// A run could not begin for a defect: it is left out, and the next one comes at its time.
-pub(crate) fn left_out(cx: &mut Context<'_>, name: &str) -> Result<(), Error> {
-    let Some(rule) = rule_named(cx, name) else { return Ok(()) };
-    let Some(mut row) = cx.get(&key::schedule(name))? else { return Ok(()) };
-    row.next = next_run(&rule, cx.now);
-    cx.arm(row.next, &TimerRow::Schedule(name.to_owned()))?;
-    cx.put(key::schedule(name), &row);
-    Ok(())
-}
-
 /// The side a sync reads from: the one that is not made, or the left one.
 fn source(sync: &Sync) -> Side {
     if sync.create.contains(&Side::Left) && !sync.create.contains(&Side::Right) { Side::Right } else { Side::Left }
 }
 
-/// Begins a run: lists what changed at its source.
-pub(crate) fn run_now(cx: &mut Context<'_>, name: &str) -> Result<(), Error> {
-    let Some(rule) = rule_named(cx, name) else { return Ok(()) };
-    let mut row: ScheduleRow = cx.get(&key::schedule(name))?.unwrap_or_default();
-    if row.running {
+/// The schedule of a sync that is being decided. What is changed of its row counts once it is saved.
+struct OpenSchedule {
+    sync: ActiveSync,
+    row: ScheduleRow,
+}
+
+impl OpenSchedule {
+    /// The schedule of this name, as it is or as it begins; nothing where its sync is not in the rules.
+    fn open(cx: &Context<'_>, name: &str) -> Result<Option<Self>, Error> {
+        let Some(sync) = ActiveSync::named(cx, name) else { return Ok(None) };
+        let row = cx.get(&key::schedule(name))?.unwrap_or_default();
+        Ok(Some(Self { sync, row }))
+    }
+
+    fn save(self, cx: &mut Context<'_>) {
+        cx.put(key::schedule(&self.sync.name), &self.row);
+    }
+
+    fn turn(&mut self, cx: &Context<'_>, event: ScheduleEvent, state: ScheduleState) {
+        let line = lifecycle::step::<ScheduleRow>(self.row.state, event, Some(state));
+        cx.reached(|| Reached::transition::<ScheduleRow>(line));
+        self.row.state = state;
+    }
+
+    /// Arms the timer of the next run.
+    fn arm(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
+        self.row.next = next_run(&self.sync, cx.now);
+        cx.arm(self.row.next, &TimerRow::Schedule(self.sync.name.clone()))
+    }
+
+    /// Begins a run, unless one goes on: lists what changed at its source.
+    fn begin(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
+        if self.row.state != ScheduleState::Waiting {
+            return Ok(());
+        }
+        self.turn(cx, ScheduleEvent::Begin, ScheduleState::Running);
+        let since = self.row.last_good.map(|at| at.minus(OVERLAP));
+        self.list(cx, source(&self.sync), since)
+    }
+
+    fn list(&self, cx: &mut Context<'_>, side: Side, since: Option<Timestamp>) -> Result<(), Error> {
+        let (name, entity) = (format!("run {}", self.sync.name), self.sync.entity(side));
+        OpenListing::begin(cx, &name, entity, Some(&self.sync.name), since)?.save(cx);
+        let detail = match since {
+            Some(since) => format!("run began: {entity} changed since {since}"),
+            None => format!("run began: all {entity}"),
+        };
+        self.log(cx, detail);
+        Ok(())
+    }
+
+    fn log(&self, cx: &mut Context<'_>, detail: String) {
+        cx.log(Event {
+            rule: self.sync.name.clone(),
+            place: self.sync.place.to_string(),
+            entity: format!("{} ~ {}", self.sync.left, self.sync.right),
+            detail,
+            ..Event::new(cx.now, Action::Schedule)
+        });
+    }
+}
+
+/// The schedule's timer is due.
+pub(crate) fn due(cx: &mut Context<'_>, name: &str) -> Result<(), Error> {
+    let Some(mut schedule) = set(cx, name)? else { return Ok(()) };
+    if schedule.row.next > cx.now {
         return Ok(());
     }
-    row.running = true;
-    let since = row.last_good.map(|at| at.minus(OVERLAP));
-    cx.put(key::schedule(name), &row);
-    list(cx, &rule, source(&rule), since);
+    schedule.arm(cx)?;
+    if schedule.row.state == ScheduleState::Waiting {
+        schedule.begin(cx)?;
+    } else {
+        schedule.log(cx, "the run before it is not over; this one is left out".to_owned());
+    }
+    schedule.save(cx);
     Ok(())
 }
 
-fn list(cx: &mut Context<'_>, rule: &ActiveSync, side: Side, since: Option<Timestamp>) {
-    let listing = ListingRow {
-        entity: rule.entity(side).clone(),
-        since,
-        cursor: None,
-        waiters: Default::default(),
-        sync: Some(rule.name.clone()),
-        started: cx.now,
-        done: None,
-        bulk: true,
-        count: 0,
-        attempts: 0,
-    };
-    let listing_name = format!("run {}", rule.name);
-    queue_page(cx, &listing_name, &listing, Duration(0));
-    cx.put(key::listing(&listing_name), &listing);
-    let line = event(
-        cx,
-        rule,
-        match since {
-            Some(since) => format!("run began: {} changed since {since}", listing.entity),
-            None => format!("run began: all {}", listing.entity),
-        },
-    );
-    cx.log(line);
+/// A run could not begin for a defect: it is left out, and the next one comes at its time.
+pub(crate) fn left_out(cx: &mut Context<'_>, name: &str) -> Result<(), Error> {
+    let Some(mut schedule) = set(cx, name)? else { return Ok(()) };
+    schedule.arm(cx)?;
+    schedule.save(cx);
+    Ok(())
+}
+
+/// A schedule that has been set.
+fn set(cx: &Context<'_>, name: &str) -> Result<Option<OpenSchedule>, Error> {
+    if cx.has(&key::schedule(name))? { OpenSchedule::open(cx, name) } else { Ok(None) }
+}
+
+/// Begins a run, unless one goes on.
+pub(crate) fn run_now(cx: &mut Context<'_>, name: &str) -> Result<(), Error> {
+    let Some(mut schedule) = OpenSchedule::open(cx, name)? else { return Ok(()) };
+    schedule.begin(cx)?;
+    schedule.save(cx);
+    Ok(())
 }
 
 /// A run over all records, whatever ran before (`engine backfill`): of its source, and where it makes missing records
 /// in both, of the other side too.
 pub(crate) fn everything(cx: &mut Context<'_>, name: &str) -> Result<(), Error> {
-    let mut row: ScheduleRow = cx.get(&key::schedule(name))?.unwrap_or_default();
-    row.last_good = None;
-    row.other_side = rule_named(cx, name).is_some_and(|rule| rule.create.len() == 2);
-    cx.put(key::schedule(name), &row);
-    run_now(cx, name)
+    let Some(mut schedule) = OpenSchedule::open(cx, name)? else { return Ok(()) };
+    schedule.row.last_good = None;
+    if schedule.sync.create.len() < 2 {
+        schedule.begin(cx)?;
+    } else if schedule.row.state != ScheduleState::RunningBothSides {
+        let began = schedule.row.state == ScheduleState::Waiting;
+        schedule.turn(cx, ScheduleEvent::BeginBothSides, ScheduleState::RunningBothSides);
+        if began {
+            schedule.list(cx, source(&schedule.sync), None)?;
+        }
+    }
+    schedule.save(cx);
+    Ok(())
 }
 
 /// A record came with a page of a run.
 pub(crate) fn listed(cx: &mut Context<'_>, name: &str, entity: &EntityName, id: &str) -> Result<(), Error> {
-    let Some(rule) = rule_named(cx, name) else { return Ok(()) };
-    let Some(side) = records::side_of(&rule, entity) else { return Ok(()) };
-    let link = links::ensure(cx, &rule, side, id, true)?;
+    let Some(sync) = ActiveSync::named(cx, name) else { return Ok(()) };
+    let Some(side) = records::side_of(&sync, entity) else { return Ok(()) };
+    let link = links::ensure(cx, &sync, side, id, true)?;
     cx.visited.insert(link, entity.clone());
     Ok(())
 }
 
 /// The last page of a run came.
 pub(crate) fn finished(cx: &mut Context<'_>, name: &str, began: Timestamp, count: u64) -> Result<(), Error> {
-    let Some(rule) = rule_named(cx, name) else { return Ok(()) };
-    let mut row: ScheduleRow = cx.get(&key::schedule(name))?.unwrap_or_default();
-    let line = event(cx, &rule, format!("run read {count} records"));
-    cx.log(line);
-    if std::mem::take(&mut row.other_side) {
-        cx.put(key::schedule(name), &row);
-        list(cx, &rule, source(&rule).other(), None);
-        return Ok(());
+    let Some(mut schedule) = OpenSchedule::open(cx, name)? else { return Ok(()) };
+    schedule.log(cx, format!("run read {count} records"));
+    match schedule.row.state {
+        ScheduleState::RunningBothSides => {
+            schedule.turn(cx, ScheduleEvent::OtherSide, ScheduleState::Running);
+            schedule.list(cx, source(&schedule.sync).other(), None)?;
+        }
+        ScheduleState::Running => {
+            schedule.turn(cx, ScheduleEvent::Finish, ScheduleState::Waiting);
+            schedule.row.last_good = Some(began);
+        }
+        ScheduleState::Waiting => {}
     }
-    row.running = false;
-    row.last_good = Some(began);
-    cx.put(key::schedule(name), &row);
+    schedule.save(cx);
     Ok(())
-}
-
-fn event(cx: &Context<'_>, rule: &Sync, detail: String) -> Event {
-    Event {
-        at: cx.now,
-        action: "schedule".to_owned(),
-        rule: rule.name.clone(),
-        place: rule.place.to_string(),
-        entity: format!("{} ~ {}", rule.left, rule.right),
-        detail,
-        ..Event::default()
-    }
 }

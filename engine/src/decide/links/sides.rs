@@ -10,23 +10,35 @@ use dsl::program::{Direction, Mapping, MappingKind, Outcome, Side};
 use dsl::schema::EntityName;
 use dsl::value::{Timestamp, Value};
 
-use crate::decide::model::link::LinkRow;
+use crate::decide::model::canonical::Canonical;
+use crate::decide::model::freshness::Freshness;
 use crate::decide::model::need::{Blocked, Need, needs_partner};
 use crate::decide::model::record::FieldValue;
-use crate::decide::store::links::ActiveSync;
-use crate::decide::store::scope::{Variables, bad};
+use crate::decide::store::links::OpenLink;
+use crate::decide::store::reads;
+use crate::decide::store::scope::Variables;
 use crate::decide::store::transaction::Context;
-use crate::decide::store::{links, reads};
 use crate::ledger::Error;
 
 /// One side's value of a mapping.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct SideValue {
-    pub(crate) value: Value,
+    pub(crate) value: Canonical,
+    /// When it changed, as far as it is known.
     pub(crate) changed: Option<Timestamp>,
+    /// When it was observed before that; the change lies between the two.
     pub(crate) before: Option<Timestamp>,
 }
 
+impl SideValue {
+    /// A value of which nobody knows when it changed.
+    fn undated(value: Canonical) -> Self {
+        Self { value, changed: None, before: None }
+    }
+}
+
+/// What a side says of a line.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Resolution {
     Value(SideValue),
     /// The line says: leave the target alone.
@@ -36,41 +48,41 @@ pub(crate) enum Resolution {
 }
 
 /// The values on which both sides of a pair agree, by the mapping's text.
-pub(crate) fn agreed(cx: &Context<'_>, link: &LinkRow, rule: &ActiveSync) -> Result<BTreeMap<String, Value>, Error> {
+pub(crate) fn agreed(cx: &Context<'_>, link: &OpenLink) -> Result<BTreeMap<String, Canonical>, Error> {
     let mut base = BTreeMap::new();
-    for mapping in rule.fields.iter().filter(|mapping| !mapping.on_create) {
-        let mut sides = [Side::Left, Side::Right].map(|side| side_value(cx, link, rule, mapping, side)).into_iter();
-        match (sides.next(), sides.next()) {
-            (Some(Err(Blocked::Ledger(error))), _) | (_, Some(Err(Blocked::Ledger(error)))) => return Err(error),
-            (Some(Ok(Resolution::Value(left))), Some(Ok(Resolution::Value(right)))) if left.value == right.value => {
-                base.insert(mapping.text.clone(), left.value);
-            }
-            // What is not known, not understood or not the same has no base: it is as at a first link.
-            _ => {}
+    for mapping in link.sync.fields.iter().filter(|mapping| !mapping.on_create) {
+        let left = known(side_value(cx, link, mapping, Side::Left))?;
+        let right = known(side_value(cx, link, mapping, Side::Right))?;
+        // What is not known, not understood or not the same has no base: it is as at a first link.
+        if let (Some(left), Some(right)) = (left, right)
+            && left == right
+        {
+            base.insert(mapping.text.clone(), left);
         }
     }
     Ok(base)
 }
 
 /// What one side holds of each mapping, as far as it is known.
-pub(crate) fn values(
-    cx: &Context<'_>,
-    link: &LinkRow,
-    rule: &ActiveSync,
-    side: Side,
-) -> Result<Vec<(String, Value)>, Error> {
+pub(crate) fn values(cx: &Context<'_>, link: &OpenLink, side: Side) -> Result<Vec<(String, Canonical)>, Error> {
     let mut values = Vec::new();
-    for mapping in &rule.fields {
-        match side_value(cx, link, rule, mapping, side) {
-            Ok(Resolution::Value(held)) => values.push((mapping.text.clone(), held.value)),
-            Err(Blocked::Ledger(error)) => return Err(error),
-            _ => {}
+    for mapping in &link.sync.fields {
+        if let Some(value) = known(side_value(cx, link, mapping, side))? {
+            values.push((mapping.text.clone(), value));
         }
     }
     Ok(values)
 }
 
-pub(crate) fn source_of(mapping: &Mapping) -> Option<Side> {
+fn known(resolution: Result<Resolution, Blocked>) -> Result<Option<Canonical>, Error> {
+    match resolution {
+        Ok(Resolution::Value(held)) => Ok(Some(held.value)),
+        Err(Blocked::Ledger(error)) => Err(error),
+        Ok(Resolution::Keep | Resolution::Skip) | Err(Blocked::Need(_) | Blocked::Fault(_)) => Ok(None),
+    }
+}
+
+fn source_of(mapping: &Mapping) -> Option<Side> {
     match mapping.direction {
         Direction::Both => None,
         Direction::ToRight => Some(Side::Left),
@@ -78,61 +90,48 @@ pub(crate) fn source_of(mapping: &Mapping) -> Option<Side> {
     }
 }
 
+/// What a side holds of a line.
 pub(crate) fn side_value(
     cx: &Context<'_>,
-    link: &LinkRow,
-    rule: &ActiveSync,
+    link: &OpenLink,
     mapping: &Mapping,
     side: Side,
 ) -> Result<Resolution, Blocked> {
     let is_source = source_of(mapping) == Some(side);
+    let sync = &link.sync;
     let held = match &mapping.kind {
         MappingKind::Field { left, right, .. } => {
-            let field = if side == Side::Left { left } else { right };
-            field_value(cx, link, rule, mapping, side, field)?
+            field_value(cx, link, mapping, side, if side == Side::Left { left } else { right })?
         }
         MappingKind::Computed { source, .. } if is_source => {
-            let vars = links::variables(rule, link);
-            let scope =
-                Variables { cx, program: &rule.program, vars: &vars, fresh: Timestamp(i64::MIN), cacheable: false };
-            let value = eval(&rule.program, source, &scope)?;
-            SideValue {
-                value: canonical(&rule.program, rule, mapping, side, &value).map_err(Blocked::Fault)?,
-                changed: None,
-                before: None,
-            }
+            let vars = link.variables();
+            let scope = Variables { cx, program: &sync.program, vars: &vars, fresh: Freshness::Any, cacheable: false };
+            let value = eval(&sync.program, source, &scope)?;
+            SideValue::undated(Canonical::Value(canonical(&sync.program, sync, mapping, side, &value)?))
         }
-        MappingKind::Computed { target, .. } => field_value(cx, link, rule, mapping, side, target)?,
-        MappingKind::Link { left, right, via, straight } => {
-            let path = if side == Side::Left { left } else { right };
-            match link_value(cx, link, rule, side, path, *via, *straight) {
-                Ok(held) => held,
-                Err(Blocked::Need(need)) if needs_partner(&need) && source_of(mapping).is_none_or(|s| s == side) => {
-                    match mapping.on_empty {
-                        Outcome::Clear if source_of(mapping).is_some() => {
-                            SideValue { value: Value::Empty, changed: None, before: None }
-                        }
-                        Outcome::Keep => return Ok(Resolution::Keep),
-                        Outcome::Skip => return Ok(Resolution::Skip),
-                        _ => return Err(Blocked::Need(need)),
-                    }
+        MappingKind::Computed { target, .. } => field_value(cx, link, mapping, side, target)?,
+        MappingKind::Link { .. } => match link_value(cx, link, mapping, side) {
+            Ok(held) => held,
+            Err(Blocked::Need(need)) if needs_partner(&need) => {
+                let is_target = source_of(mapping).is_some() && !is_source;
+                match mapping.on_empty {
+                    // The target links to something that has no partner: a link that is not ours to judge.
+                    _ if is_target => SideValue::undated(Canonical::Unpaired),
+                    Outcome::Clear if is_source => SideValue::default(),
+                    Outcome::Keep => return Ok(Resolution::Keep),
+                    Outcome::Skip => return Ok(Resolution::Skip),
+                    Outcome::Clear | Outcome::Fail | Outcome::Never => return Err(Blocked::Need(need)),
                 }
-                // The target links to something that has no partner: a link that is not ours to judge.
-                Err(Blocked::Need(need)) if needs_partner(&need) => {
-                    SideValue { value: Value::Text("?".to_owned()), changed: None, before: None }
-                }
-                Err(stop) => return Err(stop),
             }
-        }
+            Err(blocked) => return Err(blocked),
+        },
     };
     if is_source && held.value.is_empty() {
         match mapping.on_empty {
             Outcome::Clear => {}
             Outcome::Keep => return Ok(Resolution::Keep),
             Outcome::Skip => return Ok(Resolution::Skip),
-            Outcome::Fail => {
-                return Err(Blocked::Fault(Fault::NoValue));
-            }
+            Outcome::Fail => return Err(Blocked::Fault(Fault::NoValue)),
             Outcome::Never if matches!(mapping.kind, MappingKind::Link { .. }) => {}
             Outcome::Never => return Ok(Resolution::Keep),
         }
@@ -140,85 +139,59 @@ pub(crate) fn side_value(
     Ok(Resolution::Value(held))
 }
 
-pub(crate) fn field_value(
+fn field_value(
     cx: &Context<'_>,
-    link: &LinkRow,
-    rule: &ActiveSync,
+    link: &OpenLink,
     mapping: &Mapping,
     side: Side,
     field: &str,
 ) -> Result<SideValue, Blocked> {
-    let entity = rule.entity(side);
-    let Some(id) = link.id(side) else {
-        return Ok(SideValue { value: Value::Empty, changed: None, before: None });
-    };
+    let (sync, entity) = (&link.sync, link.entity(side));
+    let Some(id) = &link.ids[side] else { return Ok(SideValue::default()) };
     if field == "id" {
-        return Ok(SideValue { value: Value::Text(id.clone()), changed: None, before: None });
+        return Ok(SideValue::undated(Canonical::Value(Value::Text(id.clone()))));
     }
     let row = cx.record(entity, id)?;
     let complete = row.as_ref().is_some_and(|row| row.complete_at.is_some());
     match row.as_ref().and_then(|row| row.fields.get(field)) {
         Some(seen) => {
             let value = match &seen.value {
-                FieldValue::Is(value) => value,
-                FieldValue::Malformed(found, why) => return Err(Blocked::Fault(bad(entity, field, found, why))),
+                FieldValue::Is(value) => canonical(&sync.program, sync, mapping, side, value)?,
+                FieldValue::Malformed(fault) => return Err(Blocked::Fault(fault.clone())),
             };
-            let value = canonical(&rule.program, rule, mapping, side, value).map_err(Blocked::Fault)?;
-            Ok(SideValue { value, changed: Some(seen.changed), before: seen.before })
+            Ok(SideValue { value: Canonical::Value(value), changed: Some(seen.changed), before: seen.before })
         }
-        None if complete => Ok(SideValue { value: Value::Empty, changed: None, before: None }),
-        None => Err(unknown(entity, id)),
+        None if complete => Ok(SideValue::default()),
+        None => Err(Blocked::Need(Need::record(entity, id))),
     }
-}
-
-pub(crate) fn unknown(entity: &EntityName, id: &str) -> Blocked {
-    Blocked::Need(Need::Record {
-        entity: entity.clone(),
-        by: "id".to_owned(),
-        value: id.to_owned(),
-        not_before: Timestamp(i64::MIN),
-        cacheable: false,
-    })
 }
 
 /// The link's value in the domain in which links compare: the pair that its record belongs to.
-pub(crate) fn link_value(
-    cx: &Context<'_>,
-    link: &LinkRow,
-    rule: &ActiveSync,
-    side: Side,
-    path: &[String],
-    via: usize,
-    straight: bool,
-) -> Result<SideValue, Blocked> {
-    let nothing = SideValue { value: Value::Empty, changed: None, before: None };
-    let mut entity = rule.entity(side).clone();
-    let Some(mut id) = link.id(side).cloned() else { return Ok(nothing) };
-    let mut changed = None;
-    let mut before = None;
-    for name in path {
-        let Some(row) = cx.record(&entity, &id)? else { return Err(unknown(&entity, &id)) };
+fn link_value(cx: &Context<'_>, link: &OpenLink, mapping: &Mapping, side: Side) -> Result<SideValue, Blocked> {
+    let MappingKind::Link { left, right, via, straight } = &mapping.kind else { return Ok(SideValue::default()) };
+    let program = &link.sync.program;
+    let mut entity = link.entity(side).clone();
+    let Some(mut id) = link.ids[side].clone() else { return Ok(SideValue::default()) };
+    let mut held = SideValue::default();
+    for name in if side == Side::Left { left } else { right } {
+        let need = || Blocked::Need(Need::record(&entity, &id));
+        let Some(row) = cx.record(&entity, &id)? else { return Err(need()) };
         match row.links.get(name) {
             Some(seen) => {
-                changed = Some(seen.changed);
-                before = seen.before;
-                match &seen.id {
-                    Some(target) => {
-                        let to = rule.program.entity(&entity).and_then(|e| e.links.get(name)).map(|l| l.to.clone());
-                        entity = EntityName::new(&entity.system, to.unwrap_or_default());
-                        id = target.clone();
-                    }
-                    None => return Ok(SideValue { value: Value::Empty, changed, before }),
-                }
+                (held.changed, held.before) = (Some(seen.changed), seen.before);
+                let Some(target) = &seen.id else { return Ok(held) };
+                let to = program.entity(&entity).and_then(|e| e.links.get(name)).map(|l| l.to.clone());
+                entity = EntityName::new(&entity.system, to.unwrap_or_default());
+                id.clone_from(target);
             }
-            None if row.complete_at.is_some() => return Ok(nothing),
-            None => return Err(unknown(&entity, &id)),
+            None if row.complete_at.is_some() => return Ok(SideValue::default()),
+            None => return Err(need()),
         }
     }
-    let via_side = if straight == (side == Side::Left) { Side::Left } else { Side::Right };
-    let via = &rule.program.syncs[via];
-    match reads::partner(cx, &via.name, via_side, &id)? {
-        Some((pair, _)) => Ok(SideValue { value: Value::Text(pair.to_string()), changed, before }),
-        None => Err(Blocked::Need(Need::Partner { sync: via.name.clone(), side: via_side, id })),
+    let via_side = if *straight == (side == Side::Left) { Side::Left } else { Side::Right };
+    let via = &program.syncs[*via].name;
+    match reads::partner(cx, via, via_side, &id)? {
+        Some((pair, _)) => Ok(SideValue { value: Canonical::Pair(pair), ..held }),
+        None => Err(Blocked::Need(Need::Partner { sync: via.clone(), side: via_side, id })),
     }
 }

@@ -1,178 +1,158 @@
 //! What is written, made at the moment at which a lane opens: never older than what is known then.
 
-use connectors::port::{Input, LinkChange};
+use std::collections::BTreeMap;
+
+use connectors::port::{Input, LinkChange, Wire};
+use dsl::decode::encode;
 use dsl::program::Side;
 
-use crate::decide::links::own_key;
-use crate::decide::links::own_key::OWN_KEY;
-use crate::decide::links::plan::{plan, writing};
+use crate::decide::links::own_key::{self, OWN_KEY};
+use crate::decide::links::plan::{Verdict, plan, writing};
 use crate::decide::links::sides::{Resolution, side_value};
-use crate::decide::model::event::Event;
-use crate::decide::model::key;
+use crate::decide::model::canonical::Canonical;
 use crate::decide::model::lane::{Lane, LaneKind};
-use crate::decide::model::link::{LinkRow, LinkState, slot};
-use crate::decide::model::need::{Blocked, Need, needs_partner};
-use crate::decide::model::work::{TimerRow, Waiter};
+use crate::decide::model::link::{LinkEvent, LinkState, WriteState};
+use crate::decide::model::need::{Blocked, Unmet};
 use crate::decide::model::written::Written;
-use crate::decide::store::links::{ActiveSync, PARTNER_TIMEOUT, park};
+use crate::decide::store::links::OpenLink;
 use crate::decide::store::transaction::Context;
-use crate::decide::store::{links, reads};
-use crate::ids::LinkId;
+use crate::decide::store::work::Composed;
+use crate::ids::{CallId, LinkId};
 use crate::ledger::Error;
 
-/// What a link sends, when its lane opens; `None` where nothing is left to send.
-pub(crate) fn input(
+/// What a link sends with `call`, when its lane opens; nothing where nothing is left to send.
+pub(crate) fn compose(
     cx: &mut Context<'_>,
     id: LinkId,
     side: Side,
     lane: &Lane,
-) -> Result<Option<(Input, Vec<Written>)>, Error> {
-    let Some(mut link) = cx.get(&key::link(id))? else { return Ok(None) };
-    let Some(rule) = links::rule(cx, &link) else { return Ok(None) };
-    link.queued[slot(side)] = None;
-    let key = format!("{}-{id}", cx.ledger()?);
-    let made = match &lane.kind {
-        LaneKind::Delete { .. } => {
-            // A record that came back meanwhile is not archived any more.
-            let owed = link.id(side).filter(|_| link.state == LinkState::Gone);
-            let input = owed.map(|record| Input { key, id: Some(record.clone()), ..Input::default() });
-            links::store(cx, id, &link);
-            return Ok(input.map(|input| (input, Vec::new())));
-        }
+    call: CallId,
+) -> Result<Option<Composed>, Error> {
+    let Some(mut link) = OpenLink::open(cx, id)? else { return Ok(None) };
+    link.writes[side] = WriteState::Idle;
+    let composed = match &lane.kind {
+        LaneKind::Delete { .. } => archive(cx, &link, side)?,
         LaneKind::Create { .. } if link.state == LinkState::Creating(side) => {
-            compose(cx, &mut link, &rule, id, side, key)?
+            waiting(cx, &mut link, |cx, link| create(cx, link, side))?
         }
-        LaneKind::Update { .. } if link.id(side).is_some() && link.in_flight == [None, None] => {
-            change(cx, id, &link, &rule, side, key)?
+        LaneKind::Update { .. } if link.ids[side].is_some() && !link.is_in_flight() => {
+            waiting(cx, &mut link, |cx, link| update(cx, link, side))?
         }
-        _ => Ok(None),
+        _ => None,
     };
-    match made {
-        Ok(made) => {
-            links::store(cx, id, &link);
-            Ok(made)
-        }
-        Err(need) => {
-            links::store(cx, id, &link);
-            if needs_partner(&need) {
-                cx.arm(cx.now.plus(PARTNER_TIMEOUT), &TimerRow::Overdue(id))?;
-            }
-            reads::need(cx, &need, Waiter::Link(id), rule.priority)?;
+    if composed.is_some() {
+        link.writes[side] = WriteState::InFlight(call);
+    }
+    link.save(cx);
+    Ok(composed)
+}
+
+/// Composes; where something must be known first the link waits for it, and sends nothing.
+fn waiting(
+    cx: &mut Context<'_>,
+    link: &mut OpenLink,
+    compose: impl FnOnce(&mut Context<'_>, &mut OpenLink) -> Result<Option<Composed>, Unmet>,
+) -> Result<Option<Composed>, Error> {
+    match compose(cx, link) {
+        Ok(composed) => Ok(composed),
+        Err(Unmet::Need(need)) => {
+            link.wait_for_long(cx, &need)?;
             Ok(None)
         }
+        Err(Unmet::Ledger(error)) => Err(error),
     }
 }
 
-type Made = Result<Option<(Input, Vec<Written>)>, Need>;
+/// A record that came back meanwhile is not archived any more.
+fn archive(cx: &mut Context<'_>, link: &OpenLink, side: Side) -> Result<Option<Composed>, Error> {
+    let key = own_key::of(cx, link.id)?;
+    let owed = link.ids[side].clone().filter(|_| link.state == LinkState::Gone);
+    Ok(owed
+        .map(|record| Composed { input: Input { key, id: Some(record), ..Input::default() }, ..Composed::default() }))
+}
 
-pub(crate) fn change(
-    cx: &mut Context<'_>,
-    id: LinkId,
-    link: &LinkRow,
-    rule: &ActiveSync,
-    side: Side,
-    key: String,
-) -> Result<Made, Error> {
-    let mut plan = match plan(cx, link, rule)? {
-        Ok(plan) => plan,
-        Err(need) => return Ok(Err(need)),
-    };
-    let writes = std::mem::take(&mut plan.writes[slot(side)]);
-    if writes.is_empty() || plan.exclude || plan.fault.is_some() {
-        return Ok(Ok(None));
+/// What the plan of this moment writes on `side`.
+fn update(cx: &mut Context<'_>, link: &mut OpenLink, side: Side) -> Result<Option<Composed>, Unmet> {
+    let Verdict::Merge(mut plan) = plan(cx, link)? else { return Ok(None) };
+    let writes = std::mem::take(&mut plan.writes[side]);
+    if writes.is_empty() {
+        return Ok(None);
     }
-    let entity = rule.entity(side);
-    let record = link.id(side).cloned().unwrap_or_default();
-    let row = cx.record(entity, &record)?.unwrap_or_default();
-    let number = cx.next()?;
-    let mut input = Input { key: format!("{key}-u{number}"), id: Some(record), ..Input::default() };
+    let record = link.record(side);
+    let key = format!("{}-u{}", own_key::of(cx, link.id)?, cx.next()?);
+    let mut input = Input { key, id: Some(record.clone()), ..Input::default() };
+    let row = cx.record(link.entity(side), &record)?.unwrap_or_default();
     for write in &writes {
         if write.link {
-            let now = row.links.get(&write.field).and_then(|l| l.id.clone());
+            let now = row.links.get(&write.field).and_then(|field| field.id.clone());
             // Only links the engine made are ever removed.
             let ours = link.base.get(&write.mapping).is_some_and(|base| !base.is_empty());
-            let add = write.value.as_text().map(str::to_owned);
-            let to_one = entity.system != "crm" || ours;
-            input.links.insert(write.field.clone(), LinkChange { remove: now.filter(|_| to_one && ours), add });
+            let change = LinkChange { remove: now.filter(|_| ours), add: target(write) };
+            input.links.insert(write.field.clone(), change);
         } else {
-            input
-                .values
-                .insert(write.field.clone(), dsl::decode::encode(&rule.program, entity, &write.field, &write.value));
+            encoded(link, side, write, &mut input.values);
         }
     }
     // Told with the write and not before: a value may come to be written over while the write is queued already.
     for (_, event) in plan.events.into_iter().filter(|(target, _)| *target == side) {
-        cx.log(Event { subject: id.to_string(), ..event });
+        cx.log(event);
     }
-    Ok(Ok(Some((input, writes))))
+    Ok(Some(Composed { input, written: writes, ..Composed::default() }))
 }
 
 /// The whole new record for `side`.
-pub(crate) fn compose(
-    cx: &mut Context<'_>,
-    link: &mut LinkRow,
-    rule: &ActiveSync,
-    id: LinkId,
-    side: Side,
-    key: String,
-) -> Result<Made, Error> {
-    let entity = rule.entity(side).clone();
-    let source = side.other();
-    let mut writes = Vec::new();
-    let outcome = (|| -> Result<bool, Blocked> {
-        if !links::passes_filter(cx, rule, link)? {
-            return Ok(false);
+fn create(cx: &mut Context<'_>, link: &mut OpenLink, side: Side) -> Result<Option<Composed>, Unmet> {
+    let writes = match new_record(cx, link, side) {
+        Ok(Some(writes)) => writes,
+        Ok(None) => {
+            link.turn(cx, LinkEvent::Exclude, LinkState::Excluded);
+            return Ok(None);
         }
-        for mapping in &rule.fields {
-            if !mapping.direction.writes(side) {
-                continue;
-            }
-            match side_value(cx, link, rule, mapping, source)? {
-                Resolution::Value(held) if held.value.is_empty() => {}
-                Resolution::Value(held) => writes.extend(writing(cx, link, rule, mapping, side, &held.value)?),
-                Resolution::Keep => {}
-                Resolution::Skip => return Ok(false),
-            }
-        }
-        Ok(true)
-    })();
-    match outcome {
-        Ok(true) => {}
-        Ok(false) => {
-            link.state = LinkState::Excluded;
-            return Ok(Ok(None));
-        }
-        Err(Blocked::Need(need)) => {
-            return Ok(Err(need));
-        }
+        Err(Blocked::Need(need)) => return Err(Unmet::Need(need)),
         Err(Blocked::Fault(fault)) => {
-            park(cx, id, link, rule, fault.to_string())?;
-            return Ok(Ok(None));
+            link.park(cx, fault.to_string())?;
+            return Ok(None);
         }
-        Err(Blocked::Ledger(error)) => return Err(error),
-    }
-    let mut input = Input { key: format!("{key}-n{}", link.creates), ..Input::default() };
+        Err(Blocked::Ledger(error)) => return Err(Unmet::Ledger(error)),
+    };
+    let own = own_key::of(cx, link.id)?;
+    let mut input = Input { key: format!("{own}-n{}", link.creates), ..Input::default() };
     for write in &writes {
         if write.link {
-            let add = write.value.as_text().map(str::to_owned);
-            input.links.insert(write.field.clone(), LinkChange { remove: None, add });
+            input.links.insert(write.field.clone(), LinkChange { remove: None, add: target(write) });
         } else if !write.value.is_empty() {
-            input
-                .values
-                .insert(write.field.clone(), dsl::decode::encode(&rule.program, &entity, &write.field, &write.value));
+            encoded(link, side, write, &mut input.values);
         }
     }
     // Records without a natural key carry our own, so that a create whose answer was lost can be found again.
-    if own_key::own_key(rule, &entity) {
-        input.values.insert(OWN_KEY.to_owned(), format!("{}-{id}", cx.ledger()?).into());
+    if own_key::carries(&link.sync, link.entity(side)) {
+        input.values.insert(OWN_KEY.to_owned(), own.into());
     }
-    Ok(Ok(Some((input, writes))))
+    Ok(Some(Composed { input, written: writes, ..Composed::default() }))
 }
 
-/// Marks a link's side as in flight.
-pub(crate) fn sent(cx: &mut Context<'_>, id: LinkId, side: Side, call: crate::ids::CallId) -> Result<(), Error> {
-    let mut link = links::load(cx, id)?;
-    link.in_flight[slot(side)] = Some(call);
-    links::store(cx, id, &link);
-    Ok(())
+/// What a new record holds; nothing where the filter or a line leaves it out.
+fn new_record(cx: &Context<'_>, link: &OpenLink, side: Side) -> Result<Option<Vec<Written>>, Blocked> {
+    if !link.passes_filter(cx)? {
+        return Ok(None);
+    }
+    let mut writes = Vec::new();
+    for mapping in link.sync.fields.iter().filter(|mapping| mapping.direction.writes(side)) {
+        match side_value(cx, link, mapping, side.other())? {
+            Resolution::Value(held) if held.value == Canonical::EMPTY => {}
+            Resolution::Value(held) => writes.extend(writing(cx, link, mapping, side, &held.value)?),
+            Resolution::Keep => {}
+            Resolution::Skip => return Ok(None),
+        }
+    }
+    Ok(Some(writes))
+}
+
+fn target(write: &Written) -> Option<String> {
+    write.value.as_text().map(str::to_owned)
+}
+
+fn encoded(link: &OpenLink, side: Side, write: &Written, values: &mut BTreeMap<String, Wire>) {
+    let wire = encode(&link.sync.program, link.entity(side), &write.field, &write.value);
+    values.insert(write.field.clone(), wire);
 }

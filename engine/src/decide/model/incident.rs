@@ -5,11 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::decide::model::kind::Kind;
 use crate::decide::model::row::Entity;
+use crate::decide::model::subject::Subject;
+
 /// Something that needs a person.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct IncidentRow {
-    /// `run` or `link` and its number.
-    pub(crate) subject: String,
+    pub(crate) subject: Subject,
     /// Groups incidents of one cause: rule, kind, shape.
     pub(crate) fingerprint: String,
     pub(crate) cause: String,

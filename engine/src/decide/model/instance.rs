@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use dsl::schema::EntityName;
 
-use crate::decide::model::work::Owner;
+use crate::decide::model::work::{Owner, PointRead};
 use crate::ids::{LinkId, RunId};
 
 /// Something that decisions are about, one at a time.
@@ -15,8 +15,8 @@ pub enum Instance {
     Link(LinkId),
     /// A run of a `when` or a workflow.
     Run(RunId),
-    /// A read of a record: entity, field it is found by, value.
-    Read(EntityName, String, String),
+    /// A read of a record.
+    Read(PointRead),
     /// What follows from what is known of a record: reactions, pairs and starts.
     Record(EntityName, String),
     /// A message: the number of its stored delivery, or 0 for the one at hand, and its place in it.
@@ -32,7 +32,7 @@ impl Instance {
         match owner {
             Owner::Link(id, _) => Self::Link(*id),
             Owner::Run(id) => Self::Run(*id),
-            Owner::Read(entity, by, value) => Self::Read(entity.clone(), by.clone(), value.clone()),
+            Owner::Read(read) => Self::Read(read.clone()),
             Owner::Listing(name) => Self::Listing(name.clone()),
         }
     }

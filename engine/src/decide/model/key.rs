@@ -13,12 +13,15 @@ use crate::decide::model::hash::{hash, hash_of};
 use crate::decide::model::incident::IncidentRow;
 use crate::decide::model::kind::Kind;
 use crate::decide::model::lane::Lane;
-use crate::decide::model::link::{LinkRow, slot};
-use crate::decide::model::meta::Meta;
+use crate::decide::model::link::LinkRow;
+use crate::decide::model::meta::{FormRow, Meta};
 use crate::decide::model::record::RecordRow;
 use crate::decide::model::row::{Prefix, RowKey};
 use crate::decide::model::run::RunRow;
-use crate::decide::model::work::{CallRow, ListingRow, Owner, ReadRow, ScheduleRow, TimerRow, Waiter, WorkRow};
+use crate::decide::model::subject::Subject;
+use crate::decide::model::work::{
+    CallRow, ListingRow, Owner, PointRead, ReadRow, ScheduleRow, TimerRow, Waiter, WorkRow,
+};
 use crate::ids::{CallId, LinkId, RunId};
 use crate::ledger::Error;
 
@@ -69,7 +72,10 @@ impl Key {
     }
 
     fn side(self, side: Side) -> Self {
-        self.number(slot(side) as u64)
+        self.number(match side {
+            Side::Left => 0,
+            Side::Right => 1,
+        })
     }
 
     pub(crate) fn bytes(self) -> Vec<u8> {
@@ -77,7 +83,7 @@ impl Key {
     }
 
     fn row<R>(self) -> RowKey<R> {
-        RowKey::new(self.bytes())
+        RowKey::from_bytes(self.bytes())
     }
 
     fn prefix<R>(self) -> Prefix<R> {
@@ -180,8 +186,8 @@ pub(crate) fn run(id: RunId) -> RowKey<RunRow> {
 }
 
 /// A point read that is queued or in flight.
-pub(crate) fn read(entity: &EntityName, by: &str, value: &str) -> RowKey<ReadRow> {
-    Key::new(Kind::Read).entity(entity).text(by).text(value).row()
+pub(crate) fn read(read: &PointRead) -> RowKey<ReadRow> {
+    Key::new(Kind::Read).entity(&read.entity).text(&read.by).text(&read.value).row()
 }
 
 /// A listing, by its name.
@@ -240,8 +246,13 @@ pub(crate) fn all_behind(ahead: RunId) -> Prefix<RunId> {
 }
 
 /// An incident.
-pub(crate) fn incident(subject: &str) -> RowKey<IncidentRow> {
-    Key::new(Kind::Incident).text(subject).row()
+pub(crate) fn incident(subject: &Subject) -> RowKey<IncidentRow> {
+    Key::new(Kind::Incident).text(&subject.to_string()).row()
+}
+
+/// An incident by its name, as a person may have typed it.
+pub(crate) fn incident_named(name: &str) -> RowKey<IncidentRow> {
+    Key::new(Kind::Incident).text(name).row()
 }
 
 /// Marks of messages of a system that came in an hour and whose first bytes are these.
@@ -330,7 +341,7 @@ pub(crate) fn due(timer: &RowKey<TimerRow>) -> Result<Timestamp, Error> {
     timer.parts()?.moment()
 }
 
-/// The key of [`only_one`] from its bytes.
-pub(crate) fn only_one_of(bytes: Vec<u8>) -> RowKey<Vec<RunId>> {
-    RowKey::new(bytes)
+/// In which form the rows are.
+pub(crate) fn form() -> RowKey<FormRow> {
+    Key::new(Kind::Form).row()
 }

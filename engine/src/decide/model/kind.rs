@@ -74,4 +74,6 @@ pub(crate) enum Kind {
     Cluster = 34,
     /// How many unfinished runs each rule set has, by its hash; under an empty one, that they are counted.
     Unfinished = 35,
+    /// In which form all rows are, one row.
+    Form = 36,
 }

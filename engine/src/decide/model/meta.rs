@@ -1,4 +1,4 @@
-//! The row about the ledger itself.
+//! The rows about the ledger itself.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,4 +11,15 @@ pub(crate) struct Meta {
     pub(crate) last: u64,
     /// Stored deliveries that wait.
     pub(crate) inbox: u64,
+}
+
+/// The form of the rows of this engine. It grows whenever a row changes so that an engine before cannot read it.
+pub const FORM: u32 = 2;
+
+/// In which form the rows are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FormRow {
+    pub(crate) form: u32,
+    /// While they are brought to this form: the first key that is not in it yet.
+    pub(crate) migrated_to: Option<Vec<u8>>,
 }

@@ -2,25 +2,46 @@
 
 use dsl::eval::Halt;
 use dsl::fault::Fault;
+use dsl::program::Side;
 use dsl::schema::EntityName;
-use dsl::value::Timestamp;
 
+use crate::decide::model::work::PointRead;
 use crate::ledger::Error;
 
 /// What must be known before a decision can be taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Need {
-    /// A record, by id or by a unique field, as it is at `not_before` or later.
-    Record { entity: EntityName, by: String, value: String, not_before: Timestamp, cacheable: bool },
-    /// All records of an entity, no older than `not_before`.
-    Listing { entity: EntityName, not_before: Timestamp },
+    /// A record, by id or by a unique field; a cache may answer where texts and lookups only ask.
+    Record { read: PointRead, cacheable: bool },
+    /// All records of an entity.
+    Listing(EntityName),
     /// The partner of a record under a sync.
-    Partner { sync: String, side: dsl::program::Side, id: String },
+    Partner { sync: String, side: Side, id: String },
 }
 
-/// What a waiting link needs, for tests of the invariant that everything unfinished names its waker.
+impl Need {
+    /// A record by its id, as it is now.
+    pub(crate) fn record(entity: &EntityName, id: &str) -> Self {
+        Self::Record { read: PointRead::by_id(entity, id), cacheable: false }
+    }
+}
+
+/// Does it wait for a partner, which comes only when another link is whole?
 pub(crate) fn needs_partner(need: &Need) -> bool {
     matches!(need, Need::Partner { .. })
+}
+
+/// Why it is not known yet: something must be read or paired first, or the ledger failed.
+#[derive(Debug)]
+pub(crate) enum Unmet {
+    Need(Need),
+    Ledger(Error),
+}
+
+impl From<Error> for Unmet {
+    fn from(error: Error) -> Self {
+        Self::Ledger(error)
+    }
 }
 
 /// Why an expression has no value: it waits, it cannot be, or the ledger failed.
@@ -37,10 +58,25 @@ impl From<Error> for Blocked {
     }
 }
 
+impl From<Fault> for Blocked {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<Unmet> for Blocked {
+    fn from(unmet: Unmet) -> Self {
+        match unmet {
+            Unmet::Need(need) => Self::Need(need),
+            Unmet::Ledger(error) => Self::Ledger(error),
+        }
+    }
+}
+
 impl From<Halt<Blocked>> for Blocked {
     fn from(halt: Halt<Blocked>) -> Self {
         match halt {
-            Halt::Need(stop) => stop,
+            Halt::Need(blocked) => blocked,
             Halt::Fault(fault) => Self::Fault(fault),
         }
     }

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::decide::model::kind::Kind;
-use crate::decide::model::row::Entity;
+use dsl::fault::Fault;
 use dsl::value::{Timestamp, Value};
 use serde::{Deserialize, Serialize};
+
+use crate::decide::model::canonical::Canonical;
+use crate::decide::model::kind::Kind;
+use crate::decide::model::row::Entity;
 
 /// What is known of a record of one system.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -58,15 +61,15 @@ pub(crate) struct Planned {
     /// That value.
     pub(crate) value: Value,
     /// The base of the line then, in its canonical domain.
-    pub(crate) base: Option<Value>,
+    pub(crate) base: Option<Canonical>,
 }
 
 /// A value, or why there is none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum FieldValue {
     Is(Value),
-    /// What arrived and why it cannot be understood.
-    Malformed(String, String),
+    /// Why what arrived cannot be understood.
+    Malformed(Fault),
 }
 
 /// One observed link.

@@ -47,8 +47,8 @@ pub(crate) struct Prefix<R> {
 }
 
 impl<R> RowKey<R> {
-    /// Only for [`key`](super::key), and for keys that were read from the ledger under a prefix of the same rows.
-    pub(super) fn new(bytes: Vec<u8>) -> Self {
+    /// Only for [`key`](super::key), and for keys that were read from the ledger as keys of the same rows.
+    pub(crate) fn from_bytes(bytes: Vec<u8>) -> Self {
         Self { bytes, row: PhantomData }
     }
 
@@ -100,7 +100,7 @@ impl<R> Prefix<R> {
     /// A key that was read from the ledger under this prefix.
     pub(crate) fn key(&self, bytes: Vec<u8>) -> RowKey<R> {
         debug_assert!(bytes.starts_with(&self.bytes), "the key is under this prefix");
-        RowKey::new(bytes)
+        RowKey::from_bytes(bytes)
     }
 }
 
@@ -163,7 +163,7 @@ pub(crate) fn after(prefix: &[u8]) -> Vec<u8> {
 
 impl<R> Clone for RowKey<R> {
     fn clone(&self) -> Self {
-        Self::new(self.bytes.clone())
+        Self::from_bytes(self.bytes.clone())
     }
 }
 
@@ -202,6 +202,6 @@ impl<R> Serialize for RowKey<R> {
 
 impl<'de, R> Deserialize<'de> for RowKey<R> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Vec::deserialize(deserializer).map(Self::new)
+        Vec::deserialize(deserializer).map(Self::from_bytes)
     }
 }

@@ -5,6 +5,8 @@ use dsl::schema::EntityName;
 use dsl::source::Span;
 use dsl::value::Value;
 
+use crate::decide::model::lifecycle::Lifecycle;
+
 /// A part of the rules that a decision reached.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reached {
@@ -21,6 +23,15 @@ pub enum Reached {
     Action(Span),
     /// A row of a table was read, by the table's index and the row's key.
     Row(usize, Value),
+    /// A transition was taken: whose life it is, and the line of its table.
+    Transition(&'static str, usize),
+}
+
+impl Reached {
+    /// A line of the table of a life was taken.
+    pub(crate) fn transition<L: Lifecycle>(line: usize) -> Self {
+        Self::Transition(L::NAME, line)
+    }
 }
 
 /// Something that a system has taken, as its answer says, and the line of the rules that it came from.

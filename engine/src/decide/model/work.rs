@@ -1,6 +1,7 @@
 //! What is queued, what is on its way, what falls due, and who waits for it.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use dsl::ast::Priority;
 use dsl::program::Side;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decide::model::kind::Kind;
 use crate::decide::model::lane::Lane;
+use crate::decide::model::lifecycle::{Lifecycle, Transition};
 use crate::decide::model::row::{Entity, RowKey};
 use crate::decide::model::written::Written;
 use crate::ids::{CallId, LinkId, RunId};
@@ -21,10 +23,38 @@ pub(crate) enum Owner {
     Link(LinkId, Side),
     /// The effect a run waits for.
     Run(RunId),
-    /// A point read: entity, key read by, value as text.
-    Read(EntityName, String, String),
+    /// A point read.
+    Read(PointRead),
     /// The next page of a listing.
     Listing(String),
+}
+
+/// Which record is read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PointRead {
+    /// Its entity.
+    pub entity: EntityName,
+    /// The field that it is found by: `id` or a unique one.
+    pub by: String,
+    /// The value of that field, as text.
+    pub value: String,
+}
+
+impl PointRead {
+    pub(crate) fn by_id(entity: &EntityName, id: &str) -> Self {
+        Self { entity: entity.clone(), by: "id".to_owned(), value: id.to_owned() }
+    }
+
+    /// It is found by its id, and not by another field.
+    pub(crate) fn is_by_id(&self) -> bool {
+        self.by == "id"
+    }
+}
+
+impl fmt::Display for PointRead {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} {} {}", self.entity, self.by, self.value)
+    }
 }
 
 /// One item of a lane.
@@ -55,6 +85,17 @@ pub(crate) struct CallItem {
     pub(crate) priority: Priority,
 }
 
+/// What became of the tries to write a record.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Tries {
+    /// How many did not succeed, since the last one that did.
+    pub(crate) attempts: u32,
+    /// No other one before this time.
+    pub(crate) not_before: Option<Timestamp>,
+    /// The last request it was part of was refused as a whole: it is sent alone.
+    pub(crate) send_alone: bool,
+}
+
 /// Something that falls due.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum TimerRow {
@@ -79,17 +120,78 @@ pub(crate) enum TimerRow {
 }
 
 /// A point read that is queued or in flight.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ReadRow {
+    pub(crate) state: ReadState,
     pub(crate) waiters: BTreeSet<Waiter>,
-    pub(crate) work: Option<RowKey<WorkRow>>,
-    pub(crate) in_flight: Option<CallId>,
-    /// Asked again while in flight: the answer may be too old for these.
-    pub(crate) refetch: bool,
+    /// A cache may answer, for all who wait.
     pub(crate) cacheable: bool,
+    /// How many tries did not succeed.
     pub(crate) attempts: u32,
-    /// The last request it was part of was refused as a whole: it goes alone.
+    /// The last request it was part of was refused as a whole: it is sent alone.
     pub(crate) send_alone: bool,
+}
+
+/// Where a point read stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum ReadState {
+    /// It waits in its lane.
+    Queued(RowKey<WorkRow>),
+    /// It is on its way.
+    InFlight(CallId),
+    /// It is on its way, and was asked for since: the answer may be too old for those who asked last.
+    Outdated(CallId),
+}
+
+/// [`ReadState`] without its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReadPhase {
+    Queued,
+    InFlight,
+    Outdated,
+}
+
+/// What happens to a point read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReadEvent {
+    /// Its lane has opened.
+    Send,
+    /// Somebody asks for it who cannot take the answer that is on its way.
+    AskAgain,
+    /// It did not succeed.
+    Retry,
+    /// It is answered, and nobody needs it any more.
+    Answer,
+    /// It is answered, and must be read once more.
+    Refetch,
+}
+
+impl ReadState {
+    pub(crate) fn phase(&self) -> ReadPhase {
+        match self {
+            Self::Queued(_) => ReadPhase::Queued,
+            Self::InFlight(_) => ReadPhase::InFlight,
+            Self::Outdated(_) => ReadPhase::Outdated,
+        }
+    }
+}
+
+impl Lifecycle for ReadRow {
+    type Phase = ReadPhase;
+    type Event = ReadEvent;
+    const NAME: &'static str = "read";
+    const BEGINS: &'static [ReadPhase] = &[ReadPhase::Queued];
+    const TABLE: &'static [Transition<ReadPhase, ReadEvent>] = {
+        use ReadEvent as E;
+        use ReadPhase::{InFlight, Outdated, Queued};
+        &[
+            Transition { from: &[Queued], event: E::Send, to: Some(InFlight) },
+            Transition { from: &[InFlight], event: E::AskAgain, to: Some(Outdated) },
+            Transition { from: &[InFlight, Outdated], event: E::Retry, to: Some(Queued) },
+            Transition { from: &[Outdated], event: E::Refetch, to: Some(Queued) },
+            Transition { from: &[InFlight], event: E::Answer, to: None },
+        ]
+    };
 }
 
 /// Who waits for a read, a listing or a partner.
@@ -103,17 +205,81 @@ pub(crate) enum Waiter {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ListingRow {
     pub(crate) entity: EntityName,
+    /// Only what changed since then.
     pub(crate) since: Option<Timestamp>,
-    pub(crate) cursor: Option<String>,
+    pub(crate) state: ListingState,
     pub(crate) waiters: BTreeSet<Waiter>,
     /// The sync whose run it is; `None` for a key index or a lookup.
     pub(crate) sync: Option<String>,
     pub(crate) started: Timestamp,
-    /// When the last page came; `None` while it goes on.
-    pub(crate) done: Option<Timestamp>,
-    pub(crate) bulk: bool,
-    pub(crate) count: u64,
-    pub(crate) attempts: u32,
+}
+
+/// Where a listing stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum ListingState {
+    /// Pages come.
+    Listing {
+        /// Where the next one begins; `None` for the first.
+        cursor: Option<String>,
+        /// How many records have come.
+        count: u64,
+        /// How often the page was asked for without success.
+        attempts: u32,
+    },
+    /// The last page came.
+    Listed { at: Timestamp },
+}
+
+/// [`ListingState`] without its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ListingPhase {
+    Listing,
+    Listed,
+}
+
+/// What happens to a listing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ListingEvent {
+    /// A page came, and there are more.
+    Page,
+    /// The last page came.
+    LastPage,
+    /// A page did not come; it is asked for again.
+    Retry,
+    /// A page was refused; the listing begins anew, because its cursor may be what is refused.
+    Restart,
+    /// It is asked for again after it was whole.
+    Begin,
+}
+
+impl ListingState {
+    /// A listing whose first page is to be asked for.
+    pub(crate) const FIRST_PAGE: Self = Self::Listing { cursor: None, count: 0, attempts: 0 };
+
+    pub(crate) fn phase(&self) -> ListingPhase {
+        match self {
+            Self::Listing { .. } => ListingPhase::Listing,
+            Self::Listed { .. } => ListingPhase::Listed,
+        }
+    }
+}
+
+impl Lifecycle for ListingRow {
+    type Phase = ListingPhase;
+    type Event = ListingEvent;
+    const NAME: &'static str = "listing";
+    const BEGINS: &'static [ListingPhase] = &[ListingPhase::Listing];
+    const TABLE: &'static [Transition<ListingPhase, ListingEvent>] = {
+        use ListingEvent as E;
+        use ListingPhase::{Listed, Listing};
+        &[
+            Transition { from: &[Listing], event: E::Page, to: Some(Listing) },
+            Transition { from: &[Listing], event: E::Retry, to: Some(Listing) },
+            Transition { from: &[Listing], event: E::Restart, to: Some(Listing) },
+            Transition { from: &[Listing], event: E::LastPage, to: Some(Listed) },
+            Transition { from: &[Listed], event: E::Begin, to: Some(Listing) },
+        ]
+    };
 }
 
 /// When a scheduled sync runs.
@@ -121,9 +287,49 @@ pub(crate) struct ListingRow {
 pub(crate) struct ScheduleRow {
     pub(crate) next: Timestamp,
     pub(crate) last_good: Option<Timestamp>,
-    pub(crate) running: bool,
-    /// The run that goes on is over all records; those of the other side come next.
-    pub(crate) other_side: bool,
+    pub(crate) state: ScheduleState,
+}
+
+/// Where a scheduled sync stands; it has no data of its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum ScheduleState {
+    /// It waits for its time.
+    #[default]
+    Waiting,
+    /// It runs.
+    Running,
+    /// It runs over all records; those of the other side come next.
+    RunningBothSides,
+}
+
+/// What happens to a scheduled sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ScheduleEvent {
+    /// A run begins: its time has come, or a rule asks for it.
+    Begin,
+    /// A run over the records of both sides begins, or the one that goes on becomes one.
+    BeginBothSides,
+    /// The records of the one side are through; those of the other come next.
+    OtherSide,
+    /// The last page came.
+    Finish,
+}
+
+impl Lifecycle for ScheduleRow {
+    type Phase = ScheduleState;
+    type Event = ScheduleEvent;
+    const NAME: &'static str = "schedule";
+    const BEGINS: &'static [ScheduleState] = &[ScheduleState::Waiting];
+    const TABLE: &'static [Transition<ScheduleState, ScheduleEvent>] = {
+        use ScheduleEvent as E;
+        use ScheduleState::{Running, RunningBothSides, Waiting};
+        &[
+            Transition { from: &[Waiting], event: E::Begin, to: Some(Running) },
+            Transition { from: &[Waiting, Running], event: E::BeginBothSides, to: Some(RunningBothSides) },
+            Transition { from: &[RunningBothSides], event: E::OtherSide, to: Some(Running) },
+            Transition { from: &[Running], event: E::Finish, to: Some(Waiting) },
+        ]
+    };
 }
 
 impl Entity for WorkRow {

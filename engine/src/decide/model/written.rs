@@ -3,6 +3,7 @@
 use dsl::value::Value;
 use serde::{Deserialize, Serialize};
 
+use crate::decide::model::canonical::Canonical;
 use crate::decide::model::record::Planned;
 
 /// One field or link that a call writes.
@@ -11,7 +12,7 @@ pub(crate) struct Written {
     /// The mapping's text.
     pub(crate) mapping: String,
     /// The value in the mapping's canonical domain.
-    pub(crate) canonical: Value,
+    pub(crate) canonical: Canonical,
     /// The field that is written, and its value there.
     pub(crate) field: String,
     pub(crate) value: Value,
@@ -19,6 +20,6 @@ pub(crate) struct Written {
     pub(crate) link: bool,
     /// What was known of the field.
     pub(crate) known: Planned,
-    /// It puts a covered value back, so it moves no base.
+    /// It puts an overwritten value back, so it moves no base.
     pub(crate) restore: bool,
 }

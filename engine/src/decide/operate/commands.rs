@@ -2,40 +2,52 @@
 
 use dsl::program::Side;
 
-use crate::decide::delivery::parked;
-use crate::decide::links::{schedule, sides};
-use crate::decide::model::event::Event;
+use crate::decide::links::{existence, schedule, sides};
+use crate::decide::model::event::{Action, Event};
+use crate::decide::model::freshness::Freshness;
 use crate::decide::model::input::OperatorCommand;
 use crate::decide::model::key;
 use crate::decide::model::link::LinkState;
-use crate::decide::model::run::{RunRow, RunState};
+use crate::decide::model::run::{RunEvent, RunRow, RunState};
+use crate::decide::model::subject::Subject;
 use crate::decide::model::task::Task;
 use crate::decide::runs::ending;
-use crate::decide::store::runs::RunDefinition;
+use crate::decide::store::incidents;
+use crate::decide::store::links::{ActiveSync, OpenLink};
+use crate::decide::store::runs::OpenRun;
 use crate::decide::store::transaction::Context;
-use crate::decide::store::{incidents, links};
 use crate::ids::{LinkId, RunId};
 use crate::ledger::Error;
 
+/// Why a command was not carried out.
+enum Refused {
+    /// What is told to the person.
+    Because(String),
+    Ledger(Error),
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self::Ledger(error)
+    }
+}
+
+fn refused<T>(why: impl Into<String>) -> Result<T, Refused> {
+    Err(Refused::Because(why.into()))
+}
+
+/// Carries out a command; that it was asked for is a record either way.
 pub(crate) fn command(cx: &mut Context<'_>, who: &str, command: &OperatorCommand) -> Result<(), Error> {
-    let result = apply(cx, command)?;
-    let subject = describe(command);
-    let detail = match result {
+    let detail = match apply(cx, command) {
         Ok(done) => done,
-        Err(why) => {
+        Err(Refused::Because(why)) => {
             let detail = format!("refused: {why}");
             cx.refused = Some(why);
             detail
         }
+        Err(Refused::Ledger(error)) => return Err(error),
     };
-    cx.log(Event {
-        at: cx.now,
-        action: "operator".to_owned(),
-        rule: who.to_owned(),
-        subject,
-        detail,
-        ..Event::default()
-    });
+    cx.log(Event { rule: who.to_owned(), subject: describe(command), detail, ..Event::new(cx.now, Action::Operator) });
     Ok(())
 }
 
@@ -50,118 +62,122 @@ fn describe(command: &OperatorCommand) -> String {
     }
 }
 
-fn apply(cx: &mut Context<'_>, command: &OperatorCommand) -> Result<Result<String, String>, Error> {
+/// Gives what was done, for people.
+fn apply(cx: &mut Context<'_>, command: &OperatorCommand) -> Result<String, Refused> {
     match command {
-        OperatorCommand::RetryRun { run } => stopped(cx, RunId(*run), |run| {
-            run.attempts = 0;
-            run.first_try = None;
-            "tried again".to_owned()
-        }),
-        OperatorCommand::SkipAction { run, reason } => stopped(cx, RunId(*run), |run| {
-            run.pc += 1;
-            run.pending = None;
-            run.attempts = 0;
-            format!("goes on behind the action: {reason}")
-        }),
+        OperatorCommand::RetryRun { run } => {
+            resume(cx, RunId(*run), RunRow::reset_tries)?;
+            Ok("tried again".to_owned())
+        }
+        OperatorCommand::SkipAction { run, reason } => {
+            resume(cx, RunId(*run), RunRow::go_on)?;
+            Ok(format!("goes on behind the action: {reason}"))
+        }
         OperatorCommand::CancelRun { run, reason } => {
-            let id = RunId(*run);
-            let Some(mut row) = cx.get(&key::run(id))? else {
-                return Ok(Err(format!("there is no run {id}")));
-            };
-            ending::end(cx, id, &mut row, RunState::Cancelled, reason)?;
-            Ok(Ok(format!("cancelled: {reason}")))
-        }
-        OperatorCommand::RetryLink { link } => {
-            let id = LinkId(*link);
-            let Some(mut row) = cx.get(&key::link(id))? else {
-                return Ok(Err(format!("there is no link {id}")));
-            };
-            if row.state == LinkState::Gone {
-                return Ok(Err("its records are gone".to_owned()));
+            let mut run = open_run(cx, RunId(*run))?;
+            if run.state.over().is_some() {
+                return refused(format!("run {} is over", run.id));
             }
-            row.state = if row.left.is_some() && row.right.is_some() { LinkState::Linked } else { LinkState::Matching };
-            row.unstable.clear();
-            row.parked.clear();
-            row.not_before = None;
-            row.attempts = 0;
-            incidents::settle(cx, &format!("link {id}"))?;
-            links::store(cx, id, &row);
-            cx.task(Task::Link(id));
-            Ok(Ok("merged again".to_owned()))
+            ending::cancel(cx, &mut run, reason)?;
+            run.save(cx);
+            Ok(format!("cancelled: {reason}"))
         }
-        OperatorCommand::Take { link, system } => {
-            let id = LinkId(*link);
-            let Some(mut row) = cx.get(&key::link(id))? else {
-                return Ok(Err(format!("there is no link {id}")));
-            };
-            let Some(rule) = links::rule(cx, &row) else {
-                return Ok(Err("its sync is not in the rules".to_owned()));
-            };
-            let side = if rule.left.system == *system {
-                Side::Left
-            } else if rule.right.system == *system {
-                Side::Right
-            } else {
-                return Ok(Err(format!("`{system}` is neither `{}` nor `{}`", rule.left.system, rule.right.system)));
-            };
-            // With the loser's value as the base, only the winner has changed.
-            let losers = sides::values(cx, &row, &rule, side.other())?;
-            for (mapping, value) in losers {
-                if row.parked.contains_key(&mapping) {
-                    row.base.insert(mapping, value);
-                }
-            }
-            row.unstable.clear();
-            links::store(cx, id, &row);
-            cx.task(Task::Link(id));
-            Ok(Ok(format!("the value of {system} is taken")))
-        }
+        OperatorCommand::RetryLink { link } => retry_link(cx, LinkId(*link)),
+        OperatorCommand::Take { link, system } => take(cx, LinkId(*link), system),
         OperatorCommand::Dismiss { subject, reason } => dismiss(cx, subject, reason),
         OperatorCommand::Backfill { sync } => {
-            if links::rule_named(cx, sync).is_none() {
-                return Ok(Err(format!("there is no sync `{sync}`")));
+            if ActiveSync::named(cx, sync).is_none() {
+                return refused(format!("there is no sync `{sync}`"));
             }
             schedule::everything(cx, sync)?;
-            Ok(Ok("began".to_owned()))
+            Ok("began".to_owned())
         }
     }
 }
 
-fn stopped(
-    cx: &mut Context<'_>,
-    id: RunId,
-    change: impl FnOnce(&mut RunRow) -> String,
-) -> Result<Result<String, String>, Error> {
-    let Some(mut run) = cx.get(&key::run(id))? else { return Ok(Err(format!("there is no run {id}"))) };
+fn open_run(cx: &Context<'_>, id: RunId) -> Result<OpenRun, Refused> {
+    match OpenRun::open(cx, id)? {
+        Some(run) => Ok(run),
+        None => refused(format!("there is no run {id}")),
+    }
+}
+
+/// Lets a run that stopped go on, changed.
+fn resume(cx: &mut Context<'_>, id: RunId, change: impl FnOnce(&mut RunRow)) -> Result<(), Refused> {
+    let mut run = open_run(cx, id)?;
     if !matches!(run.state, RunState::Stopped(_)) {
-        return Ok(Err(format!("run {id} is not stopped")));
+        return refused(format!("run {id} is not stopped"));
     }
-    if RunDefinition::of(cx, &run).is_none() {
-        return Ok(Err("the rules it began with are not here any more".to_owned()));
+    if run.definition.is_none() {
+        return refused("the rules it began with are not here any more");
     }
-    let done = change(&mut run);
-    run.state = RunState::Ready;
-    run.fresh = cx.now;
-    incidents::settle(cx, &format!("run {id}"))?;
-    cx.put(key::run(id), &run);
+    change(&mut run);
+    run.turn(cx, RunEvent::Resume, RunState::Ready);
+    run.fresh = Freshness::AsOf(cx.now);
+    run.settle_incident(cx)?;
+    run.save(cx);
     cx.task(Task::Run(id));
-    Ok(Ok(done))
+    Ok(())
 }
 
-/// A person closes an incident that nothing else closes, and what was kept for it goes. `subject` is the incident's, or
-/// its last word (`m3`).
-pub(crate) fn dismiss(cx: &mut Context<'_>, subject: &str, reason: &str) -> Result<Result<String, String>, Error> {
-    let names = ["", "message ", "topic ", "run ", "link "].map(|kind| format!("{kind}{subject}"));
-    for name in names {
-        if !cx.has(&key::incident(&name))? {
-            continue;
-        }
-        if name.starts_with("link ") || name.starts_with("run ") {
-            return Ok(Err(format!("`{name}` waits for it: retry, settle or cancel it instead")));
-        }
-        parked::dismissed(cx, &name);
-        incidents::settle(cx, &name)?;
-        return Ok(Ok(format!("dismissed: {reason}")));
+fn open_link(cx: &Context<'_>, id: LinkId) -> Result<OpenLink, Refused> {
+    if !cx.has(&key::link(id))? {
+        return refused(format!("there is no link {id}"));
     }
-    Ok(Err(format!("there is no incident about `{subject}`")))
+    match OpenLink::open(cx, id)? {
+        Some(link) => Ok(link),
+        None => refused("its sync is not in the rules"),
+    }
+}
+
+fn retry_link(cx: &mut Context<'_>, id: LinkId) -> Result<String, Refused> {
+    let mut link = open_link(cx, id)?;
+    if link.state == LinkState::Gone {
+        return refused("its records are gone");
+    }
+    existence::revive(cx, &mut link);
+    link.unstable.clear();
+    link.parked.clear();
+    link.went_through();
+    link.settle_incident(cx)?;
+    link.save(cx);
+    cx.task(Task::Link(id));
+    Ok("merged again".to_owned())
+}
+
+fn take(cx: &mut Context<'_>, id: LinkId, system: &str) -> Result<String, Refused> {
+    let mut link = open_link(cx, id)?;
+    let (left, right) = (link.sync.left.system.clone(), link.sync.right.system.clone());
+    let winner = match system {
+        system if system == left => Side::Left,
+        system if system == right => Side::Right,
+        _ => return refused(format!("`{system}` is neither `{left}` nor `{right}`")),
+    };
+    // With the loser's value as the base, only the winner has changed.
+    for (mapping, value) in sides::values(cx, &link, winner.other())? {
+        if link.parked.contains_key(&mapping) {
+            link.base.insert(mapping, value);
+        }
+    }
+    link.unstable.clear();
+    link.save(cx);
+    cx.task(Task::Link(id));
+    Ok(format!("the value of {system} is taken"))
+}
+
+/// A person closes an incident that nothing else closes, and what was kept for it goes. `name` is the incident's, or
+/// its last word (`m3`).
+fn dismiss(cx: &mut Context<'_>, name: &str, reason: &str) -> Result<String, Refused> {
+    for kind in ["", "message ", "topic ", "run ", "link "] {
+        let Some(incident) = cx.get(&key::incident_named(&format!("{kind}{name}")))? else { continue };
+        if incident.subject.is_waited_for() {
+            return refused(format!("`{}` waits for it: retry, settle or cancel it instead", incident.subject));
+        }
+        if let Subject::Message(number) = incident.subject {
+            cx.delete(key::parked(number));
+        }
+        incidents::settle(cx, &incident.subject)?;
+        return Ok(format!("dismissed: {reason}"));
+    }
+    refused(format!("there is no incident about `{name}`"))
 }

@@ -3,7 +3,6 @@
 //! In: observations and pairs. Out: rows as they would be had the engine known them for long.
 //! Always true: nothing is decided from it; no merge is planned, no `when` fires.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use connectors::port::Observed;
@@ -14,15 +13,16 @@ use dsl::value::{Timestamp, Value};
 use crate::decide::links::sides;
 use crate::decide::model::instance::Isolation;
 use crate::decide::model::key;
-use crate::decide::model::link::{LinkRow, LinkState};
+use crate::decide::model::link::LinkState;
 use crate::decide::model::outcome::Outcome;
 use crate::decide::model::record::FieldValue;
 use crate::decide::model::settings::{Programs, Settings};
+use crate::decide::model::sides::Sides;
 use crate::decide::records::observe::{How, observe};
 use crate::decide::store::links::ActiveSync;
+use crate::decide::store::links::OpenLink;
+use crate::decide::store::records;
 use crate::decide::store::transaction::Context;
-use crate::decide::store::{links, records};
-use crate::ids::LinkId;
 use crate::ledger::{Error, Rows};
 
 /// A record and what is known of it.
@@ -75,55 +75,40 @@ pub fn seed(
     }
     let mut links = Vec::new();
     for Pair { sync, left, right } in pairs {
-        let rule = ActiveSync { program: cx.program(), index: *sync };
-        let id = LinkId(cx.next()?);
-        let link = LinkRow {
-            sync: rule.name.clone(),
-            left: Some(left.clone()),
-            right: Some(right.clone()),
-            state: LinkState::Linked,
-            base: BTreeMap::new(),
-            parked: BTreeMap::new(),
-            unstable: BTreeMap::new(),
-            in_flight: [None, None],
-            queued: [None, None],
-            claims: BTreeSet::new(),
-            bulk: false,
-            since: now,
-            attempts: 0,
-            not_before: None,
-            send_alone: false,
-            restores: BTreeMap::new(),
-            creates: 0,
-        };
-        for (side, record) in [(Side::Left, left), (Side::Right, right)] {
-            cx.put(key::link_of(&rule.name, side, record), &id);
-        }
-        links::store(&mut cx, id, &link);
-        links.push((id, link, rule));
+        let ids = Sides::new(Some(left.clone()), Some(right.clone()));
+        let sync = ActiveSync::at(&cx, *sync);
+        let link = OpenLink::begin(&mut cx, sync, ids, LinkState::Linked)?;
+        links.push(link.id);
+        link.save(&mut cx);
     }
     // A line that moves a link asks for the pair of the linked record, so all pairs must be there first.
-    for (id, mut link, rule) in links {
-        for (number, (left, _)) in rule.keys.iter().enumerate() {
-            let record = link.left.clone().unwrap_or_default();
-            let value = match cx.record(&rule.left, &record)?.and_then(|row| row.fields.get(left).cloned()) {
-                Some(seen) => match seen.value {
-                    FieldValue::Is(value) => value,
-                    FieldValue::Malformed(..) => Value::Empty,
-                },
-                None if left == "id" => Value::Text(record),
-                None => Value::Empty,
-            };
-            let value = records::normal(&rule.program, &rule.left, left, &value);
+    for id in links {
+        let Some(mut link) = OpenLink::open(&cx, id)? else { continue };
+        for (number, (field, _)) in link.sync.keys.clone().iter().enumerate() {
+            let value = key_value(&cx, &link, field)?;
             if !value.is_empty() {
-                let claim = key::claim(&rule.name, number, &value);
+                let claim = key::claim(&link.sync.name, number, &value);
                 cx.put(claim.clone(), &id);
                 link.claims.insert(claim);
             }
         }
-        link.base = sides::agreed(&cx, &link, &rule)?;
-        links::store(&mut cx, id, &link);
+        link.base = sides::agreed(&cx, &link)?;
+        link.save(&mut cx);
     }
     // What is on the agenda is not taken: nothing is decided from what was known before.
     Ok(cx.finish())
+}
+
+/// What the left record holds of a match key, in the domain in which keys are compared.
+fn key_value(cx: &Context<'_>, link: &OpenLink, field: &str) -> Result<Value, Error> {
+    let entity = &link.sync.left;
+    let record = link.record(Side::Left);
+    let row = cx.record(entity, &record)?;
+    let value = match row.as_ref().and_then(|row| row.fields.get(field)).map(|seen| &seen.value) {
+        Some(FieldValue::Is(value)) => value.clone(),
+        Some(FieldValue::Malformed(_)) => Value::Empty,
+        None if field == "id" => Value::Text(record.clone()),
+        None => Value::Empty,
+    };
+    Ok(records::normal(&link.sync.program, entity, field, &value))
 }

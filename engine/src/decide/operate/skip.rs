@@ -10,6 +10,7 @@ use crate::decide::links::schedule;
 use crate::decide::model::input::Skip;
 use crate::decide::model::key;
 use crate::decide::model::row::Prefix;
+use crate::decide::model::subject::Subject;
 use crate::decide::model::work::TimerRow;
 use crate::decide::operate::sweep;
 use crate::decide::store::incidents;
@@ -28,16 +29,16 @@ pub(crate) fn leave(cx: &mut Context<'_>, what: &Skip, reason: &str) -> Result<(
             match key.decode(&bytes) {
                 Ok(timer) => {
                     again(cx, &timer)?;
-                    format!("timer {timer:?}")
+                    Subject::Timer(format!("{timer:?}"))
                 }
-                Err(error) => format!("timer {error}"),
+                Err(error) => Subject::Timer(error.to_string()),
             }
         }
         Skip::Lane(lane) => {
             let bulk = if lane.bulk { " bulk" } else { "" };
-            format!("lane {} {:?}{bulk}", lane.system, lane.kind)
+            Subject::Lane(format!("{} {:?}{bulk}", lane.system, lane.kind))
         }
-        Skip::Answers(call) => format!("call c{}", call.0),
+        Skip::Answers(call) => Subject::Call(*call),
     };
     incidents::report(cx, subject, reason)
 }

@@ -10,7 +10,7 @@ use crate::decide::delivery::parked;
 use crate::decide::model::delivery::Marks;
 use crate::decide::model::key;
 use crate::decide::model::row::{Prefix, after};
-use crate::decide::model::run::{RunRow, RunState};
+use crate::decide::model::run::RunRow;
 use crate::decide::model::work::TimerRow;
 use crate::decide::store::transaction::Context;
 use crate::ledger::Error;
@@ -80,8 +80,7 @@ fn runs(cx: &mut Context<'_>) -> Result<bool, Error> {
             cx.delete(key::sweep_position());
             return Ok(false);
         }
-        let over = matches!(run.state, RunState::Finished | RunState::Failed | RunState::Cancelled);
-        if over && run.fresh <= oldest {
+        if run.state.over().is_some_and(|over| over <= oldest) {
             cx.delete(key);
         }
     }
@@ -100,12 +99,14 @@ fn runs(cx: &mut Context<'_>) -> Result<bool, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decide::model::freshness::Freshness;
     use crate::decide::model::row::all;
+    use crate::decide::model::run::RunState;
     use crate::decide::{Settings, views};
     use crate::rehearse::Simulation;
 
     fn marks(world: &Simulation) -> usize {
-        all::<Marks>(world.rows()).map(|marks| marks.expect("readable")).count()
+        all::<Marks>(world.rows()).filter(Result::is_ok).count()
     }
 
     #[test]
@@ -144,10 +145,14 @@ mod tests {
         let program = crate::rules::shipped();
         let begun = Timestamp(1_772_442_000_000);
         let what = crate::decide::model::run::RunOf::When(0);
-        let run = |state| RunRow { state, ..RunRow::new(&program.hash, what.clone(), Default::default(), begun) };
+        let run = |state| RunRow::new(&program.hash, what, Default::default(), Freshness::AsOf(begun), state);
         let mut round = crate::ledger::Round::default();
         for number in 0..2_500u64 {
-            let state = if number < 2_400 { RunState::Stopped("a person".to_owned()) } else { RunState::Finished };
+            let state = if number < 2_400 {
+                RunState::Stopped("a person".to_owned())
+            } else {
+                RunState::Finished { at: begun }
+            };
             let row = postcard::to_stdvec(&run(state)).expect("plain data");
             round.changes.push((key::run(crate::ids::RunId(number)).into_bytes(), Some(row)));
         }
@@ -168,7 +173,7 @@ mod tests {
                 break;
             }
         }
-        let left = all::<RunRow>(&ledger).map(|run| run.expect("readable")).count();
+        let left = all::<RunRow>(&ledger).filter(Result::is_ok).count();
         assert_eq!((left, sweeps), (2_400, 3));
     }
 }

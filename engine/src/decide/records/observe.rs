@@ -15,7 +15,7 @@ use dsl::value::{Timestamp, Value};
 
 use crate::decide::model::key;
 use crate::decide::model::outcome::Command;
-use crate::decide::model::record::{FieldState, FieldValue, Life, LinkFieldState, Planned, RecordRow};
+use crate::decide::model::record::{FieldState, FieldValue, Life, LinkFieldState, Planned};
 use crate::decide::model::task::{Overwritten, Task, Transition, TransitionKind};
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{reads, records};
@@ -69,9 +69,7 @@ pub(crate) fn observe(
         }
         let value = match decode(&program, entity, name, wire) {
             Ok(value) => FieldValue::Is(value),
-            Err(fault) => {
-                FieldValue::Malformed(wire.as_str().map_or_else(|| wire.to_string(), str::to_owned), fault.to_string())
-            }
+            Err(fault) => FieldValue::Malformed(fault),
         };
         let old = row.fields.get(name);
         match old {
@@ -94,7 +92,7 @@ pub(crate) fn observe(
             if let FieldValue::Is(new) = &value {
                 let old = old.and_then(|o| match &o.value {
                     FieldValue::Is(value) => Some(value.clone()),
-                    FieldValue::Malformed(..) => None,
+                    FieldValue::Malformed(_) => None,
                 });
                 moved.insert(name.clone(), (old, new.clone()));
             }
@@ -247,52 +245,4 @@ pub(crate) fn overwritten(
         at,
         known: known.clone(),
     })
-}
-
-/// A record is gone.
-pub(crate) fn deleted(
-    cx: &mut Context<'_>,
-    entity: &EntityName,
-    id: &str,
-    at: Timestamp,
-    erased: bool,
-) -> Result<(), Error> {
-    let mut row = cx.record(entity, id)?.map(Arc::unwrap_or_clone).unwrap_or_default();
-    if row.latest > at || matches!(row.life, Life::Erased) || (matches!(row.life, Life::Deleted(_)) && !erased) {
-        return Ok(());
-    }
-    records::unindex(cx, entity, id, &row);
-    row.latest = at;
-    if erased {
-        row = RecordRow { life: Life::Erased, latest: at, ..RecordRow::default() };
-    } else {
-        row.life = Life::Deleted(at);
-    }
-    let row = Arc::new(row);
-    cx.learn(entity, id, Arc::clone(&row));
-    cx.command(Command::Invalidate { system: entity.system.clone(), entity: entity.entity.clone(), id: id.to_owned() });
-    cx.task(Task::React(Transition { entity: entity.clone(), id: id.to_owned(), kind: TransitionKind::Deleted, at }));
-    cx.task(Task::Deleted { entity: entity.clone(), id: id.to_owned(), erased });
-    cx.task(Task::Changed { entity: entity.clone(), id: id.to_owned(), row });
-    Ok(())
-}
-
-/// A record lives under another id now.
-pub(crate) fn merged(
-    cx: &mut Context<'_>,
-    entity: &EntityName,
-    into: &str,
-    gone: &str,
-    at: Timestamp,
-) -> Result<(), Error> {
-    if into == gone {
-        return Ok(());
-    }
-    let mut row = cx.record(entity, gone)?.map(Arc::unwrap_or_clone).unwrap_or_default();
-    records::unindex(cx, entity, gone, &row);
-    row.life = Life::Merged(into.to_owned());
-    row.latest = row.latest.max(at);
-    cx.learn(entity, gone, Arc::new(row));
-    cx.task(Task::Merged { entity: entity.clone(), into: into.to_owned(), gone: gone.to_owned() });
-    reads::refresh(cx, entity, into)
 }

@@ -6,261 +6,327 @@
 
 use std::collections::BTreeMap;
 
-use connectors::port::{Answer, Input, LinkChange, Observed, Refusal};
+use connectors::port::{Input, LinkChange, Observed, Refusal, Wire};
 use dsl::ast::Priority;
-use dsl::program::{Action, ActionKind, Program};
+use dsl::decode::encode;
+use dsl::program::{Action as Act, ActionKind, Op, Program, Run};
 use dsl::schema::{Delivery, EntityName};
 use dsl::value::{Duration, Timestamp, Value};
 
-use crate::decide::model::key;
+use crate::decide::model::answer::{CreateAnswer, DeleteAnswer, Failure, NotDone, OperationAnswer, UpdateAnswer};
+use crate::decide::model::event::Action;
+use crate::decide::model::freshness::Freshness;
 use crate::decide::model::lane::{Lane, LaneKind};
-use crate::decide::model::need::{Blocked, Need};
-use crate::decide::model::run::{Effect, RunOf, RunRow, RunState, Var};
+use crate::decide::model::need::Need;
+use crate::decide::model::run::{ChangedLink, Effect, RunEvent, RunState, Var};
 use crate::decide::model::task::Task;
 use crate::decide::model::trace::Wrote;
-use crate::decide::model::work::{Owner, TimerRow, Waiter};
-use crate::decide::records::observe;
+use crate::decide::model::work::{Owner, TimerRow};
 use crate::decide::records::observe::{How, observe};
+use crate::decide::records::removal;
 use crate::decide::runs::ending;
-use crate::decide::store::links::ActiveSync;
-use crate::decide::store::runs::{RunDefinition, load};
+use crate::decide::store::links::{self, ActiveSync};
+use crate::decide::store::retry;
+use crate::decide::store::runs::{OpenRun, RunDefinition};
 use crate::decide::store::transaction::Context;
-use crate::decide::store::{links, reads, retry, runs};
-use crate::ids::RunId;
+use crate::decide::store::work::Composed;
 use crate::ledger::Error;
 
-pub(crate) fn effect(
+/// How long a request of a run waits for others to share it.
+const LINGER: Duration = Duration(50);
+
+/// How often a record that exists is looked for before the run fails.
+const MOST_SEARCHES: u64 = 5;
+
+/// What an effect without a `retry` of its own is given.
+const RETRIED_FOR: Duration = Duration::hours(24);
+
+/// An effect that a run decided on.
+#[derive(Debug)]
+pub(crate) struct NewEffect {
+    pub(crate) lane: Lane,
+    /// The record that it is about; none where it makes one, or calls an operation.
+    pub(crate) record: Option<String>,
+    pub(crate) values: BTreeMap<String, Value>,
+    pub(crate) links: BTreeMap<String, ChangedLink>,
+}
+
+/// Queues an effect.
+pub(crate) fn begin(
     cx: &mut Context<'_>,
-    id: RunId,
-    run: &mut RunRow,
-    act: &Action,
-    lane: Lane,
-    record: Option<String>,
-    values: BTreeMap<String, Value>,
-    links: BTreeMap<String, (Option<String>, Option<String>)>,
-) -> Result<bool, Blocked> {
+    run: &mut OpenRun,
+    definition: &RunDefinition,
+    act: &Act,
+    new: NewEffect,
+) -> Result<(), Error> {
     run.effects += 1;
-    let key_text = format!("{}-{id}-e{}", cx.ledger()?, run.effects);
-    if let (LaneKind::Update { entity }, Some(record)) = (&lane.kind, &record) {
-        touch(cx, id, run, &EntityName::new(&lane.system, entity), record);
+    let key = format!("{}-{}-e{}", cx.ledger()?, run.id, run.effects);
+    if let (LaneKind::Update { entity }, Some(record)) = (&new.lane.kind, &new.record) {
+        run.touch(cx, &EntityName::new(&new.lane.system, entity), record);
     }
-    let deadline = leave_by(cx, &lane);
-    let work = cx.queue(Owner::Run(id), lane.clone(), deadline, Priority::High);
-    run.pending = Some(Effect {
-        lane,
-        key: key_text,
-        id: record,
-        values,
-        links,
-        work: Some(work),
+    if run.first_try.is_none()
+        && let Some(timeout) = definition.timeout(run)
+    {
+        cx.arm(cx.now.plus(timeout), &TimerRow::Timeout(run.id, run.effects))?;
+    }
+    let first_try = run.first_try.unwrap_or(cx.now);
+    run.first_try = Some(first_try);
+    let effect = Effect {
+        lane: new.lane,
+        key,
+        id: new.record,
+        values: new.values,
+        links: new.links,
+        work: None,
         place: act.place.clone(),
         in_doubt: false,
         send_alone: false,
-    });
-    if run.first_try.is_none()
-        && let Some(timeout) = runs::timeout_of(cx, run)
-    {
-        cx.arm(cx.now.plus(timeout), &TimerRow::Timeout(id, run.effects))?;
-    }
-    run.first_try.get_or_insert(cx.now);
-    run.state = RunState::Calling;
-    cx.put(key::run(id), run);
-    Ok(false)
+    };
+    let effect = queued(cx, run, effect);
+    run.turn(cx, RunEvent::Call, RunState::Calling(effect));
+    Ok(())
 }
-
-/// How long a request of a run waits for others to share it.
-const COMPANY: Duration = Duration(50);
 
 /// When a request of a lane is sent at the latest. A call of an operation goes alone, so it waits for nobody.
 fn leave_by(cx: &Context<'_>, lane: &Lane) -> Timestamp {
     match lane.kind {
         LaneKind::Operation { .. } => cx.now,
-        _ => cx.now.plus(COMPANY),
+        _ => cx.now.plus(LINGER),
     }
 }
 
-fn touch(cx: &mut Context<'_>, id: RunId, run: &mut RunRow, entity: &EntityName, record: &str) {
-    if matches!(run.what, RunOf::When(_)) && run.touched.insert((entity.clone(), record.to_owned())) {
-        cx.put(key::busy(entity, record, id), &id);
-    }
+fn queued(cx: &mut Context<'_>, run: &OpenRun, effect: Effect) -> Effect {
+    let deadline = leave_by(cx, &effect.lane);
+    let work = cx.queue(Owner::Run(run.id), effect.lane.clone(), deadline, Priority::High);
+    Effect { work: Some(work), ..effect }
 }
 
 /// What a run sends, when its lane opens.
-pub(crate) fn input(cx: &mut Context<'_>, id: RunId) -> Result<Option<Input>, Error> {
-    let Some(mut run) = cx.get(&key::run(id))? else { return Ok(None) };
-    let Some(definition) = RunDefinition::of(cx, &run) else { return Ok(None) };
-    let Some(mut effect) = run.pending.clone() else { return Ok(None) };
-    if run.state != RunState::Calling {
-        return Ok(None);
-    }
+pub(crate) fn compose(run: &mut OpenRun, definition: &RunDefinition) -> Option<Composed> {
+    let RunState::Calling(effect) = &run.state else { return None };
+    let mut effect = effect.clone();
     effect.work = None;
     let mut input = Input { key: effect.key.clone(), id: effect.id.clone(), ..Input::default() };
-    let program = &definition.program;
     for (name, value) in &effect.values {
         let wire = match &effect.lane.kind {
             LaneKind::Create { entity } | LaneKind::Update { entity } => {
-                let entity = EntityName::new(&effect.lane.system, entity);
-                dsl::decode::encode(program, &entity, name, value)
+                encode(&definition.program, &EntityName::new(&effect.lane.system, entity), name, value)
             }
             _ => value.to_json(),
         };
         input.values.insert(name.clone(), wire);
     }
-    for (name, (remove, add)) in &effect.links {
+    for (name, ChangedLink { remove, add }) in &effect.links {
         input.links.insert(name.clone(), LinkChange { remove: remove.clone(), add: add.clone() });
     }
-    run.pending = Some(effect);
-    cx.put(key::run(id), &run);
-    Ok(Some(input))
+    // It is on its way now; no other state comes of that.
+    run.state = RunState::Calling(effect);
+    Some(Composed { input, ..Composed::default() })
 }
 
-/// How the effect at hand may be repeated, and whether the author accepts repetition.
-fn delivery(run: &RunRow, definition: &RunDefinition) -> (Delivery, bool, Option<String>, Option<EntityName>) {
-    let Some(dsl::program::Op::Act(act)) = definition.code().ops.get(run.pc) else {
-        return (Delivery::None, false, None, None);
-    };
-    let (class, variable, entity) = match &act.kind {
-        ActionKind::Call { delivery, variable, .. } => (*delivery, variable.clone(), None),
-        ActionKind::Create { variable, entity, .. } => (Delivery::ByKey, variable.clone(), Some(entity.clone())),
-        ActionKind::Update { entity, .. } | ActionKind::Set { entity, .. } | ActionKind::Delete { entity, .. } => {
-            (Delivery::ByNature, None, Some(entity.clone()))
-        }
-        _ => (Delivery::ByNature, None, None),
-    };
-    (class, act.accept_duplicates, variable, entity)
+/// An effect whose answer is accounted for.
+pub(crate) struct Sent<'r> {
+    pub(crate) run: &'r mut OpenRun,
+    pub(crate) definition: RunDefinition,
+    pub(crate) effect: Effect,
 }
 
-/// Takes the answer to a run's effect.
-/// Only of the effect at hand: one whose step ran out of time may be answered when the run is elsewhere.
-pub(crate) fn answered(cx: &mut Context<'_>, id: RunId, effect: &str, answer: &Answer) -> Result<(), Error> {
-    let Some(mut run) = cx.get(&key::run(id))? else { return Ok(()) };
-    let pending = run.pending.clone().filter(|pending| pending.key == effect);
-    let (Some(definition), Some(effect)) = (RunDefinition::of(cx, &run), pending) else { return Ok(()) };
-    let (class, accepts, variable, entity) = delivery(&run, &definition);
-    let creating = matches!(effect.lane.kind, LaneKind::Create { .. });
-    match answer {
-        Answer::Record(observed) => {
-            let Some(entity) = entity else { return Ok(()) };
-            cx.wrote(|| lines(&definition, run.pc, &effect, &entity, &observed.id, creating));
-            run.pending = None;
-            if creating {
-                runs::bind(&mut run, variable.as_ref(), Var::Record(entity.clone(), observed.id.clone()));
-                touch(cx, id, &mut run, &entity, &observed.id);
-            }
-            runs::go_on(&mut run);
-            run.state = RunState::Ready;
-            cx.put(key::run(id), &run);
-            cx.task(Task::Run(id));
-            let told = acknowledged(&definition.program, &entity, &effect, observed);
-            let how = if creating { How::Made } else { How::Changed };
-            observe(cx, &entity, &told, how, cx.now)?;
-            if creating {
-                runs::log(cx, id, &run, "create", format!("{entity} {} made ({})", observed.id, effect.place));
-                for (index, side) in cx.program().syncs_of(&entity).collect::<Vec<_>>() {
-                    let rule = ActiveSync { program: cx.program(), index };
-                    if rule.run == dsl::program::Run::OnChange {
-                        links::ensure(cx, &rule, side, &observed.id, false)?;
-                    }
-                }
-            } else {
-                let fields = effect.values.keys().cloned().collect::<Vec<_>>().join(", ");
-                runs::log(cx, id, &run, "update", format!("{entity} {}: {fields} ({})", observed.id, effect.place));
-            }
+impl Sent<'_> {
+    /// The action that the effect is of.
+    fn act(&self) -> Option<&Act> {
+        match self.definition.code().ops.get(self.run.pc) {
+            Some(Op::Act(act)) => Some(act),
+            _ => None,
         }
-        Answer::Done | Answer::Result(_) => {
-            run.pending = None;
-            if let Answer::Result(members) = answer {
-                let members = members.iter().map(|(name, wire)| (name.clone(), plain(wire))).collect();
-                runs::bind(&mut run, variable.as_ref(), Var::Members(members));
-            }
-            let what = match &effect.lane.kind {
-                LaneKind::Operation { name } => format!("{}.{name} ({})", effect.lane.system, effect.place),
-                _ => format!("{} deleted ({})", effect.id.clone().unwrap_or_default(), effect.place),
-            };
-            runs::log(cx, id, &run, "effect", what);
-            if let (LaneKind::Delete { .. }, Some(entity), Some(record)) = (&effect.lane.kind, &entity, &effect.id) {
-                cx.put(key::run(id), &run);
-                observe::deleted(cx, entity, record, cx.now, false)?;
-                run = load(cx, id)?;
-            }
-            runs::go_on(&mut run);
-            run.state = RunState::Ready;
-            cx.put(key::run(id), &run);
-            cx.task(Task::Run(id));
-        }
-        Answer::Missing => {
-            let what = effect.id.clone().unwrap_or_default();
-            ending::failed(cx, id, run, &definition, &format!("{} has no record {what} any more", effect.lane.system))?;
-        }
-        Answer::Refused { refusal: Refusal::Exists(existing), reason } if creating => {
-            // Somebody made it first; it is taken as it is, once it has been read.
-            run.pending = None;
-            run.attempts += 1;
-            if run.attempts > 5 {
-                return ending::failed(cx, id, run, &definition, &format!("{} refuses: {reason}", effect.lane.system));
-            }
-            run.fresh = cx.now.plus(Duration(1));
-            if let (Some(existing), Some(entity)) = (existing, &entity) {
-                run.state = RunState::Reading;
-                cx.put(key::run(id), &run);
-                return reads::need(
-                    cx,
-                    &Need::Record {
-                        entity: entity.clone(),
-                        by: "id".to_owned(),
-                        value: existing.clone(),
-                        not_before: cx.now,
-                        cacheable: false,
-                    },
-                    Waiter::Run(id),
-                    Priority::High,
-                );
-            }
-            again(cx, id, run, Duration(500), "it exists already")?;
-        }
-        Answer::Refused { reason, .. } => {
-            ending::failed(cx, id, run, &definition, &format!("{} refuses: {reason}", effect.lane.system))?;
-        }
-        Answer::RateLimited { .. } => requeue(cx, id, run, effect, Duration(0))?,
-        Answer::Split => requeue(cx, id, run, Effect { send_alone: true, ..effect }, Duration(0))?,
-        Answer::Retry { after, cause } => {
-            let pause = after.map(|d| Duration(i64::try_from(d.as_millis()).unwrap_or(i64::MAX)));
-            retry(cx, id, run, &definition, effect, pause, cause)?;
-        }
-        Answer::Unknown { cause } => match class {
-            Delivery::ByNature | Delivery::ByKey => {
-                let effect = Effect { in_doubt: true, ..effect };
-                retry(cx, id, run, &definition, effect, None, cause)?;
-            }
-            Delivery::ByCheck | Delivery::None if accepts => retry(cx, id, run, &definition, effect, None, cause)?,
-            // Nothing says how an operation is read back: a person looks.
-            Delivery::ByCheck | Delivery::None => {
-                let why = format!("it may or may not have happened ({cause}), and it must not happen twice");
-                let definition = definition.clone();
-                ending::stop(cx, id, &mut run, &why, Some(&definition))?;
-            }
-        },
-        // Made unknown before.
-        Answer::Page { .. } => {}
     }
+
+    /// The variable that takes the result.
+    fn variable(&self) -> Option<String> {
+        match &self.act()?.kind {
+            ActionKind::Call { variable, .. } | ActionKind::Create { variable, .. } => variable.clone(),
+            _ => None,
+        }
+    }
+
+    /// The entity of the record that is made, changed or deleted.
+    fn entity(&self) -> EntityName {
+        let (LaneKind::Create { entity } | LaneKind::Update { entity } | LaneKind::Delete { entity }) =
+            &self.effect.lane.kind
+        else {
+            return EntityName::new(&self.effect.lane.system, "");
+        };
+        EntityName::new(&self.effect.lane.system, entity)
+    }
+
+    /// How the effect may be repeated, and whether the author accepts repetition.
+    fn delivery(&self) -> (Delivery, bool) {
+        let Some(act) = self.act() else { return (Delivery::None, false) };
+        let class = match &act.kind {
+            ActionKind::Call { delivery, .. } => *delivery,
+            ActionKind::Create { .. } => Delivery::ByKey,
+            _ => Delivery::ByNature,
+        };
+        (class, act.accept_duplicates)
+    }
+
+    /// The effect has happened: the run goes on behind it.
+    fn go_on(&mut self, cx: &mut Context<'_>) {
+        self.run.go_on();
+        self.run.turn(cx, RunEvent::Answer, RunState::Ready);
+        cx.task(Task::Run(self.run.id));
+    }
+
+    fn failed(&mut self, cx: &mut Context<'_>, why: &str) -> Result<(), Error> {
+        ending::failed(cx, self.run, &self.definition, why)
+    }
+}
+
+/// Takes the answer to the making of a record.
+pub(crate) fn created(cx: &mut Context<'_>, mut sent: Sent<'_>, answer: CreateAnswer<'_>) -> Result<(), Error> {
+    let entity = sent.entity();
+    match answer {
+        Ok(observed) => {
+            cx.wrote(|| lines(&sent, &entity, &observed.id, true));
+            let variable = sent.variable();
+            sent.run.bind(variable.as_ref(), Var::Record(entity.clone(), observed.id.clone()));
+            sent.run.touch(cx, &entity, &observed.id);
+            let place = &sent.effect.place;
+            sent.run.log(cx, Action::Create, format!("{entity} {} made ({place})", observed.id));
+            sent.go_on(cx);
+            observe(cx, &entity, &acknowledged(&sent, &entity, observed), How::Made, cx.now)?;
+            for (index, side) in cx.program().syncs_of(&entity) {
+                let sync = ActiveSync::at(cx, index);
+                if sync.run == Run::OnChange {
+                    links::ensure(cx, &sync, side, &observed.id, false)?;
+                }
+            }
+            Ok(())
+        }
+        Err(Failure::NotDone(NotDone::Refused { refusal: Refusal::Exists(existing), reason })) => {
+            exists(cx, sent, &entity, existing.as_deref(), reason)
+        }
+        Err(failure) => failed(cx, sent, failure),
+    }
+}
+
+/// Somebody made it first; it is taken as it is, once it has been read.
+fn exists(
+    cx: &mut Context<'_>,
+    mut sent: Sent<'_>,
+    entity: &EntityName,
+    existing: Option<&str>,
+    reason: &str,
+) -> Result<(), Error> {
+    sent.run.attempts += 1;
+    if sent.run.attempts > MOST_SEARCHES {
+        let why = format!("{} refuses: {reason}", entity.system);
+        return sent.failed(cx, &why);
+    }
+    // What was read before does not show it.
+    sent.run.fresh = Freshness::After(cx.now);
+    if let Some(existing) = existing {
+        sent.run.turn(cx, RunEvent::Exists, RunState::Reading);
+        return sent.run.wait_for(cx, &Need::record(entity, existing));
+    }
+    let until = cx.now.plus(Duration(500));
+    sent.run.log(cx, Action::Retry, "it exists already; looked at again");
+    sent.run.arm(cx, until)?;
+    sent.run.turn(cx, RunEvent::Recheck, RunState::Rechecking { until });
     Ok(())
 }
 
-/// The lines that what an effect wrote came from.
-fn lines(
-    definition: &RunDefinition,
-    pc: usize,
-    effect: &Effect,
-    entity: &EntityName,
-    id: &str,
-    made: bool,
-) -> Vec<Wrote> {
-    let assigns = match definition.code().ops.get(pc) {
-        Some(dsl::program::Op::Act(act)) => match &act.kind {
-            ActionKind::Create { values, .. } | ActionKind::Update { values, .. } => values.as_slice(),
-            ActionKind::Set { assign, .. } => std::slice::from_ref(assign),
-            _ => &[],
+/// Takes the answer to the change of a record.
+pub(crate) fn updated(cx: &mut Context<'_>, mut sent: Sent<'_>, answer: UpdateAnswer<'_>) -> Result<(), Error> {
+    let entity = sent.entity();
+    match answer {
+        Ok(Some(observed)) => {
+            cx.wrote(|| lines(&sent, &entity, &observed.id, false));
+            let fields = sent.effect.values.keys().cloned().collect::<Vec<_>>().join(", ");
+            let place = &sent.effect.place;
+            sent.run.log(cx, Action::Update, format!("{entity} {}: {fields} ({place})", observed.id));
+            sent.go_on(cx);
+            observe(cx, &entity, &acknowledged(&sent, &entity, observed), How::Changed, cx.now)?;
+            Ok(())
+        }
+        Ok(None) => {
+            let record = sent.effect.id.clone().unwrap_or_default();
+            sent.failed(cx, &format!("{} has no record {record} any more", entity.system))
+        }
+        Err(failure) => failed(cx, sent, failure),
+    }
+}
+
+/// Takes the answer to the deletion of a record.
+pub(crate) fn deleted(cx: &mut Context<'_>, mut sent: Sent<'_>, answer: DeleteAnswer<'_>) -> Result<(), Error> {
+    match answer {
+        Ok(()) => {
+            let (entity, record) = (sent.entity(), sent.effect.id.clone().unwrap_or_default());
+            sent.run.log(cx, Action::Effect, format!("{record} deleted ({})", sent.effect.place));
+            sent.go_on(cx);
+            removal::deleted(cx, &entity, &record, cx.now, false)
+        }
+        Err(failure) => failed(cx, sent, failure),
+    }
+}
+
+/// Takes the answer to an operation.
+pub(crate) fn operated(cx: &mut Context<'_>, mut sent: Sent<'_>, answer: OperationAnswer<'_>) -> Result<(), Error> {
+    match answer {
+        Ok(result) => {
+            if let Some(members) = result {
+                let members = members.iter().map(|(name, wire)| (name.clone(), plain(wire))).collect();
+                let variable = sent.variable();
+                sent.run.bind(variable.as_ref(), Var::Members(members));
+            }
+            let Effect { lane, place, .. } = &sent.effect;
+            if let LaneKind::Operation { name } = &lane.kind {
+                sent.run.log(cx, Action::Effect, format!("{}.{name} ({place})", lane.system));
+            }
+            sent.go_on(cx);
+            Ok(())
+        }
+        Err(failure) => failed(cx, sent, failure),
+    }
+}
+
+/// It did not happen, or may not have.
+fn failed(cx: &mut Context<'_>, mut sent: Sent<'_>, failure: Failure<'_>) -> Result<(), Error> {
+    match failure {
+        Failure::NotDone(NotDone::Refused { reason, .. }) => {
+            let why = format!("{} refuses: {reason}", sent.effect.lane.system);
+            sent.failed(cx, &why)
+        }
+        Failure::NotDone(NotDone::RateLimited { .. }) => {
+            requeue(cx, sent);
+            Ok(())
+        }
+        Failure::NotDone(NotDone::Split) => {
+            sent.effect.send_alone = true;
+            requeue(cx, sent);
+            Ok(())
+        }
+        Failure::NotDone(NotDone::Retry { after, cause }) => retry(cx, sent, after, cause),
+        Failure::Unknown { cause } => match sent.delivery() {
+            (Delivery::ByNature | Delivery::ByKey, _) => {
+                sent.effect.in_doubt = true;
+                retry(cx, sent, None, cause)
+            }
+            (Delivery::ByCheck | Delivery::None, true) => retry(cx, sent, None, cause),
+            // Nothing says how an operation is read back: a person looks.
+            (Delivery::ByCheck | Delivery::None, false) => {
+                let why = format!("it may or may not have happened ({cause}), and it must not happen twice");
+                ending::stop(cx, sent.run, &why)
+            }
         },
+    }
+}
+
+/// The lines that what an effect wrote came from.
+fn lines(sent: &Sent<'_>, entity: &EntityName, id: &str, made: bool) -> Vec<Wrote> {
+    let effect = &sent.effect;
+    let assigns = match sent.act().map(|act| &act.kind) {
+        Some(ActionKind::Create { values, .. } | ActionKind::Update { values, .. }) => values.as_slice(),
+        Some(ActionKind::Set { assign, .. }) => std::slice::from_ref(assign),
         _ => &[],
     };
     // A key has no line of its own.
@@ -276,99 +342,67 @@ fn lines(
     made.then_some(None).into_iter().chain(fields).map(wrote).collect()
 }
 
-fn plain(wire: &serde_json::Value) -> Value {
+fn plain(wire: &Wire) -> Value {
     match wire {
-        serde_json::Value::Bool(yes) => Value::Flag(*yes),
-        serde_json::Value::Number(n) => n.as_i64().map_or_else(|| Value::text(n.to_string()), Value::Integer),
-        serde_json::Value::String(text) => Value::text(text),
-        serde_json::Value::Null => Value::Empty,
+        Wire::Bool(yes) => Value::Flag(*yes),
+        Wire::Number(n) => n.as_i64().map_or_else(|| Value::text(n.to_string()), Value::Integer),
+        Wire::String(text) => Value::text(text),
+        Wire::Null => Value::Empty,
         other => Value::text(other.to_string()),
     }
 }
 
-fn acknowledged(program: &Program, entity: &EntityName, effect: &Effect, observed: &Observed) -> Observed {
-    let mut told = observed.clone();
-    for (name, value) in &effect.values {
-        if !told.fields.contains_key(name) {
-            told.fields.insert(name.clone(), dsl::decode::encode(program, entity, name, value));
-        }
+/// What an answer says of the record, with what was sent where the answer is silent about it.
+fn acknowledged(sent: &Sent<'_>, entity: &EntityName, observed: &Observed) -> Observed {
+    let program: &Program = &sent.definition.program;
+    let mut acknowledged = observed.clone();
+    for (name, value) in &sent.effect.values {
+        let wire = || encode(program, entity, name, value);
+        acknowledged.fields.entry(name.clone()).or_insert_with(wire);
     }
-    for (name, (_, add)) in &effect.links {
-        told.links.entry(name.clone()).or_insert_with(|| add.clone());
+    for (name, link) in &sent.effect.links {
+        acknowledged.links.entry(name.clone()).or_insert_with(|| link.add.clone());
     }
-    told
+    acknowledged
 }
 
 /// Sends the same effect again, as the step's `retry` says; when that is exhausted the run fails.
-fn retry(
-    cx: &mut Context<'_>,
-    id: RunId,
-    mut run: RunRow,
-    definition: &RunDefinition,
-    effect: Effect,
-    pause: Option<Duration>,
-    cause: &str,
-) -> Result<(), Error> {
+fn retry(cx: &mut Context<'_>, sent: Sent<'_>, pause: Option<Duration>, cause: &str) -> Result<(), Error> {
+    let Sent { run, definition, effect } = sent;
     run.attempts = run.attempts.saturating_add(1);
-    let policy = runs::retry_of(&run, definition);
-    let first = policy.map_or(Duration::seconds(1), |p| p.first);
-    let at_most = policy.map_or(Duration::minutes(15), |p| p.at_most);
+    let policy = definition.retry(run);
     let exhausted = match policy {
         Some(policy) => run.attempts > policy.times,
-        None => run.first_try.is_some_and(|at| cx.now.since(at) >= Duration::hours(24)),
+        None => run.first_try.is_some_and(|at| cx.now.since(at) >= RETRIED_FOR),
     };
     if exhausted {
-        run.pending = Some(effect);
-        let why = format!("{} tries: {cause}", run.attempts);
-        return ending::failed(cx, id, run, definition, &why);
+        // A step that may have happened is undone too: the effect says whether.
+        run.state = RunState::Calling(effect);
+        return ending::failed(cx, run, &definition, &format!("{} tries: {cause}", run.attempts));
     }
-    let roll = format!("{id} {} {}", effect.key, run.attempts);
+    let first = policy.map_or(Duration::seconds(1), |policy| policy.first);
+    let at_most = policy.map_or(Duration::minutes(15), |policy| policy.at_most);
+    let roll = format!("{} {} {}", run.id, effect.key, run.attempts);
     let pause = pause.unwrap_or_else(|| retry::backoff(run.attempts, first, at_most, &roll));
-    runs::log(cx, id, &run, "retry", format!("try {} failed: {cause}; again in {} ms", run.attempts, pause.0));
-    requeue(cx, id, run, effect, pause)
+    let tries = run.attempts;
+    run.log(cx, Action::Retry, format!("try {tries} failed: {cause}; again in {} ms", pause.0));
+    // The work stands in the lane from its time on, not before: a lane opens for whatever it holds.
+    let until = leave_by(cx, &effect.lane).max(cx.now.plus(pause));
+    run.arm(cx, until)?;
+    run.turn(cx, RunEvent::Retry, RunState::Retrying { effect: Effect { work: None, ..effect }, until });
+    Ok(())
 }
 
-fn requeue(cx: &mut Context<'_>, id: RunId, mut run: RunRow, mut effect: Effect, pause: Duration) -> Result<(), Error> {
+/// Sends the same effect again at once.
+fn requeue(cx: &mut Context<'_>, sent: Sent<'_>) {
+    let Sent { run, effect, .. } = sent;
     run.token += 1;
-    let deadline = leave_by(cx, &effect.lane).max(cx.now.plus(pause));
-    if pause.0 > 0 {
-        // The work stands in the lane from its time on, not before: a lane opens for whatever it holds.
-        effect.work = None;
-        run.state = RunState::Sleeping;
-        run.wait_until = Some(deadline);
-        let token = run.token;
-        run.pending = Some(effect);
-        cx.put(key::run(id), &run);
-        return cx.arm(deadline, &TimerRow::Run(id, token));
-    }
-    effect.work = Some(cx.queue(Owner::Run(id), effect.lane.clone(), deadline, Priority::High));
-    run.pending = Some(effect);
-    run.state = RunState::Calling;
-    cx.put(key::run(id), &run);
-    Ok(())
+    let effect = queued(cx, run, effect);
+    run.turn(cx, RunEvent::Requeue, RunState::Calling(effect));
 }
 
 /// The pause of a retry is over: the same effect goes out again.
-pub(crate) fn resend(cx: &mut Context<'_>, id: RunId, mut run: RunRow) -> Result<(), Error> {
-    let Some(mut effect) = run.pending.take() else { return Ok(()) };
-    let deadline = leave_by(cx, &effect.lane);
-    effect.work = Some(cx.queue(Owner::Run(id), effect.lane.clone(), deadline, Priority::High));
-    run.pending = Some(effect);
-    run.wait_until = None;
-    run.state = RunState::Calling;
-    cx.put(key::run(id), &run);
-    Ok(())
-}
-
-/// Decides the action again after a pause.
-fn again(cx: &mut Context<'_>, id: RunId, mut run: RunRow, pause: Duration, cause: &str) -> Result<(), Error> {
-    run.token += 1;
-    run.pending = None;
-    run.state = RunState::Sleeping;
-    let at = cx.now.plus(pause);
-    run.wait_until = Some(at);
-    let token = run.token;
-    runs::log(cx, id, &run, "retry", format!("{cause}; looked at again"));
-    cx.put(key::run(id), &run);
-    cx.arm(at, &TimerRow::Run(id, token))
+pub(crate) fn resend(cx: &mut Context<'_>, run: &mut OpenRun, effect: Effect) {
+    let effect = queued(cx, run, effect);
+    run.turn(cx, RunEvent::Resend, RunState::Calling(effect));
 }

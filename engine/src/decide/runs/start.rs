@@ -1,4 +1,7 @@
-//! How a run begins: `only one per`, `give up after`, `cancel when`, and waits whose events may come early.
+//! How a workflow begins: `only one per`, `give up after`, `cancel when`, and waits whose events may come early.
+//!
+//! Always true: a start is never lost; one whose key cannot be read yet waits for it, one whose key cannot be computed
+//! waits for a person.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,118 +10,155 @@ use dsl::ast::SecondStart;
 use dsl::eval::eval;
 use dsl::program::{Expr, Op, Program};
 use dsl::schema::EntityName;
-use dsl::value::{Timestamp, Value};
 
+use crate::decide::model::event::Action;
+use crate::decide::model::freshness::Freshness;
 use crate::decide::model::key;
 use crate::decide::model::need::Blocked;
-use crate::decide::model::run::{RunOf, RunRow, RunState, Var};
+use crate::decide::model::row::RowKey;
+use crate::decide::model::run::{RunEvent, RunOf, RunState, Var};
 use crate::decide::model::task::Task;
 use crate::decide::model::work::TimerRow;
 use crate::decide::runs::ending;
-use crate::decide::store::runs;
+use crate::decide::store::runs::OpenRun;
 use crate::decide::store::scope::Variables;
 use crate::decide::store::transaction::Context;
 use crate::ids::RunId;
 use crate::ledger::Error;
 
-pub(crate) fn begin(
-    cx: &mut Context<'_>,
-    program: &Arc<Program>,
-    what: RunOf,
-    vars: BTreeMap<String, Var>,
-    at: Timestamp,
-) -> Result<RunId, Error> {
-    let id = RunId(cx.next()?);
-    let run = RunRow::new(&program.hash, what, vars, at);
-    runs::begun(cx, &program.hash)?;
-    cx.put(key::run(id), &run);
-    cx.task(Task::Run(id));
-    Ok(id)
-}
+/// The list of those that exclude each other, and what happens to a second start.
+type OnlyOne = (RowKey<Vec<RunId>>, SecondStart);
 
-/// Starts a workflow for a record. `Ok(None)` where `only one per` keeps the first.
+/// Starts a workflow for a record, caused by something as new as that.
 pub(crate) fn start(
     cx: &mut Context<'_>,
     program: &Arc<Program>,
-    index: usize,
-    entity: &EntityName,
-    record: &str,
-    at: Timestamp,
-) -> Result<Result<Option<RunId>, Blocked>, Error> {
-    let workflow = &program.workflows[index];
-    let vars = BTreeMap::from([(workflow.variable.clone(), Var::Record(entity.clone(), record.to_owned()))]);
-    let mut slot = None;
-    if let Some((expr, second)) = &workflow.only_one {
-        let scope = Variables { cx, program, vars: &vars, fresh: Timestamp(i64::MIN), cacheable: false };
-        let value = match eval(program, expr, &scope) {
-            Ok(value) => value,
-            Err(halt) => return Ok(Err(Blocked::from(halt))),
-        };
-        let name = key::only_one(&workflow.name, &value);
-        let mut runs: Vec<RunId> = cx.get(&name)?.unwrap_or_default();
-        if !runs.is_empty() {
-            match second {
-                SecondStart::KeepFirst => return Ok(Ok(None)),
-                SecondStart::NewestWins => {
-                    for earlier in std::mem::take(&mut runs) {
-                        let mut run = runs::load(cx, earlier)?;
-                        ending::end(cx, earlier, &mut run, RunState::Cancelled, "a newer run took its place")?;
-                    }
-                }
-                SecondStart::Queue => {}
-            }
-        }
-        slot = Some((name, runs, *second));
+    workflow: usize,
+    (entity, record): (&EntityName, &str),
+    fresh: Freshness,
+) -> Result<(), Error> {
+    let variable = program.workflows[workflow].variable.clone();
+    let vars = BTreeMap::from([(variable, Var::Record(entity.clone(), record.to_owned()))]);
+    let key = match only_one(cx, program, workflow, &vars) {
+        Err(Blocked::Ledger(error)) => return Err(error),
+        key => key,
+    };
+    if let Ok(Some(only_one)) = &key
+        && keeps_first(cx, only_one)?
+    {
+        return Ok(());
     }
-    let id = begin(cx, program, RunOf::Workflow(index), vars.clone(), at)?;
-    let mut run = runs::load(cx, id)?;
-    if let Some((name, _, second)) = slot {
-        let mut runs: Vec<RunId> = cx.get(&name)?.unwrap_or_default();
-        if let (SecondStart::Queue, Some(ahead)) = (second, runs.last()) {
-            run.state = RunState::Behind(*ahead);
-            cx.put(key::behind(*ahead, id), &id);
-        }
-        runs.push(id);
-        cx.put(name.clone(), &runs);
-        run.only_one = Some(name.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect());
+    let mut run = OpenRun::begin(cx, program, RunOf::Workflow(workflow), vars, fresh)?;
+    cx.task(Task::Run(run.id));
+    run.log(cx, Action::Run, format!("started for {entity} {record}"));
+    enter_with(cx, &mut run, program, workflow, key)?;
+    run.save(cx);
+    Ok(())
+}
+
+/// A run that waited for its key looks whether it may begin.
+pub(crate) fn enter(cx: &mut Context<'_>, run: &mut OpenRun, program: &Arc<Program>) -> Result<(), Error> {
+    let RunOf::Workflow(workflow) = run.what else { return Ok(()) };
+    let key = only_one(cx, program, workflow, &run.vars);
+    if let Ok(Some(only_one)) = &key
+        && keeps_first(cx, only_one)?
+    {
+        run.log(cx, Action::Run, "left out: one is under way already");
+        return run.leave_out(cx);
     }
+    enter_with(cx, run, program, workflow, key)
+}
+
+fn enter_with(
+    cx: &mut Context<'_>,
+    run: &mut OpenRun,
+    program: &Arc<Program>,
+    workflow: usize,
+    key: Result<Option<OnlyOne>, Blocked>,
+) -> Result<(), Error> {
+    match key {
+        Ok(only_one) => begin(cx, run, program, workflow, only_one),
+        Err(Blocked::Need(need)) => run.wait_for(cx, &need),
+        Err(Blocked::Fault(fault)) => ending::stop(cx, run, &format!("`only one per` has no value: {fault}")),
+        Err(Blocked::Ledger(error)) => Err(error),
+    }
+}
+
+/// Nothing where the workflow says nothing of `only one per`.
+fn only_one(
+    cx: &Context<'_>,
+    program: &Program,
+    workflow: usize,
+    vars: &BTreeMap<String, Var>,
+) -> Result<Option<OnlyOne>, Blocked> {
+    let workflow = &program.workflows[workflow];
+    let Some((expr, second)) = &workflow.only_one else { return Ok(None) };
+    let scope = Variables { cx, program, vars, fresh: Freshness::Any, cacheable: false };
+    let value = eval(program, expr, &scope)?;
+    Ok(Some((key::only_one(&workflow.name, &value), *second)))
+}
+
+/// Does one that is under way keep a second one from beginning?
+fn keeps_first(cx: &Context<'_>, (key, second): &OnlyOne) -> Result<bool, Error> {
+    Ok(*second == SecondStart::KeepFirst && cx.get(key)?.is_some_and(|runs| !runs.is_empty()))
+}
+
+fn begin(
+    cx: &mut Context<'_>,
+    run: &mut OpenRun,
+    program: &Arc<Program>,
+    workflow: usize,
+    only_one: Option<OnlyOne>,
+) -> Result<(), Error> {
+    run.turn(cx, RunEvent::Enter, RunState::Ready);
+    if let Some(only_one) = only_one {
+        exclude(cx, run, only_one)?;
+    }
+    let workflow = &program.workflows[workflow];
     if let Some(span) = workflow.give_up {
-        cx.arm(cx.now.plus(span), &TimerRow::GiveUp(id))?;
+        cx.arm(cx.now.plus(span), &TimerRow::GiveUp(run.id))?;
     }
-    if workflow.cancel.is_some() {
-        let watch = key::watch(entity, record, id);
-        cx.put(watch.clone(), &id);
+    if workflow.cancel.is_some()
+        && let Some(Var::Record(entity, record)) = run.vars.get(&workflow.variable)
+    {
+        let watch = key::watch(entity, record, run.id);
+        cx.put(watch.clone(), &run.id);
         run.watches.insert(watch);
     }
     // What a wait looks for is fixed at the start where only the argument is used: an event that comes
     // before the wait is reached counts.
+    let vars = run.vars.clone();
     for (pc, op) in workflow.code.ops.iter().enumerate() {
         let Op::WaitFor { what, field, equals, .. } = op else { continue };
-        let scope = Variables { cx, program, vars: &vars, fresh: Timestamp(i64::MIN), cacheable: false };
+        let scope = Variables { cx, program, vars: &vars, fresh: Freshness::Any, cacheable: false };
         if uses_only(equals, &workflow.variable)
             && let Ok(value) = eval(program, equals, &scope)
         {
-            listen(cx, id, &mut run, pc, what, field, &value);
+            run.listen(cx, pc, (what, field), &value);
         }
     }
-    cx.put(key::run(id), &run);
-    runs::log(cx, id, &run, "run", format!("started for {entity} {record}"));
-    Ok(Ok(Some(id)))
+    Ok(())
 }
 
-/// Starts a workflow because a message came.
-pub(crate) fn by_message(
-    cx: &mut Context<'_>,
-    workflow: usize,
-    entity: &EntityName,
-    id: &str,
-    at: Timestamp,
-) -> Result<(), Error> {
-    // A workflow whose key cannot be read yet begins without one: its first step will read what it needs.
-    match start(cx, &cx.program(), workflow, entity, id, at)? {
-        Err(Blocked::Ledger(error)) => Err(error),
-        _ => Ok(()),
+/// Takes its place among those that exclude each other.
+fn exclude(cx: &mut Context<'_>, run: &mut OpenRun, (key, second): OnlyOne) -> Result<(), Error> {
+    let others = cx.get(&key)?.unwrap_or_default();
+    if second == SecondStart::NewestWins {
+        for earlier in &others {
+            let mut earlier = OpenRun::existing(cx, *earlier)?;
+            ending::cancel(cx, &mut earlier, "a newer run took its place")?;
+            earlier.save(cx);
+        }
     }
+    let mut others = cx.get(&key)?.unwrap_or_default();
+    if let (SecondStart::Queue, Some(ahead)) = (second, others.last()) {
+        run.turn(cx, RunEvent::Queue, RunState::Behind(*ahead));
+        cx.put(key::behind(*ahead, run.id), &run.id);
+    }
+    others.push(run.id);
+    cx.put(key.clone(), &others);
+    run.only_one = Some(key);
+    Ok(())
 }
 
 fn uses_only(expr: &Expr, variable: &str) -> bool {
@@ -132,18 +172,4 @@ fn uses_only(expr: &Expr, variable: &str) -> bool {
         Expr::Else(a, b) => uses_only(a, variable) && uses_only(b, variable),
         _ => false,
     }
-}
-
-pub(crate) fn listen(
-    cx: &mut Context<'_>,
-    id: RunId,
-    run: &mut RunRow,
-    pc: usize,
-    what: &EntityName,
-    field: &str,
-    value: &Value,
-) {
-    let key = key::awaited(what, field, value, id, pc);
-    cx.put(key.clone(), &(id, pc));
-    run.awaits.insert(key);
 }

@@ -1,29 +1,37 @@
-//! Links as rows: found or made, queued, parked, tried again.
+//! A link that is being decided: opened, changed by one task, and saved once.
 //!
 //! Always true: a link whose write does not go through waits longer with each try, and in time people are shown that
-//! none does; a link that waits for a person has an incident that says so.
+//! none does; a link that waits for a person has an incident that says so; its state changes by the table of its life
+//! only ([`LinkRow`]).
 
 use std::collections::BTreeMap;
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use dsl::ast::Priority;
 use dsl::eval::eval;
 use dsl::program::{Program, Side, Sync};
 use dsl::schema::EntityName;
-use dsl::value::{Duration, Timestamp, Value};
+use dsl::value::{Duration, Value};
 
-use crate::decide::model::event::Event;
+use crate::decide::model::event::{Action, Event};
+use crate::decide::model::freshness::Freshness;
 use crate::decide::model::key;
 use crate::decide::model::lane::{Lane, LaneKind};
-use crate::decide::model::link::{LinkRow, LinkState, slot};
-use crate::decide::model::need::Blocked;
+use crate::decide::model::lifecycle;
+use crate::decide::model::link::{LinkEvent, LinkRow, LinkState, WriteState};
+use crate::decide::model::need::{Blocked, Need, needs_partner};
 use crate::decide::model::run::Var;
+use crate::decide::model::sides::Sides;
+use crate::decide::model::subject::Subject;
 use crate::decide::model::task::Task;
-use crate::decide::model::work::{Owner, TimerRow};
+use crate::decide::model::trace::Reached;
+use crate::decide::model::work::{Owner, TimerRow, Tries, Waiter};
+use crate::decide::store::incidents::{self, NewIncident};
+use crate::decide::store::reads;
+use crate::decide::store::retry::{self, ALERT_AFTER_ATTEMPTS};
 use crate::decide::store::scope::Variables;
 use crate::decide::store::transaction::Context;
-use crate::decide::store::{incidents, retry};
 use crate::ids::LinkId;
 use crate::ledger::Error;
 
@@ -33,253 +41,340 @@ pub(crate) const PARTNER_TIMEOUT: Duration = Duration::minutes(15);
 /// How often a written value may come back as something else before the field waits for a person.
 pub(crate) const UNSTABLE_AFTER: u8 = 2;
 
-/// How often a write is tried before people are shown that it does not go through.
-pub(crate) const ALERT_AFTER_ATTEMPTS: u32 = 20;
-
 /// A sync of the active program, held with it.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct ActiveSync {
     pub(crate) program: Arc<Program>,
-    pub(crate) index: usize,
+    index: usize,
+}
+
+impl ActiveSync {
+    /// The sync of this index in the active program.
+    pub(crate) fn at(cx: &Context<'_>, index: usize) -> Self {
+        Self { program: cx.program(), index }
+    }
+
+    /// The sync of this name, if the active program has it.
+    pub(crate) fn named(cx: &Context<'_>, name: &str) -> Option<Self> {
+        let index = cx.programs.active.syncs.iter().position(|sync| sync.name == name)?;
+        Some(Self::at(cx, index))
+    }
 }
 
 impl Deref for ActiveSync {
     type Target = Sync;
+
     fn deref(&self) -> &Sync {
         &self.program.syncs[self.index]
     }
 }
 
-pub(crate) fn rule(cx: &Context<'_>, link: &LinkRow) -> Option<ActiveSync> {
-    rule_named(cx, &link.sync)
+/// A link that is being decided, with the sync that it belongs to. What is changed of its row counts once it is saved.
+#[derive(Debug)]
+pub(crate) struct OpenLink {
+    pub(crate) id: LinkId,
+    pub(crate) sync: ActiveSync,
+    row: LinkRow,
+    changed: bool,
 }
 
-pub(crate) fn rule_named(cx: &Context<'_>, name: &str) -> Option<ActiveSync> {
-    let program = cx.program();
-    let index = program.syncs.iter().position(|sync| sync.name == name)?;
-    Some(ActiveSync { program, index })
+impl Deref for OpenLink {
+    type Target = LinkRow;
+
+    fn deref(&self) -> &LinkRow {
+        &self.row
+    }
 }
 
-pub(crate) fn load(cx: &Context<'_>, id: LinkId) -> Result<LinkRow, Error> {
-    cx.get(&key::link(id))?
-        .ok_or_else(|| Error::Row { key: format!("link {id}"), reason: "it is not there".to_owned() })
+impl DerefMut for OpenLink {
+    fn deref_mut(&mut self) -> &mut LinkRow {
+        self.changed = true;
+        &mut self.row
+    }
 }
 
-pub(crate) fn store(cx: &mut Context<'_>, id: LinkId, link: &LinkRow) {
-    cx.put(key::link(id), link);
+impl OpenLink {
+    /// The link, unless it is not there (any more), or its sync is not in the rules.
+    pub(crate) fn open(cx: &Context<'_>, id: LinkId) -> Result<Option<Self>, Error> {
+        let Some(row) = cx.get(&key::link(id))? else { return Ok(None) };
+        let sync = ActiveSync::named(cx, &row.sync);
+        Ok(sync.map(|sync| Self { id, sync, row, changed: false }))
+    }
+
+    /// The link that another row names; an error where it is not there. Nothing where its sync is not in the rules.
+    pub(crate) fn existing(cx: &Context<'_>, id: LinkId) -> Result<Option<Self>, Error> {
+        let row = existing_row(cx, id)?;
+        let sync = ActiveSync::named(cx, &row.sync);
+        Ok(sync.map(|sync| Self { id, sync, row, changed: false }))
+    }
+
+    /// Begins a link of these records.
+    pub(crate) fn begin(
+        cx: &mut Context<'_>,
+        sync: ActiveSync,
+        ids: Sides<Option<String>>,
+        state: LinkState,
+    ) -> Result<Self, Error> {
+        let id = LinkId(cx.next()?);
+        let row = LinkRow::new(&sync.name, ids, state, cx.now);
+        for side in [Side::Left, Side::Right] {
+            if let Some(record) = &row.ids[side] {
+                cx.put(key::link_of(&sync.name, side, record), &id);
+            }
+        }
+        Ok(Self { id, sync, row, changed: true })
+    }
+
+    /// Makes what was changed of it count.
+    pub(crate) fn save(self, cx: &mut Context<'_>) {
+        if self.changed {
+            cx.put(key::link(self.id), &self.row);
+        }
+    }
+
+    /// Takes it away for good: its record belongs to another link.
+    pub(crate) fn remove(&mut self, cx: &mut Context<'_>) {
+        cx.delete(key::link(self.id));
+        self.changed = false;
+    }
+
+    /// Changes its state, as far as it is another one.
+    pub(crate) fn turn(&mut self, cx: &Context<'_>, event: LinkEvent, state: LinkState) {
+        if self.state == state {
+            return;
+        }
+        let (from, to) = (self.state.phase(), state.phase());
+        if from != to {
+            let line = lifecycle::step::<LinkRow>(from, event, Some(to));
+            cx.reached(|| Reached::transition::<LinkRow>(line));
+        }
+        self.state = state;
+        self.since = cx.now;
+    }
+
+    /// The entity on a side.
+    pub(crate) fn entity(&self, side: Side) -> &EntityName {
+        self.sync.entity(side)
+    }
+
+    /// The record on a side, which is known.
+    pub(crate) fn record(&self, side: Side) -> String {
+        self.ids[side].clone().unwrap_or_default()
+    }
+
+    /// Gives a side its record.
+    pub(crate) fn set_record(&mut self, cx: &mut Context<'_>, side: Side, record: String) {
+        cx.put(key::link_of(&self.sync.name, side, &record), &self.id);
+        self.ids[side] = Some(record);
+    }
+
+    /// Variables of its sync: its two records, as far as there are any.
+    pub(crate) fn variables(&self) -> BTreeMap<String, Var> {
+        let var = |side: Side| match &self.ids[side] {
+            Some(id) => Var::Record(self.entity(side).clone(), id.clone()),
+            None => Var::Nothing,
+        };
+        BTreeMap::from([("left".to_owned(), var(Side::Left)), ("right".to_owned(), var(Side::Right))])
+    }
+
+    /// Does `only where` hold for its records?
+    pub(crate) fn passes_filter(&self, cx: &Context<'_>) -> Result<bool, Blocked> {
+        let Some(only) = &self.sync.only else { return Ok(true) };
+        let vars = self.variables();
+        let program = &self.sync.program;
+        let scope = Variables { cx, program, vars: &vars, fresh: Freshness::Any, cacheable: false };
+        Ok(eval(program, only, &scope)? == Value::Flag(true))
+    }
+
+    /// Arranges that it is looked at once a need is met.
+    pub(crate) fn wait_for(&self, cx: &mut Context<'_>, need: &Need) -> Result<(), Error> {
+        reads::need(cx, need, Waiter::Link(self.id), self.sync.priority)
+    }
+
+    /// The same, and people are shown it where a partner does not come for long.
+    pub(crate) fn wait_for_long(&self, cx: &mut Context<'_>, need: &Need) -> Result<(), Error> {
+        if needs_partner(need) {
+            cx.arm(cx.now.plus(PARTNER_TIMEOUT), &TimerRow::Overdue(self.id))?;
+        }
+        self.wait_for(cx, need)
+    }
+
+    /// How long a write may wait for company: real-time work a moment, scheduled work longer.
+    fn linger(&self, cx: &Context<'_>) -> Duration {
+        match (self.bulk, self.sync.priority) {
+            (true, _) => cx.settings.linger_bulk,
+            (false, Priority::High) => cx.settings.linger,
+            (false, _) => Duration(cx.settings.linger.0 * 3 / 2),
+        }
+    }
+
+    /// Queues a write of a record, unless one is queued or on its way.
+    pub(crate) fn queue(&mut self, cx: &mut Context<'_>, side: Side, kind: LaneKind) {
+        if self.writes[side] == WriteState::Idle {
+            let lane = Lane { system: self.entity(side).system.clone(), bulk: self.bulk, kind };
+            let (pause, priority) = (self.linger(cx), self.sync.priority);
+            self.queue_in(cx, side, lane, pause, priority);
+        }
+    }
+
+    /// Queues a write of a record in this lane, after a pause.
+    pub(crate) fn queue_in(
+        &mut self,
+        cx: &mut Context<'_>,
+        side: Side,
+        lane: Lane,
+        pause: Duration,
+        priority: Priority,
+    ) {
+        let work = cx.queue(Owner::Link(self.id, side), lane, cx.now.plus(pause), priority);
+        self.writes[side] = WriteState::Queued(work);
+    }
+
+    /// Takes back the write that is queued for a side, if there is one.
+    pub(crate) fn withdraw_one(&mut self, cx: &mut Context<'_>, side: Side) {
+        if let WriteState::Queued(work) = &self.row.writes[side] {
+            cx.delete(work.clone());
+            self.writes[side] = WriteState::Idle;
+        }
+    }
+
+    /// Takes back what is queued.
+    pub(crate) fn withdraw(&mut self, cx: &mut Context<'_>) {
+        self.withdraw_one(cx, Side::Left);
+        self.withdraw_one(cx, Side::Right);
+    }
+
+    /// Gives back the keys that it claims, so that others may take them.
+    pub(crate) fn release(&mut self, cx: &mut Context<'_>) {
+        for claim in std::mem::take(&mut self.claims) {
+            cx.delete(claim);
+        }
+    }
+
+    /// Nothing is left of the tries that did not succeed.
+    pub(crate) fn went_through(&mut self) {
+        self.tries.attempts = 0;
+        self.tries.not_before = None;
+    }
+
+    /// A try did not succeed: the next one waits, as long as its system asks or longer than the one before, and in
+    /// time people are shown it.
+    pub(crate) fn tried(
+        &mut self,
+        cx: &mut Context<'_>,
+        system: &str,
+        after: Option<Duration>,
+        cause: &str,
+    ) -> Result<Duration, Error> {
+        self.tries.attempts = self.tries.attempts.saturating_add(1);
+        let Tries { attempts, .. } = self.tries;
+        let usual =
+            || retry::backoff(attempts.into(), Duration::seconds(1), Duration::minutes(15), &self.id.to_string());
+        let pause = after.unwrap_or_else(usual);
+        self.pause(cx, pause)?;
+        if attempts >= ALERT_AFTER_ATTEMPTS {
+            let why = format!("{system} cannot be reached: {cause}");
+            self.open_incident(cx, why, "it is tried again by itself")?;
+        }
+        Ok(pause)
+    }
+
+    /// Nothing is sent for it for so long.
+    pub(crate) fn pause(&mut self, cx: &mut Context<'_>, pause: Duration) -> Result<(), Error> {
+        let at = cx.now.plus(pause);
+        self.tries.not_before = Some(at);
+        cx.arm(at, &TimerRow::Link(self.id))
+    }
+
+    /// It is known to be unreachable: that is shown until a write has gone through.
+    pub(crate) fn is_shown_unreachable(&self) -> bool {
+        self.tries.attempts >= ALERT_AFTER_ATTEMPTS
+    }
+
+    /// It waits for a person.
+    pub(crate) fn park(&mut self, cx: &mut Context<'_>, why: String) -> Result<(), Error> {
+        let advice = "mend the value or the rule; it is taken up by itself, or with `engine resolve`";
+        self.open_incident(cx, why.clone(), advice)?;
+        self.turn(cx, LinkEvent::Park, LinkState::Parked(why));
+        Ok(())
+    }
+
+    /// Opens its incident, or renews the cause.
+    pub(crate) fn open_incident(&self, cx: &mut Context<'_>, cause: String, advice: &str) -> Result<(), Error> {
+        let side = self.known_side();
+        let incident = NewIncident {
+            subject: Subject::Link(self.id),
+            rule: self.sync.name.clone(),
+            place: self.sync.place.to_string(),
+            entity: self.entity(side).to_string(),
+            id: self.record(side),
+            cause,
+            advice: advice.to_owned(),
+            parked: true,
+            ..NewIncident::default()
+        };
+        incidents::open_pair(cx, incident, &self.ids)
+    }
+
+    /// Closes its incident, if there is one.
+    pub(crate) fn settle_incident(&self, cx: &mut Context<'_>) -> Result<(), Error> {
+        incidents::settle(cx, &Subject::Link(self.id))
+    }
+
+    /// A line about it for history and log, to be completed.
+    pub(crate) fn event(&self, cx: &Context<'_>, action: Action) -> Event {
+        Event {
+            rule: self.sync.name.clone(),
+            place: self.sync.place.to_string(),
+            entity: format!("{} ~ {}", self.sync.left, self.sync.right),
+            left: self.ids[Side::Left].clone(),
+            right: self.ids[Side::Right].clone(),
+            subject: self.id.to_string(),
+            ..Event::new(cx.now, action)
+        }
+    }
+
+    /// Adds a line about it to history and log.
+    pub(crate) fn log(&self, cx: &mut Context<'_>, action: Action, detail: impl Into<String>) {
+        let line = self.event(cx, action);
+        cx.log(Event { detail: detail.into(), ..line });
+    }
 }
 
-/// Adds a line about a link to history and log.
-pub(crate) fn log(cx: &mut Context<'_>, id: LinkId, link: &LinkRow, action: &str, detail: impl Into<String>) {
-    let (place, entity) = match rule(cx, link) {
-        Some(rule) => (rule.place.to_string(), format!("{} ~ {}", rule.left, rule.right)),
-        None => (String::new(), String::new()),
-    };
-    cx.log(Event {
-        at: cx.now,
-        action: action.to_owned(),
-        rule: link.sync.clone(),
-        place,
-        entity,
-        left: link.left.clone(),
-        right: link.right.clone(),
-        subject: id.to_string(),
-        detail: detail.into(),
-        ..Event::default()
-    });
+/// The row of a link that another row names; an error where it is not there.
+pub(crate) fn existing_row(cx: &Context<'_>, id: LinkId) -> Result<LinkRow, Error> {
+    let row = cx.get(&key::link(id))?;
+    row.ok_or_else(|| Error::Row { key: format!("link {id}"), reason: "it is not there".to_owned() })
 }
 
-/// The link of a record under a sync, made if there is none.
+/// The link of a record under a sync, begun if there is none; it is looked at in this round.
 pub(crate) fn ensure(
     cx: &mut Context<'_>,
-    rule: &ActiveSync,
+    sync: &ActiveSync,
     side: Side,
     record: &str,
     bulk: bool,
 ) -> Result<LinkId, Error> {
-    let key = key::link_of(&rule.name, side, record);
-    if let Some(id) = cx.get(&key)? {
-        if bulk {
-            let mut link = load(cx, id)?;
-            if !link.bulk {
-                link.bulk = true;
-                store(cx, id, &link);
+    let id = match cx.get(&key::link_of(&sync.name, side, record))? {
+        Some(id) => {
+            if bulk && let Some(mut link) = OpenLink::open(cx, id)? {
+                if !link.bulk {
+                    link.bulk = true;
+                }
+                link.save(cx);
             }
+            id
         }
-        cx.task(Task::Link(id));
-        return Ok(id);
-    }
-    let id = LinkId(cx.next()?);
-    let mut link = LinkRow {
-        sync: rule.name.clone(),
-        left: None,
-        right: None,
-        state: LinkState::Matching,
-        base: BTreeMap::new(),
-        parked: BTreeMap::new(),
-        unstable: BTreeMap::new(),
-        in_flight: [None, None],
-        queued: [None, None],
-        claims: Default::default(),
-        bulk,
-        since: cx.now,
-        attempts: 0,
-        not_before: None,
-        send_alone: false,
-        restores: BTreeMap::new(),
-        creates: 0,
+        None => {
+            let mut ids = Sides::default();
+            ids[side] = Some(record.to_owned());
+            let mut link = OpenLink::begin(cx, sync.clone(), ids, LinkState::Matching)?;
+            link.bulk = bulk;
+            let id = link.id;
+            link.save(cx);
+            id
+        }
     };
-    link.set_id(side, Some(record.to_owned()));
-    cx.put(key, &id);
-    store(cx, id, &link);
     cx.task(Task::Link(id));
     Ok(id)
-}
-
-/// Gives back what a link holds, so that others may take it.
-pub(crate) fn release(cx: &mut Context<'_>, link: &mut LinkRow) {
-    for claim in std::mem::take(&mut link.claims) {
-        cx.delete(claim);
-    }
-}
-
-/// Variables of a sync: its two records, as far as there are any.
-pub(crate) fn variables(rule: &Sync, link: &LinkRow) -> BTreeMap<String, Var> {
-    let var = |side: Side| match link.id(side) {
-        Some(id) => Var::Record(rule.entity(side).clone(), id.clone()),
-        None => Var::Nothing,
-    };
-    BTreeMap::from([("left".to_owned(), var(Side::Left)), ("right".to_owned(), var(Side::Right))])
-}
-
-/// Does `only where` hold for the pair?
-pub(crate) fn passes_filter(cx: &Context<'_>, rule: &ActiveSync, link: &LinkRow) -> Result<bool, Blocked> {
-    let Some(only) = &rule.only else { return Ok(true) };
-    let vars = variables(rule, link);
-    let scope = Variables { cx, program: &rule.program, vars: &vars, fresh: Timestamp(i64::MIN), cacheable: false };
-    Ok(eval(&rule.program, only, &scope)? == Value::Flag(true))
-}
-
-/// Queues the making of the record on `side`.
-pub(crate) fn queue_create(
-    cx: &mut Context<'_>,
-    id: LinkId,
-    link: &mut LinkRow,
-    rule: &ActiveSync,
-    side: Side,
-) -> Result<(), Error> {
-    if link.queued[slot(side)].is_some() {
-        return Ok(());
-    }
-    let entity = rule.entity(side);
-    let lane = Lane {
-        system: entity.system.clone(),
-        bulk: link.bulk,
-        kind: LaneKind::Create { entity: entity.entity.clone() },
-    };
-    let deadline = cx.now.plus(linger(cx, rule, link.bulk));
-    link.queued[slot(side)] = Some(cx.queue(Owner::Link(id, side), lane, deadline, rule.priority));
-    Ok(())
-}
-
-/// How long a write may wait for company: real-time work a moment, scheduled work longer.
-pub(crate) fn linger(cx: &Context<'_>, rule: &ActiveSync, bulk: bool) -> Duration {
-    match (bulk, rule.priority) {
-        (true, _) => cx.settings.linger_bulk,
-        (false, Priority::High) => cx.settings.linger,
-        (false, _) => Duration(cx.settings.linger.0 * 3 / 2),
-    }
-}
-
-/// Takes back what is queued for a link.
-pub(crate) fn withdraw(cx: &mut Context<'_>, link: &mut LinkRow) {
-    for key in link.queued.iter_mut().filter_map(Option::take) {
-        cx.delete(key);
-    }
-}
-
-/// Nothing is left of the tries that did not succeed.
-pub(crate) fn went_through(link: &mut LinkRow) {
-    link.attempts = 0;
-    link.not_before = None;
-}
-
-/// A try did not succeed: the next one waits, as long as its system asks or longer than the one before, and in time
-/// people are shown it.
-pub(crate) fn tried(
-    cx: &mut Context<'_>,
-    id: LinkId,
-    link: &mut LinkRow,
-    rule: &ActiveSync,
-    entity: &EntityName,
-    after: Option<Duration>,
-    cause: &str,
-) -> Result<Duration, Error> {
-    link.attempts = link.attempts.saturating_add(1);
-    let pause = after.unwrap_or_else(|| {
-        retry::backoff(link.attempts.into(), Duration::seconds(1), Duration::minutes(15), &id.to_string())
-    });
-    wait(cx, id, link, pause)?;
-    if link.attempts >= ALERT_AFTER_ATTEMPTS {
-        let why = format!("{} cannot be reached: {cause}", entity.system);
-        open_incident(cx, id, link, rule, why, "it is tried again by itself")?;
-    }
-    Ok(pause)
-}
-
-/// Nothing is sent for the link for so long.
-pub(crate) fn wait(cx: &mut Context<'_>, id: LinkId, link: &mut LinkRow, pause: Duration) -> Result<(), Error> {
-    let at = cx.now.plus(pause);
-    link.not_before = Some(at);
-    cx.arm(at, &TimerRow::Link(id))
-}
-
-pub(crate) fn span(wait: std::time::Duration) -> Duration {
-    Duration(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))
-}
-
-/// The link waits for a person.
-pub(crate) fn park(
-    cx: &mut Context<'_>,
-    id: LinkId,
-    link: &mut LinkRow,
-    rule: &ActiveSync,
-    why: String,
-) -> Result<(), Error> {
-    open_incident(
-        cx,
-        id,
-        link,
-        rule,
-        why.clone(),
-        "mend the value or the rule; it is taken up by itself, or with `engine resolve`",
-    )?;
-    if !matches!(&link.state, LinkState::Parked(old) if *old == why) {
-        link.since = cx.now;
-    }
-    link.state = LinkState::Parked(why);
-    Ok(())
-}
-
-pub(crate) fn open_incident(
-    cx: &mut Context<'_>,
-    id: LinkId,
-    link: &LinkRow,
-    rule: &ActiveSync,
-    cause: String,
-    advice: &str,
-) -> Result<(), Error> {
-    let side = if link.right.is_some() && link.left.is_none() { Side::Right } else { Side::Left };
-    let row = incidents::row(
-        format!("link {id}"),
-        &rule.name,
-        rule.place.to_string(),
-        rule.entity(side).to_string(),
-        link.id(side).cloned().unwrap_or_default(),
-        cause,
-        advice,
-        true,
-        cx.now,
-    );
-    incidents::open_pair(cx, row, &rule.name, link)
 }

@@ -1,29 +1,38 @@
-//! Point reads and listings: asked once, answered to all who wait.
+//! Point reads: asked once, answered to all who wait; and what is known without asking.
 //!
 //! Always true: a waiter is woken by the answer, whatever it is; a record that a read did not find is a row
 //! ([`key::absent`]), never a guess.
 
-use dsl::ast::Priority;
-use dsl::schema::EntityName;
-use dsl::value::{Duration, Timestamp, Value};
+use std::collections::BTreeSet;
 
+use dsl::ast::Priority;
+use dsl::program::Side;
+use dsl::schema::EntityName;
+use dsl::value::{Duration, Value};
+
+use crate::decide::model::freshness::Freshness;
 use crate::decide::model::key;
 use crate::decide::model::lane::{Lane, LaneKind};
+use crate::decide::model::lifecycle;
 use crate::decide::model::link::LinkState;
-use crate::decide::model::need::Need;
+use crate::decide::model::need::{Need, Unmet};
+use crate::decide::model::row::RowKey;
 use crate::decide::model::task::Task;
-use crate::decide::model::work::{ListingRow, Owner, ReadRow, Waiter};
+use crate::decide::model::trace::Reached;
+use crate::decide::model::work::{ListingState, Owner, PointRead, ReadEvent, ReadRow, ReadState, Waiter, WorkRow};
 use crate::decide::store::transaction::Context;
-use crate::decide::store::{links, records};
+use crate::decide::store::{listings, records};
+use crate::ids::{CallId, LinkId};
 use crate::ledger::Error;
+
+/// How long a read waits for company in its request.
+const LINGER: Duration = Duration(40);
 
 /// Arranges that `waiter` is woken once the need is met.
 pub(crate) fn need(cx: &mut Context<'_>, need: &Need, waiter: Waiter, priority: Priority) -> Result<(), Error> {
     match need {
-        Need::Record { entity, by, value, cacheable, .. } => {
-            ask(cx, entity, by, value, Some(waiter), *cacheable, priority)
-        }
-        Need::Listing { entity, .. } => list(cx, entity, waiter),
+        Need::Record { read, cacheable } => ask(cx, read, Some(waiter), *cacheable, priority),
+        Need::Listing(entity) => listings::need(cx, entity, waiter),
         Need::Partner { sync, side, id } => {
             cx.put(key::partner_wait(sync, *side, id, waiter), &waiter);
             Ok(())
@@ -33,155 +42,150 @@ pub(crate) fn need(cx: &mut Context<'_>, need: &Need, waiter: Waiter, priority: 
 
 /// Reads a record again; nobody in particular waits.
 pub(crate) fn refresh(cx: &mut Context<'_>, entity: &EntityName, id: &str) -> Result<(), Error> {
-    ask(cx, entity, "id", id, None, false, Priority::High)
+    ask(cx, &PointRead::by_id(entity, id), None, false, Priority::High)
 }
 
 fn ask(
     cx: &mut Context<'_>,
-    entity: &EntityName,
-    by: &str,
-    value: &str,
+    read: &PointRead,
     waiter: Option<Waiter>,
     cacheable: bool,
     priority: Priority,
 ) -> Result<(), Error> {
-    let key = key::read(entity, by, value);
-    let known: Option<ReadRow> = cx.get(&key)?;
-    let fresh = known.is_none();
-    let mut row = known.unwrap_or(ReadRow { cacheable: true, ..ReadRow::default() });
-    row.waiters.extend(waiter);
-    row.cacheable &= cacheable;
-    if row.in_flight.is_some() {
-        row.refetch = true;
-    } else if fresh || row.work.is_none() {
-        queue_read(cx, entity, by, value, &mut row, Duration(40), priority);
-    }
-    cx.put(key, &row);
-    Ok(())
-}
-
-pub(crate) fn queue_read(
-    cx: &mut Context<'_>,
-    entity: &EntityName,
-    by: &str,
-    value: &str,
-    row: &mut ReadRow,
-    hold: Duration,
-    priority: Priority,
-) {
-    let lane = Lane {
-        system: entity.system.clone(),
-        bulk: false,
-        kind: LaneKind::Read { entity: entity.entity.clone(), by: by.to_owned() },
-    };
-    let owner = Owner::Read(entity.clone(), by.to_owned(), value.to_owned());
-    let deadline = cx.now.plus(hold);
-    row.work = Some(cx.queue(owner, lane, deadline, priority));
-}
-
-fn list(cx: &mut Context<'_>, entity: &EntityName, waiter: Waiter) -> Result<(), Error> {
-    let name = key::index_name(entity);
-    let known: Option<ListingRow> = cx.get(&key::listing(&name))?;
-    let mut row = match known {
-        Some(row) if row.done.is_none() => row,
-        _ => {
-            let row = ListingRow {
-                entity: entity.clone(),
-                since: None,
-                cursor: None,
-                waiters: Default::default(),
-                sync: None,
-                started: cx.now,
-                done: None,
-                bulk: false,
-                count: 0,
-                attempts: 0,
-            };
-            queue_page(cx, &name, &row, Duration(0));
-            row
+    let mut open = match OpenRead::open(cx, read)? {
+        Some(mut open) => {
+            if let ReadState::InFlight(call) = open.row.state {
+                open.turn(cx, ReadEvent::AskAgain, ReadState::Outdated(call));
+            }
+            open.row.cacheable &= cacheable;
+            open
         }
+        None => OpenRead::begin(cx, read, cacheable, priority),
     };
-    row.waiters.insert(waiter);
-    cx.put(key::listing(&name), &row);
+    open.row.waiters.extend(waiter);
+    open.save(cx);
     Ok(())
 }
 
-pub(crate) fn queue_page(cx: &mut Context<'_>, name: &str, row: &ListingRow, hold: Duration) {
-    let lane = Lane {
-        system: row.entity.system.clone(),
-        bulk: false,
-        kind: LaneKind::List { entity: row.entity.entity.clone() },
-    };
-    let deadline = cx.now.plus(hold);
-    cx.queue(Owner::Listing(name.to_owned()), lane, deadline, Priority::Medium);
+/// A point read that is being decided. What is changed of its row counts once it is saved.
+#[derive(Debug)]
+pub(crate) struct OpenRead {
+    pub(crate) read: PointRead,
+    pub(crate) row: ReadRow,
 }
 
-pub(crate) fn wake(cx: &mut Context<'_>, waiter: Waiter) -> Result<(), Error> {
-    match waiter {
-        Waiter::Link(link) => cx.task(Task::Link(link)),
-        Waiter::Run(run) => cx.task(Task::Run(run)),
+impl OpenRead {
+    /// The read, if it is queued or in flight.
+    pub(crate) fn open(cx: &Context<'_>, read: &PointRead) -> Result<Option<Self>, Error> {
+        Ok(cx.get(&key::read(read))?.map(|row| Self { read: read.clone(), row }))
     }
-    Ok(())
+
+    fn begin(cx: &mut Context<'_>, read: &PointRead, cacheable: bool, priority: Priority) -> Self {
+        let state = ReadState::Queued(queue(cx, read, LINGER, priority));
+        let row = ReadRow { state, waiters: BTreeSet::new(), cacheable, attempts: 0, send_alone: false };
+        Self { read: read.clone(), row }
+    }
+
+    /// Makes what was changed of it count.
+    pub(crate) fn save(self, cx: &mut Context<'_>) {
+        cx.put(key::read(&self.read), &self.row);
+    }
+
+    fn turn(&mut self, cx: &Context<'_>, event: ReadEvent, state: ReadState) {
+        let line = lifecycle::step::<ReadRow>(self.row.state.phase(), event, Some(state.phase()));
+        cx.reached(|| Reached::transition::<ReadRow>(line));
+        self.row.state = state;
+    }
+
+    /// It leaves with a call.
+    pub(crate) fn sent(&mut self, cx: &Context<'_>, call: CallId) {
+        self.turn(cx, ReadEvent::Send, ReadState::InFlight(call));
+    }
+
+    /// It did not succeed: it is asked again after a pause.
+    pub(crate) fn retry(mut self, cx: &mut Context<'_>, pause: Duration) {
+        let work = queue(cx, &self.read, pause.max(LINGER), Priority::High);
+        self.turn(cx, ReadEvent::Retry, ReadState::Queued(work));
+        self.save(cx);
+    }
+
+    /// It is answered: gives those who wait. Where somebody asked meanwhile it is read once more.
+    pub(crate) fn answered(mut self, cx: &mut Context<'_>) -> BTreeSet<Waiter> {
+        let waiters = std::mem::take(&mut self.row.waiters);
+        if let ReadState::Outdated(_) = self.row.state {
+            let work = queue(cx, &self.read, LINGER, Priority::High);
+            self.turn(cx, ReadEvent::Refetch, ReadState::Queued(work));
+            self.row.send_alone = false;
+            self.row.attempts = 0;
+            self.save(cx);
+        } else {
+            let line = lifecycle::step::<ReadRow>(self.row.state.phase(), ReadEvent::Answer, None);
+            cx.reached(|| Reached::transition::<ReadRow>(line));
+            cx.delete(key::read(&self.read));
+        }
+        waiters
+    }
+}
+
+fn queue(cx: &mut Context<'_>, read: &PointRead, pause: Duration, priority: Priority) -> RowKey<WorkRow> {
+    let PointRead { entity, by, .. } = read;
+    let kind = LaneKind::Read { entity: entity.entity.clone(), by: by.clone() };
+    let lane = Lane { system: entity.system.clone(), bulk: false, kind };
+    cx.queue(Owner::Read(read.clone()), lane, cx.now.plus(pause), priority)
+}
+
+/// Lets those who wait look again.
+pub(crate) fn wake(cx: &mut Context<'_>, waiter: Waiter) {
+    cx.task(match waiter {
+        Waiter::Link(link) => Task::Link(link),
+        Waiter::Run(run) => Task::Run(run),
+    });
 }
 
 /// Wakes those who wait for a record to be paired under a sync.
-pub(crate) fn partner_found(cx: &mut Context<'_>, sync: &str, side: dsl::program::Side, id: &str) -> Result<(), Error> {
-    let prefix = key::partner_waits(sync, side, id);
-    for (key, waiter) in cx.scan(&prefix, usize::MAX)? {
+pub(crate) fn partner_found(cx: &mut Context<'_>, sync: &str, side: Side, id: &str) -> Result<(), Error> {
+    for (key, waiter) in cx.scan(&key::partner_waits(sync, side, id), usize::MAX)? {
         cx.delete(key);
-        wake(cx, waiter)?;
+        wake(cx, waiter);
     }
     Ok(())
 }
 
 /// The partner of a record under a sync, once the pair is whole.
-pub(crate) fn partner(
-    cx: &Context<'_>,
-    sync: &str,
-    side: dsl::program::Side,
-    id: &str,
-) -> Result<Option<(crate::ids::LinkId, String)>, Error> {
-    let Some(link) = cx.get(&key::link_of(sync, side, id))? else {
-        return Ok(None);
-    };
-    let row = links::load(cx, link)?;
+pub(crate) fn partner(cx: &Context<'_>, sync: &str, side: Side, id: &str) -> Result<Option<(LinkId, String)>, Error> {
+    let Some(link) = cx.get(&key::link_of(sync, side, id))? else { return Ok(None) };
+    let Some(row) = cx.get(&key::link(link))? else { return Ok(None) };
     if !matches!(row.state, LinkState::Linked | LinkState::Excluded | LinkState::Parked(_)) {
         return Ok(None);
     }
-    Ok(row.id(side.other()).map(|other| (link, other.clone())))
+    Ok(row.ids[side.other()].clone().map(|partner| (link, partner)))
 }
 
-/// Id of the record that a unique field finds, a fact that it finds none, or what must be read first.
+/// Ids of the records that a field finds; none where it is known that there is none.
 pub(crate) fn find(
     cx: &Context<'_>,
     entity: &EntityName,
     field: &str,
     value: &Value,
-    not_before: Timestamp,
-) -> Result<Result<Vec<String>, Need>, Error> {
+    fresh: Freshness,
+) -> Result<Vec<String>, Unmet> {
     let program = cx.program();
     let value = records::normal(&program, entity, field, value);
     let found = cx.indexed(entity, field, &value)?;
     if !found.is_empty() {
-        return Ok(Ok(found));
+        return Ok(found);
     }
     let unique = field == "id" || program.field(entity, field).is_some_and(|f| f.unique);
     if unique {
-        let text = value.to_string();
-        return Ok(match cx.absent(entity, field, &text)? {
-            Some(at) if at >= not_before => Ok(Vec::new()),
-            _ => Err(Need::Record {
-                entity: entity.clone(),
-                by: field.to_owned(),
-                value: text,
-                not_before,
-                cacheable: false,
-            }),
-        });
+        let value = value.to_string();
+        if cx.absent(entity, field, &value)?.is_some_and(|at| fresh.allows(at)) {
+            return Ok(Vec::new());
+        }
+        let read = PointRead { entity: entity.clone(), by: field.to_owned(), value };
+        return Err(Unmet::Need(Need::Record { read, cacheable: false }));
     }
-    let listing: Option<ListingRow> = cx.get(&key::listing(&key::index_name(entity)))?;
-    Ok(match listing {
-        Some(ListingRow { done: Some(_), .. }) => Ok(Vec::new()),
-        _ => Err(Need::Listing { entity: entity.clone(), not_before }),
-    })
+    match cx.get(&key::listing(&key::index_name(entity)))?.map(|listing| listing.state) {
+        Some(ListingState::Listed { .. }) => Ok(Vec::new()),
+        _ => Err(Unmet::Need(Need::Listing(entity.clone()))),
+    }
 }

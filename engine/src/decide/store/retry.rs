@@ -4,6 +4,12 @@ use dsl::value::Duration;
 
 use crate::decide::model::hash::hash;
 
+/// How often something is tried before people are shown that it does not succeed.
+pub(crate) const ALERT_AFTER_ATTEMPTS: u32 = 20;
+
+/// Until something that a system refuses is asked for again; asking sooner cannot help.
+pub(crate) const REFUSED_AGAIN: Duration = Duration::minutes(5);
+
 /// Wait before retry `n` (the first retry is 1), never above `at_most`; `roll` picks the jitter.
 ///
 /// Exponential with full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter"), but at least half of

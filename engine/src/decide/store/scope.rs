@@ -6,17 +6,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dsl::eval::{Halt, Scope};
-use dsl::fault::Fault;
 use dsl::program::Program;
 use dsl::schema::{EntityName, Lookup};
-use dsl::value::{Timestamp, Value};
+use dsl::value::Value;
 
+use crate::decide::model::freshness::Freshness;
 use crate::decide::model::key;
 use crate::decide::model::need::{Blocked, Need};
 use crate::decide::model::record::{FieldValue, Life, RecordRow};
 use crate::decide::model::run::Var;
 use crate::decide::model::trace::Reached;
-use crate::decide::model::work::ListingRow;
+use crate::decide::model::work::{ListingState, PointRead};
 use crate::decide::store::transaction::Context;
 
 /// Variables and how fresh their records must be.
@@ -24,8 +24,8 @@ pub(crate) struct Variables<'c, 'a> {
     pub(crate) cx: &'c Context<'a>,
     pub(crate) program: &'c Program,
     pub(crate) vars: &'c BTreeMap<String, Var>,
-    /// What is read must have been observed at or after this time.
-    pub(crate) fresh: Timestamp,
+    /// How new what is read must be.
+    pub(crate) fresh: Freshness,
     /// Texts and lookups only: the cache may answer.
     pub(crate) cacheable: bool,
 }
@@ -39,13 +39,7 @@ enum Place {
 
 impl Variables<'_, '_> {
     fn need(&self, entity: &EntityName, id: &str) -> Blocked {
-        Blocked::Need(Need::Record {
-            entity: entity.clone(),
-            by: "id".to_owned(),
-            value: id.to_owned(),
-            not_before: self.fresh,
-            cacheable: self.cacheable,
-        })
+        Blocked::Need(Need::Record { read: PointRead::by_id(entity, id), cacheable: self.cacheable })
     }
 
     /// The row of a record, or `None` where it is known not to exist (any more).
@@ -60,7 +54,7 @@ impl Variables<'_, '_> {
                 },
                 None => {
                     return match self.cx.absent(entity, "id", &id)? {
-                        Some(at) if at >= self.fresh => Ok(None),
+                        Some(at) if self.fresh.allows(at) => Ok(None),
                         _ => Err(self.need(entity, &id)),
                     };
                 }
@@ -94,7 +88,7 @@ impl Variables<'_, '_> {
 
     fn follow(&self, entity: &EntityName, id: &str, link: &str) -> Result<Option<(EntityName, String)>, Blocked> {
         let Some((id, row)) = self.row(entity, id)? else { return Ok(None) };
-        let complete = row.complete_at.is_some_and(|at| at >= self.fresh);
+        let complete = row.complete_at.is_some_and(|at| self.fresh.allows(at));
         let to = self
             .program
             .entity(entity)
@@ -102,7 +96,7 @@ impl Variables<'_, '_> {
             .map(|l| EntityName::new(&entity.system, &l.to))
             .unwrap_or_else(|| entity.clone());
         match row.links.get(link) {
-            Some(seen) if complete || seen.at >= self.fresh => Ok(seen.id.clone().map(|target| (to, target))),
+            Some(seen) if complete || self.fresh.allows(seen.at) => Ok(seen.id.clone().map(|target| (to, target))),
             None if complete => Ok(None),
             _ => Err(self.need(entity, &id)),
         }
@@ -122,11 +116,11 @@ impl Variables<'_, '_> {
         if field == "id" {
             return Ok(Value::Text(id));
         }
-        let complete = row.complete_at.is_some_and(|at| at >= self.fresh);
+        let complete = row.complete_at.is_some_and(|at| self.fresh.allows(at));
         match row.fields.get(field) {
-            Some(seen) if complete || seen.at >= self.fresh => match &seen.value {
+            Some(seen) if complete || self.fresh.allows(seen.at) => match &seen.value {
                 FieldValue::Is(value) => Ok(value.clone()),
-                FieldValue::Malformed(found, why) => Err(Blocked::Fault(bad(&entity, field, found, why))),
+                FieldValue::Malformed(fault) => Err(Blocked::Fault(fault.clone())),
             },
             None if complete => Ok(Value::Empty),
             _ => Err(self.need(&entity, &id)),
@@ -143,10 +137,9 @@ impl Variables<'_, '_> {
         let entity = EntityName::new(system, &lookup.entity);
         let age = self.program.systems.get(system).and_then(|s| s.cache).unwrap_or(dsl::value::Duration::hours(1));
         let oldest = self.cx.now.minus(age);
-        let listing: Option<ListingRow> = self.cx.get(&key::listing(&key::index_name(&entity)))?;
-        let held = listing.and_then(|row| row.done).is_some_and(|at| at >= oldest);
-        if !held {
-            return Err(Blocked::Need(Need::Listing { entity, not_before: oldest }));
+        let listing = self.cx.get(&key::listing(&key::index_name(&entity)))?;
+        if !listing.is_some_and(|row| matches!(row.state, ListingState::Listed { at } if at >= oldest)) {
+            return Err(Blocked::Need(Need::Listing(entity)));
         }
         let found = self.cx.indexed(&entity, &lookup.from, value)?;
         let Some(id) = found.first() else { return Ok(Value::Empty) };
@@ -159,11 +152,6 @@ impl Variables<'_, '_> {
             _ => Value::Empty,
         })
     }
-}
-
-/// The fault of a value that could not be decoded.
-pub(crate) fn bad(entity: &EntityName, field: &str, found: &str, why: &str) -> Fault {
-    Fault::Transform { transform: format!("as {entity}.{field}"), value: found.to_owned(), reason: why.to_owned() }
 }
 
 impl Scope for Variables<'_, '_> {
@@ -185,7 +173,7 @@ impl Scope for Variables<'_, '_> {
     fn record(&self, variable: &str, links: &[String]) -> Result<Value, Halt<Blocked>> {
         let members = match self.reach(variable, links).map_err(Halt::Need)? {
             Place::Record(entity, id) => {
-                let lenient = Variables { fresh: Timestamp(i64::MIN), ..Variables { ..*self } };
+                let lenient = Variables { fresh: Freshness::Any, ..Variables { ..*self } };
                 let Some((id, row)) = lenient.row(&entity, &id).map_err(Halt::Need)? else {
                     return Ok(Value::Empty);
                 };

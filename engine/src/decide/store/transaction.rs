@@ -17,7 +17,7 @@ use crate::decide::model::instance::Isolation;
 use crate::decide::model::key;
 use crate::decide::model::kind::Kind;
 use crate::decide::model::lane::Lane;
-use crate::decide::model::meta::Meta;
+use crate::decide::model::meta::{FORM, FormRow, Meta};
 use crate::decide::model::outcome::{Command, Outcome};
 use crate::decide::model::record::RecordRow;
 use crate::decide::model::row::{Entity, Prefix, Row, RowKey};
@@ -191,7 +191,9 @@ impl<'a> Context<'a> {
         if self.meta.is_none() {
             let mut meta: Meta = self.get(&key::meta())?.unwrap_or_default();
             if meta.ledger.is_empty() {
-                // A new ledger names itself once, so that its keys never collide with those of an older one.
+                // A new ledger names itself once, so that its keys never collide with those of an older one, and says
+                // in which form its rows are.
+                self.put(key::form(), &FormRow { form: FORM, migrated_to: None });
                 meta.ledger = hash(&format!("{} {}", self.now.0, self.programs.active.hash))[..8].to_owned();
             }
             self.meta = Some(meta);

@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 
 use crate::decide::model::incident::IncidentRow;
 use crate::decide::model::key;
-use crate::decide::model::link::{LinkRow, LinkState};
+use crate::decide::model::link::{LinkRow, LinkState, WriteState};
 use crate::decide::model::row::{RowKey, all};
 use crate::decide::model::run::{RunRow, RunState};
+use crate::decide::model::subject::Subject;
 use crate::decide::model::work::{CallRow, ListingRow, Owner, ReadRow, TimerRow, Waiter, WorkRow};
 use crate::decide::views::start;
 use crate::ids::{CallId, LinkId, RunId};
@@ -24,7 +25,7 @@ pub fn stuck(rows: &dyn Rows) -> Result<Vec<String>, Error> {
     let mut unfinished = BTreeSet::new();
     for run in all::<RunRow>(rows) {
         let (key, run) = run?;
-        if !matches!(run.state, RunState::Finished | RunState::Failed | RunState::Cancelled) {
+        if run.state.over().is_none() {
             unfinished.insert(RunId(key.number()?));
         }
     }
@@ -82,7 +83,7 @@ struct Wakers {
     timers: BTreeSet<(RunId, u64)>,
     /// Runs that a read, a listing or a partner will wake.
     reading: BTreeSet<RunId>,
-    incidents: BTreeSet<String>,
+    incidents: BTreeSet<Subject>,
 }
 
 impl Wakers {
@@ -130,51 +131,78 @@ impl Wakers {
     fn run_lacks(&self, id: RunId, run: &RunRow, unfinished: &BTreeSet<RunId>) -> Option<String> {
         let lacks = |there: bool, what: &str| (!there).then(|| what.to_owned());
         match &run.state {
-            RunState::Finished | RunState::Failed | RunState::Cancelled => None,
+            RunState::Finished { .. } | RunState::Failed { .. } | RunState::Cancelled { .. } => None,
             RunState::Ready => Some("could go on, and nothing makes it".to_owned()),
-            RunState::Calling => {
+            RunState::Calling(_) => {
                 lacks(self.calling.contains(&id), "waits for a call that is neither queued nor on its way")
             }
-            RunState::Sleeping | RunState::Awaiting => {
+            RunState::Sleeping { .. }
+            | RunState::Awaiting { .. }
+            | RunState::Retrying { .. }
+            | RunState::Rechecking { .. } => {
                 lacks(self.timers.contains(&(id, run.token)), "waits for a timer that is not there")
             }
-            RunState::Reading => lacks(self.reading.contains(&id), "waits for a record that nobody reads"),
+            RunState::Reading | RunState::Starting => {
+                lacks(self.reading.contains(&id), "waits for a record that nobody reads")
+            }
             RunState::Behind(other) => {
                 (!unfinished.contains(other)).then(|| format!("waits behind run {other}, which is over"))
             }
             RunState::Stopped(_) => {
-                lacks(self.incidents.contains(&format!("run {id}")), "waits for a person, and no incident says so")
+                lacks(self.incidents.contains(&Subject::Run(id)), "waits for a person, and no incident says so")
             }
         }
     }
 
     /// The same of a link's writes, and of a link that a person must look at.
     fn link_lacks(&self, id: LinkId, link: &LinkRow) -> Option<String> {
-        if link.queued.iter().flatten().any(|key| !self.work.contains(key)) {
-            return Some("waits for work that is not queued".to_owned());
-        }
-        if link.in_flight.iter().flatten().any(|call| !self.calls.contains(call)) {
-            return Some("waits for a call that is not on its way".to_owned());
+        for write in link.writes.iter() {
+            match write {
+                WriteState::Queued(work) if !self.work.contains(work) => {
+                    return Some("waits for work that is not queued".to_owned());
+                }
+                WriteState::InFlight(call) if !self.calls.contains(call) => {
+                    return Some("waits for a call that is not on its way".to_owned());
+                }
+                WriteState::Idle | WriteState::Queued(_) | WriteState::InFlight(_) => {}
+            }
         }
         let parked = matches!(link.state, LinkState::Parked(_));
-        (parked && !self.incidents.contains(&format!("link {id}")))
+        (parked && !self.incidents.contains(&Subject::Link(id)))
             .then(|| "waits for a person, and no incident says so".to_owned())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use dsl::program::Side;
+    use dsl::program::{Place, Side};
     use dsl::value::Timestamp;
 
     use super::*;
+    use crate::decide::model::freshness::Freshness;
     use crate::decide::model::key;
+    use crate::decide::model::lane::{Lane, LaneKind};
     use crate::decide::model::row::Row;
+    use crate::decide::model::run::{Effect, RunOf};
     use crate::ledger::{Ledger, Memory, Round};
 
     fn run(state: RunState) -> RunRow {
-        let what = crate::decide::model::run::RunOf::When(0);
-        RunRow { state, token: 3, ..RunRow::new("", what, Default::default(), Default::default()) }
+        let what = RunOf::When(0);
+        RunRow { token: 3, ..RunRow::new("", what, Default::default(), Freshness::Any, state) }
+    }
+
+    fn effect() -> Effect {
+        Effect {
+            lane: Lane { system: String::new(), bulk: false, kind: LaneKind::Operation { name: String::new() } },
+            key: String::new(),
+            id: None,
+            values: Default::default(),
+            links: Default::default(),
+            work: None,
+            place: Place { file: String::new(), line: 1 },
+            in_doubt: false,
+            send_alone: false,
+        }
     }
 
     fn told(rows: &[(Vec<u8>, Vec<u8>)]) -> Vec<String> {
@@ -193,22 +221,25 @@ mod tests {
         let one = |state| row(key::run(RunId(7)), &run(state));
         for (state, lacks) in [
             (RunState::Ready, "could go on, and nothing makes it"),
-            (RunState::Calling, "waits for a call that is neither queued nor on its way"),
-            (RunState::Sleeping, "waits for a timer that is not there"),
-            (RunState::Awaiting, "waits for a timer that is not there"),
+            (RunState::Calling(effect()), "waits for a call that is neither queued nor on its way"),
+            (RunState::Sleeping { until: Timestamp(1) }, "waits for a timer that is not there"),
+            (RunState::Awaiting { until: Timestamp(1) }, "waits for a timer that is not there"),
             (RunState::Reading, "waits for a record that nobody reads"),
+            (RunState::Starting, "waits for a record that nobody reads"),
+            (RunState::Retrying { effect: effect(), until: Timestamp(1) }, "waits for a timer that is not there"),
+            (RunState::Rechecking { until: Timestamp(1) }, "waits for a timer that is not there"),
             (RunState::Behind(RunId(6)), "waits behind run r6, which is over"),
             (RunState::Stopped(String::new()), "waits for a person, and no incident says so"),
         ] {
             assert_eq!(told(&[one(state)]), [format!("run r7 {lacks}")]);
         }
-        assert_eq!(told(&[one(RunState::Finished)]), Vec::<String>::new());
+        assert_eq!(told(&[one(RunState::Finished { at: Timestamp(1) })]), Vec::<String>::new());
     }
 
     #[test]
     fn a_run_whose_waker_is_there_is_well() {
         let timer = |token| row(key::timer(Timestamp(1), 1), &TimerRow::Run(RunId(7), token));
-        let stuck = row(key::run(RunId(7)), &run(RunState::Sleeping));
+        let stuck = row(key::run(RunId(7)), &run(RunState::Sleeping { until: Timestamp(1) }));
         assert_eq!(told(&[stuck.clone(), timer(3)]), Vec::<String>::new());
         assert_eq!(told(&[stuck.clone(), timer(2)]).len(), 1, "the timer of an earlier wait wakes nothing");
         let behind = row(key::run(RunId(8)), &run(RunState::Behind(RunId(7))));
@@ -224,12 +255,12 @@ mod tests {
     #[test]
     fn a_count_of_unfinished_runs_that_is_wrong_is_found() {
         let of = |id: u64, hash: &str, state| {
-            let what = crate::decide::model::run::RunOf::When(0);
-            let run = RunRow { state, ..RunRow::new(hash, what, Default::default(), Default::default()) };
+            let run = RunRow { program: hash.to_owned(), token: 0, ..run(state) };
             row(key::run(RunId(id)), &run)
         };
         let timers = [1, 2].map(|id| row(key::timer(Timestamp(1), id), &TimerRow::Run(RunId(id), 0)));
-        let runs = [of(1, "a", RunState::Sleeping), of(2, "a", RunState::Sleeping), of(3, "a", RunState::Finished)];
+        let asleep = || RunState::Sleeping { until: Timestamp(1) };
+        let runs = [of(1, "a", asleep()), of(2, "a", asleep()), of(3, "a", RunState::Finished { at: Timestamp(1) })];
         let count = |hash: &str, count: u64| row(key::unfinished(hash), &count);
         let told = |counts: &[(Vec<u8>, Vec<u8>)]| told(&[&runs[..], &timers, counts].concat());
         assert_eq!(told(&[count("", 1), count("a", 2)]), Vec::<String>::new());

@@ -91,7 +91,7 @@ pub(super) fn counted(rows: &dyn Rows) -> Result<BTreeMap<String, u64>, Error> {
     let mut counts = BTreeMap::new();
     for found in all::<RunRow>(rows) {
         let (_, run) = found?;
-        if !run.state.is_over() {
+        if run.state.over().is_none() {
             *counts.entry(run.program).or_default() += 1;
         }
     }
@@ -109,6 +109,7 @@ pub fn known_cluster(rows: &dyn Rows) -> Result<Option<String>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decide::model::freshness::Freshness;
     use crate::decide::model::row::Row;
     use crate::decide::model::run::{RunOf, RunState};
     use crate::decide::{Input, Programs, Settings, decide};
@@ -117,10 +118,15 @@ mod tests {
 
     #[test]
     fn a_start_counts_runs_once_and_asks_no_run_again() {
-        let run =
-            |hash: &str, state| RunRow { state, ..RunRow::new(hash, RunOf::When(0), BTreeMap::new(), Timestamp(1)) };
-        let states =
-            [("a", RunState::Sleeping), ("a", RunState::Calling), ("b", RunState::Finished), ("c", RunState::Ready)];
+        let run = |hash: &str, state| {
+            RunRow::new(hash, RunOf::When(0), BTreeMap::new(), Freshness::AsOf(Timestamp(1)), state)
+        };
+        let states = [
+            ("a", RunState::Sleeping { until: Timestamp(1) }),
+            ("a", RunState::Reading),
+            ("b", RunState::Finished { at: Timestamp(1) }),
+            ("c", RunState::Ready),
+        ];
         let mut ledger = Memory::new();
         let rows = (1..).zip(states).map(|(id, (hash, state))| (key::run(RunId(id)), run(hash, state)));
         let changes = rows.map(|(key, run)| (key.into_bytes(), Some(run.encode()))).collect();

@@ -63,7 +63,7 @@ impl Scene {
 fn written_over(user: &str, displaced: &str) -> Event {
     Event {
         at: Timestamp(0),
-        action: "conflict".to_owned(),
+        action: crate::decide::Action::Conflict,
         rule: "Contacts".to_owned(),
         place: "contacts.rules:14".to_owned(),
         entity: "app.User".to_owned(),

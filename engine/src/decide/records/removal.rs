@@ -1,0 +1,63 @@
+//! Records that are gone, or that live under another id now.
+//!
+//! Always true: what is gone is in no index any more; what hangs on it learns of it by tasks of the same round.
+
+use std::sync::Arc;
+
+use dsl::schema::EntityName;
+use dsl::value::Timestamp;
+
+use crate::decide::model::outcome::Command;
+use crate::decide::model::record::{Life, RecordRow};
+use crate::decide::model::task::{Task, Transition, TransitionKind};
+use crate::decide::store::transaction::Context;
+use crate::decide::store::{reads, records};
+use crate::ledger::Error;
+
+/// A record is gone.
+pub(crate) fn deleted(
+    cx: &mut Context<'_>,
+    entity: &EntityName,
+    id: &str,
+    at: Timestamp,
+    erased: bool,
+) -> Result<(), Error> {
+    let mut row = cx.record(entity, id)?.map(Arc::unwrap_or_clone).unwrap_or_default();
+    if row.latest > at || matches!(row.life, Life::Erased) || (matches!(row.life, Life::Deleted(_)) && !erased) {
+        return Ok(());
+    }
+    records::unindex(cx, entity, id, &row);
+    row.latest = at;
+    if erased {
+        row = RecordRow { life: Life::Erased, latest: at, ..RecordRow::default() };
+    } else {
+        row.life = Life::Deleted(at);
+    }
+    let row = Arc::new(row);
+    cx.learn(entity, id, Arc::clone(&row));
+    cx.command(Command::Invalidate { system: entity.system.clone(), entity: entity.entity.clone(), id: id.to_owned() });
+    cx.task(Task::React(Transition { entity: entity.clone(), id: id.to_owned(), kind: TransitionKind::Deleted, at }));
+    cx.task(Task::Deleted { entity: entity.clone(), id: id.to_owned(), erased });
+    cx.task(Task::Changed { entity: entity.clone(), id: id.to_owned(), row });
+    Ok(())
+}
+
+/// A record lives under another id now.
+pub(crate) fn merged(
+    cx: &mut Context<'_>,
+    entity: &EntityName,
+    into: &str,
+    gone: &str,
+    at: Timestamp,
+) -> Result<(), Error> {
+    if into == gone {
+        return Ok(());
+    }
+    let mut row = cx.record(entity, gone)?.map(Arc::unwrap_or_clone).unwrap_or_default();
+    records::unindex(cx, entity, gone, &row);
+    row.life = Life::Merged(into.to_owned());
+    row.latest = row.latest.max(at);
+    cx.learn(entity, gone, Arc::new(row));
+    cx.task(Task::Merged { entity: entity.clone(), into: into.to_owned(), gone: gone.to_owned() });
+    reads::refresh(cx, entity, into)
+}
