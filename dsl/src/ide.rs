@@ -7,6 +7,7 @@
 //! Not here: the protocol of an editor, and positions in UTF-16; see [`SourceFile::utf16`](crate::source::SourceFile).
 
 mod actions;
+mod blocks;
 mod candidate;
 mod candidates;
 mod complete;
@@ -24,6 +25,7 @@ mod referent;
 mod resolve;
 mod symbol;
 mod symbols;
+mod words;
 
 pub use candidate::CandidateKind;
 pub use complete::{Completion, complete};

@@ -185,6 +185,36 @@ fn a_mapping_knows_its_sides_though_the_line_does_not_parse() {
     assert_eq!(labels(&in_fields("\"Plan ‸")), Vec::<String>::new());
 }
 
+#[test]
+fn a_block_is_known_though_its_head_is_misspelt_or_not_whole() {
+    let inside = |head: &str, line: &str| format!("{head} {{\n  {line}\n}}\n");
+    for head in [
+        "sync New betwen app.User and crm.Contact",
+        "snyc New between app.User and crm.Contact",
+        "sync New between app.User crm.Contact",
+    ] {
+        offers(&inside(head, "match by ‸"), &["firstName"], &["firstname"]);
+        offers(&inside(head, "match by email = ‸"), &["firstname"], &["firstName"]);
+    }
+    offers(&inside("when app.User chnges company as user", "set user.‸"), &["phone"], &["plan"]);
+    offers(
+        &inside("when app.User is created as user", "create crm.Note key source_id { importance = ‸ }"),
+        &["high"],
+        &[],
+    );
+    // What is not known to be anything expects nothing.
+    assert_eq!(labels(&inside("sync New between app.User and crm.Contact", "whatever { ‸ }")), Vec::<String>::new());
+}
+
+#[test]
+fn a_hover_over_any_word_of_a_line_tells_its_form() {
+    let text = shown(&in_sync("match by email th‸en by phone"));
+    assert!(text.contains("match by field = field") && text.contains("keys are tried in order"), "{text}");
+    assert!(shown(&in_sync("run every 1 hour in bat‸ches of 5")).contains("syncs at an interval"));
+    assert!(shown(&in_fields("phone <-> phone newest wins, ti‸e crm")).contains("keeps two fields in step"));
+    assert!(shown(&in_when("to closedwon { undo comp‸leted steps }")).contains("undoes the steps"));
+}
+
 fn in_when(line: &str) -> String {
     format!("when crm.Deal changes dealstage as deal {{\n  {line}\n}}\n")
 }

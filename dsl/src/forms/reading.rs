@@ -6,6 +6,7 @@
 
 use super::part::{Form, Opens, Part, Slot, UNITS};
 use super::place::Place;
+use super::table;
 use crate::tokens::Kind;
 
 /// A word of a statement.
@@ -60,7 +61,7 @@ const MAX_STEPS: usize = 20_000;
 /// may be misspelt or missing.
 pub(crate) fn read(place: Place, words: &[Token<'_>], tolerant: bool) -> Reading {
     let mut reader = Reader { words, tolerant, steps: 0, filled: Vec::new(), form: None, reading: Reading::default() };
-    for form in super::of(place) {
+    for form in table::of(place) {
         reader.form = Some(form);
         reader.go(form.parts, None, 0);
     }

@@ -316,7 +316,7 @@ impl<'l> List<'l, '_> {
     }
 
     fn spellings(&mut self, system: &str) {
-        let name = self.context.head(Slot::New(New::Choice)).map(super::context::bare).unwrap_or_default();
+        let name = self.context.head.name(Slot::New(New::Choice)).unwrap_or_default();
         let Some(choice) = self.project.choices().find(|choice| choice.name.value == name) else { return };
         let mut seen = std::collections::BTreeSet::new();
         for path in &choice.fields {

@@ -4,9 +4,11 @@
 //! says what may follow the words of a statement; here that becomes fields, options and names of this project. A
 //! statement that has no form expects nothing, which is no mistake.
 
-use super::context::{Context, Inside, Subject, Word, bare, operation, parts, qualified};
+use super::blocks::Subject;
+use super::context::{Context, Inside};
 use super::project::Project;
 use super::referent::{Referent, Wanted, walk};
+use super::words::{Said, Word, bare, names};
 use crate::ast;
 use crate::forms::{self, Expected, For, Form, New, Of, Says, Slot, What};
 use crate::schema::EntityName;
@@ -111,7 +113,7 @@ pub(super) fn expect(project: &Project, context: &Context<'_>) -> Vec<Expect> {
     let at = At { project, context, words: &context.statement, texts: context.texts() };
     let expected = match context.inside {
         Inside::Comment => Vec::new(),
-        Inside::Filled => at.value(0, at.of(Of::Left, &[]), None),
+        Inside::Filled => at.value(0, at.of(Of::Left, &Said::default()), None),
         Inside::Code | Inside::Text(_) => at.by_forms(),
     };
     let mut found: Vec<Expect> = Vec::with_capacity(expected.len());
@@ -175,22 +177,23 @@ impl At<'_, '_> {
     }
 
     fn expected(&self, expected: &Expected) -> Vec<Expect> {
-        let filled = &expected.filled;
+        let said = Said::new(self.words, &expected.filled);
         match expected.what {
             What::Words(_) if self.words.is_empty() => vec![Expect::Line(expected.form)],
             What::Words(words) => vec![Expect::Word(words)],
             What::OneOf(words) | What::Names(words) => words.iter().map(|word| Expect::Word(word)).collect(),
-            What::Slot(slot) => self.slot(slot, filled).into_iter().collect(),
-            What::Inside(Slot::Condition, from) => self.condition(from, filled),
+            What::Slot(slot) => self.slot(slot, &said).into_iter().collect(),
+            What::Inside(Slot::Condition, from) => self.condition(from, &said),
             What::Inside(Slot::Value(of, wanted), from) => {
-                self.value(from, self.of(of, filled), self.wanted(wanted, filled))
+                self.value(from, self.of(of, &said), self.wanted(wanted, &said))
             }
             What::Inside(..) | What::Opens(_) => Vec::new(),
         }
     }
 
-    fn slot(&self, slot: Slot, filled: &[(Slot, usize)]) -> Option<Expect> {
-        let member = |of, which| self.referent(of, filled).map(|referent| Expect::Member(referent, which));
+    fn slot(&self, slot: Slot, said: &Said<'_>) -> Option<Expect> {
+        let member = |of, which| self.referent(of, said).map(|referent| Expect::Member(referent, which));
+        let system = || self.context.head.name(Slot::System);
         Some(match slot {
             Slot::New(new) => Expect::Declare(self.declared(new)?),
             Slot::System => Expect::System,
@@ -198,22 +201,23 @@ impl At<'_, '_> {
             Slot::Winner => Expect::Winner,
             Slot::Entity => Expect::Entity,
             Slot::EntityOrEvent => Expect::EntityOrEvent,
-            Slot::Sent => Expect::Of(self.sender()?),
+            Slot::Sent => Expect::Of(system()?),
             Slot::Operation => Expect::Operation,
             Slot::Sender => Expect::Sender,
             Slot::GlobalField => Expect::GlobalField,
             Slot::Field(of) => member(of, Which::Fields)?,
             Slot::Link(of) => member(of, Which::Links)?,
-            Slot::Member => match self.subject()? {
-                Subject::Operation { system, operation } => {
-                    Expect::Parameter { system: system.clone(), operation: operation.clone() }
-                }
-                _ => member(Of::Subject, Which::All)?,
+            Slot::Member => match self.subject() {
+                Some((system, operation)) => Expect::Parameter { system, operation },
+                None => member(Of::Subject, Which::All)?,
             },
             Slot::Path => Expect::Value { bare: None, wanted: None },
-            Slot::Value(of, wanted) => Expect::Value { bare: self.of(of, filled), wanted: self.wanted(wanted, filled) },
+            Slot::Value(of, wanted) => Expect::Value { bare: self.of(of, said), wanted: self.wanted(wanted, said) },
             Slot::Condition => member(Of::Named, Which::Fields)?,
-            Slot::Stage => Expect::WordOf(self.changed()?),
+            Slot::Stage => {
+                let field = self.context.head.name(Slot::Field(Of::Named))?;
+                Expect::WordOf(Wanted::Field(self.context.head.entity(0)?, field))
+            }
             Slot::Key => Expect::Value { bare: None, wanted: Some(self.by()?) },
             Slot::Cell => Expect::Word("yes"),
             Slot::Sync => Expect::Sync,
@@ -221,123 +225,98 @@ impl At<'_, '_> {
             Slot::Step => Expect::Step,
             Slot::Transform => Expect::Transform,
             Slot::Type => Expect::Type,
-            Slot::Verify => Expect::Verify(self.sender()?),
-            Slot::Envelope => Expect::Envelope(self.sender()?),
-            Slot::Text(says) => self.says(says, filled)?,
+            Slot::Verify => Expect::Verify(system()?),
+            Slot::Envelope => Expect::Envelope(system()?),
+            Slot::Text(says) => self.says(says, said)?,
             Slot::CellOf | Slot::Number | Slot::Duration | Slot::Clock | Slot::Date => return None,
         })
     }
 
     fn declared(&self, new: New) -> Option<Declared> {
-        let head = |slot| self.context.head(slot).map(bare);
+        let head = |new| self.context.head.name(Slot::New(new));
         Some(match new {
             New::System => Declared::System,
             New::Choice => Declared::Choice,
             New::Table => Declared::Table,
             New::Sync => Declared::Sync,
             New::Workflow => Declared::Workflow,
-            New::Step => Declared::Step { workflow: head(Slot::New(New::Workflow))? },
-            New::Word => Declared::Word { choice: head(Slot::New(New::Choice))? },
-            New::Column => Declared::Column { table: head(Slot::New(New::Table))? },
-            New::Field => Declared::Field { entity: self.context.head_entity(0)? },
+            New::Step => Declared::Step { workflow: head(New::Workflow)? },
+            New::Word => Declared::Word { choice: head(New::Choice)? },
+            New::Column => Declared::Column { table: head(New::Table)? },
+            New::Field => Declared::Field { entity: self.context.head.entity(0)? },
             New::Variable => Declared::Variable,
             New::Assigned => Declared::Assigned,
         })
     }
 
-    /// The word that filled the last of these slots.
-    fn filler(&self, filled: &[(Slot, usize)], fits: impl Fn(Slot) -> bool) -> Option<&Word<'_>> {
-        filled.iter().rev().find(|(slot, _)| fits(*slot)).and_then(|(_, index)| self.words.get(*index))
-    }
-
-    /// The entity or event that is named in the statement.
-    fn named(&self, filled: &[(Slot, usize)]) -> Option<EntityName> {
-        self.filler(filled, |slot| matches!(slot, Slot::Entity | Slot::EntityOrEvent)).and_then(qualified)
-    }
-
-    fn subject(&self) -> Option<&Subject> {
-        self.context.block.as_ref().map(|block| &block.subject)
+    /// The operation whose parameters the block gives.
+    fn subject(&self) -> Option<(String, String)> {
+        match &self.context.block.as_ref()?.subject {
+            Subject::Operation { system, operation } => Some((system.clone(), operation.clone())),
+            _ => None,
+        }
     }
 
     /// The entity whose fields need no variable.
-    fn of(&self, of: Of, filled: &[(Slot, usize)]) -> Option<EntityName> {
+    fn of(&self, of: Of, said: &Said<'_>) -> Option<EntityName> {
         match of {
             Of::Left => self.context.sides().0,
             Of::Right => self.context.sides().1,
-            Of::Named => self.named(filled),
+            Of::Named => said.last(|slot| matches!(slot, Slot::Entity | Slot::EntityOrEvent))?.1.qualified(),
             Of::Subject | Of::Nobody => None,
         }
     }
 
-    fn referent(&self, of: Of, filled: &[(Slot, usize)]) -> Option<Referent> {
-        match of {
-            Of::Subject => match self.subject()? {
-                Subject::Record(entity) => Some(Referent::Record(entity.clone())),
-                Subject::Event(event) => Some(Referent::Event(event.clone())),
-                Subject::Operation { .. } | Subject::Nothing => None,
-            },
-            of => self.of(of, filled).map(|name| Referent::named(self.project, name)),
+    fn referent(&self, of: Of, said: &Said<'_>) -> Option<Referent> {
+        match (of, self.context.block.as_ref().map(|block| &block.subject)) {
+            (Of::Subject, Some(Subject::Record(entity))) => Some(Referent::Record(entity.clone())),
+            (Of::Subject, Some(Subject::Event(event))) => Some(Referent::Event(event.clone())),
+            (of, _) => self.of(of, said).map(|name| Referent::named(self.project, name)),
         }
-    }
-
-    /// The system whose messages an `events` is about.
-    fn sender(&self) -> Option<String> {
-        self.context.head(Slot::System).map(bare)
-    }
-
-    /// What the field has that a `when` waits for.
-    fn changed(&self) -> Option<Wanted> {
-        let field = self.context.head(Slot::Field(Of::Named))?;
-        Some(Wanted::Field(self.context.head_entity(0)?, bare(field)))
     }
 
     /// The field whose values are the keys of the table.
     fn by(&self) -> Option<Wanted> {
-        match parts(self.context.head(Slot::GlobalField)?).as_slice() {
-            [(_, system), (_, entity), (_, field)] => {
-                Some(Wanted::Field(EntityName::new(system, entity), field.clone()))
-            }
+        let (_, path) = self.context.head.first(|slot| slot == Slot::GlobalField)?;
+        match names(path.text).as_slice() {
+            [system, entity, field] => Some(Wanted::Field(EntityName::new(system, entity), field.clone())),
             _ => None,
         }
     }
 
     /// What a value is for.
-    fn wanted(&self, wanted: For, filled: &[(Slot, usize)]) -> Option<Wanted> {
+    fn wanted(&self, wanted: For, said: &Said<'_>) -> Option<Wanted> {
         match wanted {
             For::Anything => None,
-            For::Parameter(parameter) => self.parameter(parameter, filled),
+            For::Parameter(parameter) => self.parameter(parameter, said),
             For::Named => {
-                let target = |slot| matches!(slot, Slot::Field(_) | Slot::Member | Slot::Path);
-                let (slot, index) = *filled.iter().rev().find(|(slot, _)| target(*slot))?;
-                let name = self.words.get(index)?.text;
+                let (slot, target) = said.last(|slot| matches!(slot, Slot::Field(_) | Slot::Member | Slot::Path))?;
                 match (slot, self.subject()) {
-                    (Slot::Member, Some(Subject::Operation { system, operation })) => Some(Wanted::Parameter {
-                        system: system.clone(),
-                        operation: operation.clone(),
-                        parameter: bare(name),
-                    }),
-                    (Slot::Path, _) => self.leads_to(None, name),
-                    (Slot::Field(of), _) => self.reached(&self.referent(of, filled)?, name),
-                    _ => self.reached(&self.referent(Of::Subject, filled)?, name),
+                    (Slot::Member, Some((system, operation))) => {
+                        Some(Wanted::Parameter { system, operation, parameter: bare(target.text) })
+                    }
+                    (Slot::Path, _) => self.leads_to(None, target.text),
+                    (Slot::Field(of), _) => self.reached(&self.referent(of, said)?, target.text),
+                    _ => self.reached(&self.referent(Of::Subject, said)?, target.text),
                 }
             }
         }
     }
 
     /// A parameter of the operation that is named in the statement, of `notify` where none is.
-    fn parameter(&self, parameter: &str, filled: &[(Slot, usize)]) -> Option<Wanted> {
-        let sent = self.filler(filled, |slot| matches!(slot, Slot::Sender | Slot::Operation));
-        let (system, operation) = operation(self.project, sent.map_or("notify", |word| word.text))?;
+    fn parameter(&self, parameter: &str, said: &Said<'_>) -> Option<Wanted> {
+        let sent = said.last(|slot| matches!(slot, Slot::Sender | Slot::Operation));
+        let (system, operation) = self.project.operation(sent.map_or("notify", |(_, word)| word.text))?;
         Some(Wanted::Parameter { system, operation, parameter: parameter.to_owned() })
     }
 
-    fn says(&self, says: Says, filled: &[(Slot, usize)]) -> Option<Expect> {
-        let system = self.filler(filled, |slot| slot == Slot::System).map(|word| bare(word.text));
+    fn says(&self, says: Says, said: &Said<'_>) -> Option<Expect> {
+        let system = said.last(|slot| slot == Slot::System).map(|(_, word)| bare(word.text));
         Some(match says {
-            Says::Message => Expect::Message(system.or_else(|| self.sender())?),
+            Says::Message => Expect::Message(system.or_else(|| self.context.head.name(Slot::System))?),
             Says::Spelling => Expect::Spelling(system?),
-            Says::Template => Expect::Option(self.parameter("template", filled)?),
-            Says::Role => Expect::Option(self.parameter("role", &[])?),
+            Says::Template => Expect::Option(self.parameter("template", said)?),
+            Says::Role => Expect::Option(self.parameter("role", &Said::default())?),
             Says::Lock => Expect::Lock,
             Says::Anything => return None,
         })
@@ -345,22 +324,20 @@ impl At<'_, '_> {
 
     /// What a path from here leads to, where that takes a value.
     fn reached(&self, from: &Referent, path: &str) -> Option<Wanted> {
-        let names: Vec<String> = parts(path).into_iter().map(|(_, name)| name).collect();
-        walk(self.project, from, &names).wanted()
+        walk(self.project, from, &names(path)).wanted()
     }
 
     /// The same, of a path of an expression.
     fn leads_to(&self, bare: Option<&EntityName>, written: &str) -> Option<Wanted> {
-        let names: Vec<String> = parts(written).into_iter().map(|(_, name)| name).collect();
-        path(self.project, self.context, bare, &names).wanted()
+        path(self.project, self.context, bare, &names(written)).wanted()
     }
 
     /// In `field = value`, a condition on what is named in the statement that begins at the index.
-    fn condition(&self, from: usize, filled: &[(Slot, usize)]) -> Vec<Expect> {
+    fn condition(&self, from: usize, said: &Said<'_>) -> Vec<Expect> {
         if self.words.len() < from + 2 {
             return Vec::new();
         }
-        let of = self.referent(Of::Named, filled);
+        let of = self.referent(Of::Named, said);
         let wanted = of.and_then(|of| self.reached(&of, self.words[from].text));
         self.value(from + 2, None, wanted)
     }

@@ -3,8 +3,8 @@
 //! Always true: stretches are in order, do not overlap, and none goes over a line's end. A word of the language that
 //! plainly is a name, because a dot, `=`, `:` or an arrow stands beside it, is coloured as one.
 
-use super::context::parts;
 use super::project::Project;
+use super::words::parts;
 use crate::forms;
 use crate::source::{FileId, Span};
 use crate::tokens::{Kind, Token, tokens};

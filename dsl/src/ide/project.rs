@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::words::names;
 use crate::ast::{self, Item, ItemKind};
 use crate::check::{Compiled, Session, too_large};
 use crate::diagnostic::Problem;
@@ -183,6 +184,18 @@ impl Project {
 
     pub(super) fn event(&self, name: &EntityName) -> Option<&BTreeMap<String, Field>> {
         self.systems.get(&name.system)?.lock.events.get(&name.entity)
+    }
+
+    /// The operation that a rule names, with its system or without: `mail.email` or `email`.
+    pub(super) fn operation(&self, named: &str) -> Option<(String, String)> {
+        match names(named).as_slice() {
+            [system, name] => Some((system.clone(), name.clone())),
+            [name] => match self.offering(name).as_slice() {
+                [system] => Some(((*system).to_owned(), name.clone())),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// Systems that offer an operation, by name.
