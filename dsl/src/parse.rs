@@ -8,11 +8,11 @@
 mod action;
 mod cursor;
 mod expr;
-mod foreign;
 mod grammar;
+mod invisible_chars;
 mod item;
-mod letters;
 mod limits;
+mod other_languages;
 mod patch;
 mod recovery;
 mod repair;
@@ -53,7 +53,7 @@ pub struct Parse {
     pub comments: Vec<Span>,
     /// Names that stand where a name may be declared, in items and lines that are not in the tree. Whoever looks
     /// for one of them finds nothing, and it is not that place that is wrong.
-    pub lost: BTreeSet<String>,
+    pub unparsed_names: BTreeSet<String>,
 }
 
 /// Parses one file, on a thread of known stack.
@@ -92,7 +92,7 @@ struct Outlined {
     /// Without characters that nobody sees.
     file: SourceFile,
     /// What is told of those characters.
-    unseen: Vec<Problem>,
+    invisible: Vec<Problem>,
     /// What is known of the file before any item is read.
     parse: Parse,
     chunks: Vec<Chunk>,
@@ -107,7 +107,7 @@ impl Outlined {
         let mut parse = Parse::default();
         let empty = |file: &SourceFile, parse| Self {
             file: file.clone(),
-            unseen: Vec::new(),
+            invisible: Vec::new(),
             parse,
             chunks: Vec::new(),
             inside: Vec::new(),
@@ -117,13 +117,13 @@ impl Outlined {
             parse.problems.push(problem);
             return empty(file, parse);
         }
-        let (unseen, file) = letters::unseen(file).unwrap_or_else(|| (Vec::new(), file.clone()));
+        let (invisible, file) = invisible_chars::invisible(file).unwrap_or_else(|| (Vec::new(), file.clone()));
         let outline = outline::outline(&file.text);
         let comment = |(start, end): &(usize, usize)| Span { file: file.id, start: *start as u32, end: *end as u32 };
         parse.comments = outline.comments.iter().map(comment).collect();
         if let Some(problem) = limits::items(&file, &outline) {
             parse.problems.push(problem);
-            return Self { unseen, ..empty(&file, parse) };
+            return Self { invisible, ..empty(&file, parse) };
         }
         let mut headless = false;
         let mut inside = Vec::new();
@@ -139,7 +139,7 @@ impl Outlined {
             }
         }
         let items = outline.chunks.iter().filter(|chunk| chunk.begins.keyword().is_some()).count();
-        Self { file, unseen, parse, chunks: outline.chunks, inside, items }
+        Self { file, invisible, parse, chunks: outline.chunks, inside, items }
     }
 
     /// What one of its chunks holds.
@@ -151,7 +151,7 @@ impl Outlined {
             item(&self.file, chunk, next, self.items, &mut parse);
         }
         if parse.items.is_empty() {
-            parse.lost.extend(recovery::declared(&self.file.text[chunk.start..chunk.end]));
+            parse.unparsed_names.extend(recovery::declared(&self.file.text[chunk.start..chunk.end]));
         }
         parse
     }
@@ -162,7 +162,7 @@ impl Outlined {
         for part in parts {
             parse.items.extend(part.items);
             parse.problems.extend(part.problems);
-            parse.lost.extend(part.lost);
+            parse.unparsed_names.extend(part.unparsed_names);
         }
         parse.problems.sort_by_key(|problem| problem.span().start);
         let more = parse.problems.len().saturating_sub(limits::MAX_PROBLEMS);
@@ -170,12 +170,12 @@ impl Outlined {
         if let (true, Some(last)) = (more > 0, parse.problems.last_mut()) {
             last.help.push(format!("and {more} more problems in this file"));
         }
-        if !self.unseen.is_empty() {
+        if !self.invisible.is_empty() {
             // What else is told of these lines is told for these characters.
             let line = |problem: &Problem| self.file.position(problem.span().start).0;
-            let lines: BTreeSet<usize> = self.unseen.iter().map(line).collect();
+            let lines: BTreeSet<usize> = self.invisible.iter().map(line).collect();
             parse.problems.retain(|problem| !lines.contains(&line(problem)));
-            parse.problems.extend(self.unseen.iter().cloned());
+            parse.problems.extend(self.invisible.iter().cloned());
             parse.problems.sort_by_key(|problem| problem.span().start);
             parse.problems.truncate(limits::MAX_PROBLEMS);
         }
@@ -224,7 +224,7 @@ fn item(file: &SourceFile, chunk: &Chunk, next: Option<&Chunk>, items: usize, pa
             patch.add(range, &text);
         }
     }
-    Item { file, chunk, keyword, patch, told: BTreeSet::new(), misplaced: None, plain: false, parse }.read();
+    Item { file, chunk, keyword, patch, reported: BTreeSet::new(), misplaced: None, plain: false, parse }.read();
 }
 
 /// One item on its way to the tree.
@@ -235,7 +235,7 @@ struct Item<'a> {
     /// What was mended so far.
     patch: Patch,
     /// Where lines begin that a problem was told of.
-    told: BTreeSet<usize>,
+    reported: BTreeSet<usize>,
     /// Where a line ends that belongs in another block, and of which that was told.
     misplaced: Option<usize>,
     /// Its head was not understood and another one stands for it, so that its lines can be read.
@@ -253,7 +253,7 @@ impl Item<'_> {
                     let mut bad = Vec::new();
                     bad_lines(pairs.clone(), Place::Actions, &mut bad);
                     let mended = bad.into_iter().fold(false, |mended, (pair, place)| {
-                        self.tell(&Reader { file: self.file, patched: &patched }, &pair, place) || mended
+                        self.report(&Reader { file: self.file, patched: &patched }, &pair, place) || mended
                     });
                     if !mended {
                         return self.build(&patched, pairs);
@@ -286,18 +286,18 @@ impl Item<'_> {
     }
 
     /// Tells of a line that is not understood, once. Is it mended?
-    fn tell(&mut self, reader: &Reader<'_>, pair: &Pair<'_>, place: Place) -> bool {
+    fn report(&mut self, reader: &Reader<'_>, pair: &Pair<'_>, place: Place) -> bool {
         let range = pair.as_span().start()..pair.as_span().end();
         let start = reader.patched.place(range.start);
         let first_line = pair.as_str().lines().next().unwrap_or("");
-        if pair.as_str().trim().is_empty() || !self.told.insert(start) {
+        if pair.as_str().trim().is_empty() || !self.reported.insert(start) {
             return false;
         }
         let end = reader.patched.place_of_end(range.start + first_line.len());
         let line = recovery::line_start(&self.file.text, start);
         if self.chunk.unclosed_texts.iter().any(|text| line <= *text && *text < end) {
             // That a text is not closed was told already.
-            self.parse.lost.extend(recovery::declared(pair.as_str()));
+            self.parse.unparsed_names.extend(recovery::declared(pair.as_str()));
             return false;
         }
         let told = recovery::statement(reader, place, range.clone());
@@ -308,12 +308,12 @@ impl Item<'_> {
             let goes_on = self.misplaced.is_some_and(between);
             self.misplaced = Some(reader.patched.place_of_end(range.start + pair.as_str().trim_end().len()));
             if goes_on {
-                self.parse.lost.extend(recovery::declared(pair.as_str()));
+                self.parse.unparsed_names.extend(recovery::declared(pair.as_str()));
                 return false;
             }
         }
         if told.edits.is_empty() {
-            self.parse.lost.extend(recovery::declared(pair.as_str()));
+            self.parse.unparsed_names.extend(recovery::declared(pair.as_str()));
         }
         self.parse.problems.push(told.problem);
         self.mend(reader.patched, told.edits)
@@ -327,7 +327,7 @@ impl Item<'_> {
     fn mend_head(&mut self, patched: &Patched, position: usize) -> bool {
         let body = self.chunk.body();
         let head = 0..patched.index_of(body.unwrap_or(self.chunk.end));
-        let spoiled = self.chunk.unclosed_texts.iter().any(|text| body.is_none_or(|body| *text < body));
+        let head_unclosed = self.chunk.unclosed_texts.iter().any(|text| body.is_none_or(|body| *text < body));
         let reader = Reader { file: self.file, patched };
         if self.plain || recovery::head_understood(self.keyword, &patched.text[head.clone()]) {
             let told = self.parse.problems.iter().any(|problem| {
@@ -344,7 +344,7 @@ impl Item<'_> {
             return false;
         }
         let told = recovery::head(&reader, self.keyword, head);
-        if !spoiled {
+        if !head_unclosed {
             self.parse.problems.push(told.problem);
             if self.mend(patched, told.edits) {
                 return true;

@@ -20,7 +20,7 @@ use crate::source::{SourceFile, Span};
 use crate::tokens::{Kind, Token, tokens};
 
 /// A problem, and changes of the text that was looked at.
-pub(super) struct Told {
+pub(super) struct Report {
     pub(super) problem: Problem,
     /// The line would be understood in another block.
     pub(super) misplaced: bool,
@@ -303,7 +303,7 @@ pub(super) fn unclosed_text(file: &SourceFile, start: usize, block: bool) -> Pro
 }
 
 /// The head of an item is not understood. `head` ends before its `{`.
-pub(super) fn head(reader: &Reader<'_>, keyword: &str, head: Range<usize>) -> Told {
+pub(super) fn head(reader: &Reader<'_>, keyword: &str, head: Range<usize>) -> Report {
     let text = reader.text(&head);
     let line = text.trim_end().len();
     if text[line..].contains('\n') && head_understood(keyword, &text[..line]) {
@@ -312,15 +312,15 @@ pub(super) fn head(reader: &Reader<'_>, keyword: &str, head: Range<usize>) -> To
             help: "the `{` belongs at the end of the line above it".to_owned(),
             safe: true,
         };
-        let told = told(reader, head.start, change, "its `{` does not stand in this line");
+        let told = offered(reader, head.start, change, "its `{` does not stand in this line");
         let labels =
             vec![Label { span: reader.span(&(head.start..head.start + line)), ..told.problem.labels[0].clone() }];
-        return Told { problem: Problem { labels, ..told.problem }, ..told };
+        return Report { problem: Problem { labels, ..told.problem }, ..told };
     }
     if let Some(change) =
         repair::find(text, None, |text, words| repair::understood(Rule::only_item, &with_body(keyword, text), words))
     {
-        return told(reader, head.start, change, "not understood here");
+        return offered(reader, head.start, change, "not understood here");
     }
     let probe = with_body(keyword, text);
     let position = grammar::parse(Rule::only_item, &probe).err().map_or(0, |error| position(&error));
@@ -331,7 +331,7 @@ pub(super) fn head(reader: &Reader<'_>, keyword: &str, head: Range<usize>) -> To
     };
     let span = reader.span(&(head.start + range.start..head.start + range.end));
     let problem = Problem::new(Code::E0001, "this line is not understood here", span, label).help(form(keyword));
-    Told { problem, edits: Vec::new(), misplaced: false }
+    Report { problem, edits: Vec::new(), misplaced: false }
 }
 
 /// Is this a head of an item?
@@ -378,7 +378,7 @@ fn form(keyword: &str) -> String {
 }
 
 /// A line that is not understood inside of a block.
-pub(super) fn statement(reader: &Reader<'_>, place: Place, range: Range<usize>) -> Told {
+pub(super) fn statement(reader: &Reader<'_>, place: Place, range: Range<usize>) -> Report {
     let text = reader.text(&range).trim_end();
     let skeleton = repair::skeleton(text);
     let fits = |text: &str, words: &[Range<usize>]| repair::understood(rule_of(place), text, words);
@@ -390,7 +390,7 @@ pub(super) fn statement(reader: &Reader<'_>, place: Place, range: Range<usize>) 
         // The change was found in the skeleton; it is made in the line itself.
         let edits = change.edits.into_iter();
         let edits = edits.map(|(range, new)| (skeleton.places(&range), new)).collect();
-        return told(reader, range.start, Change { edits, ..change }, &format!("not understood {}", place.phrase()));
+        return offered(reader, range.start, Change { edits, ..change }, &format!("not understood {}", place.phrase()));
     }
     let first_line = line_end(text, 0);
     let whole = code(text, first_line).last().map_or(1, |token| token.end);
@@ -398,7 +398,7 @@ pub(super) fn statement(reader: &Reader<'_>, place: Place, range: Range<usize>) 
     let problem = |inside: Range<usize>, label: String| {
         Problem::new(Code::E0001, "this line is not understood here", span(inside), label)
     };
-    let done = |problem: Problem| Told { problem, edits: Vec::new(), misplaced: false };
+    let done = |problem: Problem| Report { problem, edits: Vec::new(), misplaced: false };
     if let Some(inside) = repair::bad_interpolation(text) {
         let told = problem(inside, "nothing can be filled in from this".to_owned());
         return done(told.help("write `{name.field}`, or `\\{` for a brace that stands for itself"));
@@ -406,7 +406,7 @@ pub(super) fn statement(reader: &Reader<'_>, place: Place, range: Range<usize>) 
     if let Some(other) = others(place).find(|other| repair::understood(rule_of(*other), &skeleton.text, &[])) {
         let told = problem(0..whole, format!("this belongs in {}", other.name()));
         let told = told.help(format!("here may stand: {}", short(place)));
-        return Told { misplaced: true, ..done(told) };
+        return Report { misplaced: true, ..done(told) };
     }
     let forms = forms_of(place, word(text));
     let position = match stopped {
@@ -471,7 +471,7 @@ fn code(text: &str, line: usize) -> Vec<Token> {
 }
 
 /// A change as a problem that offers it.
-fn told(reader: &Reader<'_>, base: usize, change: Change, label: &str) -> Told {
+fn offered(reader: &Reader<'_>, base: usize, change: Change, label: &str) -> Report {
     let shifted: Vec<(Range<usize>, String)> =
         change.edits.into_iter().map(|(range, new)| (base + range.start..base + range.end, new)).collect();
     let spans: Vec<(Span, String)> = shifted
@@ -491,7 +491,7 @@ fn told(reader: &Reader<'_>, base: usize, change: Change, label: &str) -> Told {
     let mut problem =
         Problem::new(Code::E0001, "this line is not understood here", reader.span(&first), label).help(change.help);
     problem = problem.fix(title, change.safe, spans);
-    Told { problem, misplaced: false, edits: if change.safe { shifted } else { Vec::new() } }
+    Report { problem, misplaced: false, edits: if change.safe { shifted } else { Vec::new() } }
 }
 
 /// Where pest stopped.

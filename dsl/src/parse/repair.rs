@@ -5,8 +5,8 @@
 
 use std::ops::Range;
 
-use super::foreign::{foreign, is_transform};
 use super::grammar::{self, Rule};
+use super::other_languages::{is_transform, translations};
 use super::patch::{Change, Patch, Patched};
 use crate::forms::{self, Place};
 use crate::suggest;
@@ -111,15 +111,15 @@ fn interpolation_end(text: &str, at: usize) -> usize {
 fn changes(text: &str, block: Option<Place>) -> Vec<Change> {
     let found = tokens(text);
     let mut all: Vec<Change> = Vec::new();
-    let foreign = foreign(text, &found, block);
-    if foreign.len() > 1 {
-        let edits: Vec<_> = foreign.iter().flat_map(|change| change.edits.clone()).collect();
-        let mut help: Vec<&str> = foreign.iter().map(|change| change.help.as_str()).collect();
+    let translations = translations(text, &found, block);
+    if translations.len() > 1 {
+        let edits: Vec<_> = translations.iter().flat_map(|change| change.edits.clone()).collect();
+        let mut help: Vec<&str> = translations.iter().map(|change| change.help.as_str()).collect();
         help.dedup();
-        let safe = foreign.iter().all(|change| change.safe);
+        let safe = translations.iter().all(|change| change.safe);
         all.push(Change { edits, help: help.join("; "), safe });
     }
-    all.extend(foreign);
+    all.extend(translations);
     all.extend((block == Some(Place::Fields)).then(|| behind_the_arrow(text, &found)).flatten());
     all.extend(words(text, &found));
     all

@@ -73,7 +73,7 @@ pub(crate) fn check_set(
     }
     for (file, parse) in files.iter().zip(parses) {
         problems.extend(parse.problems);
-        unparsed_names.extend(parse.lost);
+        unparsed_names.extend(parse.unparsed_names);
         items.extend(parse.items.into_iter().map(|item| (file.id, item)));
     }
     let mut declaring = Declaring::new(&files, locks, &problems, unparsed_names);

@@ -8,7 +8,7 @@ use crate::diagnostic::{Code, Problem};
 use crate::source::SourceFile;
 
 /// Problems, at most one for a line, and the text without them; none where there is nothing to tell.
-pub(super) fn unseen(file: &SourceFile) -> Option<(Vec<Problem>, SourceFile)> {
+pub(super) fn invisible(file: &SourceFile) -> Option<(Vec<Problem>, SourceFile)> {
     let mut problems: Vec<Problem> = Vec::new();
     let mut seen: Option<String> = None;
     let mut last = None;

@@ -47,7 +47,7 @@ const SIGNS: [(&str, &str); 28] = [
 const NOTHING: [&str; 9] = ["null", "NULL", "nil", "None", "none", "undefined", "blank", "missing", "nothing"];
 
 /// All changes of a line that stands in `block`, if that is known.
-pub(super) fn foreign(text: &str, found: &[Token], block: Option<Place>) -> Vec<Change> {
+pub(super) fn translations(text: &str, found: &[Token], block: Option<Place>) -> Vec<Change> {
     let mut line = Line { text, found, block, changes: Vec::new() };
     let mut index = 0;
     while index < found.len() {
