@@ -29,6 +29,17 @@ impl HubSpot {
         self.definitions.get(kind)?.get(name)
     }
 
+    /// An administrator adds an option to a property of an entity, or takes one away. Values that records hold stay.
+    pub fn set_option(&mut self, entity: &str, property: &str, option: &str, there: bool) {
+        let kind = self.type_id(entity);
+        let mut options = self.definitions.options(&kind, property).to_vec();
+        options.retain(|(value, _)| value != option);
+        if there {
+            options.push((option.to_owned(), option.to_owned()));
+        }
+        Arc::make_mut(&mut self.definitions).set_options(&kind, property, options);
+    }
+
     pub(super) fn property_routes(
         &mut self,
         method: &Method,
