@@ -7,6 +7,7 @@ pub mod hubspot;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod operations;
+pub mod planted;
 pub mod port;
 pub mod problem;
 pub mod registry;

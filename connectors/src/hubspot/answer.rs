@@ -13,7 +13,8 @@ use serde_json::Value as Json;
 use super::failure::Failure;
 use super::values::{observed, wire};
 use crate::http::text;
-use crate::port::{Answer, Input, LimitWindow, Refusal};
+use crate::planted::{Fault, planted};
+use crate::port::{Answer, Input, LimitWindow, Observed, Refusal};
 
 const NOT_FOUND: &str = "OBJECT_NOT_FOUND";
 
@@ -197,7 +198,8 @@ pub(super) fn batch(json: &Json, inputs: &[Input], entity: &Entity, by_id: bool)
         for (input, answer) in inputs.iter().zip(&mut answers) {
             if names.has(input) {
                 used = true;
-                answer.get_or_insert_with(|| failed(error, input));
+                let done = planted(Fault::PartFailureIsDone).then(|| as_asked(input));
+                answer.get_or_insert_with(|| done.unwrap_or_else(|| failed(error, input)));
             }
         }
         if !used {
@@ -240,7 +242,15 @@ pub(super) fn batch(json: &Json, inputs: &[Input], entity: &Entity, by_id: bool)
         cause.push_str("; it says of something: ");
         cause.push_str(&reason(error));
     }
-    answers.into_iter().map(|answer| answer.unwrap_or_else(|| Answer::Unknown { cause: cause.clone() })).collect()
+    let unmentioned = |input: &Input| {
+        if planted(Fault::UnmentionedIsDone) { as_asked(input) } else { Answer::Unknown { cause: cause.clone() } }
+    };
+    answers.into_iter().zip(inputs).map(|(answer, input)| answer.unwrap_or_else(|| unmentioned(input))).collect()
+}
+
+/// An answer that says nothing but that it was done, for faults that are planted.
+fn as_asked(input: &Input) -> Answer {
+    Answer::Record(Observed { id: input.id.clone().unwrap_or_default(), ..Observed::default() })
 }
 
 /// The error of a batch that names an input, as its answer.
