@@ -34,10 +34,12 @@ pub enum Class {
     Clocks,
     /// The CRM answers our writes.
     Automations,
+    /// Options of the CRM's properties come and go.
+    Schema,
 }
 
 /// All classes with the words they are chosen by.
-pub const CLASSES: [(&str, Class); 10] = [
+pub const CLASSES: [(&str, Class); 11] = [
     ("slow", Class::Slow),
     ("late", Class::Late),
     ("silence", Class::Silence),
@@ -48,6 +50,7 @@ pub const CLASSES: [(&str, Class); 10] = [
     ("reloads", Class::Reloads),
     ("clocks", Class::Clocks),
     ("automations", Class::Automations),
+    ("schema", Class::Schema),
 ];
 
 impl FromStr for Class {
@@ -334,6 +337,14 @@ impl Generator<'_> {
 
     /// A person does something.
     fn deed(&mut self) {
+        if self.chance.percent(3) {
+            let step = match self.chance.below(4) {
+                0 => Step::Resolve(None),
+                1 => Step::Resolve(Some((*self.chance.pick(&["app", "crm"])).to_owned())),
+                _ => Step::Backfill("Contacts".to_owned()),
+            };
+            return self.steps.push(step);
+        }
         if self.chance.percent(18) && self.things.len() < 9 {
             let weights: Vec<usize> =
                 self.kinds.iter().enumerate().flat_map(|(n, kind)| vec![n; kind.weight]).collect();
@@ -364,6 +375,7 @@ impl Generator<'_> {
                 self.things[index].gone = true;
                 Deed::Delete
             }
+            ('p', "app") if roll < 8 && self.rules == "shipped" => Deed::LogIn,
             ('p' | 'd', "crm") if roll < 6 => {
                 self.things[index].gone = true;
                 Deed::Delete
@@ -400,13 +412,13 @@ impl Generator<'_> {
 
     /// What becomes of what follows, now and then.
     fn fault(&mut self) {
-        if self.classes.is_empty() || !self.chance.percent(55) {
+        if self.classes.is_empty() || !self.chance.percent(75) {
             return;
         }
         let class = *self.chance.pick(&self.classes);
         let system = if self.chance.percent(60) { "crm" } else { "app" };
-        let kind = *self.chance.pick(&["request", "update", "update", "create", "read", "read", "link"]);
-        let times = if self.chance.percent(60) { 1 } else { 2 + self.chance.below(4) as u32 };
+        let kind = *self.chance.pick(&["request", "request", "update", "update", "create", "read", "link", "list"]);
+        let times = if self.chance.percent(50) { 1 } else { 2 + self.chance.below(5) as u32 };
         let wanted =
             |kind: &str, times: u32| Wanted { times, kind: kind.to_owned(), system: system.to_owned(), entity: None };
         let short = [5, 50, 200, 400, 800, 1_500, 3_000, 6_000];
@@ -484,6 +496,17 @@ impl Generator<'_> {
             }
             Class::Reloads => {}
             Class::Clocks => {}
+            Class::Schema if self.kinds.len() > 2 => {
+                let stage = *self.chance.pick(&STAGES);
+                let there = self.chance.percent(50);
+                self.steps.push(Step::Option(
+                    Entity::new("crm", "Deal"),
+                    "dealstage".to_owned(),
+                    stage.to_owned(),
+                    there,
+                ));
+            }
+            Class::Schema => {}
             Class::Automations => {
                 let (entity, on, sets) = if self.kinds.len() > 1 && self.rules != "one-way" && self.chance.percent(50) {
                     ("Deal", "dealstage", "amount")

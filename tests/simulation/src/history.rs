@@ -76,6 +76,10 @@ pub enum Step {
     Reload(String),
     /// An operator has a sync look at all records of its source.
     Backfill(String),
+    /// An operator has everything that waits tried again, or settled with the values of a system.
+    Resolve(Option<String>),
+    /// An administrator of the CRM adds an option to a property, by the rules' word, or takes it away.
+    Option(Entity, String, String, bool),
     /// What holds in the end, besides what a sync promises always.
     Expect(Expected),
 }
@@ -239,6 +243,11 @@ impl fmt::Display for Step {
             Self::Crash(rounds) => write!(out, "the engine crashes after {rounds} rounds"),
             Self::Reload(rules) => write!(out, "the rules become {rules}"),
             Self::Backfill(sync) => write!(out, "a backfill of {sync}"),
+            Self::Resolve(None) => write!(out, "an operator retries what waits"),
+            Self::Resolve(Some(system)) => write!(out, "an operator takes the values of {system}"),
+            Self::Option(entity, property, option, there) => {
+                write!(out, "{entity} {property} {} {option}", if *there { "gains" } else { "loses" })
+            }
             Self::Expect(Expected::NoIncident) => write!(out, "expect no incident"),
             Self::Expect(Expected::AnIncident) => write!(out, "expect an incident"),
             Self::Expect(Expected::Field(entity, thing, field, value)) => {
@@ -331,6 +340,11 @@ fn step(words: &[&str]) -> Option<Step> {
         ["the", "engine", "crashes", "after", rounds, "rounds"] => Step::Crash(rounds.parse().ok()?),
         ["the", "rules", "become", rules] => Step::Reload((*rules).to_owned()),
         ["a", "backfill", "of", sync] => Step::Backfill((*sync).to_owned()),
+        ["an", "operator", "retries", "what", "waits"] => Step::Resolve(None),
+        ["an", "operator", "takes", "the", "values", "of", system] => Step::Resolve(Some((*system).to_owned())),
+        [entity, property, verb @ ("gains" | "loses"), option] => {
+            Step::Option(read_entity(entity)?, (*property).to_owned(), (*option).to_owned(), *verb == "gains")
+        }
         ["expect", "no", "incident"] => Step::Expect(Expected::NoIncident),
         ["expect", "an", "incident"] => Step::Expect(Expected::AnIncident),
         ["expect", entity, thing, field, "is", value @ ..] if !value.is_empty() => {
@@ -422,6 +436,9 @@ the engine crashes
 the engine crashes after 3 rounds
 the rules become app-wins
 a backfill of Contacts
+an operator retries what waits
+an operator takes the values of crm
+crm.Deal dealstage loses negotiation
 expect no incident
 expect crm.Contact p1 phone is 111
 expect crm.Contact p1 firstname is empty

@@ -4,10 +4,12 @@
 mod chance;
 pub mod crowd;
 pub mod evidence;
+pub mod explore;
 pub mod generate;
 pub mod history;
 pub mod known;
 mod mirror;
+pub mod mutants;
 pub mod oracle;
 mod rules;
 pub mod shrink;

@@ -5,10 +5,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use connectors::planted::FAULTS;
 use simulation::crowd::{Effort, Outcome, carry_out};
+use simulation::explore::Scope;
 use simulation::generate::{Class, Faults, generate};
 use simulation::history::History;
 use simulation::known::Known;
+use simulation::mutants::{self, Trial, by_hand};
 use simulation::stage::{Sets, run};
 use simulation::worker::serve;
 
@@ -39,6 +42,29 @@ enum What {
         /// Prints what happened to the systems and what the engine says of it.
         #[arg(long)]
         log: bool,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Every history of a small scope, `one-link` or `shared-key`.
+    Explore {
+        /// The scope.
+        scope: String,
+        /// The most operations that one history has.
+        #[arg(long)]
+        most: Option<usize>,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Plants one fault after the other and tells what finds it; wants a build with `--features planted`.
+    Mutants {
+        /// Only the faults of these names.
+        names: Vec<String>,
+        /// How many histories by chance are tried on each.
+        #[arg(long, default_value_t = 500)]
+        count: usize,
+        /// The scenarios are tried on what no history finds.
+        #[arg(long)]
+        scenarios: bool,
         #[command(flatten)]
         options: Options,
     },
@@ -138,6 +164,8 @@ fn carry() -> Result<ExitCode, String> {
             }
             Ok(code)
         }
+        Some(What::Mutants { names, count, scenarios, options }) => mutants(&names, count, scenarios, &options),
+        Some(What::Explore { scope, most, options }) => explore(&scope, most, &options),
         None => series(&command.series),
     }
 }
@@ -178,6 +206,49 @@ fn series(series: &Series) -> Result<ExitCode, String> {
     Ok(if more.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// All histories of a scope.
+fn explore(name: &str, most: Option<usize>, options: &Options) -> Result<ExitCode, String> {
+    let scope = Scope::named(name).ok_or_else(|| format!("there is no scope `{name}`"))?;
+    let most = most.unwrap_or(scope.most);
+    let all = scope.all(most);
+    println!("{name}: {} histories of up to {most} operations", all.len());
+    let history = |index: usize| (index as u64, scope.history(&all[index]));
+    let outcome = carry_out(all.len(), history, &options.effort()?).map_err(|error| error.to_string())?;
+    tell(&outcome, options);
+    Ok(if outcome.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Plants faults, and prints a line for each.
+fn mutants(names: &[String], count: usize, scenarios: bool, options: &Options) -> Result<ExitCode, String> {
+    if !cfg!(feature = "planted") {
+        return Err("nothing can be planted in this build: it wants `--features planted`".to_owned());
+    }
+    let wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
+    let faults: Vec<(String, String)> = FAULTS
+        .iter()
+        .filter(|(_, name, _)| wanted(name))
+        .map(|(_, name, text)| ((*name).to_owned(), text.trim().to_owned()))
+        .collect();
+    let chance = options.faults()?;
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let mut histories = by_hand(&here.join("histories"))?;
+    histories.extend(by_hand(&here.join("failing"))?);
+    histories.extend((1..=count as u64).map(|seed| (format!("seed {seed}"), generate(seed, &chance))));
+    let Effort { program, jobs, patience, .. } = options.effort()?;
+    let effort = mutants::Effort { program, jobs, patience, scenarios };
+    let trials = mutants::try_all(&faults, &histories, &effort).map_err(|error| error.to_string())?;
+    for Trial { fault, text, found_by } in &trials {
+        println!(
+            "{} | {fault} | {text} | {}",
+            if found_by.is_some() { "found" } else { "SURVIVED" },
+            found_by.as_deref().unwrap_or("")
+        );
+    }
+    let survived = trials.iter().filter(|trial| trial.found_by.is_none()).count();
+    println!("{} faults, {survived} survived", trials.len());
+    Ok(if survived == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
 fn tell(outcome: &Outcome, options: &Options) {
     let seconds = outcome.took.as_secs_f64();
     let pace = outcome.histories as f64 / seconds;
@@ -192,7 +263,7 @@ fn tell(outcome: &Outcome, options: &Options) {
         println!("{count:>7}  {kind}");
     }
     for (kind, failure) in &outcome.shortest {
-        println!("\n{kind}, seed {}:", failure.number);
+        println!("\n{kind}, number {}:", failure.number);
         print!("{}", failure.history);
         for violation in failure.violations.iter().filter(|violation| violation.kind == *kind) {
             println!("  {}", violation.text);

@@ -6,6 +6,7 @@
 
 mod effects;
 mod existence;
+mod explained;
 mod links;
 mod lives;
 mod quiet;
@@ -120,6 +121,7 @@ pub fn judge(evidence: &Evidence) -> Vec<Violation> {
     existence::judge(evidence, &lives, &mut found);
     quiet::judge(evidence, &mut found);
     effects::judge(evidence, &mut found);
+    explained::judge(evidence, &lives, &mut found);
     found.extend(evidence.unexpected.iter().map(|text| Violation::new(Kind::NotAsExpected, text.clone())));
     found.sort_by(|a, b| (a.kind, &a.text).cmp(&(b.kind, &b.text)));
     found.dedup();

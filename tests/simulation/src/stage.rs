@@ -154,9 +154,30 @@ impl Stage {
                 let input = Input::Operator { who: "an operator".to_owned(), command };
                 self.simulation.input(&input).map_err(told)?;
             }
+            Step::Resolve(system) => self.resolve(system.as_deref())?,
+            Step::Option(entity, property, option, there) => {
+                let named = EntityName::new(&entity.system, &entity.name);
+                let option = self.spelled(&named, property, option);
+                self.twins.crm.lock().expect("a sound twin").set_option(&entity.name, property, &option, *there);
+            }
             Step::Expect(expected) => self.expected.push(expected.clone()),
         }
         self.name_new();
+        Ok(())
+    }
+
+    /// An operator settles everything that people are shown of pairs.
+    fn resolve(&mut self, system: Option<&str>) -> Result<(), String> {
+        let shown = views::incidents(self.simulation.rows()).map_err(|error| error.to_string())?;
+        let links = shown.iter().filter_map(|incident| incident.subject.strip_prefix("link l")?.parse().ok());
+        for link in links.collect::<Vec<u64>>() {
+            let command = match system {
+                Some(system) => OperatorCommand::Take { link, system: system.to_owned() },
+                None => OperatorCommand::RetryLink { link },
+            };
+            let input = Input::Operator { who: "an operator".to_owned(), command };
+            self.simulation.input(&input).map_err(|error| error.to_string())?;
+        }
         Ok(())
     }
 
@@ -171,6 +192,13 @@ impl Stage {
         let at = self.simulation.now();
         let now = self.simulation.time_of(&entity.system);
         let id = self.id(&entity, thing);
+        if let (Some(id), Deed::Set(field, _)) = (&id, deed)
+            && tag_field(&entity) == Some(field)
+            && self.names.get(&(entity.clone(), id.clone())).is_some_and(|name| name != thing)
+        {
+            // After a merge it is known by the name of the other one.
+            return;
+        }
         match (entity.system.as_str(), deed) {
             (_, Deed::Make(values)) => self.make(&entity, thing, values, now),
             ("app", Deed::Set(field, value)) => {
@@ -434,6 +462,8 @@ impl Stage {
     /// Everything comes to rest, and it is watched that it stays so.
     fn end(mut self) -> Result<Evidence, String> {
         let told = |error: engine::shell::Error| error.to_string();
+        // What was said of the next requests meets those that follow from what was done last.
+        self.simulation.pass(Duration::minutes(1)).map_err(told)?;
         open(&self.shared).calm();
         self.simulation.pass(CALM).map_err(told)?;
         let quiet_from = self.simulation.now();

@@ -3,6 +3,7 @@
 //!
 //! In and out: a line of JSON each, on standard input and output.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -11,14 +12,26 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::evidence::Evidence;
 use crate::history::History;
 use crate::oracle::{Kind, Violation, judge};
 use crate::stage::{Sets, run};
 
+/// What came of a history.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Report {
+    /// The promises that it breaks.
+    pub violations: Vec<Violation>,
+    /// What there is in the end, by what people call it.
+    pub end: BTreeMap<String, BTreeMap<String, String>>,
+    /// All that happened, as people read it.
+    pub log: String,
+}
+
 /// What a worker says of a history.
 #[derive(Serialize, Deserialize)]
 enum Answer {
-    Violations(Vec<Violation>),
+    Report(Report),
     Broke(String),
 }
 
@@ -32,7 +45,11 @@ pub fn serve() -> std::io::Result<()> {
         let text: String = serde_json::from_str(&line?)?;
         let answer = match text.parse::<History>() {
             Ok(history) => match run(&history, &mut sets) {
-                Ok(evidence) => Answer::Violations(judge(&evidence)),
+                Ok(evidence) => Answer::Report(Report {
+                    violations: judge(&evidence),
+                    end: end(&evidence),
+                    log: evidence.to_string(),
+                }),
                 Err(error) => Answer::Broke(error),
             },
             Err(error) => Answer::Broke(error.to_string()),
@@ -42,6 +59,15 @@ pub fn serve() -> std::io::Result<()> {
         out.flush()?;
     }
     Ok(())
+}
+
+/// What there is in the end, by what people call it.
+fn end(evidence: &Evidence) -> BTreeMap<String, BTreeMap<String, String>> {
+    let named = evidence.end.iter().filter_map(|(record, held)| {
+        let name = format!("{} {}", record.0, evidence.names.get(record)?);
+        Some((name, held.fields.iter().map(|(field, value)| (field.clone(), value.to_string())).collect()))
+    });
+    named.collect()
 }
 
 /// A process that answers.
@@ -55,6 +81,8 @@ struct Process {
 pub struct Worker {
     program: PathBuf,
     patience: Duration,
+    /// The fault that is planted.
+    planted: Option<String>,
     process: Option<Process>,
 }
 
@@ -62,12 +90,20 @@ impl Worker {
     /// A worker that runs `program`, which is this crate's, and gives a history so much time of the wall clock.
     #[must_use]
     pub fn new(program: &Path, patience: Duration) -> Self {
-        Self { program: program.to_owned(), patience, process: None }
+        Self { program: program.to_owned(), patience, planted: None, process: None }
     }
 
-    fn start(program: &Path) -> std::io::Result<Process> {
+    /// A worker of a program into which this fault is planted; its build must have the feature `planted`.
+    #[must_use]
+    pub fn planted(program: &Path, patience: Duration, fault: &str) -> Self {
+        Self { program: program.to_owned(), patience, planted: Some(fault.to_owned()), process: None }
+    }
+
+    fn start(program: &Path, planted: Option<&str>) -> std::io::Result<Process> {
         let mut child = Command::new(program)
             .arg("worker")
+            .env_remove("PLANTED")
+            .envs(planted.map(|fault| ("PLANTED", fault)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -91,9 +127,17 @@ impl Worker {
     /// # Errors
     /// Where no process can be started.
     pub fn ask(&mut self, history: &History) -> std::io::Result<Vec<Violation>> {
+        Ok(self.report(history)?.violations)
+    }
+
+    /// What comes of a history.
+    ///
+    /// # Errors
+    /// Where no process can be started.
+    pub fn report(&mut self, history: &History) -> std::io::Result<Report> {
         let process = match &mut self.process {
             Some(process) => process,
-            None => self.process.insert(Self::start(&self.program)?),
+            None => self.process.insert(Self::start(&self.program, self.planted.as_deref())?),
         };
         let line = serde_json::to_string(&history.to_string())?;
         let sent = writeln!(process.input, "{line}").and_then(|()| process.input.flush());
@@ -101,10 +145,11 @@ impl Worker {
             Ok(()) => process.answers.recv_timeout(self.patience),
             Err(_) => Err(RecvTimeoutError::Disconnected),
         };
-        let never_ends = |text: String| vec![Violation { kind: Kind::NeverEnds, text }];
+        let never_ends =
+            |text: String| Report { violations: vec![Violation { kind: Kind::NeverEnds, text }], ..Report::default() };
         Ok(match answer {
             Ok(line) => match serde_json::from_str(&line)? {
-                Answer::Violations(violations) => violations,
+                Answer::Report(report) => report,
                 Answer::Broke(error) => never_ends(error),
             },
             Err(RecvTimeoutError::Timeout) => {

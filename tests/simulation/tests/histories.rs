@@ -1,66 +1,76 @@
-//! Every history in `histories/` keeps what a sync promises, but those that are known not to.
+//! Every history in `histories/` keeps what a sync promises. Those in `failing/` do not yet, each for a cause that is
+//! known: whoever mends one moves it.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use simulation::history::History;
-use simulation::oracle::Violation;
+use simulation::mutants::{Named, by_hand};
 use simulation::worker::Worker;
 
-/// Histories that break a promise today. Whoever mends one takes it out of here.
-const KNOWN: &[&str] = &[
-    "a-404-older-than-the-restore-deletes-nothing",
-    "a-clear-of-what-the-app-requires-is-told",
-    "a-create-whose-answer-is-lost-erases-no-edit",
-    "a-deal-of-a-merged-contact-is-written-once",
-    "a-deal-whose-answer-is-lost-keeps-its-stage",
-    "a-deal-whose-contact-is-archived-takes-another-one",
-    "a-gateway-answers-after-the-effect",
-    "a-late-write-does-not-bring-an-older-value-back",
-    "a-link-survives-clocks-that-differ",
-    "a-merge-during-a-create-is-noticed",
-    "a-merge-during-a-write-leaves-the-pair-alive",
-    "a-merge-of-an-unlinked-deal-is-decided",
-    "a-put-back-is-done-or-told",
-    "a-restore-that-is-told-after-the-merge-counts",
-    "a-restored-contact-whose-user-is-gone-is-told",
-    "an-address-that-was-given-up-is-free",
-    "an-archiving-does-not-settle-another-incident",
-    "an-association-that-a-person-changes-after-ours-arrives",
-    "an-edit-that-a-late-write-covers-is-not-lost",
-    "an-edit-that-a-slow-write-covers-is-not-lost",
-    "an-edit-that-is-told-after-two-writes-is-not-lost",
-    "drift-that-a-slow-write-covers-is-told",
-    "newest-wins-is-not-decided-by-the-time-of-another-field",
-    "two-associations-of-one-moment-are-two",
+/// Histories that break a promise today, and why.
+const FAILING: &[(&str, &str)] = &[
+    ("a-404-older-than-the-restore-deletes-nothing", "a 404 counts as of its answer, not of its question"),
+    ("a-clear-of-what-the-app-requires-is-told", "what the other side requires is neither cleared nor parked"),
+    ("a-create-that-lands-late-is-not-made-again-and-again", "adopting what another pair holds counts no try"),
+    ("a-create-whose-answer-is-lost-erases-no-edit", "what a create sent is not kept as base of what is found"),
+    ("a-deal-of-a-merged-contact-is-written-once", "the partner's id is that of a record merged away"),
+    ("a-deal-whose-answer-is-lost-keeps-its-stage", "what a create sent is not kept as base of what is found"),
+    ("a-deal-whose-contact-is-archived-takes-another-one", "a partner that is gone ends the merge of a link"),
+    ("a-gateway-answers-after-the-effect", "a write in doubt is known as ours, and what it replaced is not asked"),
+    ("a-late-write-does-not-bring-an-older-value-back", "a later write ends the doubt of an earlier one"),
+    ("a-link-survives-clocks-that-differ", "the engine's clock is the version of associations"),
+    ("a-merge-during-a-create-is-noticed", "the answer to a create pairs with an id that was merged away"),
+    ("a-merge-during-a-write-leaves-the-pair-alive", "an answer is compared with the pair's id of now"),
+    ("a-merge-of-an-unlinked-deal-is-decided", "joining by our own key finds the same gone holder for ever"),
+    ("a-put-back-is-done-or-told", "what is to be put back is dropped with the partner, and nobody is told"),
+    ("a-restore-that-is-told-after-the-merge-counts", "a restore of an old id finds no pair"),
+    ("a-restored-contact-whose-user-is-gone-is-told", "a restore looks at one side only"),
+    ("an-address-that-was-given-up-is-free", "claims do not follow keys"),
+    ("an-archiving-does-not-settle-another-incident", "an archiving that is done settles all that its pair shows"),
+    ("an-association-that-a-person-changes-after-ours-arrives", "the engine's clock is the version of associations"),
+    ("an-edit-that-a-late-write-covers-is-not-lost", "what a late write replaced is not asked"),
+    ("an-edit-that-a-slow-write-covers-is-not-lost", "what a write under way may cover is not watched"),
+    ("an-edit-that-is-told-after-two-writes-is-not-lost", "only the last write is watched for late messages"),
+    ("drift-that-a-slow-write-covers-is-told", "what a write under way may cover is not watched"),
+    ("newest-wins-is-not-decided-by-the-time-of-another-field", "a read gives every field the record's time"),
+    ("two-associations-of-one-moment-are-two", "events of associations are told apart by their ids alone"),
 ];
 
 /// Long enough for a slow machine; a history that never ends takes all of it.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(15);
+
+fn worker() -> Worker {
+    Worker::new(Path::new(env!("CARGO_BIN_EXE_sim")), PATIENCE)
+}
+
+fn folder(name: &str) -> Vec<Named> {
+    by_hand(&Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect("every history is understood")
+}
 
 #[test]
 fn histories_keep_what_a_sync_promises() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("histories");
-    let mut files: Vec<_> =
-        std::fs::read_dir(&folder).expect("the folder is there").map(|entry| entry.expect("readable").path()).collect();
-    files.sort();
-    assert!(files.len() > 20, "the histories are there");
-    let mut worker = Worker::new(Path::new(env!("CARGO_BIN_EXE_sim")), PATIENCE);
-    let mut known: BTreeSet<&str> = KNOWN.iter().copied().collect();
+    let mut worker = worker();
     let mut told = Vec::new();
-    for file in files {
-        let name = file.file_stem().and_then(|name| name.to_str()).expect("a name").to_owned();
-        let text = std::fs::read_to_string(&file).expect("readable");
-        let history: History = text.parse().unwrap_or_else(|error| panic!("{name}: {error}"));
-        let violations = worker.ask(&history).expect("a process can be started");
-        let print = |violation: &Violation| format!("\n  {}: {}", violation.kind, violation.text);
-        match (known.remove(name.as_str()), violations.is_empty()) {
-            (true, true) => told.push(format!("{name} holds now: take it out of the list")),
-            (false, false) => {
-                told.push(format!("{name} does not hold:{}", violations.iter().map(print).collect::<String>()));
-            }
-            _ => {}
+    for (name, history) in folder("histories") {
+        for violation in worker.ask(&history).expect("a process can be started") {
+            told.push(format!("{name}: {}: {}", violation.kind, violation.text));
+        }
+    }
+    assert!(told.is_empty(), "\n{}", told.join("\n"));
+}
+
+#[test]
+fn what_is_known_to_fail_fails_still() {
+    let mut worker = worker();
+    let mut known: BTreeSet<&str> = FAILING.iter().map(|(name, _)| *name).collect();
+    let mut told = Vec::new();
+    for (name, history) in folder("failing") {
+        if !known.remove(name.as_str()) {
+            told.push(format!("{name} is not in the list"));
+        }
+        if worker.ask(&history).expect("a process can be started").is_empty() {
+            told.push(format!("{name} holds now: move it to `histories/` and take it out of the list"));
         }
     }
     told.extend(known.iter().map(|name| format!("there is no history {name}")));

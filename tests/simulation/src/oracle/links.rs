@@ -126,7 +126,8 @@ fn followed(
         .filter(|pair| pair.sync == line.sync.name)
         .filter(|pair| record_of(evidence, pair, side).is_some_and(|of| life.ids.contains(&of.1)))
         .collect();
-    if pairs.iter().any(|pair| diverged.contains(&pair.name) || is_told(evidence, pair)) {
+    // A record that is in no pair of this sync is another one's.
+    if pairs.is_empty() || pairs.iter().any(|pair| diverged.contains(&pair.name) || is_told(evidence, pair)) {
         return;
     }
     let printed = wanted.clone().unwrap_or_default();

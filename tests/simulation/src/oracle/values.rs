@@ -136,6 +136,10 @@ fn followed(
         .filter(|pair| pair.sync == line.sync.name)
         .filter(|pair| record_of(evidence, pair, side).is_some_and(|of| life.ids.contains(&of.1)))
         .collect();
+    // A record that is in no pair of this sync is another one's.
+    if pairs.is_empty() {
+        return;
+    }
     let other = side.other();
     let partners: Vec<(&Pair, Option<(Record, Value)>)> = pairs
         .iter()
@@ -217,12 +221,12 @@ fn followed(
 fn superseded_there(set: &Point<Value>, there: &[Point<Value>]) -> bool {
     // What was never set is empty.
     let showed_then = *Point::at(there, set.at).unwrap_or(&Value::Empty) == set.value;
-    let shown = if showed_then {
-        Some(set.at)
-    } else {
-        there.iter().find(|point| point.at >= set.at && point.value == set.value).map(|point| point.at)
-    };
-    shown.is_some_and(|shown| there.iter().any(|point| point.who == Who::Person && point.at > shown))
+    let shown = there.iter().position(|point| point.at >= set.at && (showed_then || point.value == set.value));
+    // In the order in which it happened, which times of one moment do not tell.
+    shown.is_some_and(|shown| {
+        let from = if showed_then { shown } else { shown + 1 };
+        there[from..].iter().any(|point| point.who == Who::Person)
+    })
 }
 
 /// The value is the one that both sides had agreed on last: there and back again within one observation is no change, by
@@ -317,7 +321,9 @@ fn is_own_older(
         let records = lives.all().filter(|(record, life)| {
             record.0 == *line.sync.entity(side) && told.ids.iter().any(|id| life.ids.contains(id))
         });
-        records.flat_map(|(_, life)| line.points(evidence, life, side)).filter(|point| point.at <= told.at).collect()
+        // The write that is told of happens in the same moment.
+        let before = |point: &Point<Value>| point.at < told.at || (point.at == told.at && point.who == Who::Person);
+        records.flat_map(|(_, life)| line.points(evidence, life, side)).filter(before).collect()
     };
     let (won, lost) = (points(winner), points(loser));
     let ours = won.last().is_some_and(|point| point.who == Who::Engine && point.value.to_string() == value);

@@ -1,0 +1,30 @@
+//! P8: history tells of every value that the engine wrote, for which record and which field, when it was there or later.
+
+use super::lives::Lives;
+use super::{Kind, Violation};
+use crate::evidence::{Evidence, Line, What, Who};
+
+/// Looks for the line of every write.
+pub(super) fn judge(evidence: &Evidence, lives: &Lives, found: &mut Vec<Violation>) {
+    for change in evidence.changes.iter().filter(|change| change.who == Who::Engine) {
+        let What::Field(field, _, value) = &change.what else { continue };
+        let Some(life) = lives.life(&change.record) else { continue };
+        // What a `when` or a workflow does is told of the record that it is about.
+        if !evidence.program.syncs.iter().any(|sync| sync.left == change.record.0 || sync.right == change.record.0) {
+            continue;
+        }
+        let tells = |line: &Line| {
+            let names = |part: &str| part.trim() == field;
+            let about = line.ids.iter().any(|id| life.ids.contains(id));
+            // A write whose answer did not come is told when it is given up, and may land later.
+            let doubted = line.action == "in doubt";
+            let named = line.field.as_deref().is_some_and(|fields| fields.split(',').any(names));
+            let found = matches!(line.action.as_str(), "unchanged" | "adopt" | "link");
+            about && (doubted || (line.at >= change.at && (named || found)))
+        };
+        if !evidence.audit.iter().any(tells) {
+            let text = format!("{} {field} of {} became `{value}` at {}", change.record.0, change.record.1, change.at);
+            found.push(Violation::new(Kind::Unexplained, text));
+        }
+    }
+}
