@@ -41,8 +41,10 @@ use crate::telemetry;
 
 /// Inputs that are taken before timers and lanes are looked at again.
 const BURST: usize = 256;
-/// Things that are due done before inputs are looked at again.
+/// Things that are due done before inputs are looked at again, where none waits.
 const TURN: usize = 64;
+/// Inputs for each thing that is due, where many wait: whoever stands at a door waits seconds, work may wait hours.
+const INPUTS_EACH: usize = 8;
 /// How long the ledger is left alone when it takes nothing.
 const FULL_PAUSE: Duration = Duration::from_secs(1);
 /// How long a webhook's sender is asked to wait then, in seconds.
@@ -146,19 +148,23 @@ impl Loop {
     pub fn run(mut self) -> Result<Core, Error> {
         loop {
             self.release();
+            let mut taken = 0;
             match self.wait() {
                 Next::Wake(wake) => {
                     self.take(wake)?;
-                    for _ in 1..BURST {
-                        let Ok(wake) = self.wakes.try_recv() else { break };
+                    taken += 1;
+                    while taken < BURST
+                        && let Ok(wake) = self.wakes.try_recv()
+                    {
                         self.take(wake)?;
+                        taken += 1;
                     }
                 }
                 Next::Due => {}
                 Next::Gone => break,
             }
             self.retry_refused()?;
-            self.due()?;
+            self.due(turn(taken))?;
             if self.is_done() {
                 break;
             }
@@ -205,12 +211,12 @@ impl Loop {
         }
     }
 
-    /// Timers and lanes.
-    fn due(&mut self) -> Result<(), Error> {
+    /// Timers and lanes: at most so many.
+    fn due(&mut self, most: usize) -> Result<(), Error> {
         if self.stopping.is_some() || self.full_until.is_some() {
             return Ok(());
         }
-        for _ in 0..TURN {
+        for _ in 0..most {
             match self.core.step(self.clock.now()) {
                 Ok(true) => {}
                 Ok(false) => break,
@@ -442,6 +448,12 @@ impl Loop {
             commit(commits);
         }
     }
+}
+
+/// How many things that are due are done behind so many inputs.
+fn turn(inputs: usize) -> usize {
+    // One that comes alone does not say that more wait; and a timer is never held up by more than one burst.
+    if inputs <= INPUTS_EACH { TURN } else { inputs / INPUTS_EACH }
 }
 
 /// Whoever asked may have gone; then nobody needs the answer.

@@ -250,3 +250,9 @@ async fn what_comes_between_two_looks_of_the_loop_is_not_lost() {
     std::thread::spawn(move || ended.send(looping.run().is_ok()));
     assert_eq!(end.recv_timeout(Duration::from_secs(20)), Ok(true), "it was told to stop");
 }
+
+#[test]
+fn behind_many_inputs_little_of_what_is_due_is_done_but_never_nothing() {
+    assert_eq!([0, 1, INPUTS_EACH].map(turn), [TURN; 3], "none waits");
+    assert_eq!([INPUTS_EACH + 1, 64, BURST].map(turn), [1, 8, 32]);
+}
