@@ -45,11 +45,17 @@ pub use validate_round::MAX_ROUND;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Seq(pub u64);
 
+/// A row: its key, and its value.
+pub type Row = (Vec<u8>, Vec<u8>);
+
+/// A change of a row: its key, and its new value; `None` deletes it.
+pub type Change = (Vec<u8>, Option<Vec<u8>>);
+
 /// What one decision changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Round {
     /// New value of each row, `None` to delete it. At most one entry per key; any size (large ones are chunked).
-    pub changes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    pub changes: Vec<Change>,
     /// The history, for people: one encoded record each. Kept in the journal only.
     pub records: Vec<Vec<u8>>,
 }
@@ -66,7 +72,7 @@ pub trait Rows {
     ///
     /// # Errors
     /// Where they cannot be read.
-    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error>;
+    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Row>, Error>;
 }
 
 /// The writer's side.

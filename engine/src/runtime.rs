@@ -155,29 +155,14 @@ impl Engine {
             Some(transport) => transport,
             None => Arc::new(Client::new().map_err(|error| Error::System(error.to_string()))?),
         };
-        let clock: Arc<dyn Clock> = match (clock, clock_url) {
-            (Some(clock), _) => clock,
-            (None, Some(url)) => {
-                let clock = clock::remote::Remote::connect(&url, Arc::clone(&transport)).await?;
-                let follower = clock.clone();
-                tasks.spawn("clock", |stop| follower.follow(stop));
-                Arc::new(clock)
-            }
-            (None, None) => Arc::new(clock::System),
-        };
+        let clock = time(clock, clock_url, &transport, &tasks).await?;
         let (handle, wakes) = shell::handle();
         let ledger = open(&config, ledger, &handle).await?;
         let reader = ledger.reader();
         // What stands in the journal so far was reported by earlier epochs.
         let reported = reader.health().durable;
         let loaded = stored::start(&config.rules, &ledger)?;
-        for hash in &loaded.lost {
-            tracing::error!(hash, "rules that runs in progress need cannot be had; those runs will stop");
-        }
-        if let Some(refusal) = &loaded.refused {
-            tracing::error!(error = %refusal, running = loaded.programs.active.hash,
-                "the rules folder does not hold; running what ran last");
-        }
+        report(&loaded);
         let program = Arc::clone(&loaded.programs.active);
         let connectors = connect::all(&config, &program, &transport, &own)?;
         let doors = Doors::new(connect::verifiers(&config, &program)?);
@@ -263,6 +248,34 @@ impl Engine {
             ended,
             grace: config.runtime.grace.into(),
         })
+    }
+}
+
+/// The clock of the caller's, the twins' at a URL, or the machine's.
+async fn time(
+    own: Option<Arc<dyn Clock>>,
+    url: Option<String>,
+    transport: &Arc<dyn Transport>,
+    tasks: &Tasks,
+) -> Result<Arc<dyn Clock>, Error> {
+    if let Some(own) = own {
+        return Ok(own);
+    }
+    let Some(url) = url else { return Ok(Arc::new(clock::System)) };
+    let clock = clock::remote::Remote::connect(&url, Arc::clone(transport)).await?;
+    let follower = clock.clone();
+    tasks.spawn("clock", |stop| follower.follow(stop));
+    Ok(Arc::new(clock))
+}
+
+/// What somebody should know of the rules that were loaded.
+fn report(loaded: &stored::Loaded) {
+    for hash in &loaded.lost {
+        tracing::error!(hash, "rules that runs in progress need cannot be had; those runs will stop");
+    }
+    if let Some(refusal) = &loaded.refused {
+        tracing::error!(error = %refusal, running = loaded.programs.active.hash,
+            "the rules folder does not hold; running what ran last");
     }
 }
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::validate_round::validate;
-use super::{Error, Ledger, Round, Rows, Seq};
+use super::{Change, Error, Ledger, Round, Rows, Seq};
 
 /// Rows and rounds in memory.
 #[derive(Debug, Clone, Default)]
@@ -15,7 +15,7 @@ pub struct Memory {
     rows: BTreeMap<Vec<u8>, Vec<u8>>,
     records: Vec<(Seq, Vec<u8>)>,
     /// For each round that is not durable yet: the rows it changed, as they were before.
-    undo: Vec<Vec<(Vec<u8>, Option<Vec<u8>>)>>,
+    undo: Vec<Vec<Change>>,
     durable: Seq,
     at_once: bool,
     full: Option<String>,

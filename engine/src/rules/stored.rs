@@ -16,7 +16,7 @@ use super::{Texts, read};
 use crate::decide::model::key::Key;
 use crate::decide::model::kind::Kind;
 use crate::decide::{Action, Event, Programs, hashes_in_use};
-use crate::ledger::{self, Rows};
+use crate::ledger::{self, Change, Rows};
 
 /// Why a folder was not loaded.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -182,7 +182,7 @@ pub fn active_hash(rows: &dyn Rows) -> Result<Option<String>, ledger::Error> {
 ///
 /// # Errors
 /// Where rows cannot be read.
-pub fn keep(set: &Set, rows: &dyn Rows) -> Result<Vec<(Vec<u8>, Option<Vec<u8>>)>, ledger::Error> {
+pub fn keep(set: &Set, rows: &dyn Rows) -> Result<Vec<Change>, ledger::Error> {
     let hash = &set.program.hash;
     let texts: (&Vec<(String, String)>, &BTreeMap<String, String>) = (&set.texts.files, &set.texts.locks);
     let bytes = postcard::to_stdvec(&texts).expect("texts are plain data");

@@ -23,7 +23,7 @@ use crate::decide::{
 };
 use crate::gate::{Gate, Poll, Reach, Reaches};
 use crate::ids::CallId;
-use crate::ledger::{Ledger, Round, Rows, Seq};
+use crate::ledger::{Change, Ledger, Round, Rows, Seq};
 
 /// The connectors by the system's name in the rules.
 pub type Connectors = BTreeMap<String, Arc<dyn Connector>>;
@@ -413,7 +413,7 @@ impl Core {
         &mut self,
         programs: Programs,
         connectors: Connectors,
-        kept: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+        kept: Vec<Change>,
         event: Event,
         now: Now,
     ) -> Result<Seq, Error> {

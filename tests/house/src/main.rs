@@ -10,6 +10,9 @@ use house::source::Source;
 use house::tree::{Id, Tree};
 use house::workspace::{Error, Kind, Package, packages};
 
+/// Lines from which on a function should say why it is as it is.
+const LONG: usize = 40;
+
 fn main() -> ExitCode {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let folder = std::env::args_os().nth(1).map_or(own, PathBuf::from);
@@ -126,6 +129,12 @@ fn sizes(tree: &Tree, packages: &[Package], folder: &Path) -> Result<String, Err
     text.push_str("\nlongest functions, and comments in them\n");
     for function in all_functions.iter().take(12) {
         text.push_str(&format!("  {:>4} {:>3}  {}\n", function.length, function.comments, shown(function)));
+    }
+    let silent: Vec<&Function> =
+        all_functions.iter().filter(|function| function.length >= LONG && function.comments == 0).collect();
+    text.push_str(&format!("\n{} functions of {LONG} lines and more without a comment\n", silent.len()));
+    for function in silent {
+        text.push_str(&format!("  {:>4}  {}\n", function.length, shown(function)));
     }
     all_functions.sort_by_key(|function| std::cmp::Reverse(function.parameters));
     text.push_str("\nfunctions with 7 or more parameters\n");

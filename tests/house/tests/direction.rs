@@ -26,10 +26,7 @@ const RINGS: &[(&str, &[&str])] = &[
 ];
 
 /// Rings that are being opened.
-const BEING_OPENED: &[(&str, &[&str])] = &[
-    ("dsl::check", &["expr", "found", "limits", "names", "types", "vocabulary", "world"]),
-    ("sandbox", &["faults", "model"]),
-];
+const BEING_OPENED: &[(&str, &[&str])] = &[("sandbox", &["faults", "model"])];
 
 static WORKSPACE: LazyLock<(Tree, Arrows)> = LazyLock::new(|| {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
