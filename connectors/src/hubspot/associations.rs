@@ -106,6 +106,7 @@ impl HubSpot {
         for name in names {
             let link = known.links.get(name);
             let ty = kind(known, name);
+            // Removed first: while both stood there, the one that was linked first would be read as the link.
             for adds in [false, true] {
                 let side = |change: &LinkChange| if adds { change.add.clone() } else { change.remove.clone() };
                 let mut pairs: Vec<Pair> = Vec::new();
@@ -127,6 +128,7 @@ impl HubSpot {
                     }
                     (None, Ok(_)) => continue,
                 };
+                // Between two kinds of records there may be several links; archiving without a type would take all of them.
                 let apart = told_apart(known, link).is_some();
                 let (tail, bodies): (&str, Vec<Json>) = match (adds, apart) {
                     (true, _) => ("create", pairs.iter().map(|pair| pair.typed(ty)).collect()),

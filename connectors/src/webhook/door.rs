@@ -284,6 +284,7 @@ impl<'de> Deserialize<'de> for Shape {
             }
         }
 
+        // Not into a tree of values: a body of 1 MiB becomes many times that, and all of it is read again by the connector.
         json.deserialize_any(Look)
     }
 }

@@ -38,6 +38,7 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
         Err(error) => return could_not_run(&error),
     };
     let compiled = texts.compile(None);
+    // A picture of rules with mistakes would show what does not run.
     let Some(program) = &compiled.program else {
         let color = colored(&std::io::stderr());
         let errors = compiled.problems.iter().filter(|problem| problem.severity() == Severity::Error);

@@ -134,6 +134,7 @@ async fn serve(arguments: &Arguments, hubspot: bool, stop: CancellationToken) ->
         let twin = if arguments.empty { HubSpot::empty(settings) } else { HubSpot::new(settings, lock) };
         let twin = Arc::new(Mutex::new(twin));
         say!("the HubSpot twin listens at http://{address}");
+        // Both run until they are stopped; whichever ends first has failed or was stopped, and takes the other with it.
         tokio::select! {
             served = face::serve(Arc::clone(&twin), listener, Arc::clone(&now), stop.clone()) => {
                 served.map_err(|error| error.to_string())
@@ -153,6 +154,7 @@ async fn serve(arguments: &Arguments, hubspot: bool, stop: CancellationToken) ->
                     Some(brokers) => {
                         app::publisher::publish(twin, brokers, stop).await.map_err(|error| error.to_string())
                     }
+                    // Never ready: without Kafka nothing is published, and that is no reason to end.
                     None => std::future::pending().await,
                 }
             }

@@ -316,6 +316,7 @@ impl Check<'_> {
     fn system(&mut self, name: &str) -> Option<Connection> {
         let at = ["systems", name];
         let under = |key: &'static str| ["systems", name, key];
+        // Without a known connector the rest is looked at all the same, so that one run tells everything.
         let connector = self.connector(name);
         let base_url = match (self.text(&under("base_url")), connector) {
             (Some(url), _) => {

@@ -114,6 +114,7 @@ impl Rounds {
                 (first.0..).map(Seq).zip(owned).collect::<Vec<_>>()
             });
             let rounds = decoded.map_err(|error| frames.damaged(&format!("the rounds cannot be read: {error}")))?;
+            // Only a frame whose rounds decode counts: what follows it has to begin where they end.
             frames.accept(rounds.len() as u64);
             self.open = Some((segment, frames));
             let (next, until) = (self.next, self.until);

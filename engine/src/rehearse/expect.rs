@@ -78,10 +78,12 @@ fn records(
         RecordCount::Some => !matching.is_empty(),
     };
     if holds {
+        // Only an expectation that held counts for coverage: one that failed has shown nothing of the line.
         let looked_at = matching.iter().map(|id| looked_at(run, &(entity.clone(), id.clone()), values));
         let looked_at = looked_at.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
         return Ok(Expected { looked_at, ..Expected::default() });
     }
+    // What comes nearest is almost always what was meant; its differences say more than that nothing fits.
     let (labels, named) = match (matching.as_slice(), nearest) {
         ([], Some((id, wrong))) => {
             let fields: Vec<_> = wrong.iter().filter_map(|wrong| wrong.field.clone()).collect();
@@ -345,6 +347,7 @@ fn sent(
         1 => "was sent once".to_owned(),
         n => format!("was sent {n} times"),
     };
+    // Too many of the right ones: their lines are to blame. None: those that were sent with something else.
     let named = lines::sent(run, system, operation, if right.is_empty() { &others } else { &right });
     let mut expected = failed(run, vec![(span, was)], named);
     if !others.is_empty() {

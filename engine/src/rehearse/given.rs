@@ -142,6 +142,7 @@ impl Stage {
                 }
             }
         }
+        // After the record's own lines, because a record that is placed on the way may be found by what they say.
         for (link, values) in over {
             let to = program.entity(entity).and_then(|shape| shape.links.get(&link)).map(|link| link.to.clone());
             let to = EntityName::new(&entity.system, to.unwrap_or_default());
@@ -291,6 +292,8 @@ impl Stage {
         let vars = BTreeMap::from([("left".to_owned(), left.clone()), ("right".to_owned(), right.clone())]);
         let view = View { program, twins: &simulation.twins, vars: &vars };
         for mapping in sync.fields.iter().filter(|mapping| !mapping.on_create) {
+            // The right side follows the left one, unless a test gave only the right one something: its author wrote what
+            // matters, and the other side is to agree with it.
             let (target, name) = match (&mapping.kind, mapping.direction) {
                 (MappingKind::Field { left: l, right: r, .. }, _) if given(right, r) && !given(left, l) => {
                     (Side::Left, l.clone())

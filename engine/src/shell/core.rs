@@ -141,6 +141,7 @@ impl Core {
         let rows: &dyn Rows = &*ledger;
         let reaches = reaches(&programs.active, &connectors, &BTreeMap::new());
         let mut gate = Gate::new(&programs.active, reaches);
+        // A restart must not grant a fresh budget: the other side counts on.
         for system in programs.active.systems.keys() {
             let key = Key::new(Kind::Spent).text(system).bytes();
             if let Some(bytes) = rows.get(&key)? {
@@ -174,6 +175,7 @@ impl Core {
             reached: BTreeSet::new(),
             wrote: Vec::new(),
         };
+        // They may or may not have happened; as answers like any other they are looked up before anything is repeated.
         for call in unanswered {
             let cause = "the engine was restarted before an answer came".to_owned();
             let answers = vec![Answer::Unknown { cause }; call.inputs];

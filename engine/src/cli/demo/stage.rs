@@ -101,6 +101,8 @@ impl Stage {
         let address = |listener: &TcpListener| listener.local_addr().map_err(|e| Failed::at("a port")(&e));
         let (crm_door, app_door, mail_door, clock_door) =
             (listen().await?, listen().await?, listen().await?, listen().await?);
+        // The engine is a process of its own, so its ports are only looked up here and given free again below. Somebody may
+        // take one in between; then it says so and the demo does not begin.
         let (engine_door, admin_door) = (listen().await?, listen().await?);
         let (crm_at, app_at, mail_at, clock_at) =
             (address(&crm_door)?, address(&app_door)?, address(&mail_door)?, address(&clock_door)?);
@@ -108,6 +110,7 @@ impl Stage {
         drop((engine_door, admin_door));
         locked(&crm).send_to(&format!("http://{engine_at}/webhooks/crm"));
 
+        // Not among the engine's tasks: they belong to the stage, and end with `stop` or with this process.
         tokio::spawn(face::serve(Arc::clone(&crm), crm_door, Arc::clone(&now), stop.clone()));
         tokio::spawn(face::serve(Arc::clone(&app), app_door, Arc::clone(&now), stop.clone()));
         tokio::spawn(face::serve(Arc::clone(&mail), mail_door, Arc::clone(&now), stop.clone()));
@@ -126,6 +129,7 @@ impl Stage {
             });
         }
 
+        // As an operator would write it: the engine is reached through its file, its ports and its signals alone.
         let config = format!(
             "rules: rules\nstate: state\nlisten: {engine_at}\nadmin:\n  listen: {admin_at}\nsystems:\n  crm:\n    connector: hubspot\n    base_url: http://{crm_at}\n    api_version: 2026-09\n    token_env: DEMO_TOKEN\n    app_id: 7700123\n    webhook:\n      path: /webhooks/crm\n      public_url: http://{engine_at}/webhooks/crm\n      client_secret_env: DEMO_CLIENT_SECRET\n  app:\n    connector: rest\n    base_url: http://{app_at}\n    token_env: DEMO_TOKEN\n    webhook: {{ path: /webhooks/app, secret_env: DEMO_CLIENT_SECRET }}\n  mail:\n    connector: http\n    base_url: http://{mail_at}\n    token_env: DEMO_TOKEN\n    roles: {{ sales-manager: sales-lead@example.com, customer-success: cs@example.com }}\n    operations:\n      email:  {{ method: POST, path: /send, body: {{ to: \"{{to}}\", template: \"{{template}}\", about: \"{{about}}\" }} }}\n      survey: {{ method: POST, path: /survey, body: {{ to: \"{{to}}\", template: \"{{template}}\", about: \"{{about}}\" }} }}\n      notify: {{ method: POST, path: /notify, body: {{ role: \"{{role}}\", to: \"{{address}}\", about: \"{{about}}\", text: \"{{text}}\" }} }}\nkafka:\n  brokers: {brokers}\n  group: biometrics-engine\n  fetch_wait: 20ms\n"
         );

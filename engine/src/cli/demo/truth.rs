@@ -155,6 +155,7 @@ fn pair(stage: &Stage, sync: &Sync) -> Pairs {
     let view = stage.view(&none);
     let mut free = [&sync.left, &sync.right].map(|entity| view.ids(entity));
     let mut pairs = Pairs::default();
+    // Key by key, in the order of the rules: what an earlier key has paired is not free for a later one.
     for (left, right) in &sync.keys {
         let mut by_key: BTreeMap<Value, Vec<String>> = BTreeMap::new();
         for id in free[1].iter().rev() {
