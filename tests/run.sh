@@ -2,6 +2,7 @@
 # The one command that proves everything, from a bare checkout. It gets and starts what is missing, and stops it again:
 #   Redis   REDIS_URL, else a redis-server on the path, else Debian's package
 #   Kafka   KAFKA_BROKERS, else Apache Kafka's jars by Maven, on Java 17 or later
+#   HubSpot's own clients, by npm and pip, where node and python3 are on the path
 # Where one cannot be had, the tests that need it are skipped and named; then it exits 0 only if ALLOW_SKIPS=1.
 # All steps run, whatever fails; the last line sums up. Exit 0: everything holds, 1: something does not.
 set -uo pipefail
@@ -60,6 +61,9 @@ if kafka_start "$target/kafka" "$work"; then
 else
   missing+=("Kafka: $KAFKA_WHY_NOT")
 fi
+for tool in node npm python3; do
+  command -v "$tool" >/dev/null || missing+=("HubSpot's own clients, for which $tool is needed")
+done
 [ "${#missing[@]}" = 0 ] || printf 'missing: %s\n' "${missing[@]}"
 
 run_tests() {
@@ -82,6 +86,12 @@ step "the shipped rules are valid" engine validate rules
 step "the shipped rules are formatted" engine fmt --check rules
 step "the shipped rules pass their tests" engine test rules --coverage=90
 step "the demo ends in sync" engine demo --json
+
+if command -v node >/dev/null && command -v npm >/dev/null && command -v python3 >/dev/null; then
+  step "HubSpot's own clients get from the twin what they expect" tests/clients/run.sh "$target/release/engine"
+else
+  say "HubSpot's own clients: SKIPPED, see what is missing"
+fi
 
 say "summary"
 count() { # WORD: the sum over all test programs

@@ -81,7 +81,7 @@ pub(super) fn run(command: &Command) -> u8 {
     let verdict = if headers.contains_key(HEADER) {
         Hmac256 { header: HEADER.to_owned(), secret }.verify(&headers, &body, now)
     } else {
-        signature::verify(&arguments.method.to_uppercase(), &arguments.uri, &headers, &body, &secret, now)
+        signature::verify_v3(&arguments.method.to_uppercase(), &arguments.uri, &headers, &body, &secret, now)
             .map_err(|rejection| rejection.to_string())
     };
     if arguments.output.json() {

@@ -11,6 +11,7 @@ use serde_json::{Value as Json, json};
 use super::HubSpot;
 use super::record::Wanted;
 use super::reply::{Answer, Refusal, error, names, no_route, text, values};
+use super::target::Query;
 use super::write::{New, Write};
 
 /// Inputs of one batch.
@@ -20,7 +21,7 @@ const INPUTS: usize = 100;
 type Done = Result<Option<(u64, bool)>, Refusal>;
 
 impl HubSpot {
-    pub(super) fn batch(&mut self, kind: &str, what: &str, body: &Json, write: Write) -> Answer {
+    pub(super) fn batch(&mut self, kind: &str, what: &str, (body, query): (&Json, &Query), write: Write) -> Answer {
         let Some(inputs) = body["inputs"].as_array().cloned() else {
             return error(400, "VALIDATION_ERROR", "Some required fields were not set: [inputs]");
         };
@@ -33,7 +34,7 @@ impl HubSpot {
             return refusal.answer();
         }
         match what {
-            "read" => self.batch_read(kind, body, &inputs, write),
+            "read" => self.batch_read(kind, (body, query), &inputs, write),
             "archive" => {
                 self.calls.writes += 1;
                 for input in &inputs {
@@ -48,7 +49,7 @@ impl HubSpot {
         }
     }
 
-    fn batch_read(&mut self, kind: &str, body: &Json, inputs: &[Json], write: Write) -> Answer {
+    fn batch_read(&mut self, kind: &str, (body, query): (&Json, &Query), inputs: &[Json], write: Write) -> Answer {
         self.calls.reads += 1;
         let by = body["idProperty"].as_str();
         if let Err(refusal) = self.unique_key(kind, by, "read") {
@@ -57,10 +58,12 @@ impl HubSpot {
         let (wanted, history) = (names(&body["properties"]), names(&body["propertiesWithHistory"]));
         let wanted = if wanted.is_empty() { Wanted::Usual } else { Wanted::Named(&wanted) };
         let mut found: BTreeSet<u64> = BTreeSet::new();
+        let archived = query.flag("archived");
         let mut missing = Vec::new();
         for input in inputs {
             let id = text(&input["id"]);
-            match self.locate(kind, by, &id) {
+            let place = if archived { self.locate_archived(kind, &id) } else { self.locate(kind, by, &id) };
+            match place {
                 Some(record) => {
                     found.insert(record);
                 }

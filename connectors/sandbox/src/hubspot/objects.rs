@@ -42,7 +42,7 @@ impl HubSpot {
             ("POST", ["search"]) => self.search(kind, body, write.now),
             ("POST", ["merge"]) => self.merge_route(kind, body, write),
             ("POST", ["gdpr-delete"]) if kind == "0-1" => self.erase_route(body, write),
-            ("POST", ["batch", what]) => self.batch(kind, what, body, write),
+            ("POST", ["batch", what]) => self.batch(kind, what, (body, query), write),
             _ => no_route(),
         }
     }
@@ -92,8 +92,7 @@ impl HubSpot {
         if let Err(refusal) = self.unique_key(kind, by, "get") {
             return refusal.answer();
         }
-        let archived = query.flag("archived");
-        let found = if archived { self.locate_archived(kind, id) } else { self.locate(kind, by, id) };
+        let found = if query.flag("archived") { self.locate_archived(kind, id) } else { self.locate(kind, by, id) };
         match found {
             Some(id) => (200, self.asked(kind, id, query)),
             None => not_found(id, by).answer(),
@@ -146,7 +145,7 @@ impl HubSpot {
         }
     }
 
-    fn locate_archived(&self, kind: &str, id: &str) -> Option<u64> {
+    pub(super) fn locate_archived(&self, kind: &str, id: &str) -> Option<u64> {
         self.table(kind)?.archived(id.parse().ok()?).map(|record| record.id)
     }
 

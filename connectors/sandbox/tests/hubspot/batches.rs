@@ -155,3 +155,17 @@ fn a_batch_archives_whatever_the_state_of_its_ids() {
     }
     assert_eq!(world.twin.records("Contact").count(), 0);
 }
+
+#[test]
+fn archived_records_are_read_in_batches_where_they_are_asked_for() {
+    let mut world = World::new();
+    let (ada, grace) = (world.contact(&json!({"firstname": "Ada"})), world.contact(&json!({"firstname": "Grace"})));
+    world.call("DELETE", &format!("{CONTACTS}/{ada}"), &Json::Null);
+    let inputs = json!({"inputs": [{"id": ada}, {"id": grace}]});
+    for (query, there, not) in [("", &grace, &ada), ("?archived=false", &grace, &ada), ("?archived=true", &ada, &grace)]
+    {
+        let (status, body) = world.post(&format!("{CONTACTS}/batch/read{query}"), &inputs);
+        assert_eq!((status, &body["results"][0]["id"]), (207, &json!(there)), "{query}");
+        assert_eq!(body["errors"][0]["context"]["ids"], json!([not]), "{query}");
+    }
+}
