@@ -7,6 +7,7 @@
 //! Not here: retries, pacing, batching (the engine's gate), the meaning of a message (the engine's decide).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -294,4 +295,28 @@ pub trait Connector: Send + Sync {
     /// Where the body as a whole is not what this system sends; a message within it that is not is
     /// [`Delivery::malformed`].
     fn read(&self, body: &[u8]) -> Result<Delivery, Unreadable>;
+}
+
+/// A connector that its owner keeps a hand on.
+#[async_trait]
+impl<C: Connector + ?Sized> Connector for Arc<C> {
+    fn max_batch(&self, verb: &Verb) -> usize {
+        (**self).max_batch(verb)
+    }
+
+    fn calls(&self, request: &Request) -> u32 {
+        (**self).calls(request)
+    }
+
+    async fn perform(&self, request: &Request) -> Vec<Answer> {
+        (**self).perform(request).await
+    }
+
+    fn notices(&self, now: Timestamp) -> Vec<String> {
+        (**self).notices(now)
+    }
+
+    fn read(&self, body: &[u8]) -> Result<Delivery, Unreadable> {
+        (**self).read(body)
+    }
 }

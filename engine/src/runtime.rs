@@ -7,6 +7,7 @@
 pub mod connect;
 mod doors;
 mod forms;
+mod isolated;
 mod kafka;
 mod load_history;
 pub mod reload;

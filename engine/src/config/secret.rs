@@ -1,16 +1,36 @@
-//! Where a secret is found. It is read when it is needed, never kept in the configuration.
+//! Where a secret is found. It is read when it is needed, and engine.yaml keeps none.
 
 use std::path::PathBuf;
 
 use connectors::secret::Secret;
 
-/// Where a secret is found.
+/// Where a secret is found. A text is taken for the secret itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretAt {
     /// A variable of the environment.
     Environment(String),
     /// A file.
     File(PathBuf),
+    /// Here: who embeds the engine got it elsewhere. Nothing prints it.
+    Value(Secret),
+}
+
+impl From<Secret> for SecretAt {
+    fn from(secret: Secret) -> Self {
+        Self::Value(secret)
+    }
+}
+
+impl From<&str> for SecretAt {
+    fn from(secret: &str) -> Self {
+        Self::Value(Secret::new(secret))
+    }
+}
+
+impl From<String> for SecretAt {
+    fn from(secret: String) -> Self {
+        Self::Value(Secret::new(&secret))
+    }
 }
 
 /// A secret that cannot be had.
@@ -24,6 +44,10 @@ pub enum Missing {
     #[error("cannot read the secret in {0}: {1}")]
     #[diagnostic(code(config::secret))]
     File(String, String),
+    /// The value that was given is empty.
+    #[error("the secret that was given is empty")]
+    #[diagnostic(code(config::secret), help("give it, or say where it is found"))]
+    Empty,
 }
 
 impl SecretAt {
@@ -42,6 +66,8 @@ impl SecretAt {
                 Ok(_) => Err(Missing::File(path.display().to_string(), "it is empty".to_owned())),
                 Err(error) => Err(Missing::File(path.display().to_string(), error.to_string())),
             },
+            Self::Value(secret) if secret.expose().is_empty() => Err(Missing::Empty),
+            Self::Value(secret) => Ok(secret.clone()),
         }
     }
 }
@@ -60,6 +86,14 @@ mod tests {
         assert!(read().is_err_and(|missing| missing.to_string().contains("it is empty")));
         std::fs::write(&path, "s3cret\n").expect("a file can be written");
         assert_eq!(read().expect("it is there").expose(), "s3cret");
+    }
+
+    #[test]
+    fn a_value_is_itself_and_is_not_printed() {
+        let secret = SecretAt::from("s3cret\n");
+        assert_eq!(secret.read().expect("it is here").expose(), "s3cret");
+        assert_eq!(format!("{secret:?}"), "Value(***)");
+        assert!(matches!(SecretAt::from(" ").read(), Err(Missing::Empty)));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use connectors::secret::Secret;
 use connectors::webhook::Verify;
 use dsl::program::Program;
 
+use super::isolated::Isolated;
 use crate::config::{Config, Connection, Kafka, Missing, Redis};
 use crate::shell::Connectors;
 
@@ -75,11 +76,12 @@ fn missing_help(missing: &Missing) -> String {
     match missing {
         Missing::NotSet(name) => format!("set {name} in the engine's environment"),
         Missing::File(path, _) => format!("put the secret into {path}"),
+        Missing::Empty => "give it, or say where it is found".to_owned(),
     }
 }
 
-/// A connector for every system of the rules: one of the caller's `own`, or one made as the file says. Touches no
-/// network.
+/// A connector for every system of the rules, isolated: one of the caller's `own`, or one made as the file says.
+/// Touches no network.
 ///
 /// # Errors
 /// [`Error`] where something is missing.
@@ -91,13 +93,14 @@ pub fn all(
 ) -> Result<Connectors, Error> {
     let mut connectors = Connectors::new();
     for (name, system) in &program.systems {
-        if let Some(own) = own.get(name) {
-            connectors.insert(name.clone(), Arc::clone(own));
-            continue;
-        }
-        let connection = config.systems.get(name).ok_or_else(|| Error::Unreached(name.clone()))?;
-        let connector = connector(name, connection, &system.lock, transport)?;
-        connectors.insert(name.clone(), connector);
+        let connector = match own.get(name) {
+            Some(own) => Arc::clone(own),
+            None => {
+                let connection = config.systems.get(name).ok_or_else(|| Error::Unreached(name.clone()))?;
+                connector(name, connection, &system.lock, transport)?
+            }
+        };
+        connectors.insert(name.clone(), Arc::new(Isolated::new(name, connector)));
     }
     Ok(connectors)
 }

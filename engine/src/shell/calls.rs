@@ -1,7 +1,8 @@
 //! Carries out requests: each in a task of its own, its answers a new input. Nothing is retried here.
 //!
 //! Always true: every released request gets exactly one [`Wake::Answers`], whatever its connector does; a request
-//! that takes too long, and one whose connector broke off, may have happened and is `Unknown`.
+//! that takes too long, and one whose connector broke off, may have happened and is `Unknown`. So is one that has more
+//! or fewer answers than inputs: nobody can tell whose they are.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -91,10 +92,13 @@ impl Caller {
 
 async fn ask(connector: &dyn Connector, lane: &Lane, request: &Request) -> Vec<Answer> {
     let began = std::time::Instant::now();
-    let work = AssertUnwindSafe(connector.perform(request)).catch_unwind();
-    let unknown = |cause: &str| vec![Answer::Unknown { cause: cause.to_owned() }; request.inputs.len()];
+    // Inside of a future, so that a connector which breaks off before it gives one is caught too.
+    let work = AssertUnwindSafe(async { connector.perform(request).await }).catch_unwind();
+    let asked = request.inputs.len();
+    let unknown = |cause: &str| vec![Answer::Unknown { cause: cause.to_owned() }; asked];
     let answers = match tokio::time::timeout(CALL_TIMEOUT, work).await {
-        Ok(Ok(answers)) => answers,
+        Ok(Ok(answers)) if answers.len() == asked => answers,
+        Ok(Ok(answers)) => unknown(&format!("the connector gave {} answers to {asked} inputs", answers.len())),
         Ok(Err(_)) => unknown("the connector broke off"),
         Err(_) => unknown("no answer came in time"),
     };
@@ -107,4 +111,45 @@ fn whole(known: Vec<Option<Answer>>, asked: Vec<Answer>) -> Vec<Answer> {
     let mut asked = asked.into_iter();
     let silent = || Answer::Unknown { cause: "the answer does not mention it".to_owned() };
     known.into_iter().map(|known| known.or_else(|| asked.next()).unwrap_or_else(silent)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use connectors::port::{Delivery, Input, Unreadable, Verb};
+
+    use super::*;
+    use crate::decide::LaneKind;
+
+    /// Gives so many answers, or breaks off.
+    struct Gives(Option<usize>);
+
+    #[async_trait]
+    impl Connector for Gives {
+        fn max_batch(&self, _: &Verb) -> usize {
+            9
+        }
+        fn calls(&self, _: &Request) -> u32 {
+            1
+        }
+        async fn perform(&self, _: &Request) -> Vec<Answer> {
+            vec![Answer::Done; self.0.expect("it breaks off")]
+        }
+        fn read(&self, _: &[u8]) -> Result<Delivery, Unreadable> {
+            Ok(Delivery::default())
+        }
+    }
+
+    #[tokio::test]
+    async fn answers_that_cannot_be_told_apart_are_unknown_and_as_many_as_were_asked_for() {
+        let entity = || "Order".to_owned();
+        let request = Request { verb: Verb::Delete { entity: entity() }, inputs: vec![Input::default(); 2] };
+        let lane = Lane { system: "shop".to_owned(), kind: LaneKind::Delete { entity: entity() }, bulk: false };
+        for (gives, known) in [(Some(0), 0), (Some(1), 0), (Some(2), 2), (Some(3), 0), (None, 0)] {
+            let answers = ask(&Gives(gives), &lane, &request).await;
+            let done = answers.iter().filter(|answer| **answer == Answer::Done).count();
+            let unknown = answers.iter().filter(|answer| matches!(answer, Answer::Unknown { .. })).count();
+            assert_eq!((done, unknown), (known, 2 - known), "{gives:?}: {answers:?}");
+        }
+    }
 }
