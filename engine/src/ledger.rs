@@ -24,11 +24,13 @@ mod journal;
 pub mod key;
 mod memory;
 mod overlay;
+mod reading;
 mod redo;
 mod settings;
 mod shared;
 mod store;
 mod validate_round;
+mod volatile;
 mod writer;
 
 pub use backup::restore;
@@ -38,8 +40,10 @@ pub use files::{Files, Purpose, System};
 pub use history::{Records, Rounds, records};
 pub use journal::journal_folder;
 pub use memory::Memory;
+pub use reading::StateReader;
 pub use settings::{OnDurable, OnFatal, Settings};
 pub use validate_round::MAX_ROUND;
+pub use volatile::Volatile;
 
 /// Position of a round in the journal: dense, from 1, never reused. 0 is before the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -145,6 +149,13 @@ pub enum Error {
         path: String,
         /// Why.
         source: std::io::Error,
+    },
+    /// Only a state folder can do that.
+    #[error("the state is kept in memory and cannot be {what}")]
+    #[diagnostic(code(ledger::in_memory), help("start the engine with a state folder"))]
+    InMemory {
+        /// `copied`, `checked`.
+        what: &'static str,
     },
     /// A row does not decode: a defect of the engine.
     #[error("row {key} cannot be understood: {reason}")]

@@ -1,8 +1,8 @@
-//! One script over both ledgers; they must agree.
+//! One script over all ledgers; they must agree.
 
 use std::os::unix::fs::PermissionsExt;
 
-use engine::ledger::{Disk, Error, Ledger, Memory, Round, Rows, Seq, check, records, restore};
+use engine::ledger::{Disk, Error, Ledger, Memory, Round, Rows, Seq, Volatile, check, records, restore};
 use proptest::prelude::*;
 
 use crate::common::{advance, check_rows, open, round, rows, small, unhurried, write};
@@ -43,7 +43,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn both_ledgers_hold_the_same_rows(
+    fn all_ledgers_hold_the_same_rows(
         script in proptest::collection::vec((some_round(), then()), 1..60),
         from in proptest::collection::vec(0u8..7, 0..3),
         to in proptest::collection::vec(0u8..7, 0..3),
@@ -52,14 +52,19 @@ proptest! {
         let state = tempfile::tempdir().expect("a folder");
         let mut disk = open(state.path(), small());
         let mut memory = Memory::new();
+        let mut volatile = Volatile::new();
+        let beside = volatile.clone();
         for (round, then) in script {
             let seq = disk.append(round.clone()).expect("taken");
-            prop_assert_eq!(memory.append(round).expect("taken"), seq);
+            prop_assert_eq!(memory.append(round.clone()).expect("taken"), seq);
+            prop_assert_eq!(volatile.append(round).expect("taken"), seq);
+            prop_assert_eq!(volatile.durable(), seq);
             match then {
                 Then::Nothing => (),
                 Then::Flush => {
                     prop_assert_eq!(disk.flush().expect("durable"), seq);
                     prop_assert_eq!(disk.durable(), seq);
+                    prop_assert_eq!(volatile.flush().expect("durable"), seq);
                 }
                 Then::Checkpoint => prop_assert_eq!(disk.checkpoint().expect("written"), seq),
                 Then::Reopen => {
@@ -71,9 +76,12 @@ proptest! {
                     let reader = disk.reader();
                     prop_assert_eq!(reader.scan(&from, &to, limit).expect("readable"), memory.scan(&from, &to, limit).expect("readable"));
                     prop_assert_eq!(reader.get(&from).expect("readable"), memory.get(&from).expect("readable"));
+                    prop_assert_eq!(beside.scan(&from, &to, limit).expect("readable"), memory.scan(&from, &to, limit).expect("readable"));
+                    prop_assert_eq!(beside.get(&from).expect("readable"), memory.get(&from).expect("readable"));
                 }
             }
             prop_assert_eq!(rows(&disk), rows(&memory));
+            prop_assert_eq!(rows(&beside), rows(&memory));
         }
         disk.flush().expect("durable");
         let read: Vec<_> = disk.reader().records(Seq(3)).expect("listed").collect::<Result<_, _>>().expect("readable");
@@ -100,10 +108,13 @@ fn rows_of_the_ledger_itself_are_neither_written_nor_seen() {
     let mut disk = open(state.path(), unhurried());
     write(&mut disk, 20);
     disk.checkpoint().expect("written");
+    let mut volatile = Volatile::new();
     for key in [b"\x00a".as_slice(), b"\x00f", b"\x00h", b""] {
-        assert_eq!(disk.get(key).expect("readable"), None);
-        let round = Round { changes: vec![(key.to_vec(), None)], records: vec![] };
-        assert!(matches!(disk.append(round), Err(Error::Row { .. })), "{key:?}");
+        for ledger in [&mut disk as &mut dyn Ledger, &mut volatile] {
+            assert_eq!(ledger.get(key).expect("readable"), None);
+            let round = Round { changes: vec![(key.to_vec(), None)], records: vec![] };
+            assert!(matches!(ledger.append(round), Err(Error::Row { .. })), "{key:?}");
+        }
     }
     assert_eq!(disk.scan(&[], &[1], usize::MAX).expect("readable"), []);
     assert_eq!(disk.scan(&[9], &[2], usize::MAX).expect("readable"), []);
