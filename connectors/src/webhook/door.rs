@@ -18,7 +18,6 @@
 //! | 429 + `Retry-After` | too much waits already |
 //! | 503 + `Retry-After` | nothing can be stored for now, or not in the time that senders wait |
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +27,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, FromRequest, Request};
 use axum::response::{IntoResponse, Response};
+use axum::routing::any;
 use bytes::Bytes;
 use dsl::value::Timestamp;
 use http::{HeaderValue, Method, StatusCode, header};
@@ -75,7 +75,7 @@ pub trait Intake: Send + Sync {
 
 /// One webhook path.
 pub struct Door {
-    /// Its path, such as `/webhooks/crm`. Two doors of one router have different paths.
+    /// Its path, such as `/webhooks/crm`, as [`is_path`] says. Two doors of one router have different paths.
     pub path: String,
     /// The system that sends to it.
     pub system: String,
@@ -91,43 +91,56 @@ impl fmt::Debug for Door {
     }
 }
 
+/// Tells the time.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
 /// A router with every door. It answers every path, so it is merged with no router that does so too.
-pub fn router(doors: Vec<Door>, intake: &Arc<dyn Intake>, clock: &Arc<dyn Fn() -> Timestamp + Send + Sync>) -> Router {
-    let doors = Doors {
-        doors: doors.into_iter().map(|door| (door.path.clone(), door)).collect(),
+pub fn router(doors: Vec<Door>, intake: &Arc<dyn Intake>, clock: &Clock) -> Router {
+    routes(doors, intake, clock)
+        .fallback(|| async { problem(StatusCode::NOT_FOUND, "there is no webhook at this path", None) })
+}
+
+/// It stands for itself in a router: it starts with `/`, and nothing in it is a pattern, a query or a blank.
+#[must_use]
+pub fn is_path(path: &str) -> bool {
+    let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '{' | '}' | '?' | '#');
+    path.starts_with('/') && path.chars().all(plain) && !path.split('/').any(|part| part.starts_with([':', '*']))
+}
+
+/// A router with one route for each door, to be part of another router.
+///
+/// # Panics
+/// Where two doors have one path, or one is [no path](is_path).
+pub fn routes(doors: Vec<Door>, intake: &Arc<dyn Intake>, clock: &Clock) -> Router {
+    let shared = Arc::new(Shared {
         intake: Arc::clone(intake),
         clock: Arc::clone(clock),
         answer_within: ANSWER_WITHIN,
         body_within: BODY_WITHIN,
-    };
-    doors.router()
+    });
+    let mut router = Router::new();
+    for door in doors {
+        let path = door.path.clone();
+        let (door, shared) = (Arc::new(door), Arc::clone(&shared));
+        let answer = move |request: Request| {
+            let (door, shared) = (Arc::clone(&door), Arc::clone(&shared));
+            async move { shared.answer(&door, request).await }
+        };
+        router = router.route(&path, any(answer));
+    }
+    router.layer(DefaultBodyLimit::max(MAX_BODY))
 }
 
-/// All doors, and what they share.
-struct Doors {
-    /// Paths are compared as they are: what looks like a pattern in a configured path is none.
-    doors: BTreeMap<String, Door>,
+/// What all doors share.
+struct Shared {
     intake: Arc<dyn Intake>,
-    clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    clock: Clock,
     answer_within: Duration,
     body_within: Duration,
 }
 
-impl Doors {
-    fn router(self) -> Router {
-        let doors = Arc::new(self);
-        Router::new()
-            .fallback(move |request: Request| {
-                let doors = Arc::clone(&doors);
-                async move { doors.answer(request).await }
-            })
-            .layer(DefaultBodyLimit::max(MAX_BODY))
-    }
-
-    async fn answer(&self, request: Request) -> Response {
-        let Some(door) = self.doors.get(request.uri().path()) else {
-            return problem(StatusCode::NOT_FOUND, "there is no webhook at this path", None);
-        };
+impl Shared {
+    async fn answer(&self, door: &Door, request: Request) -> Response {
         match self.deliver(door, request).await {
             Ok(verdict) => answer_to(verdict),
             Err(refusal) => {
@@ -293,6 +306,8 @@ impl<'de> Deserialize<'de> for Shape {
 mod tests {
     use std::time::Duration;
 
+    use tower::ServiceExt as _;
+
     use super::*;
 
     fn check(body: &str, array: bool, single: bool) {
@@ -333,31 +348,66 @@ mod tests {
         }
     }
 
-    fn doors(answer_within: Duration, body_within: Duration) -> Doors {
+    async fn answer(answer_within: Duration, body_within: Duration, request: Request) -> Response {
         let door = Door { path: "/hook".into(), system: "crm".into(), verify: Arc::new(Always), single: false };
-        Doors {
-            doors: [(door.path.clone(), door)].into(),
-            intake: Arc::new(Hangs),
-            clock: Arc::new(|| Timestamp(0)),
-            answer_within,
-            body_within,
+        let shared = Shared { intake: Arc::new(Hangs), clock: Arc::new(|| Timestamp(0)), answer_within, body_within };
+        shared.answer(&door, request).await
+    }
+
+    #[tokio::test]
+    async fn routes_stand_beside_those_of_another_router() {
+        struct Takes;
+
+        #[async_trait]
+        impl Intake for Takes {
+            async fn offer(&self, _: &str, _: Bytes) -> Verdict {
+                Verdict::Durable
+            }
+        }
+
+        let door = |path: &str| Door {
+            path: path.to_owned(),
+            system: "crm".to_owned(),
+            verify: Arc::new(Always),
+            single: false,
+        };
+        let (intake, clock): (Arc<dyn Intake>, Clock) = (Arc::new(Takes), Arc::new(|| Timestamp(0)));
+        let routes = routes(vec![door("/a"), door("/b/c")], &intake, &clock);
+        let mine = || Router::new().route("/mine", axum::routing::get(|| async { "mine" }));
+        let status = async |router: Router, path: &str| {
+            let request = Request::post(path).body(Body::from("[]")).expect("a request");
+            router.oneshot(request).await.expect("a router answers").status()
+        };
+        let merged = mine().merge(routes.clone());
+        assert_eq!(status(merged.clone(), "/b/c").await, StatusCode::OK);
+        assert_eq!(status(merged.clone(), "/b").await, StatusCode::NOT_FOUND);
+        assert_eq!(status(merged, "/mine").await, StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(status(mine().nest("/in", routes), "/in/a").await, StatusCode::OK);
+    }
+
+    #[test]
+    fn a_path_stands_for_itself() {
+        for path in ["/", "/a", "/webhooks/crm", "/a:b/c*d", "/%7Ba%7D"] {
+            assert!(is_path(path), "{path}");
+        }
+        for other in ["", "a", "/{id}", "/:id", "/a/*rest", "/a?b", "/a#b", "/a b", "/ä"] {
+            assert!(!is_path(other), "{other}");
         }
     }
 
     #[tokio::test]
     async fn a_verdict_that_does_not_come_in_time_is_503() {
-        let doors = doors(Duration::from_millis(10), Duration::from_secs(60));
         let request = Request::post("/hook").body(Body::from("[]")).expect("a request");
-        let response = doors.answer(request).await;
+        let response = answer(Duration::from_millis(10), Duration::from_secs(60), request).await;
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(response.headers()[header::RETRY_AFTER], "1");
     }
 
     #[tokio::test]
     async fn a_body_that_does_not_arrive_in_time_is_408() {
-        let doors = doors(Duration::from_secs(60), Duration::from_millis(10));
         let never = futures_util::stream::pending::<Result<Bytes, std::io::Error>>();
         let request = Request::post("/hook").body(Body::from_stream(never)).expect("a request");
-        assert_eq!(doors.answer(request).await.status(), StatusCode::REQUEST_TIMEOUT);
+        let response = answer(Duration::from_secs(60), Duration::from_millis(10), request).await;
+        assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
     }
 }
