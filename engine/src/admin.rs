@@ -13,17 +13,17 @@ pub mod client;
 mod page;
 mod routes;
 
-pub use routes::router;
+pub use routes::{router, routes};
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use connectors::secret::Secret;
 use metrics_exporter_prometheus::PrometheusHandle;
 
-use crate::ledger::Reader;
+use crate::ledger::StateReader;
 use crate::shell::{Handle, History, Reads};
+use crate::tasks::Tasks;
 
 /// What the API reaches; clones are the same.
 #[derive(Clone)]
@@ -37,15 +37,15 @@ pub(crate) struct Parts {
     /// Reaches the loop.
     pub(crate) handle: Handle,
     /// Reads rows beside the loop.
-    pub(crate) reader: Reader,
+    pub(crate) reader: StateReader,
+    /// Has threads that may block.
+    pub(crate) tasks: Tasks,
     /// The last lines of history.
     pub(crate) history: History,
     /// The cache of reads.
     pub(crate) reads: Reads,
     /// Loads the rules again.
     pub(crate) reload: Arc<dyn Reload>,
-    /// What a request over HTTP must carry; nothing where it may carry nothing.
-    pub(crate) token: Option<Secret>,
     /// Figures, where this process records them.
     pub(crate) figures: Option<PrometheusHandle>,
 }
@@ -63,8 +63,8 @@ pub trait Reload: Send + Sync {
     /// Reads the folder and makes it the active set.
     ///
     /// # Errors
-    /// Why it was refused; the old set goes on.
-    async fn reload(&self) -> Result<api::Reloaded, String>;
+    /// [`Refusal::Conflict`] with why it was refused, and the like; the old set goes on.
+    async fn reload(&self) -> Result<api::Reloaded, Refusal>;
 
     /// Why the folder was refused last; `None` where the folder is what runs.
     fn refused(&self) -> Option<String>;
@@ -79,9 +79,12 @@ pub enum Refusal {
     /// It was understood and is refused: what is meant is not there, or not in a state for it.
     #[error("{0}")]
     Conflict(String),
-    /// Nothing can be stored for now, or the engine is stopping; the same may be asked again later.
+    /// Nothing can be stored for now; the same may be asked again later.
     #[error("{0}")]
     Unavailable(String),
+    /// The engine is stopping, or has ended.
+    #[error("the engine is stopping")]
+    Stopping,
     /// Something that should be readable is not.
     #[error("{0}")]
     Failed(String),

@@ -12,6 +12,7 @@ pub mod config;
     )
 )]
 pub mod decide;
+mod embed;
 #[cfg_attr(
     not(test),
     deny(
@@ -31,3 +32,9 @@ pub mod runtime;
 pub mod shell;
 pub mod tasks;
 pub mod telemetry;
+
+pub use admin::api;
+pub use config::{Kafka, SecretAt};
+pub use embed::{Builder, Cause, Engine, Error, Http, HubSpot, Rest, connector};
+pub use rules::Rules;
+pub use runtime::{State, System};

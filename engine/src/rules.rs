@@ -1,5 +1,6 @@
-//! Rule sets on disk: a folder of `.rules` files and the locks that they name.
+//! Rule sets: `.rules` files and the locks that they name, in a folder or as texts.
 
+mod origin;
 #[cfg(test)]
 mod shipped;
 pub mod stored;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use dsl::check::{Compiled, compile};
 use dsl::parse::MAX_FILE;
+pub use origin::Rules;
 #[cfg(test)]
 pub(crate) use shipped::{shipped, shipped_with};
 
@@ -70,6 +72,13 @@ pub enum Error {
         help("give a file whose name ends with `.rules`, or the folder that holds them")
     )]
     NoRules {
+        /// Which.
+        path: String,
+    },
+    /// One path for two texts.
+    #[error("{path} was given twice")]
+    #[diagnostic(code(rules::twice), help("give every text a path of its own"))]
+    Twice {
         /// Which.
         path: String,
     },

@@ -1,6 +1,6 @@
 //! Runs everything together: opens the ledger, loads the rules, opens the doors, and stops in order.
 //!
-//! In: a [`Config`]. Out: a [`Running`] engine, whose doors are open and whose work goes on.
+//! In: a [`Plan`]. Out: a [`Running`] engine, whose doors are open and whose work goes on.
 //! Always true: nothing is half started: whatever is missing is reported before a port is taken; everything that runs
 //! was started by [`crate::tasks`] and is waited for. Stop order: intake, loop, ledger, the rest.
 
@@ -10,8 +10,11 @@ mod forms;
 mod isolated;
 mod kafka;
 mod load_history;
+mod plan;
 pub mod reload;
+mod running;
 mod serve;
+mod system;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -19,54 +22,68 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use connectors::http::{Client, Transport};
-use connectors::port::Connector;
-use connectors::webhook::door;
+use dsl::program::Program;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle as Runtime;
 use tokio_util::sync::CancellationToken;
 
 use self::doors::Doors;
 use self::kafka::KafkaDoor;
+use self::plan::Kept;
+pub use self::plan::State;
+pub(crate) use self::plan::{AdminDoor, Plan};
 use self::reload::Reloader;
+pub(crate) use self::running::{Ended, Running};
+pub use self::system::System;
 use crate::admin::{self, Admin};
 use crate::clock::{self, Clock};
-use crate::config::Config;
-use crate::decide::Settings;
+use crate::config::Missing;
+use crate::decide::{Programs, Settings};
 use crate::intake::webhooks::Webhooks;
-use crate::ledger::Disk;
+use crate::ledger::{self, Disk, Ledger, StateReader, Volatile};
 use crate::rules::stored;
 use crate::shell::{self, Caller, Connectors, Core, Handle, History, Loop, Reads, Wake};
 use crate::tasks::Tasks;
 use crate::telemetry;
 
-/// How long the last tasks may take after the loop has ended.
-const AFTER: Duration = Duration::from_secs(2);
-
-/// Why the engine did not start, or could not go on.
+/// Why the engine did not start.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum Error {
+    /// Something that an engine cannot be without was not given.
+    #[error("an engine needs {0}")]
+    #[diagnostic(code(embed::incomplete))]
+    Incomplete(&'static str),
+    /// There is no runtime that it could run on.
+    #[error("an engine needs a tokio runtime with timers: {0}")]
+    #[diagnostic(code(embed::runtime))]
+    Runtime(String),
     /// The rules do not hold, and nothing ran before.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Rules(#[from] stored::Error),
-    /// The ledger cannot be opened.
+    /// The ledger cannot be opened, or read.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Ledger(#[from] crate::ledger::Error),
-    /// Rules and engine.yaml do not fit together, or a secret is missing.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Connect(#[from] connect::Error),
-    /// The loop cannot go on.
+    Ledger(#[from] ledger::Error),
+    /// What the ledger holds cannot be taken up.
     #[error(transparent)]
     #[diagnostic(transparent)]
     Loop(#[from] shell::Error),
+    /// Rules and systems do not fit together, or a secret is missing.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Connect(#[from] connect::Error),
     /// A secret of the engine itself is missing.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Secret(#[from] crate::config::Missing),
+    Secret(#[from] Missing),
+    /// Everybody could change everything.
+    #[error("the admin API would listen at {0}, open to other machines, without a token")]
+    #[diagnostic(code(engine::open_admin), help("give it a token, or listen on 127.0.0.1"))]
+    OpenAdmin(SocketAddr),
     /// An address cannot be listened at.
     #[error("cannot listen at {address}: {source}")]
-    #[diagnostic(code(engine::listen), help("another program may have the port; change `listen` in engine.yaml"))]
+    #[diagnostic(code(engine::listen), help("another program may have the port; listen at another one"))]
     Listen {
         /// Which.
         address: SocketAddr,
@@ -83,208 +100,196 @@ pub enum Error {
     System(String),
 }
 
-/// Gathers what an engine is made of.
-pub struct Engine {
-    config: Config,
-    clock_url: Option<String>,
-    clock: Option<Arc<dyn Clock>>,
-    transport: Option<Arc<dyn Transport>>,
-    own: Connectors,
-    ledger: crate::ledger::Settings,
+fn system(error: impl std::fmt::Display) -> Error {
+    Error::System(error.to_string())
 }
 
-impl Engine {
-    /// An engine for this configuration, on the machine's clock and the real network.
-    #[must_use]
-    pub fn builder(config: Config) -> Self {
-        Self {
-            config,
-            clock_url: None,
-            clock: None,
-            transport: None,
-            own: Connectors::new(),
-            ledger: crate::ledger::Settings::default(),
-        }
-    }
+/// Starts what is planned, on the tokio runtime of the caller; its doors are open when this returns.
+///
+/// # Errors
+/// [`Error`]; nothing runs then.
+pub(crate) async fn start(plan: Plan) -> Result<Running, Error> {
+    let runtime = runtime()?;
+    let rules = plan.rules.clone().ok_or(Error::Incomplete("rules"))?;
+    let state = plan.state.clone().ok_or(Error::Incomplete("a state"))?;
+    let token = admin_token(&plan)?;
+    // First of all: what is counted before there are figures is lost.
+    let figures = if plan.figures { telemetry::figures() } else { None };
+    let tasks = Tasks::on(runtime);
+    let unless_started = tasks.token().drop_guard();
+    let transport = transport(&plan)?;
+    let clock = clock(&plan, &tasks, &transport).await?;
+    let (handle, wakes) = shell::handle();
+    let (ledger, reader) = open(&plan, state, &tasks, &handle).await?;
+    // What stands in the journal so far was reported by earlier epochs.
+    let reported = reader.durable();
+    let loaded = stored::start(&rules, &reader)?;
+    warn_of(&loaded);
+    let refused = loaded.refused.map(|refusal| refusal.to_string());
+    let program = Arc::clone(&loaded.programs.active);
+    let connectors = connect::all(&plan.systems, &program, &transport)?;
+    let doors = Doors::new(connect::verifiers(&plan.systems, &program)?);
+    let reads = Reads::new(connect::cache(plan.redis.as_ref())?, &epoch());
+    let webhook_listener = listen(plan.listen).await?;
+    let admin_listener = listen(plan.admin.as_ref().map(|admin| admin.listen)).await?;
+    let (webhook_address, admin_address) = (address(webhook_listener.as_ref())?, address(admin_listener.as_ref())?);
 
-    /// Takes the time from the twins' clock at a URL on loopback.
-    #[must_use]
-    pub fn clock_url(mut self, url: Option<String>) -> Self {
-        self.clock_url = url;
-        self
-    }
-
-    /// Takes the time from `clock`.
-    #[must_use]
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = Some(clock);
-        self
-    }
-
-    /// Calls systems over `transport` instead of the network.
-    #[must_use]
-    pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
-        self.transport = Some(transport);
-        self
-    }
-
-    /// Reaches `system` through a connector of the caller's own.
-    #[must_use]
-    pub fn connector(mut self, system: &str, connector: Arc<dyn Connector>) -> Self {
-        self.own.insert(system.to_owned(), connector);
-        self
-    }
-
-    /// Sizes and times of the ledger.
-    #[must_use]
-    pub fn ledger(mut self, settings: crate::ledger::Settings) -> Self {
-        self.ledger = settings;
-        self
-    }
-
-    /// Starts it; its doors are open when this returns.
-    ///
-    /// # Errors
-    /// [`Error`]; nothing runs then.
-    pub async fn start(self) -> Result<Running, Error> {
-        let Self { config, clock_url, clock, transport, own, ledger } = self;
-        // First of all: what is counted before there are figures is lost.
-        let figures = telemetry::figures();
-        let tasks = Tasks::new();
-        let unless_started = tasks.token().drop_guard();
-        let transport: Arc<dyn Transport> = match transport {
-            Some(transport) => transport,
-            None => Arc::new(Client::new().map_err(|error| Error::System(error.to_string()))?),
-        };
-        let clock = time(clock, clock_url, &transport, &tasks).await?;
-        let (handle, wakes) = shell::handle();
-        let ledger = open(&config, ledger, &handle).await?;
-        let reader = ledger.reader();
-        // What stands in the journal so far was reported by earlier epochs.
-        let reported = reader.health().durable;
-        let loaded = stored::start(&config.rules, &ledger)?;
-        report(&loaded);
-        let program = Arc::clone(&loaded.programs.active);
-        let connectors = connect::all(&config, &program, &transport, &own)?;
-        let doors = Doors::new(connect::verifiers(&config, &program)?);
-        let epoch = format!("{}-{}", clock::wall().0, std::process::id());
-        let reads = Reads::new(connect::cache(&config)?, &epoch);
-        let token = config.admin.token.as_ref().map(crate::config::SecretAt::read).transpose()?;
-        let webhook_listener = listen(config.listen).await?;
-        let admin_listener = listen(config.admin.listen).await?;
-
+    let core = {
         let set = stored::Set { program: Arc::clone(&program), texts: loaded.texts };
-        let max_in_flight =
-            config.systems.iter().filter_map(|(name, c)| Some((name.clone(), c.concurrency?))).collect();
-        let settings = Settings {
-            clock_skew: config.runtime.clock_skew,
-            linger: config.runtime.hold,
-            retention: config.runtime.retention,
-            ..Settings::default()
-        };
-        let started = {
-            let (connectors, clock) = (connectors.clone(), Arc::clone(&clock));
-            let programs = loaded.programs;
-            tokio::task::spawn_blocking(move || {
-                core(ledger, programs, connectors, settings, max_in_flight, &set, &*clock)
-            })
-        };
-        let core = started.await.map_err(|error| Error::System(error.to_string()))??;
+        let (programs, connectors, clock) = (loaded.programs, connectors.clone(), Arc::clone(&clock));
+        let (settings, in_flight) = (settings(&plan), max_in_flight(&plan));
+        tasks.blocking(move || core(ledger, programs, connectors, settings, in_flight, &set, &*clock))
+    };
+    let core = core.await.map_err(system)??;
 
-        let history = History::default();
-        let shared = Arc::new(RwLock::new(connectors.clone()));
-        let caller = Caller::new(tasks.clone(), handle.clone(), connectors, reads.clone(), &program);
-        let mut looping = Loop::new(core, wakes, Arc::clone(&clock), caller, config.runtime.inbox);
-        looping.record_in(history.clone());
-        let kafka = KafkaDoor::new(&config, tasks.clone(), handle.clone(), reader.clone(), Arc::clone(&shared));
-        looping.commit_to(kafka.commits());
-        let intake = CancellationToken::new();
-        let topics = kafka.prepare(&program, &intake)?;
-        load_history::load(&tasks, &reader, reported, &history);
-        let ended = Tasks::thread("loop", move || looping.run()).map_err(|error| Error::System(error.to_string()))?;
+    let history = History::default();
+    let shared = Arc::new(RwLock::new(connectors.clone()));
+    let caller = caller(&plan, &tasks, &handle, connectors, &reads, &program);
+    let mut looping = Loop::new(core, wakes, Arc::clone(&clock), caller, plan.runtime.inbox);
+    looping.record_in(history.clone());
+    let kafka = KafkaDoor::new(plan.kafka.clone(), tasks.clone(), handle.clone(), reader.clone(), Arc::clone(&shared));
+    looping.commit_to(kafka.commits());
+    let intake = CancellationToken::new();
+    let topics = kafka.prepare(&program, &intake)?;
+    load_history::load(&tasks, &reader, reported, &history);
+    let closing = intake.clone();
+    let ended = Tasks::thread("loop", move || {
+        // The ledger is closed on this thread, before anybody hears that the loop has ended.
+        let ended = looping.run().map(drop);
+        closing.cancel();
+        ended
+    });
+    let ended = ended.map_err(system)?;
+    // INVARIANT: nothing fails from here on, so that no loop runs that nobody can stop.
 
-        let webhooks = address(&webhook_listener)?;
-        let router = {
-            let clock = Arc::clone(&clock);
-            let now: Arc<dyn Fn() -> dsl::value::Timestamp + Send + Sync> = Arc::new(move || clock.now().at);
-            let intake: Arc<dyn door::Intake> = Arc::new(Webhooks::new(handle.clone(), Arc::clone(&shared)));
-            door::router(doors.open(&config), &intake, &now)
-        };
-        serve(&tasks, "webhooks", webhook_listener, router, intake.clone());
-        kafka.switch(topics);
-
-        let parts = reload::Parts {
-            config: config.clone(),
-            transport,
-            own,
-            handle: handle.clone(),
-            tasks: tasks.clone(),
-            connectors: shared,
-            doors,
-            kafka,
-            intake: intake.clone(),
-        };
-        let refused = loaded.refused.map(|refusal| refusal.to_string());
-        let reloader = Reloader::new(parts, program.hash.clone(), refused);
-        let admin_address = address(&admin_listener)?;
-        let admin = Admin::new(admin::Parts {
-            handle: handle.clone(),
-            reader,
-            history,
-            reads,
-            reload: Arc::new(reloader.clone()),
-            token,
-            figures,
-        });
-        serve(&tasks, "admin", admin_listener, admin::router(admin), tasks.token());
-        tracing::info!(%webhooks, admin = %admin_address, rules = program.hash, "the engine runs");
-        unless_started.disarm();
-        Ok(Running {
-            webhooks,
-            admin: admin_address,
-            handle,
-            reloader,
-            tasks,
-            intake,
-            ended,
-            grace: config.runtime.grace.into(),
-        })
+    let webhooks = Arc::new(Webhooks::new(handle.clone(), Arc::clone(&shared)));
+    let doors_opened = doors::Opened::new(&doors, &plan.systems, &webhooks, &clock);
+    if let Some(listener) = webhook_listener {
+        serve(&tasks, "webhooks", listener, doors_opened.router(), intake.clone());
     }
+    kafka.switch(topics);
+
+    let parts = reload::Parts {
+        systems: plan.systems.clone(),
+        transport,
+        handle: handle.clone(),
+        tasks: tasks.clone(),
+        connectors: shared,
+        doors,
+        kafka,
+        intake: intake.clone(),
+    };
+    let reloader = Reloader::new(parts, rules, program.hash.clone(), refused);
+    let admin = Admin::new(admin::Parts {
+        handle: handle.clone(),
+        reader,
+        tasks: tasks.clone(),
+        history,
+        reads,
+        reload: Arc::new(reloader.clone()),
+        figures,
+    });
+    if let Some(listener) = admin_listener {
+        serve(&tasks, "admin", listener, admin::router(admin.clone(), token), tasks.token());
+    }
+    let shown = |address: Option<SocketAddr>| address.map_or_else(|| "none".to_owned(), |address| address.to_string());
+    let (webhooks_at, admin_at) = (shown(webhook_address), shown(admin_address));
+    tracing::info!(webhooks = webhooks_at, admin = admin_at, rules = program.hash, "the engine runs");
+    unless_started.disarm();
+    Ok(Running::new(running::Parts {
+        webhook_address,
+        admin_address,
+        handle,
+        webhooks,
+        doors: doors_opened,
+        admin,
+        reloader,
+        tasks,
+        intake,
+        grace: plan.runtime.grace.into(),
+        ended,
+    }))
 }
 
-/// The clock of the caller's, the twins' at a URL, or the machine's.
-async fn time(
-    own: Option<Arc<dyn Clock>>,
-    url: Option<String>,
-    transport: &Arc<dyn Transport>,
-    tasks: &Tasks,
-) -> Result<Arc<dyn Clock>, Error> {
-    if let Some(own) = own {
-        return Ok(own);
-    }
-    let Some(url) = url else { return Ok(Arc::new(clock::System)) };
-    let clock = clock::remote::Remote::connect(&url, Arc::clone(transport)).await?;
-    let follower = clock.clone();
-    tasks.spawn("clock", |stop| follower.follow(stop));
-    Ok(Arc::new(clock))
+/// The runtime of the caller, where it can carry an engine.
+fn runtime() -> Result<Runtime, Error> {
+    let runtime = Runtime::try_current().map_err(|error| Error::Runtime(error.to_string()))?;
+    // Nothing else says whether it has timers.
+    std::panic::catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO)))
+        .map_err(|_| Error::Runtime("this one has no timers".to_owned()))?;
+    Ok(runtime)
 }
 
-/// What somebody should know of the rules that were loaded.
-fn report(loaded: &stored::Loaded) {
+fn admin_token(plan: &Plan) -> Result<Option<connectors::secret::Secret>, Error> {
+    let Some(admin) = &plan.admin else { return Ok(None) };
+    let token = admin.token.as_ref().map(crate::config::SecretAt::read).transpose()?;
+    if token.is_none() && !admin.listen.ip().is_loopback() {
+        return Err(Error::OpenAdmin(admin.listen));
+    }
+    Ok(token)
+}
+
+fn transport(plan: &Plan) -> Result<Arc<dyn Transport>, Error> {
+    Ok(match &plan.transport {
+        Some(transport) => Arc::clone(transport),
+        None => Arc::new(Client::new().map_err(system)?),
+    })
+}
+
+async fn clock(plan: &Plan, tasks: &Tasks, transport: &Arc<dyn Transport>) -> Result<Arc<dyn Clock>, Error> {
+    Ok(match (&plan.clock, &plan.clock_url) {
+        (Some(clock), _) => Arc::clone(clock),
+        (None, Some(url)) => {
+            let clock = clock::remote::Remote::connect(url, Arc::clone(transport)).await?;
+            let follower = clock.clone();
+            tasks.spawn("clock", |stop| follower.follow(stop));
+            Arc::new(clock)
+        }
+        (None, None) => Arc::new(clock::System),
+    })
+}
+
+/// Names this epoch among all that use one cache: those of earlier starts, and those of other engines.
+fn epoch() -> String {
+    format!("{}-{}-{:x}", clock::wall().0, std::process::id(), fastrand::u64(..))
+}
+
+fn warn_of(loaded: &stored::Loaded) {
     for hash in &loaded.lost {
         tracing::error!(hash, "rules that runs in progress need cannot be had; those runs will stop");
     }
     if let Some(refusal) = &loaded.refused {
         tracing::error!(error = %refusal, running = loaded.programs.active.hash,
-            "the rules folder does not hold; running what ran last");
+            "the rules do not hold; running what ran last");
     }
 }
 
-async fn open(config: &Config, mut settings: crate::ledger::Settings, handle: &Handle) -> Result<Disk, Error> {
-    let folder = config.state.clone();
-    settings.retention.get_or_insert(config.runtime.retention.into());
+/// Opens the state, and gives a reader of it.
+async fn open(
+    plan: &Plan,
+    state: State,
+    tasks: &Tasks,
+    handle: &Handle,
+) -> Result<(Box<dyn Ledger>, StateReader), Error> {
+    let folder = match state.0 {
+        Kept::Memory => {
+            let ledger = Volatile::new();
+            return Ok((Box::new(ledger.clone()), StateReader::Memory(ledger)));
+        }
+        Kept::Folder(folder) => folder,
+    };
+    let mut settings = plan.ledger.clone();
+    settings.retention.get_or_insert(plan.runtime.retention.into());
+    if !plan.abort {
+        let handle = handle.clone();
+        settings.on_fatal = Arc::new(move |error| {
+            tracing::error!(%error, "the state can no longer be written; the engine ends");
+            // It may have ended already.
+            let _gone = handle.wake(Wake::StorageFailed);
+        });
+    }
     let handle = handle.clone();
-    let opened = tokio::task::spawn_blocking(move || {
+    let opened = tasks.blocking(move || {
         let on_durable = Box::new(move |_| {
             // Before the loop runs and after it has ended nobody waits for this.
             let _gone = handle.wake(Wake::Durable);
@@ -293,20 +298,48 @@ async fn open(config: &Config, mut settings: crate::ledger::Settings, handle: &H
         forms::bring_up(&mut ledger)?;
         Ok::<_, crate::ledger::Error>(ledger)
     });
-    Ok(opened.await.map_err(|error| Error::System(error.to_string()))??)
+    let disk = opened.await.map_err(system)??;
+    let reader = StateReader::Disk(disk.reader());
+    Ok((Box::new(disk), reader))
+}
+
+fn settings(plan: &Plan) -> Settings {
+    Settings {
+        clock_skew: plan.runtime.clock_skew,
+        linger: plan.runtime.hold,
+        retention: plan.runtime.retention,
+        ..Settings::default()
+    }
+}
+
+fn max_in_flight(plan: &Plan) -> BTreeMap<String, usize> {
+    plan.systems.iter().filter_map(|(name, system)| Some((name.clone(), system.concurrency?))).collect()
+}
+
+fn caller(
+    plan: &Plan,
+    tasks: &Tasks,
+    handle: &Handle,
+    connectors: Connectors,
+    reads: &Reads,
+    program: &Program,
+) -> Caller {
+    let mut caller = Caller::new(tasks.clone(), handle.clone(), connectors, reads.clone(), program);
+    caller.give_up_after(plan.runtime.call_timeout.into());
+    caller
 }
 
 fn core(
-    ledger: Disk,
-    programs: crate::decide::Programs,
+    ledger: Box<dyn Ledger>,
+    programs: Programs,
     connectors: Connectors,
     settings: Settings,
     max_in_flight: BTreeMap<String, usize>,
     set: &stored::Set,
     clock: &dyn Clock,
 ) -> Result<Core, Error> {
-    let fresh = stored::active_hash(&ledger)?.as_ref() != Some(&set.program.hash);
-    let mut core = Core::start(Box::new(ledger), programs.clone(), connectors.clone(), settings, clock.now())?;
+    let fresh = stored::active_hash(&*ledger)?.as_ref() != Some(&set.program.hash);
+    let mut core = Core::start(ledger, programs.clone(), connectors.clone(), settings, clock.now())?;
     core.set_max_in_flight(max_in_flight);
     if fresh {
         let kept = stored::keep(set, core.rows())?;
@@ -316,79 +349,17 @@ fn core(
     Ok(core)
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
-    TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })
+async fn listen(address: Option<SocketAddr>) -> Result<Option<TcpListener>, Error> {
+    let Some(address) = address else { return Ok(None) };
+    let listening = TcpListener::bind(address).await;
+    listening.map(Some).map_err(|source| Error::Listen { address, source })
 }
 
-fn address(listener: &TcpListener) -> Result<SocketAddr, Error> {
-    listener.local_addr().map_err(|error| Error::System(error.to_string()))
+fn address(listener: Option<&TcpListener>) -> Result<Option<SocketAddr>, Error> {
+    listener.map(TcpListener::local_addr).transpose().map_err(system)
 }
 
 fn serve(tasks: &Tasks, name: &'static str, listener: TcpListener, router: axum::Router, stop: CancellationToken) {
     let inner = tasks.clone();
     tasks.spawn(name, |_| serve::serve(inner, name, listener, router, serve::Bounds::default(), stop));
-}
-
-/// A running engine.
-pub struct Running {
-    /// Where webhooks arrive.
-    pub webhooks: SocketAddr,
-    /// Where the admin API listens.
-    pub admin: SocketAddr,
-    handle: Handle,
-    reloader: Reloader,
-    tasks: Tasks,
-    intake: CancellationToken,
-    ended: tokio::sync::oneshot::Receiver<Result<Core, shell::Error>>,
-    grace: Duration,
-}
-
-impl Running {
-    /// Reaches the loop.
-    #[must_use]
-    pub fn handle(&self) -> &Handle {
-        &self.handle
-    }
-
-    /// Loads the rules again.
-    #[must_use]
-    pub fn reloader(&self) -> &Reloader {
-        &self.reloader
-    }
-
-    /// Waits until the engine cannot go on; a sound one never returns.
-    ///
-    /// # Errors
-    /// Why it cannot.
-    pub async fn ended(&mut self) -> Result<(), Error> {
-        match (&mut self.ended).await {
-            Ok(Ok(core)) => {
-                drop_core(core).await;
-                Ok(())
-            }
-            Ok(Err(error)) => Err(error.into()),
-            Err(_) => Err(Error::System("the loop broke off".to_owned())),
-        }
-    }
-
-    /// Stops: takes nothing more in, waits for answers under way, leaves the rest in the ledger for the next start.
-    ///
-    /// # Errors
-    /// What the loop failed with at the end; what was acknowledged is durable in any case.
-    pub async fn stop(mut self) -> Result<(), Error> {
-        self.intake.cancel();
-        self.handle.stop(self.grace);
-        let ended = tokio::time::timeout(self.grace + AFTER, self.ended()).await;
-        if self.tasks.shutdown(AFTER).await.is_err() {
-            tracing::warn!("some tasks did not end in time; calls among them are taken up at the next start");
-        }
-        ended.unwrap_or_else(|_| Err(Error::System("the loop did not end in time".to_owned())))
-    }
-}
-
-/// Closing the ledger waits for its threads.
-async fn drop_core(core: Core) {
-    if let Err(error) = tokio::task::spawn_blocking(move || drop(core)).await {
-        tracing::error!(%error, "the ledger was not closed cleanly; the next start redoes what it lacks");
-    }
 }

@@ -28,11 +28,11 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 pub use self::calls::Caller;
 pub use self::core::{Connectors, Core, Counts, Error, OutgoingRequest, Release};
-pub use self::handle::{Gone, Handle, handle};
+pub use self::handle::{Handle, handle};
 pub use self::history::{History, LINES as HISTORY_LINES};
 pub use self::reads::Reads;
 pub use self::source::{SourceState, UnknownState};
-pub use self::wake::{Activation, Inspect, NotDone, Snapshot, SourceNews, Wake};
+pub use self::wake::{Activation, Gone, Inspect, NotDone, Snapshot, SourceNews, Wake};
 use crate::clock::Clock;
 use crate::decide::{self, Input, OperatorCommand, Source};
 use crate::ledger::Seq;
@@ -54,14 +54,14 @@ const RETRY_AFTER: u64 = 5;
 pub type Commit = Box<dyn FnMut(BTreeMap<(String, i32), i64>) + Send>;
 
 /// Tells somebody who waits that it was done, or why not.
-type Reply<E> = oneshot::Sender<Result<(), E>>;
+type Reply = oneshot::Sender<Result<(), NotDone>>;
 
 /// What a receipt is for, until its round is durable.
 enum Receipt {
     Webhook(oneshot::Sender<Verdict>),
     /// Why it was refused, where it was.
-    Operator(Reply<NotDone>, Option<String>),
-    Activated(Reply<String>),
+    Operator(Reply, Option<String>),
+    Activated(Reply),
     Position(Position),
 }
 
@@ -109,6 +109,8 @@ pub struct Loop {
     /// Stop when nothing is under way, or at this time.
     stopping: Option<Instant>,
     sources: BTreeMap<String, SourceState>,
+    /// Who waits until nothing is under way.
+    idle: Vec<oneshot::Sender<()>>,
 }
 
 impl Loop {
@@ -128,6 +130,7 @@ impl Loop {
             full_until: None,
             stopping: None,
             sources: BTreeMap::new(),
+            idle: Vec::new(),
         }
     }
 
@@ -148,6 +151,7 @@ impl Loop {
     pub fn run(mut self) -> Result<Core, Error> {
         loop {
             self.release();
+            self.answer_idle()?;
             let mut taken = 0;
             match self.wait() {
                 Next::Wake(wake) => {
@@ -172,6 +176,15 @@ impl Loop {
         self.core.flush()?;
         self.release();
         Ok(self.core)
+    }
+
+    /// Tells those who wait for it that nothing is under way.
+    fn answer_idle(&mut self) -> Result<(), Error> {
+        let waits = !self.idle.is_empty() && self.receipts.is_empty() && self.refused.is_empty();
+        if waits && self.core.is_idle(self.clock.now())? {
+            self.idle.drain(..).for_each(|reply| answer(reply, ()));
+        }
+        Ok(())
     }
 
     fn is_done(&self) -> bool {
@@ -268,13 +281,16 @@ impl Loop {
             }
             Wake::Delivery { receipt, .. } if full => answer(receipt, Verdict::Unwritable(RETRY_AFTER)),
             Wake::Operator { reply, .. } if full => answer(reply, Err(NotDone::Unstored(LATER.to_owned()))),
-            Wake::Activate(activation) if full => answer(activation.reply, Err(LATER.to_owned())),
+            Wake::Activate(activation) if full => answer(activation.reply, Err(NotDone::Unstored(LATER.to_owned()))),
             Wake::Delivery { system, delivery, payload, receipt } => {
                 self.delivery(system, delivery, &payload, receipt)?;
             }
             Wake::Operator { who, command, reply } => self.operate(who, command, reply)?,
             Wake::Activate(activation) => self.activate(activation)?,
             Wake::Durable => {}
+            // Something is not durable and never will be, which this says.
+            Wake::StorageFailed => drop(self.core.flush()?),
+            Wake::Idle(reply) => self.idle.push(reply),
             Wake::Inspect(inspect) => {
                 inspect(&Snapshot { core: &self.core, now: self.clock.now(), sources: &self.sources, full });
             }
@@ -339,7 +355,7 @@ impl Loop {
         Ok(error.to_string())
     }
 
-    fn operate(&mut self, who: String, command: OperatorCommand, reply: Reply<NotDone>) -> Result<(), Error> {
+    fn operate(&mut self, who: String, command: OperatorCommand, reply: Reply) -> Result<(), Error> {
         tracing::info!(who, ?command, "operator");
         match self.core.operate(who, command, self.clock.now()) {
             Ok((seq, refused)) => self.receipts.push_back((seq, Receipt::Operator(reply, refused))),
@@ -397,7 +413,7 @@ impl Loop {
                 self.caller.connect(connectors, &set.program);
                 self.receipts.push_back((seq, Receipt::Activated(reply)));
             }
-            Err(error) => answer(reply, Err(self.refusal(error)?)),
+            Err(error) => answer(reply, Err(NotDone::Unstored(self.refusal(error)?))),
         }
         Ok(())
     }

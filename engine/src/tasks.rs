@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -12,7 +14,7 @@ use tracing::Instrument;
 pub struct Tasks {
     tracker: TaskTracker,
     stop: CancellationToken,
-    runtime: tokio::runtime::Handle,
+    runtime: Handle,
 }
 
 impl Tasks {
@@ -22,7 +24,13 @@ impl Tasks {
     /// Outside of a tokio runtime.
     #[must_use]
     pub fn new() -> Self {
-        Self { tracker: TaskTracker::new(), stop: CancellationToken::new(), runtime: tokio::runtime::Handle::current() }
+        Self::on(Handle::current())
+    }
+
+    /// Tasks on this runtime.
+    #[must_use]
+    pub fn on(runtime: Handle) -> Self {
+        Self { tracker: TaskTracker::new(), stop: CancellationToken::new(), runtime }
     }
 
     /// Starts a task. It ends soon after its token is cancelled.
@@ -33,6 +41,16 @@ impl Tasks {
     {
         let span = tracing::info_span!("task", name);
         self.tracker.spawn_on(body(self.stop.child_token()).instrument(span), &self.runtime);
+    }
+
+    /// Does work that its caller waits for, on any executor, and that nobody else does.
+    pub fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+        self.runtime.spawn(work)
+    }
+
+    /// Does work that may block, on a thread of the runtime's; its caller waits for it, on any executor.
+    pub fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+        self.runtime.spawn_blocking(work)
     }
 
     /// Starts a thread that may block; gives its result when it ends.

@@ -16,6 +16,7 @@ use super::{Admin, Parts, Refusal};
 use crate::decide::{self, LaneKind, OperatorCommand, stuck, views};
 use crate::gate::Usage;
 use crate::ids::RunId;
+use crate::ledger;
 use crate::proc::Process;
 use crate::shell::{Counts, Gone, NotDone, Snapshot, SourceState};
 
@@ -23,8 +24,8 @@ use crate::shell::{Counts, Gone, NotDone, Snapshot, SourceState};
 const WHY_LINES: usize = 200;
 
 impl From<Gone> for Refusal {
-    fn from(gone: Gone) -> Self {
-        Self::Unavailable(gone.to_string())
+    fn from(_: Gone) -> Self {
+        Self::Stopping
     }
 }
 
@@ -174,7 +175,7 @@ impl Admin {
     /// # Errors
     /// [`Refusal::Conflict`] with why they were refused; the old ones go on.
     pub async fn reload(&self) -> Result<Reloaded, Refusal> {
-        self.parts.reload.reload().await.map_err(Refusal::Conflict)
+        self.parts.reload.reload().await
     }
 
     /// Carries out an operator's command; returns when that is durable.
@@ -190,6 +191,7 @@ impl Admin {
             Ok(()) => Ok(Accepted { schema: SCHEMA, accepted: true }),
             Err(NotDone::Refused(reason)) => Err(Refusal::Conflict(reason)),
             Err(NotDone::Unstored(reason)) => Err(Refusal::Unavailable(reason)),
+            Err(NotDone::Gone(gone)) => Err(gone.into()),
         }
     }
 
@@ -233,12 +235,15 @@ impl Admin {
     /// Reads rows on a thread that may block.
     async fn beside<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&Parts) -> Result<T, crate::ledger::Error> + Send + 'static,
+        read: impl FnOnce(&Parts) -> Result<T, ledger::Error> + Send + 'static,
     ) -> Result<T, Refusal> {
         let admin = self.clone();
-        let read = tokio::task::spawn_blocking(move || read(&admin.parts)).await;
+        let read = self.parts.tasks.blocking(move || read(&admin.parts)).await;
         let read = read.map_err(|error| Refusal::Failed(error.to_string()))?;
-        read.map_err(|error| Refusal::Failed(error.to_string()))
+        read.map_err(|error| match error {
+            ledger::Error::InMemory { .. } => Refusal::Conflict(error.to_string()),
+            other => Refusal::Failed(other.to_string()),
+        })
     }
 }
 
@@ -313,7 +318,7 @@ fn what(kind: &LaneKind) -> String {
 }
 
 /// The whole status: the loop's figures, and what can be looked up beside it.
-fn status(parts: &Parts, mut figures: Figures, uptime_seconds: u64) -> Result<Status, crate::ledger::Error> {
+fn status(parts: &Parts, mut figures: Figures, uptime_seconds: u64) -> Result<Status, ledger::Error> {
     let open = views::incidents(&parts.reader)?;
     let parked = open.iter().filter(|incident| incident.parked).count();
     figures.rules.refused = parts.reload.refused();

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use connectors::problem::Problem;
+use connectors::secret::Secret;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use sha2::{Digest, Sha256};
@@ -20,8 +21,13 @@ use super::{Admin, Refusal};
 /// What a path answers.
 type Answer<T> = Result<Json<T>, Refusal>;
 
-/// The router.
-pub fn router(admin: Admin) -> Router {
+/// A router of its own; what it does not know is told so.
+pub fn router(admin: Admin, token: Option<Secret>) -> Router {
+    routes(admin, token).fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path") })
+}
+
+/// The paths, to be part of another router. `token` is what a request must carry; without one nothing is looked at.
+pub fn routes(admin: Admin, token: Option<Secret>) -> Router {
     let guarded = Router::new()
         .route("/metrics", get(metrics))
         .route("/api/v1/status", get(status))
@@ -35,18 +41,17 @@ pub fn router(admin: Admin) -> Router {
         .route("/api/v1/operator", post(operator))
         .route("/api/v1/backup", post(backup))
         .route("/api/v1/ledger", get(ledger))
-        .route_layer(middleware::from_fn_with_state(admin.clone(), guard));
+        .route_layer(middleware::from_fn_with_state(token, guard));
     Router::new()
         .route("/healthz", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))
         .merge(guarded)
-        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path") })
         .with_state(admin)
 }
 
 /// Lets through whoever has the token, where there is one.
-async fn guard(State(admin): State<Admin>, request: Request, next: Next) -> Response {
-    if let Some(token) = &admin.parts.token {
+async fn guard(State(token): State<Option<Secret>>, request: Request, next: Next) -> Response {
+    if let Some(token) = &token {
         let given = request
             .headers()
             .get(header::AUTHORIZATION)
@@ -67,7 +72,7 @@ impl IntoResponse for Refusal {
         let status = match &self {
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::Conflict(_) => StatusCode::CONFLICT,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable(_) | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Problem::new(status, self.to_string()).into_response()

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::client;
 use super::output::{Output, could_not_run, pictured};
 use crate::config::{self, Config};
-use crate::rules::stored;
+use crate::rules::{Rules, stored};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -78,7 +78,7 @@ fn check(path: &std::path::Path, output: &Output) -> u8 {
 fn beside(config: &Config) -> (Vec<String>, Vec<String>) {
     let mut findings = Vec::new();
     let mut notes = Vec::new();
-    match stored::load(&config.rules) {
+    match stored::load(&Rules::folder(&config.rules)) {
         Ok(set) => {
             let program = Arc::clone(&set.program);
             for (name, system) in &program.systems {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use connectors::operations::Template;
 use connectors::registry::ConnectorKind;
+use connectors::webhook::door::is_path;
 use dsl::value::Duration;
 use dsl::yaml::Places;
 use serde_json::Value as Json;
@@ -141,6 +142,21 @@ pub struct Runtime {
     pub clock_skew: Duration,
     /// How long a real-time change waits for company in its batch.
     pub hold: Duration,
+    /// How long a request may take, all its HTTP calls together.
+    pub call_timeout: Duration,
+}
+
+impl Default for Runtime {
+    fn default() -> Self {
+        Self {
+            grace: Duration::seconds(20),
+            inbox: 100_000,
+            retention: Duration::days(30),
+            clock_skew: Duration::seconds(2),
+            hold: Duration(300),
+            call_timeout: Duration::minutes(2),
+        }
+    }
 }
 
 const UNITS: &str = "such as 250ms, 20s, 5m, 12h, 30d";
@@ -281,12 +297,14 @@ impl Check<'_> {
         }
         let kafka = self.get(&["kafka"]).is_some().then(|| self.kafka());
         let redis = self.get(&["redis"]).is_some().then(|| self.redis()).flatten();
+        let usual = Runtime::default();
         let runtime = Runtime {
-            grace: self.span(&["runtime", "grace"], Duration::seconds(20)),
-            inbox: self.number(&["runtime", "inbox"], "100000").unwrap_or(100_000),
-            retention: self.span(&["runtime", "retention"], Duration::days(30)),
-            clock_skew: self.span(&["runtime", "clock_skew"], Duration::seconds(2)),
-            hold: self.span(&["runtime", "hold"], Duration(300)),
+            grace: self.span(&["runtime", "grace"], usual.grace),
+            inbox: self.number(&["runtime", "inbox"], "100000").unwrap_or(usual.inbox),
+            retention: self.span(&["runtime", "retention"], usual.retention),
+            clock_skew: self.span(&["runtime", "clock_skew"], usual.clock_skew),
+            hold: self.span(&["runtime", "hold"], usual.hold),
+            call_timeout: usual.call_timeout,
         };
         Config {
             rules: self.path(&["rules"]).unwrap_or_else(|| self.folder.to_path_buf()),
@@ -412,9 +430,9 @@ impl Check<'_> {
 
     fn webhook(&mut self, name: &str, connector: Option<ConnectorKind>) -> Option<Webhook> {
         let at = ["systems", name, "webhook"];
-        let path = self.text(&["systems", name, "webhook", "path"]).filter(|path| path.starts_with('/'));
+        let path = self.text(&["systems", name, "webhook", "path"]).filter(|path| is_path(path));
         if path.is_none() {
-            let message = format!("`systems.{name}.webhook` needs a `path` that starts with /");
+            let message = format!("`systems.{name}.webhook` needs a `path` that starts with / and stands for itself");
             self.say_at_key(&at, message, "no path", "such as /webhooks/crm");
         }
         let form = connector?.webhook();

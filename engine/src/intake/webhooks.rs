@@ -27,25 +27,37 @@ impl Webhooks {
     }
 }
 
-#[async_trait]
-impl Intake for Webhooks {
-    async fn offer(&self, system: &str, body: Bytes) -> Verdict {
+impl Webhooks {
+    /// The rules have this system.
+    pub(crate) fn knows(&self, system: &str) -> bool {
+        self.connectors.read().unwrap_or_else(PoisonError::into_inner).contains_key(system)
+    }
+
+    /// Takes a delivery that came through `door`, whose sender is known.
+    pub(crate) async fn take(&self, system: &str, body: Bytes, door: &'static str) -> Verdict {
         let connector = self.connectors.read().unwrap_or_else(PoisonError::into_inner).get(system).map(Arc::clone);
         let Some(connector) = connector else {
-            tracing::error!(system, "a signed delivery of a system that the rules do not have is refused");
+            tracing::error!(system, "a delivery of a system that the rules do not have is refused");
             return Verdict::Unreadable(format!("the rules have no system `{system}`"));
         };
         match connector.read(&body) {
             Ok(delivery) => {
-                telemetry::delivery(system, "webhook", delivery.malformed.is_empty());
+                telemetry::delivery(system, door, delivery.malformed.is_empty());
                 self.handle.deliver(system, delivery, body).await
             }
             Err(error) => {
-                telemetry::delivery(system, "webhook", false);
-                tracing::error!(system, %error, "a signed delivery cannot be read and is refused");
+                telemetry::delivery(system, door, false);
+                tracing::error!(system, %error, "a delivery cannot be read and is refused");
                 Verdict::Unreadable(error.to_string())
             }
         }
+    }
+}
+
+#[async_trait]
+impl Intake for Webhooks {
+    async fn offer(&self, system: &str, body: Bytes) -> Verdict {
+        self.take(system, body, "webhook").await
     }
 
     fn refused(&self, system: &str, status: StatusCode) {

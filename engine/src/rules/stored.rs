@@ -4,15 +4,14 @@
 //! on with what ran last.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
-use dsl::diagnostic::{Problem, Severity, concise};
+use dsl::diagnostic::{Problem, Severity, concise, human};
 use dsl::program::Program;
 use dsl::source::SourceFile;
 use dsl::value::Timestamp;
 
-use super::{Texts, read};
+use super::{Rules, Texts};
 use crate::decide::model::key::Key;
 use crate::decide::model::kind::Kind;
 use crate::decide::{Action, Event, Programs, hashes_in_use};
@@ -31,13 +30,25 @@ pub enum Refusal {
     Invalid(Findings),
 }
 
-/// The findings of a rule set that does not hold.
+/// The findings of a rule set that does not hold. Shown as text, they are their number and the first of them.
 #[derive(Debug)]
 pub struct Findings {
-    /// Its files.
-    pub files: Vec<SourceFile>,
-    /// What was found.
-    pub problems: Vec<Problem>,
+    files: Vec<SourceFile>,
+    problems: Vec<Problem>,
+}
+
+impl Findings {
+    /// Each finding on a line: its place, its code and what it says.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        self.problems.iter().map(|problem| concise(problem, &self.files).trim_end().to_owned()).collect()
+    }
+
+    /// All findings with the words that they are about, as `engine validate` shows them to people, without colours.
+    #[must_use]
+    pub fn report(&self) -> String {
+        self.problems.iter().map(|problem| human(problem, &self.files, false)).collect()
+    }
 }
 
 impl std::fmt::Display for Findings {
@@ -91,12 +102,12 @@ pub struct Loaded {
     pub lost: Vec<String>,
 }
 
-/// Reads and checks a folder. What it warns of is logged, the age of locks as of this machine's day included.
+/// Reads and checks rules. What they warn of is logged, the age of locks as of this machine's day included.
 ///
 /// # Errors
-/// [`Refusal`] where it cannot be read or has errors.
-pub fn load(folder: &Path) -> Result<Set, Refusal> {
-    let mut texts = read(folder)?;
+/// [`Refusal`] where they cannot be read or have errors.
+pub fn load(rules: &Rules) -> Result<Set, Refusal> {
+    let mut texts = rules.read()?;
     texts.files.retain(|(path, _)| !path.ends_with(".test.rules"));
     let today = jiff::Timestamp::from_millisecond(crate::clock::wall().0).ok();
     let today = today.map(|now| now.to_zoned(jiff::tz::TimeZone::UTC).date());
@@ -125,12 +136,12 @@ fn compiled(texts: &Texts) -> Result<Arc<Program>, Findings> {
     checked(texts, None).map(|(program, _)| program)
 }
 
-/// What a daemon runs at its start: the folder, or what ran last where the folder is broken.
+/// What runs at a start: these rules, or what ran last where they are broken.
 ///
 /// # Errors
 /// Where there is neither.
-pub fn start(folder: &Path, rows: &dyn Rows) -> Result<Loaded, Error> {
-    let (set, refused) = match load(folder) {
+pub fn start(rules: &Rules, rows: &dyn Rows) -> Result<Loaded, Error> {
+    let (set, refused) = match load(rules) {
         Ok(set) => (set, None),
         Err(refusal) => match active(rows)? {
             Some(set) => (set, Some(refusal)),
@@ -233,6 +244,9 @@ fn texts_key(hash: &str) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use super::super::read;
     use super::*;
     use crate::ledger::{Ledger, Memory, Round};
 
@@ -250,12 +264,12 @@ mod tests {
     #[test]
     fn a_broken_folder_runs_what_ran_last() {
         let folder = folder("choice Word {\n  one\n}\n");
-        let set = load(folder.path()).expect("the rules hold");
+        let set = load(&Rules::folder(folder.path())).expect("the rules hold");
         let mut ledger = Memory::new();
         let changes = keep(&set, &ledger).expect("a memory ledger can be read");
         ledger.append(Round { changes, records: Vec::new() }).expect("a memory ledger takes all");
         std::fs::write(folder.path().join("more.rules"), "choice Word {\n  one\n").expect("a file can be written");
-        let loaded = start(folder.path(), &ledger).expect("it ran before");
+        let loaded = start(&Rules::folder(folder.path()), &ledger).expect("it ran before");
         assert_eq!(loaded.programs.active.hash, set.program.hash);
         assert!(matches!(loaded.refused, Some(Refusal::Invalid(_))), "{:?}", loaded.refused);
     }
@@ -263,7 +277,7 @@ mod tests {
     #[test]
     fn a_broken_folder_that_never_ran_is_refused() {
         let folder = folder("choice Word {\n  one\n");
-        let refused = start(folder.path(), &Memory::new());
+        let refused = start(&Rules::folder(folder.path()), &Memory::new());
         assert!(matches!(refused, Err(Error::Refused(Refusal::Invalid(_)))));
     }
 
@@ -282,9 +296,9 @@ mod tests {
     #[test]
     fn tests_are_no_part_of_what_runs() {
         let folder = folder("choice Word {\n  one\n}\n");
-        let without = load(folder.path()).expect("the rules hold").program.hash.clone();
+        let without = load(&Rules::folder(folder.path())).expect("the rules hold").program.hash.clone();
         std::fs::write(folder.path().join("broken.test.rules"), "test \"x\" {").expect("a file can be written");
-        assert_eq!(load(folder.path()).expect("tests are not read").program.hash, without);
+        assert_eq!(load(&Rules::folder(folder.path())).expect("tests are not read").program.hash, without);
     }
 
     #[test]
@@ -292,7 +306,7 @@ mod tests {
         let mut ledger = Memory::new();
         for text in ["choice One {\n  one\n}\n", "choice Two {\n  two\n}\n"] {
             let folder = folder(text);
-            let set = load(folder.path()).expect("the rules hold");
+            let set = load(&Rules::folder(folder.path())).expect("the rules hold");
             let changes = keep(&set, &ledger).expect("a memory ledger can be read");
             ledger.append(Round { changes, records: Vec::new() }).expect("a memory ledger takes all");
         }

@@ -1,34 +1,39 @@
-//! Connectors, verifiers, cache and Kafka settings, as engine.yaml and the rules want them.
+//! Connectors, verifiers, cache and Kafka settings, as the rules and those who start the engine want them.
 //!
-//! Always true: what the rules need and engine.yaml does not give is reported before anything starts.
+//! Always true: what the rules need and nobody gives is reported before anything starts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use connectors::cache::Cache;
 use connectors::cache::memory::MemoryCache;
-use connectors::cache::redis::{self, RedisCache};
+use connectors::cache::redis::RedisCache;
+use connectors::cache::{self, Cache};
 use connectors::http::Transport;
 use connectors::kafka::source::{self, WhenGone};
 use connectors::port::Connector;
 use connectors::registry::{self, ConnectorKind, Settings, Signing};
 use connectors::secret::Secret;
 use connectors::webhook::Verify;
+use connectors::webhook::door::is_path;
 use dsl::program::Program;
 
 use super::isolated::Isolated;
-use crate::config::{Config, Connection, Kafka, Missing, Redis};
+use super::system::{Reached, Sender, System};
+use crate::config::{Connection, Kafka, Missing, Redis, SecretAt};
 use crate::shell::Connectors;
 
 /// Bytes of the embedded cache.
 const CACHE_BYTES: u64 = 32 << 20;
 
-/// Rules and engine.yaml do not fit together.
+/// Rules and systems do not fit together.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum Error {
-    /// A system of the rules has no place in the file.
-    #[error("the rules name the system `{0}`, and engine.yaml does not say how it is reached")]
-    #[diagnostic(code(connect::unknown_system), help("add it under `systems`"))]
+    /// A system of the rules is not said how to reach.
+    #[error("the rules name the system `{0}`, and nothing says how it is reached")]
+    #[diagnostic(
+        code(connect::unknown_system),
+        help("add it under `systems` of engine.yaml; a program that embeds the engine gives it to `Builder::system`")
+    )]
     Unreached(String),
     /// The lock was written by another connector.
     #[error("`systems.{system}` has the connector `{given}`, its lock was written for `{wanted}`")]
@@ -36,7 +41,7 @@ pub enum Error {
     OtherConnector {
         /// The system.
         system: String,
-        /// In engine.yaml.
+        /// What was given.
         given: ConnectorKind,
         /// In the lock.
         wanted: String,
@@ -57,6 +62,17 @@ pub enum Error {
         help("add `events from {0} over webhook {{ … }}` to the rules, or take the webhook out")
     )]
     NoEvents(String),
+    /// A webhook cannot be a route.
+    #[error("the webhook of `{system}` has the path `{path}`, which {why}")]
+    #[diagnostic(code(connect::path), help("such as /webhooks/{system}"))]
+    Path {
+        /// The system.
+        system: String,
+        /// Its path.
+        path: String,
+        /// Why not.
+        why: String,
+    },
     /// A secret is missing.
     #[error("the system `{system}` lacks a secret: {missing}")]
     #[diagnostic(code(connect::secret), help("{}", missing_help(missing)))]
@@ -80,24 +96,22 @@ fn missing_help(missing: &Missing) -> String {
     }
 }
 
-/// A connector for every system of the rules, isolated: one of the caller's `own`, or one made as the file says.
-/// Touches no network.
+/// A connector for every system of the rules, isolated. Touches no network.
 ///
 /// # Errors
 /// [`Error`] where something is missing.
-pub fn all(
-    config: &Config,
+pub(super) fn all(
+    systems: &BTreeMap<String, System>,
     program: &Program,
     transport: &Arc<dyn Transport>,
-    own: &Connectors,
 ) -> Result<Connectors, Error> {
     let mut connectors = Connectors::new();
     for (name, system) in &program.systems {
-        let connector = match own.get(name) {
-            Some(own) => Arc::clone(own),
-            None => {
-                let connection = config.systems.get(name).ok_or_else(|| Error::Unreached(name.clone()))?;
-                connector(name, connection, &system.lock, transport)?
+        let given = systems.get(name).ok_or_else(|| Error::Unreached(name.clone()))?;
+        let connector = match &given.reached {
+            Reached::Own(connector) => Arc::clone(connector),
+            Reached::Built { settings, token } => {
+                built(name, settings.clone(), token.as_ref(), &system.lock, transport)?
             }
         };
         connectors.insert(name.clone(), Arc::new(Isolated::new(name, connector)));
@@ -110,30 +124,22 @@ pub fn all(
 /// # Errors
 /// Where the token is missing.
 pub fn settings(name: &str, connection: &Connection) -> Result<(Settings, Option<Secret>), Error> {
-    let token = match &connection.token {
-        Some(at) => Some(at.read().map_err(|missing| Error::Secret { system: name.to_owned(), missing })?),
-        None => None,
-    };
-    let settings = Settings::new(
-        connection.connector,
-        registry::Connection {
-            base_url: connection.base_url.clone(),
-            api_version: connection.api_version.clone(),
-            app_id: connection.app_id,
-            roles: connection.roles.clone(),
-            operations: connection.operations.clone(),
-        },
-    );
-    Ok((settings, token))
+    let token = secret(name, connection.token.as_ref())?;
+    Ok((super::system::settings(connection.clone()), token))
 }
 
-fn connector(
+fn secret(system: &str, at: Option<&SecretAt>) -> Result<Option<Secret>, Error> {
+    at.map(SecretAt::read).transpose().map_err(|missing| Error::Secret { system: system.to_owned(), missing })
+}
+
+fn built(
     name: &str,
-    connection: &Connection,
+    settings: Settings,
+    token: Option<&SecretAt>,
     lock: &dsl::schema::Lock,
     transport: &Arc<dyn Transport>,
 ) -> Result<Arc<dyn Connector>, Error> {
-    let (settings, token) = settings(name, connection)?;
+    let token = secret(name, token)?;
     registry::build(name, settings, token, lock.clone(), Arc::clone(transport)).map_err(|error| match error {
         registry::Error::OtherConnector { system, given, wanted } => Error::OtherConnector { system, given, wanted },
         registry::Error::Operation { system, operation } => Error::Operation { system, operation },
@@ -144,22 +150,37 @@ fn connector(
     })
 }
 
-/// How the deliveries of each webhook of the file are verified, by system, where the rules of `program` decide.
+/// How the deliveries of each webhook are verified, by system, where the rules of `program` decide.
 ///
 /// # Errors
-/// Where a secret is missing, or the rules have the system and take nothing of what it sends.
-pub fn verifiers(config: &Config, program: &Program) -> Result<BTreeMap<String, Arc<dyn Verify>>, Error> {
+/// Where a secret is missing, a path cannot be a route, or the rules have the system and take nothing of what it sends.
+pub(super) fn verifiers(
+    systems: &BTreeMap<String, System>,
+    program: &Program,
+) -> Result<BTreeMap<String, Arc<dyn Verify>>, Error> {
     let mut verifiers: BTreeMap<String, Arc<dyn Verify>> = BTreeMap::new();
-    for (name, connection) in &config.systems {
-        let Some(webhook) = &connection.webhook else { continue };
+    let mut paths: BTreeMap<&str, &str> = BTreeMap::new();
+    for (name, system) in systems {
+        let Some(webhook) = &system.webhook else { continue };
+        let wrong = |why: String| Error::Path { system: name.clone(), path: webhook.path.clone(), why };
+        if !is_path(&webhook.path) {
+            return Err(wrong("is no path that starts with / and stands for itself".to_owned()));
+        }
+        if let Some(other) = paths.insert(&webhook.path, name) {
+            return Err(wrong(format!("is that of `{other}` too")));
+        }
         if program.systems.contains_key(name) && !program.doors.contains_key(name) {
             return Err(Error::NoEvents(name.clone()));
         }
-        let secret = webhook.secret.read().map_err(|missing| Error::Secret { system: name.clone(), missing })?;
         let header =
             program.doors.get(name).and_then(|door| door.verify.as_ref()).and_then(|(_, header)| header.clone());
-        let signing = Signing { secret, public_url: webhook.public_url.clone(), header };
-        let verify = registry::verifier(connection.connector, signing);
+        let verify = match &webhook.sender {
+            Sender::Own(verify) => Arc::clone(verify),
+            Sender::Signed { kind, secret, public_url } => {
+                let secret = secret.read().map_err(|missing| Error::Secret { system: name.clone(), missing })?;
+                registry::verifier(*kind, Signing { secret, public_url: public_url.clone(), header })
+            }
+        };
         verifiers.insert(name.clone(), verify);
     }
     Ok(verifiers)
@@ -167,7 +188,7 @@ pub fn verifiers(config: &Config, program: &Program) -> Result<BTreeMap<String, 
 
 /// The system that each topic belongs to.
 #[must_use]
-pub fn topics(program: &Program) -> BTreeMap<String, String> {
+pub(super) fn topics(program: &Program) -> BTreeMap<String, String> {
     program
         .doors
         .iter()
@@ -179,7 +200,7 @@ pub fn topics(program: &Program) -> BTreeMap<String, String> {
 ///
 /// # Errors
 /// Where a secret is missing.
-pub fn kafka(kafka: &Kafka, topics: impl IntoIterator<Item = String>) -> Result<source::Settings, Error> {
+pub(super) fn kafka(kafka: &Kafka, topics: impl IntoIterator<Item = String>) -> Result<source::Settings, Error> {
     let mut settings = source::Settings::new(&kafka.brokers, &kafka.group, topics);
     settings.fetch_wait_ms = u32::try_from(kafka.fetch_wait.0).unwrap_or(500);
     settings.when_gone = if kafka.park_gone { WhenGone::Park } else { WhenGone::Oldest };
@@ -213,19 +234,19 @@ pub fn kafka(kafka: &Kafka, topics: impl IntoIterator<Item = String>) -> Result<
     Ok(settings)
 }
 
-/// The cache: Redis where the file names one, embedded otherwise.
+/// The cache: Redis where there is one, embedded otherwise.
 ///
 /// # Errors
 /// Where the address cannot be used. A Redis that is away is no error.
-pub fn cache(config: &Config) -> Result<Arc<dyn Cache>, Error> {
-    let url = match &config.redis {
+pub(super) fn cache(redis: Option<&Redis>) -> Result<Arc<dyn Cache>, Error> {
+    let url = match redis {
         None => return Ok(Arc::new(MemoryCache::new(CACHE_BYTES))),
         Some(Redis::Url(url)) => url.clone(),
         Some(Redis::Secret(at)) => {
             at.read().map_err(|missing| Error::Secret { system: "redis".to_owned(), missing })?.expose().to_owned()
         }
     };
-    let cache = RedisCache::new(redis::Settings::new(url)).map_err(|error| Error::Service(error.to_string()))?;
+    let cache = RedisCache::new(cache::redis::Settings::new(url)).map_err(|error| Error::Service(error.to_string()))?;
     Ok(Arc::new(cache))
 }
 
@@ -234,6 +255,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::config::Config;
 
     #[test]
     fn a_webhook_that_no_rule_takes_is_refused() {
@@ -242,14 +264,41 @@ mod tests {
                     webhook: { path: /webhooks/app, secret_env: SECRET }\n";
         let secret = |name: &str| (name == "PATH").then(String::new);
         let config = Config::parse("engine.yaml", text, Path::new("/"), &secret).expect("the file is sound");
-        let Err(Error::Secret { .. }) = verifiers(&config, &program) else {
+        let systems: BTreeMap<String, System> =
+            config.systems.into_iter().map(|(name, connection)| (name, connection.into())).collect();
+        let Err(Error::Secret { .. }) = verifiers(&systems, &program) else {
             panic!("it is taken, and its secret read")
         };
         program.doors.remove("app");
-        let Err(Error::NoEvents(system)) = verifiers(&config, &program) else { panic!("nothing takes it") };
+        let Err(Error::NoEvents(system)) = verifiers(&systems, &program) else { panic!("nothing takes it") };
         assert_eq!(system, "app");
         // Of a system that the rules do not have, every delivery is answered 400.
         program.systems.remove("app");
-        assert!(matches!(verifiers(&config, &program), Err(Error::Secret { .. })));
+        assert!(matches!(verifiers(&systems, &program), Err(Error::Secret { .. })));
+    }
+
+    struct Open;
+
+    impl Verify for Open {
+        fn verify(&self, _: &http::HeaderMap, _: &[u8], _: dsl::value::Timestamp) -> Result<(), String> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn webhooks_have_paths_of_their_own_that_a_router_takes() {
+        let program = crate::rules::shipped();
+        let systems = |paths: [&str; 2]| -> BTreeMap<String, System> {
+            let app = registry::Connection { base_url: "http://app.test".to_owned(), ..Default::default() };
+            let settings = Settings::new(ConnectorKind::Rest, app);
+            let system = System { reached: Reached::Built { settings, token: None }, concurrency: None, webhook: None };
+            let names = ["app", "crm"].into_iter().zip(paths);
+            names.map(|(name, path)| (name.to_owned(), system.clone().webhook(path, Open))).collect()
+        };
+        assert_eq!(verifiers(&systems(["/a", "/b"]), &program).expect("they are").len(), 2);
+        for (paths, wrong) in [(["/a", "/a"], "`app` too"), (["/a", "/{id}"], "no path"), (["a", "/b"], "no path")] {
+            let Err(error @ Error::Path { .. }) = verifiers(&systems(paths), &program) else { panic!("{paths:?}") };
+            assert!(error.to_string().contains(wrong), "{error}");
+        }
     }
 }

@@ -1,17 +1,20 @@
 //! Webhook doors whose verification follows the rules.
 //!
-//! Paths and systems stand in engine.yaml and stay; the header of a signature stands in the rules, and a reload may
+//! Paths and systems are those of the start and stay; the header of a signature stands in the rules, and a reload may
 //! change it. Always true: a delivery is verified as the active set says.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use axum::Router;
 use connectors::webhook::Verify;
-use connectors::webhook::door::Door;
+use connectors::webhook::door::{self, Door, Intake};
 use dsl::value::Timestamp;
 use http::HeaderMap;
 
-use crate::config::Config;
+use super::system::System;
+use crate::clock::Clock;
+use crate::intake::webhooks::Webhooks;
 
 /// How deliveries are verified, by system.
 pub(super) type Verifiers = BTreeMap<String, Arc<dyn Verify>>;
@@ -25,23 +28,52 @@ impl Doors {
         Self(Arc::new(RwLock::new(verifiers)))
     }
 
-    /// A door for every webhook of the file.
-    pub(super) fn open(&self, config: &Config) -> Vec<Door> {
-        let webhooks =
-            config.systems.iter().filter_map(|(name, system)| Some((name, system, system.webhook.as_ref()?)));
-        webhooks
-            .map(|(name, system, webhook)| Door {
-                path: webhook.path.clone(),
-                system: name.clone(),
-                verify: Arc::new(Current { system: name.clone(), doors: self.clone() }),
-                single: system.connector.webhook().single,
-            })
-            .collect()
-    }
-
     /// Verifies by these from now on.
     pub(super) fn follow(&self, verifiers: Verifiers) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = verifiers;
+    }
+}
+
+/// The paths at which deliveries arrive, and who takes them.
+pub(super) struct Opened {
+    doors: Doors,
+    /// Path, system, and whether a delivery may be one object.
+    paths: Vec<(String, String, bool)>,
+    intake: Arc<dyn Intake>,
+    clock: door::Clock,
+}
+
+impl Opened {
+    pub(super) fn new(
+        doors: &Doors,
+        systems: &BTreeMap<String, System>,
+        webhooks: &Arc<Webhooks>,
+        clock: &Arc<dyn Clock>,
+    ) -> Self {
+        let webhooks_of = systems.iter().filter_map(|(name, system)| Some((name, system.webhook.as_ref()?)));
+        let paths = webhooks_of.map(|(name, webhook)| (webhook.path.clone(), name.clone(), webhook.single)).collect();
+        let (intake, clock): (Arc<dyn Intake>, _) = (Arc::clone(webhooks) as _, Arc::clone(clock));
+        Self { doors: doors.clone(), paths, intake, clock: Arc::new(move || clock.now().at) }
+    }
+
+    /// A router of its own.
+    pub(super) fn router(&self) -> Router {
+        door::router(self.doors(), &self.intake, &self.clock)
+    }
+
+    /// A route each, to be part of another router.
+    pub(super) fn routes(&self) -> Router {
+        door::routes(self.doors(), &self.intake, &self.clock)
+    }
+
+    fn doors(&self) -> Vec<Door> {
+        let door = |(path, system, single): &(String, String, bool)| Door {
+            path: path.clone(),
+            system: system.clone(),
+            verify: Arc::new(Current { system: system.clone(), doors: self.doors.clone() }),
+            single: *single,
+        };
+        self.paths.iter().map(door).collect()
     }
 }
 

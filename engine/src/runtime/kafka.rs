@@ -13,10 +13,10 @@ use tokio::sync::mpsc::{Receiver, channel};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::connect;
-use crate::config::{Config, Kafka};
+use crate::config::Kafka;
 use crate::decide;
 use crate::intake::kafka::pump;
-use crate::ledger::Reader;
+use crate::ledger::StateReader;
 use crate::shell::{Commit, Connectors, Handle, SourceState};
 use crate::tasks::Tasks;
 
@@ -32,7 +32,7 @@ pub(super) struct KafkaDoor {
     settings: Option<Kafka>,
     tasks: Tasks,
     handle: Handle,
-    reader: Reader,
+    reader: StateReader,
     connectors: Arc<RwLock<Connectors>>,
     source: Arc<Mutex<Option<SourceHandle>>>,
     reading: Arc<Mutex<Option<(Topics, DropGuard)>>>,
@@ -44,7 +44,7 @@ pub(super) enum Next {
     Same,
     /// It names no topics.
     Nothing,
-    /// It names topics, and engine.yaml says nothing of Kafka.
+    /// It names topics, and nothing says where Kafka is.
     Unconfigured(Topics),
     /// A source that waits to be listened to.
     Read(Box<Prepared>),
@@ -60,21 +60,13 @@ pub(super) struct Prepared {
 
 impl KafkaDoor {
     pub(super) fn new(
-        config: &Config,
+        settings: Option<Kafka>,
         tasks: Tasks,
         handle: Handle,
-        reader: Reader,
+        reader: StateReader,
         connectors: Arc<RwLock<Connectors>>,
     ) -> Self {
-        Self {
-            settings: config.kafka.clone(),
-            tasks,
-            handle,
-            reader,
-            connectors,
-            source: Arc::default(),
-            reading: Arc::default(),
-        }
+        Self { settings, tasks, handle, reader, connectors, source: Arc::default(), reading: Arc::default() }
     }
 
     /// Tells the source that runs what is durable.
@@ -127,7 +119,7 @@ impl KafkaDoor {
             Next::Same | Next::Nothing => {}
             Next::Unconfigured(topics) => {
                 let names: Vec<&str> = topics.keys().map(String::as_str).collect();
-                tracing::warn!(topics = names.join(", "), "engine.yaml has no `kafka`; these topics are not read");
+                tracing::warn!(topics = names.join(", "), "Kafka is not configured; these topics are not read");
                 self.handle.source("kafka", SourceState::NotConfigured);
             }
             Next::Read(prepared) => {

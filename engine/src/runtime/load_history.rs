@@ -4,12 +4,12 @@
 //! Always true: nobody waits for it; where it cannot be read, the log says so and history begins with this start.
 
 use crate::decide::Event;
-use crate::ledger::{Reader, Seq};
+use crate::ledger::{Seq, StateReader};
 use crate::shell::{HISTORY_LINES, History};
 use crate::tasks::Tasks;
 
 /// Puts the last lines of the rounds up to `reported` before those of this one, beside everything else.
-pub(super) fn load(tasks: &Tasks, reader: &Reader, reported: Seq, history: &History) {
+pub(super) fn load(tasks: &Tasks, reader: &StateReader, reported: Seq, history: &History) {
     let (reader, history) = (reader.clone(), history.clone());
     let read = move || {
         let records = match reader.last_records(reported, HISTORY_LINES) {

@@ -20,7 +20,7 @@ use crate::decide::Lane;
 use crate::tasks::Tasks;
 use crate::telemetry;
 
-/// The longest a request may take, all its HTTP calls together.
+/// The longest that a request may take, all its HTTP calls together, where nothing is said.
 const CALL_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Sends requests.
@@ -29,6 +29,7 @@ pub struct Caller {
     handle: Handle,
     connectors: Connectors,
     reads: Reads,
+    timeout: Duration,
 }
 
 impl Caller {
@@ -36,9 +37,14 @@ impl Caller {
     /// as the rules of `program` say.
     #[must_use]
     pub fn new(tasks: Tasks, handle: Handle, connectors: Connectors, reads: Reads, program: &Program) -> Self {
-        let mut caller = Self { tasks, handle, connectors: Connectors::new(), reads };
+        let mut caller = Self { tasks, handle, connectors: Connectors::new(), reads, timeout: CALL_TIMEOUT };
         caller.connect(connectors, program);
         caller
+    }
+
+    /// Lets a request take so long and no longer.
+    pub fn give_up_after(&mut self, timeout: Duration) {
+        self.timeout = timeout;
     }
 
     /// Takes other connectors, as a reload brings them.
@@ -52,7 +58,7 @@ impl Caller {
         let OutgoingRequest { call, lane, request, cacheable } = outgoing;
         let handle = self.handle.clone();
         let Some(connector) = self.connectors.get(&lane.system).map(Arc::clone) else {
-            let reason = format!("engine.yaml does not say how `{}` is reached", lane.system);
+            let reason = format!("nothing says how `{}` is reached", lane.system);
             let refused = Answer::Refused { reason, refusal: connectors::port::Refusal::Other };
             let answers = vec![refused; request.inputs.len()];
             // The loop itself calls this: it is there.
@@ -61,7 +67,8 @@ impl Caller {
         };
         let reads = self.reads.clone();
         let began = reads.begin();
-        self.tasks.spawn("call", |_| async move {
+        let timeout = self.timeout;
+        let work = async move {
             let (known, rest) = if cacheable {
                 reads.known(&lane.system, &request).await
             } else {
@@ -69,7 +76,7 @@ impl Caller {
             };
             let asked = match &rest {
                 Some(rest) => {
-                    let answers = ask(&*connector, &lane, rest).await;
+                    let answers = ask(&*connector, &lane, rest, timeout).await;
                     reads.keep(&lane.system, rest, &answers, &began).await;
                     Some(answers)
                 }
@@ -79,7 +86,9 @@ impl Caller {
             drop(began);
             // Without the loop the call is taken up as unanswered at the next start.
             let _gone = handle.wake(wake);
-        });
+        };
+        // Stopped, so the loop has ended and nobody waits for the answer any more.
+        self.tasks.spawn("call", |stop| stop.run_until_cancelled_owned(work).map(|_ended| ()));
     }
 
     /// What a cache holds of a record is stale.
@@ -90,13 +99,13 @@ impl Caller {
     }
 }
 
-async fn ask(connector: &dyn Connector, lane: &Lane, request: &Request) -> Vec<Answer> {
+async fn ask(connector: &dyn Connector, lane: &Lane, request: &Request, timeout: Duration) -> Vec<Answer> {
     let began = std::time::Instant::now();
     // Inside of a future, so that a connector which breaks off before it gives one is caught too.
     let work = AssertUnwindSafe(async { connector.perform(request).await }).catch_unwind();
     let asked = request.inputs.len();
     let unknown = |cause: &str| vec![Answer::Unknown { cause: cause.to_owned() }; asked];
-    let answers = match tokio::time::timeout(CALL_TIMEOUT, work).await {
+    let answers = match tokio::time::timeout(timeout, work).await {
         Ok(Ok(answers)) if answers.len() == asked => answers,
         Ok(Ok(answers)) => unknown(&format!("the connector gave {} answers to {asked} inputs", answers.len())),
         Ok(Err(_)) => unknown("the connector broke off"),
@@ -146,7 +155,7 @@ mod tests {
         let request = Request { verb: Verb::Delete { entity: entity() }, inputs: vec![Input::default(); 2] };
         let lane = Lane { system: "shop".to_owned(), kind: LaneKind::Delete { entity: entity() }, bulk: false };
         for (gives, known) in [(Some(0), 0), (Some(1), 0), (Some(2), 2), (Some(3), 0), (None, 0)] {
-            let answers = ask(&Gives(gives), &lane, &request).await;
+            let answers = ask(&Gives(gives), &lane, &request, CALL_TIMEOUT).await;
             let done = answers.iter().filter(|answer| **answer == Answer::Done).count();
             let unknown = answers.iter().filter(|answer| matches!(answer, Answer::Unknown { .. })).count();
             assert_eq!((done, unknown), (known, 2 - known), "{gives:?}: {answers:?}");

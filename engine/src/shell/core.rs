@@ -394,6 +394,21 @@ impl Core {
         }
     }
 
+    /// Nothing is under way: no delivery waits, no lane has work, no call is without its answer, no timer is due, and
+    /// all that was decided is durable and carried out.
+    ///
+    /// # Errors
+    /// Where rows cannot be read.
+    pub fn is_idle(&self, now: Now) -> Result<bool, Error> {
+        let at = self.at.max(now.at);
+        let quiet = self.gate.under_way() == 0
+            && self.gate.lanes().next().is_none()
+            && self.timer.is_none_or(|timer| timer > at)
+            && self.waiting.is_empty()
+            && self.ledger.durable() >= self.last;
+        Ok(quiet && decide::waiting_deliveries(self.rows())? == 0)
+    }
+
     /// What may be carried out by now, in order.
     pub fn released(&mut self) -> Vec<Release> {
         let durable = self.ledger.durable();
@@ -652,7 +667,7 @@ mod tests {
             std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder can be made");
             std::fs::write(path, text).expect("a file can be written");
         }
-        stored::load(folder.path()).expect("the rules hold")
+        stored::load(&crate::rules::Rules::folder(folder.path())).expect("the rules hold")
     }
 
     #[test]

@@ -12,17 +12,12 @@ use tokio::sync::oneshot;
 
 use super::core::Connectors;
 use super::source::SourceState;
-use super::wake::{Activation, NotDone, Snapshot, SourceNews, Wake};
+use super::wake::{Activation, Gone, NotDone, Snapshot, SourceNews, Wake};
 use crate::decide::OperatorCommand;
 use crate::rules::stored::Set;
 
 /// Webhook deliveries that may wait for the disk at once.
 const DELIVERIES: usize = 4_096;
-
-/// The loop has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the engine is stopping")]
-pub struct Gone;
 
 /// Reaches the loop.
 #[derive(Clone)]
@@ -68,20 +63,19 @@ impl Handle {
     /// # Errors
     /// [`NotDone`].
     pub async fn operate(&self, who: &str, command: OperatorCommand) -> Result<(), NotDone> {
-        let gone = |gone: Gone| NotDone::Unstored(gone.to_string());
         let (reply, done) = oneshot::channel();
-        self.wake(Wake::Operator { who: who.to_owned(), command, reply }).map_err(gone)?;
-        done.await.unwrap_or_else(|_| Err(gone(Gone)))
+        self.wake(Wake::Operator { who: who.to_owned(), command, reply })?;
+        done.await.unwrap_or(Err(NotDone::Gone(Gone)))
     }
 
     /// Makes another rule set the active one; returns when that is durable.
     ///
     /// # Errors
-    /// Why it was not stored.
-    pub async fn activate(&self, set: Set, connectors: Connectors) -> Result<(), String> {
+    /// [`NotDone`].
+    pub async fn activate(&self, set: Set, connectors: Connectors) -> Result<(), NotDone> {
         let (reply, done) = oneshot::channel();
-        self.wake(Wake::Activate(Activation { set, connectors, reply })).map_err(|gone| gone.to_string())?;
-        done.await.unwrap_or_else(|_| Err(Gone.to_string()))
+        self.wake(Wake::Activate(Activation { set, connectors, reply }))?;
+        done.await.unwrap_or(Err(NotDone::Gone(Gone)))
     }
 
     /// Looks at the loop's state. Keep it short: nothing else happens meanwhile.
@@ -98,6 +92,16 @@ impl Handle {
         });
         self.wake(Wake::Inspect(inspect))?;
         seen.await.map_err(|_| Gone)
+    }
+
+    /// Waits until nothing is under way.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub async fn idle(&self) -> Result<(), Gone> {
+        let (reply, idle) = oneshot::channel();
+        self.wake(Wake::Idle(reply))?;
+        idle.await.map_err(|_| Gone)
     }
 
     /// Says how a source is.

@@ -46,18 +46,26 @@ pub struct Activation {
     /// Connectors made for its locks.
     pub connectors: Connectors,
     /// Answered when it is durable.
-    pub reply: oneshot::Sender<Result<(), String>>,
+    pub reply: oneshot::Sender<Result<(), NotDone>>,
 }
 
-/// Why an operator's command has no effect.
+/// The loop has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the engine is stopping")]
+pub struct Gone;
+
+/// Why an operator's command, or a rule set, has no effect.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotDone {
     /// The engine understood and refuses: what is meant is not there, or not in a state for it. History says so too.
     #[error("{0}")]
     Refused(String),
-    /// Nothing can be stored for now, or the engine is stopping; the same may be asked again later.
+    /// Nothing can be stored for now; the same may be asked again later.
     #[error("{0}")]
     Unstored(String),
+    /// The engine is stopping.
+    #[error(transparent)]
+    Gone(#[from] Gone),
 }
 
 /// What can wake the loop.
@@ -117,6 +125,10 @@ pub enum Wake {
     },
     /// Rounds became durable.
     Durable,
+    /// The state can no longer be written.
+    StorageFailed,
+    /// Somebody waits until nothing is under way.
+    Idle(oneshot::Sender<()>),
     /// An operator's command.
     Operator {
         /// Who.

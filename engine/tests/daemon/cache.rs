@@ -5,14 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use engine::admin::api::Status;
 use engine::clock::wall;
-use engine::runtime::Running;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::inside::get;
 use crate::process::within;
-use crate::stage::{Stage, client};
+use crate::stage::{Running, Stage, client};
 
 /// Contacts of each wave of changes.
 const WAVE: usize = 30;

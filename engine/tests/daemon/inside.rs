@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use connectors::secret::Secret;
+use engine::Error;
 use engine::admin::api::Filter;
 use engine::clock::wall;
-use engine::runtime::{Error, Running};
 use engine::shell::SourceState;
 use futures_util::FutureExt as _;
 use serde_json::Value as Json;
 
-use crate::stage::{Stage, client};
+use crate::stage::{Running, Stage, client};
 
 pub(crate) async fn get(admin: SocketAddr, path: &str) -> (u16, String) {
     let answer = reqwest::get(format!("http://{admin}{path}")).await.expect("the admin API answers");
@@ -272,7 +272,7 @@ async fn a_reload_comes_to_its_end_when_who_asked_has_gone() {
     let before = hash().await;
     stage.rewrite("words.rules", "choice ", "# changed\nchoice ");
     // Asked, and not waited for.
-    assert_eq!(running.reloader().reload().now_or_never(), None);
+    assert_eq!(running.engine.reload().now_or_never().map(drop), None);
     let taken = async { while hash().await == before {} };
     tokio::time::timeout(Duration::from_secs(60), taken).await.expect("it is taken");
     assert_eq!(reload(&running).await.1["changed"], Json::from(false), "and taken whole");
@@ -336,6 +336,6 @@ async fn a_second_engine_on_one_state_folder_is_refused() {
     let stage = Stage::new();
     let running = stage.start().await.expect("the engine starts");
     let second = stage.start().await;
-    assert!(matches!(second.err(), Some(Error::Ledger(engine::ledger::Error::Locked { .. }))));
+    assert!(matches!(second.err(), Some(Error::StateInUse { .. })));
     running.stop().await.expect("it stops");
 }

@@ -11,8 +11,7 @@ use connectors::http::{Transport, TransportError};
 use dsl::schema::read_lock;
 use engine::admin::client::Client;
 use engine::clock::wall;
-use engine::config::Config;
-use engine::runtime::{Engine, Error, Running};
+use engine::{Builder, Engine, Error};
 use sandbox::InProcess;
 use sandbox::app::App;
 use sandbox::hubspot::HubSpot;
@@ -63,6 +62,19 @@ fn copy(from: &Path, to: &Path) {
         } else {
             std::fs::copy(entry.path(), to.join(entry.file_name())).expect("a file can be copied");
         }
+    }
+}
+
+/// An engine that runs, and where it listens.
+pub(crate) struct Running {
+    pub(crate) webhooks: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) engine: Engine,
+}
+
+impl Running {
+    pub(crate) async fn stop(self) -> Result<(), Error> {
+        self.engine.stop().await
     }
 }
 
@@ -132,19 +144,19 @@ runtime: {{ hold: 20ms }}
         )
     }
 
-    /// The configuration for twins that are reached by their hosts' names.
-    fn config(&self, more: &str) -> Config {
-        let text = self.yaml(["http://crm.test", "http://app.test", "http://mail.test"], more);
-        Config::parse("engine.yaml", &text, self.folder.path(), &|_| None).expect("the file is sound")
-    }
-
     pub(crate) async fn start(&self) -> Result<Running, Error> {
         self.start_with("").await
     }
 
+    /// Starts with twins that are reached by their hosts' names.
     pub(crate) async fn start_with(&self, more: &str) -> Result<Running, Error> {
+        self.write("inside.yaml", &self.yaml(["http://crm.test", "http://app.test", "http://mail.test"], more));
         let twins: Arc<dyn Transport> = Arc::clone(&self.twins) as Arc<dyn Transport>;
-        Engine::builder(self.config(more)).transport(twins).start().await
+        let builder = Builder::from_config(self.folder.path().join("inside.yaml")).expect("the file is sound");
+        let engine = builder.record_metrics().transport(twins).start().await?;
+        let listens = "engine.yaml names its listeners";
+        let (webhooks, admin) = (engine.webhook_address().expect(listens), engine.admin_address().expect(listens));
+        Ok(Running { webhooks, admin, engine })
     }
 
     /// Writes a file of the folder.

@@ -18,6 +18,10 @@ const ABOUT_IT: &[&str] = &[
     // The list of connectors.
     "connectors/src/registry",
     "connectors/src/lib.rs",
+    // Programs that embed the engine ask for it by its name.
+    "engine/src/embed/systems.rs",
+    "engine/src/embed.rs",
+    "engine/src/lib.rs",
     // The twin, and who plays with it.
     "connectors/sandbox/src",
     "engine/src/rehearse",

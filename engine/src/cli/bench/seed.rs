@@ -15,7 +15,7 @@ use crate::clock::{Now, wall};
 use crate::decide::{Input, Programs, Settings, Source};
 use crate::ledger::key::after;
 use crate::ledger::{Disk, Settings as Sizes};
-use crate::rules::stored;
+use crate::rules::{Rules, stored};
 use crate::shell::{Connectors, Core, Release};
 
 /// How long the ledger is left alone when its checkpoints are behind.
@@ -42,7 +42,7 @@ pub(super) enum Kind<'a> {
 impl Seeded {
     /// Opens the state beside its rules.
     pub(super) fn open(rules: &Path, state: &Path) -> Result<Self, String> {
-        let set = stored::load(rules).map_err(|error| error.to_string())?;
+        let set = stored::load(&Rules::folder(rules)).map_err(|error| error.to_string())?;
         let ledger = Disk::open(state, Sizes::default(), Box::new(|_| ())).map_err(|error| error.to_string())?;
         let connectors: Connectors = ["crm", "service"].map(|name| (name.to_owned(), Arc::new(One) as _)).into();
         let programs = Programs::new(set.program);

@@ -225,14 +225,14 @@ impl Events {
 mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::rules::stored;
+    use crate::rules::{Rules, stored};
 
     #[test]
     fn the_rules_of_the_bench_hold_with_kafka_and_without() {
         for kafka in [false, true] {
             let folder = tempfile::tempdir().expect("a folder can be made");
             write_rules(folder.path(), kafka).expect("written");
-            let set = stored::load(folder.path()).expect("they hold");
+            let set = stored::load(&Rules::folder(folder.path())).expect("they hold");
             assert_eq!(set.program.doors.len(), if kafka { 2 } else { 1 });
         }
     }
