@@ -3,21 +3,21 @@
 //! Where the code could go wrong in a way that somebody's really did, it asks here whether it shall. Always true: without
 //! the feature `planted` nothing is planted, and nothing of it is left in the program.
 
-macro_rules! faults {
+macro_rules! mutants {
     ($($(#[doc = $text:literal])+ $name:ident,)+) => {
         /// A way to go wrong.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Fault {
+        pub enum Mutant {
             $($(#[doc = $text])+ $name,)+
         }
 
         /// All of them, by name, with what goes wrong.
-        pub const FAULTS: &[(Fault, &str, &str)] =
-            &[$((Fault::$name, stringify!($name), concat!($($text),+)),)+];
+        pub const MUTANTS: &[(Mutant, &str, &str)] =
+            &[$((Mutant::$name, stringify!($name), concat!($($text),+)),)+];
     };
 }
 
-faults! {
+mutants! {
     /// Fields are merged as if the two sides had never agreed.
     NoBase,
     /// At the first link the app's value counts as agreed.
@@ -110,7 +110,7 @@ faults! {
     BackfillOneSide,
     /// Repetitions are not known.
     NoDedupe,
-    /// Retries do not wait.
+    /// Retries do not wait longer and longer.
     NoBackoff,
     /// Where a record is read on is not part of its round.
     OffsetOutsideOfRound,
@@ -135,11 +135,11 @@ faults! {
 /// Is this fault planted? Where the build plants any, the environment variable `PLANTED` names the one.
 #[cfg(feature = "planted")]
 #[must_use]
-pub fn planted(fault: Fault) -> bool {
-    static PLANTED: std::sync::OnceLock<Option<Fault>> = std::sync::OnceLock::new();
+pub fn planted(fault: Mutant) -> bool {
+    static PLANTED: std::sync::OnceLock<Option<Mutant>> = std::sync::OnceLock::new();
     let named = || {
         let name = std::env::var("PLANTED").ok()?;
-        FAULTS.iter().find(|(_, known, _)| *known == name).map(|(fault, ..)| *fault)
+        MUTANTS.iter().find(|(_, known, _)| *known == name).map(|(fault, ..)| *fault)
     };
     *PLANTED.get_or_init(named) == Some(fault)
 }
@@ -148,6 +148,6 @@ pub fn planted(fault: Fault) -> bool {
 #[cfg(not(feature = "planted"))]
 #[inline(always)]
 #[must_use]
-pub const fn planted(_fault: Fault) -> bool {
+pub const fn planted(_fault: Mutant) -> bool {
     false
 }

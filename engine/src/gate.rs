@@ -12,7 +12,7 @@ pub mod window;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use connectors::planted::{Fault, planted};
+use connectors::planted::{Mutant, planted};
 use connectors::port::{Answer, LimitWindow};
 use dsl::ast::Priority;
 use dsl::program::Program;
@@ -195,7 +195,7 @@ impl Gate {
 
     /// Takes back what was kept. Calls that were under way count as answered now, the latest they can have arrived.
     pub fn restore(&mut self, system: &str, saved: &Saved, pace: Timestamp) {
-        if planted(Fault::FreshBudget) {
+        if planted(Mutant::FreshBudget) {
             return;
         }
         self.budgets.entry(system.to_owned()).or_default().restore(saved, pace);

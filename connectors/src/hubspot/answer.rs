@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 use super::failure::Failure;
 use super::values::{observed, wire};
 use crate::http::text;
-use crate::planted::{Fault, planted};
+use crate::planted::{Mutant, planted};
 use crate::port::{Answer, Input, LimitWindow, Observed, Refusal};
 
 const NOT_FOUND: &str = "OBJECT_NOT_FOUND";
@@ -198,7 +198,7 @@ pub(super) fn batch(json: &Json, inputs: &[Input], entity: &Entity, by_id: bool)
         for (input, answer) in inputs.iter().zip(&mut answers) {
             if names.has(input) {
                 used = true;
-                let done = planted(Fault::PartFailureIsDone).then(|| as_asked(input));
+                let done = planted(Mutant::PartFailureIsDone).then(|| as_asked(input));
                 answer.get_or_insert_with(|| done.unwrap_or_else(|| failed(error, input)));
             }
         }
@@ -243,7 +243,7 @@ pub(super) fn batch(json: &Json, inputs: &[Input], entity: &Entity, by_id: bool)
         cause.push_str(&reason(error));
     }
     let unmentioned = |input: &Input| {
-        if planted(Fault::UnmentionedIsDone) { as_asked(input) } else { Answer::Unknown { cause: cause.clone() } }
+        if planted(Mutant::UnmentionedIsDone) { as_asked(input) } else { Answer::Unknown { cause: cause.clone() } }
     };
     answers.into_iter().zip(inputs).map(|(answer, input)| answer.unwrap_or_else(|| unmentioned(input))).collect()
 }

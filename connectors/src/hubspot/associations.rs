@@ -14,7 +14,7 @@ use serde_json::{Value as Json, json};
 use super::failure::Failure;
 use super::{HubSpot, answer, refuse};
 use crate::http::text;
-use crate::planted::{Fault, planted};
+use crate::planted::{Mutant, planted};
 use crate::port::{Answer, Input, LinkChange, Observed, Refusal};
 
 /// Association types that mark a primary company, from either end.
@@ -59,7 +59,7 @@ impl HubSpot {
                 }
             }
             for error in json["errors"].as_array().into_iter().flatten() {
-                if text(&error["subCategory"]).ends_with(NONE_FOUND) || planted(Fault::AssociationErrorIsNone) {
+                if text(&error["subCategory"]).ends_with(NONE_FOUND) || planted(Mutant::AssociationErrorIsNone) {
                     continue;
                 }
                 let cause = format!("its links cannot be read: {}", text(&error["message"]));

@@ -14,7 +14,7 @@ use dsl::value::Timestamp;
 use serde_json::Value as Json;
 
 use crate::http::text;
-use crate::planted::{Fault, planted};
+use crate::planted::{Mutant, planted};
 use crate::port::{Body, Delivery, Malformed, Message, Observed, Unreadable};
 
 /// Stands in the place of a sensitive value, which is not sent.
@@ -56,7 +56,7 @@ fn message(lock: &Lock, app_id: Option<u64>, event: &Json) -> Result<Message, St
         .deliveries
         .iter()
         .flat_map(|deliveries| &deliveries.dedupe)
-        .filter(|field| *field == "eventId" || !planted(Fault::DedupeByEventId))
+        .filter(|field| *field == "eventId" || !planted(Mutant::DedupeByEventId))
         // Under its own name, so that a classic and a generic subscription to one change make one message.
         .map(|field| if field == "subscriptionType" { name.clone() } else { text(&event[field.as_str()]) })
         .collect::<Vec<_>>()

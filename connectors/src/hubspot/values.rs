@@ -6,7 +6,7 @@ use dsl::value::Timestamp;
 use serde_json::Value as Json;
 
 use crate::http::text;
-use crate::planted::{Fault, planted};
+use crate::planted::{Mutant, planted};
 use crate::port::{Observed, Wire};
 
 /// Type id of contacts, which have names of their own for what all others share.
@@ -20,7 +20,7 @@ pub(super) fn modified_property(remote: Option<&str>) -> &'static str {
 /// Properties to write: HubSpot wants text, and an empty text clears.
 pub(super) fn properties(values: &BTreeMap<String, Wire>) -> Json {
     let sent = values.iter().map(|(name, value)| (name, wire(value)));
-    let sent = sent.filter(|(_, value)| !value.is_empty() || !planted(Fault::EmptyLeftOut));
+    let sent = sent.filter(|(_, value)| !value.is_empty() || !planted(Mutant::EmptyLeftOut));
     Json::Object(sent.map(|(name, value)| (name.clone(), value.into())).collect())
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use connectors::planted::{Fault, planted};
+use connectors::planted::{Mutant, planted};
 use connectors::port::Answer;
 use dsl::program::Limit;
 use dsl::value::{Duration, Timestamp};
@@ -76,7 +76,7 @@ impl Budget {
         high: bool,
         now: Timestamp,
     ) -> Result<usize, Option<Timestamp>> {
-        if let Some(until) = self.paused(now).filter(|_| !planted(Fault::TooFastIgnored)) {
+        if let Some(until) = self.paused(now).filter(|_| !planted(Mutant::TooFastIgnored)) {
             return Err(Some(until));
         }
         if let Some(window) = &self.api {

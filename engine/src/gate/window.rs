@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use connectors::planted::{Fault, planted};
+use connectors::planted::{Mutant, planted};
 use dsl::program::Limit;
 use dsl::value::{Duration, Timestamp};
 
@@ -42,7 +42,7 @@ impl Window {
     #[must_use]
     pub fn used(&self, now: Timestamp) -> u64 {
         let settled: u64 = self.settled.iter().filter(|(at, _)| self.counts(*at, now)).map(|(_, n)| n).sum();
-        if planted(Fault::CallsUnderWayAreFree) { settled } else { settled + self.under_way.values().sum::<u64>() }
+        if planted(Mutant::CallsUnderWayAreFree) { settled } else { settled + self.under_way.values().sum::<u64>() }
     }
 
     fn counts(&self, at: Timestamp, now: Timestamp) -> bool {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use connectors::planted::FAULTS;
+use connectors::planted::MUTANTS;
 use simulation::crowd::{Effort, Outcome, carry_out};
 use simulation::explore::Scope;
 use simulation::generate::{Class, Faults, generate};
@@ -224,7 +224,7 @@ fn mutants(names: &[String], count: usize, scenarios: bool, options: &Options) -
         return Err("nothing can be planted in this build: it wants `--features planted`".to_owned());
     }
     let wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
-    let faults: Vec<(String, String)> = FAULTS
+    let faults: Vec<(String, String)> = MUTANTS
         .iter()
         .filter(|(_, name, _)| wanted(name))
         .map(|(_, name, text)| ((*name).to_owned(), text.trim().to_owned()))

@@ -3,6 +3,7 @@
 //! Always true: the cursor does not move past a page that failed; a listing that does not come to its end is shown to
 //! people in time, and is tried again.
 
+use connectors::planted::{Mutant, planted};
 use connectors::port::{Input, Observed};
 use dsl::value::Duration;
 
@@ -98,6 +99,9 @@ fn failed(
     (cursor, count, attempts): (Option<String>, u64, u32),
     failure: Failure<'_>,
 ) -> Result<(), Error> {
+    if planted(Mutant::FailedPageEndsList) {
+        return page(cx, open, count, &[], None);
+    }
     let (why, pause) = match failure {
         Failure::NotDone(NotDone::RateLimited { .. }) => {
             open.turn(cx, ListingEvent::Retry, ListingState::Listing { cursor, count, attempts });

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use connectors::planted::{Mutant, planted};
 use dsl::schema::EntityName;
 
 use crate::decide::links::{matching, merge, own_key};
@@ -74,6 +75,7 @@ fn may_advance(cx: &mut Context<'_>, link: &OpenLink) -> Result<bool, Error> {
         if let Some(record) = &link.ids[side]
             && let Some(row) = cx.record(link.entity(side), record)?
             && !matches!(row.life, Life::Live)
+            && !planted(Mutant::TombstoneIgnored)
         {
             // Existence has decided already; fields are not moved for what is gone.
             return Ok(false);

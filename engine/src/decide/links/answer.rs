@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use connectors::planted::{Mutant, planted};
 use connectors::port::{Observed, Refusal};
 use dsl::decode::encode;
 use dsl::eval::canonical;
@@ -55,6 +56,9 @@ pub(crate) fn created(
         Err(Failure::NotDone(NotDone::Refused { reason, refusal: Refusal::Exists(existing) })) => {
             adopt(cx, link, side, existing.as_deref(), reason)
         }
+        Err(Failure::Unknown { cause }) if planted(Mutant::CreateInDoubtResent) => {
+            failed(cx, link, side, NotDone::Retry { after: None, cause })
+        }
         Err(Failure::Unknown { cause }) => {
             log_doubt(cx, link, side, cause);
             creation_in_doubt(cx, link, side, cause)
@@ -77,7 +81,9 @@ pub(crate) fn updated(
             link.went_through();
             move_bases(link, writes);
             let entity = link.entity(side).clone();
-            seen_meanwhile(cx, &entity, &observed.id, writes)?;
+            if !planted(Mutant::NoWriteOverInFlight) {
+                seen_meanwhile(cx, &entity, &observed.id, writes)?;
+            }
             took(cx, link, side, writes, observed, How::Changed)?;
             if let Some(asked) = link.ids[side].clone()
                 && asked != observed.id
@@ -88,9 +94,13 @@ pub(crate) fn updated(
             cx.task(Task::Link(link.id));
             Ok(())
         }
+        Ok(None) if planted(Mutant::MissingIgnored) => Ok(()),
         Ok(None) => {
             let (entity, record) = (link.entity(side).clone(), link.record(side));
             removal::deleted(cx, &entity, &record, cx.now, false)
+        }
+        Err(Failure::Unknown { cause }) if planted(Mutant::UpdateInDoubtResent) => {
+            failed(cx, link, side, NotDone::Retry { after: None, cause })
         }
         Err(Failure::Unknown { cause }) => {
             log_doubt(cx, link, side, cause);
@@ -102,12 +112,15 @@ pub(crate) fn updated(
 
 /// The base of each line is what was written, unless the write put an overwritten value back.
 fn move_bases(link: &mut OpenLink, writes: &[Written]) {
+    if planted(Mutant::AcknowledgementKeepsBase) {
+        return;
+    }
     for write in writes {
         let restored = if write.restore { link.restores.remove(&write.mapping) } else { None };
         let base = match restored.map(|restored| restored.base) {
-            Some(RestoredBase::Stays) => continue,
+            Some(RestoredBase::Stays) if !planted(Mutant::BaseMovesOnRestore) => continue,
             Some(RestoredBase::Becomes(base)) => base,
-            None => Some(write.canonical.clone()),
+            Some(RestoredBase::Stays) | None => Some(write.canonical.clone()),
         };
         match base {
             Some(base) => drop(link.base.insert(write.mapping.clone(), base)),
@@ -240,7 +253,7 @@ fn check_stable(
             link.unstable.remove(&write.mapping);
         } else if seen.at <= cx.now {
             let count = link.unstable.entry(write.mapping.clone()).or_insert(0);
-            *count += 1;
+            *count += u8::from(!planted(Mutant::UnstableForEver));
             if *count >= UNSTABLE_AFTER {
                 let why = format!("{} keeps `{value}` instead of `{}`", entity.system, write.value);
                 link.parked.insert(write.mapping.clone(), why);
@@ -264,6 +277,9 @@ fn adopt(
         // It was paired or ended while the call was on its way; whatever exists is looked at by that.
         cx.task(Task::Link(link.id));
         return Ok(());
+    }
+    if planted(Mutant::ExistingIsParked) {
+        return link.park(cx, format!("{system} refuses: {reason}"));
     }
     let Some(existing) = existing else {
         // It exists, but the system does not say where: the key finds it.

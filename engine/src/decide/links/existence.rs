@@ -1,5 +1,6 @@
 //! What follows when a record is deleted, restored or merged (SYNC-MODEL.md sections 4 and 9).
 
+use connectors::planted::{Mutant, planted};
 use dsl::ast::{OnDelete, Priority};
 use dsl::program::Side;
 use dsl::schema::EntityName;
@@ -33,11 +34,18 @@ pub(crate) fn deleted(cx: &mut Context<'_>, entity: &EntityName, id: &str, erase
 /// Nothing of the record is kept, and a claim is a key by its value.
 fn erase(cx: &mut Context<'_>, link: &mut OpenLink, side: Side) -> Result<(), Error> {
     link.withdraw(cx);
-    link.base.clear();
+    if !planted(Mutant::ErasureKeepsBase) {
+        link.base.clear();
+    }
     link.restores.clear();
     link.parked.clear();
     link.release(cx);
     link.turn(cx, LinkEvent::End, LinkState::Gone);
+    if planted(Mutant::ErasedIsMadeAgain) {
+        link.ids[side] = None;
+        link.turn(cx, LinkEvent::SearchAgain, LinkState::Matching);
+        cx.task(Task::Link(link.id));
+    }
     link.settle_incident(cx)?;
     let system = &link.entity(side).system;
     link.log(cx, Action::Erased, format!("{system} erased the record for privacy; nothing of it is kept"));
@@ -74,7 +82,7 @@ fn side_deleted(cx: &mut Context<'_>, link: &mut OpenLink, side: Side) -> Result
 pub(crate) fn restored(cx: &mut Context<'_>, entity: &EntityName, id: &str) -> Result<(), Error> {
     for link in records::links_of(cx, entity, id)? {
         let Some(mut link) = OpenLink::existing(cx, link)? else { continue };
-        if matches!(link.state, LinkState::Gone | LinkState::Parked(_)) {
+        if matches!(link.state, LinkState::Gone | LinkState::Parked(_)) && !planted(Mutant::RestoreDoesNotRevive) {
             revive(cx, &mut link);
             link.withdraw(cx);
             link.settle_incident(cx)?;
@@ -138,7 +146,7 @@ fn both_linked(
         return Ok(());
     }
     link.withdraw(cx);
-    if is_paired {
+    if is_paired && !planted(Mutant::MergeDropsPair) {
         let (here, there) = (&link.entity(side).system, &link.entity(other).system);
         let why = format!("{gone} was merged into {into} in {here}, and both have a partner in {there}");
         link.park(cx, why)?;
@@ -152,6 +160,9 @@ fn both_linked(
 
 /// A link takes the id that its record has from now on.
 fn follow(cx: &mut Context<'_>, link: &mut OpenLink, side: Side, into: &str, gone: &str) {
+    if planted(Mutant::MergeDoesNotFollow) {
+        return;
+    }
     cx.delete(key::link_of(&link.sync.name, side, gone));
     link.set_record(cx, side, into.to_owned());
     link.log(cx, Action::Merged, format!("{gone} was merged into {into}"));

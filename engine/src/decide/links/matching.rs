@@ -4,6 +4,7 @@
 //! it never makes a second record. Search is never used: keys are found in the engine's index, by a point
 //! read of a unique field, or in a whole listing.
 
+use connectors::planted::{Mutant, planted};
 use dsl::eval::Scope;
 use dsl::program::Side;
 use dsl::schema::EntityName;
@@ -83,7 +84,7 @@ fn search(cx: &mut Context<'_>, link: &mut OpenLink) -> Result<Search, Blocked> 
         }
         search = Search::NotFound;
         let claim = key::claim(&link.sync.name, number, &value);
-        match cx.get(&claim)? {
+        match cx.get(&claim)?.filter(|_| !planted(Mutant::NoClaim)) {
             Some(holder) if holder != link.id => {
                 join(cx, link, holder, &format!("{mine} `{value}`"))?;
                 return Ok(Search::Settled);
@@ -147,7 +148,7 @@ fn join(cx: &mut Context<'_>, link: &mut OpenLink, holder: LinkId, key: &str) ->
     let side = link.known_side();
     let record = link.record(side);
     let Some(mut held) = OpenLink::existing(cx, holder)? else { return Ok(()) };
-    if held.ids[side].is_none() && held.state != LinkState::Gone {
+    if held.ids[side].is_none() && held.state != LinkState::Gone && !planted(Mutant::TakenKeyNeverJoins) {
         if held.is_in_flight() || matches!(held.state, LinkState::Creating(_)) {
             // It may be making the very record we hold; its answer wakes us.
             let (other, waiter) = (side.other(), Waiter::Link(link.id));

@@ -6,6 +6,7 @@
 //! that came while the write was on its way. Out: by the line's policy, the edit is put back, or history keeps it.
 //! Always true: an edit is never lost in silence; what is to be put back is a row until it has been.
 
+use connectors::planted::{Mutant, planted};
 use dsl::eval::canonical;
 use dsl::program::{Direction, Mapping, MappingKind, Policy, Side};
 use dsl::value::Timestamp;
@@ -45,7 +46,7 @@ fn in_pair(cx: &mut Context<'_>, link: &mut OpenLink, mapping: &Mapping, side: S
     }
     let known = link.restores.get(&mapping.text).is_some_and(|restore| restore.at >= edit.at);
     let back = !known && mapping.direction == Direction::Both && wins(cx, link, mapping, side, edit.at);
-    if back {
+    if back && !planted(Mutant::RestoreForgotten) {
         let base = match mapping.policy {
             Policy::Review => RestoredBase::Becomes(edit.known.base.clone()),
             Policy::Wins(_) | Policy::Newest { .. } => RestoredBase::Stays,

@@ -3,11 +3,12 @@
 //! Always true: nothing is changed in here; where both sides changed, the line's policy decides, and the value that is
 //! written over is told.
 
+use connectors::planted::{Mutant, planted};
 use dsl::eval::written;
 use dsl::fault::Fault;
 use dsl::program::{Direction, Mapping, MappingKind, Outcome, Policy, Side};
 use dsl::schema::EntityName;
-use dsl::value::Value;
+use dsl::value::{Duration, Value};
 
 use crate::decide::links::sides::{Resolution, SideValue, side_value};
 use crate::decide::model::canonical::Canonical;
@@ -103,7 +104,7 @@ fn merge_field(cx: &Context<'_>, link: &OpenLink, mapping: &Mapping, plan: &mut 
         Resolution::Keep => return Ok(Line::Planned),
         Resolution::Skip => return Ok(Line::Skip),
     };
-    let base = link.base.get(&mapping.text);
+    let base = link.base.get(&mapping.text).or_else(|| planted(Mutant::BaseIsAppAtLink).then_some(&left.value));
     if let Some(restore) = link.restores.get(&mapping.text) {
         if is_put_back(cx, mapping, base, (&left, &right), restore)
             && let Some(write) = writing(cx, link, mapping, restore.side, &restore.value)?
@@ -119,6 +120,7 @@ fn merge_field(cx: &Context<'_>, link: &OpenLink, mapping: &Mapping, plan: &mut 
                 plan.base.push((mapping.text.clone(), left.value));
             }
         }
+        Decision::Review if planted(Mutant::ReviewForgotten) => {}
         Decision::Review => {
             let (l, r) = (&link.sync.left.system, &link.sync.right.system);
             let why = format!("both changed: `{}` in {l}, `{}` in {r}", left.value, right.value);
@@ -145,7 +147,7 @@ fn write_field(
         Some(base) => displaced.value != *base,
         None => !displaced.value.is_empty(),
     };
-    if overwrites && !mapping.implicit {
+    if overwrites && !mapping.implicit && !planted(Mutant::LoserNotTold) {
         let action = match (mapping.direction, base) {
             (_, None) => Action::FirstLink,
             (Direction::Both, Some(_)) => Action::Conflict,
@@ -176,6 +178,9 @@ fn is_put_back(
     (left, right): (&SideValue, &SideValue),
     restore: &Restore,
 ) -> bool {
+    if planted(Mutant::RestoreWhateverCame) {
+        return true;
+    }
     let agreed = base.unwrap_or(&Canonical::EMPTY);
     let (own, other) = if restore.side == Side::Left { (left, right) } else { (right, left) };
     if own.value != *agreed {
@@ -216,14 +221,19 @@ fn decide_field(
         return Decision::Same;
     }
     if let Some(target) = mapping.direction.target() {
+        let source = if target == Side::Left { right } else { left };
+        if planted(Mutant::DriftStays) && base == Some(&source.value) {
+            return Decision::Same;
+        }
         return Decision::Write(target);
     }
-    let base = base.unwrap_or(&Canonical::EMPTY);
+    let base = base.filter(|_| !planted(Mutant::NoBase)).unwrap_or(&Canonical::EMPTY);
     match (left.value != *base, right.value != *base) {
         (true, false) => Decision::Write(Side::Right),
         (false, true) => Decision::Write(Side::Left),
         // Both differ from the base; that neither does is impossible, since they differ from each other.
         _ => match mapping.policy {
+            Policy::Wins(side) if planted(Mutant::LoserWins) => Decision::Write(side),
             Policy::Wins(side) => Decision::Write(side.other()),
             Policy::Review => Decision::Review,
             Policy::Newest { tie } => Decision::Write(newest(cx, left, right).unwrap_or(tie).other()),
@@ -236,7 +246,8 @@ fn newest(cx: &Context<'_>, left: &SideValue, right: &SideValue) -> Option<Side>
     let (l, r) = (left.changed?, right.changed?);
     let (later, side, before) = if l >= r { (l, Side::Left, left.before) } else { (r, Side::Right, right.before) };
     let earlier = l.min(r);
-    let skew = cx.settings.clock_skew;
+    let skew = if planted(Mutant::NoSkewGuard) { Duration(0) } else { cx.settings.clock_skew };
+    let side = if planted(Mutant::OlderWins) { side.other() } else { side };
     // A change lies between two observations of its record: if the other side's time lies between too, the
     // order is unknown.
     let between = before.is_some_and(|before| earlier > before) && later.since(earlier) < skew;
@@ -275,7 +286,7 @@ pub(crate) fn writing(
     };
     if raw.is_empty() && !is_link {
         let optional = sync.program.field(link.entity(side), &field).is_none_or(|f| f.optional);
-        if !optional && mapping.direction == Direction::Both {
+        if planted(Mutant::EmptyNotWritten) || (!optional && mapping.direction == Direction::Both) {
             return Ok(None);
         }
     }

@@ -1,5 +1,6 @@
 //! Syncs that run by the clock: what changed since the last good run, page by page, then merged as usual.
 
+use connectors::planted::{Mutant, planted};
 use dsl::program::{Run, Side, Sync};
 use dsl::schema::EntityName;
 use dsl::value::{Duration, Timestamp};
@@ -100,7 +101,8 @@ impl OpenSchedule {
             return Ok(());
         }
         self.turn(cx, ScheduleEvent::Begin, ScheduleState::Running);
-        let since = self.row.last_good.map(|at| at.minus(OVERLAP));
+        let overlap = if planted(Mutant::NoOverlap) { Duration(0) } else { OVERLAP };
+        let since = self.row.last_good.map(|at| at.minus(overlap));
         self.list(cx, source(&self.sync), since)
     }
 
@@ -168,7 +170,7 @@ pub(crate) fn run_now(cx: &mut Context<'_>, name: &str) -> Result<(), Error> {
 pub(crate) fn everything(cx: &mut Context<'_>, name: &str) -> Result<(), Error> {
     let Some(mut schedule) = OpenSchedule::open(cx, name)? else { return Ok(()) };
     schedule.row.last_good = None;
-    if schedule.sync.create.len() < 2 {
+    if schedule.sync.create.len() < 2 || planted(Mutant::BackfillOneSide) {
         schedule.begin(cx)?;
     } else if schedule.row.state != ScheduleState::RunningBothSides {
         let began = schedule.row.state == ScheduleState::Waiting;
@@ -185,7 +187,7 @@ pub(crate) fn everything(cx: &mut Context<'_>, name: &str) -> Result<(), Error> 
 pub(crate) fn listed(cx: &mut Context<'_>, name: &str, entity: &EntityName, id: &str) -> Result<(), Error> {
     let Some(sync) = ActiveSync::named(cx, name) else { return Ok(()) };
     let Some(side) = records::side_of(&sync, entity) else { return Ok(()) };
-    let link = links::ensure(cx, &sync, side, id, true)?;
+    let link = links::ensure(cx, &sync, side, id, !planted(Mutant::BackfillNotBulk))?;
     cx.visited.insert(link, entity.clone());
     Ok(())
 }
@@ -201,7 +203,7 @@ pub(crate) fn finished(cx: &mut Context<'_>, name: &str, began: Timestamp, count
         }
         ScheduleState::Running => {
             schedule.turn(cx, ScheduleEvent::Finish, ScheduleState::Waiting);
-            schedule.row.last_good = Some(began);
+            schedule.row.last_good = Some(if planted(Mutant::ScheduleFromEnd) { cx.now } else { began });
         }
         ScheduleState::Waiting => {}
     }

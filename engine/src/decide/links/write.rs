@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use connectors::planted::{Mutant, planted};
 use connectors::port::{Input, LinkChange, Wire};
 use dsl::decode::encode;
 use dsl::program::Side;
@@ -87,6 +88,7 @@ fn update(cx: &mut Context<'_>, link: &mut OpenLink, side: Side) -> Result<Optio
             let now = row.links.get(&write.field).and_then(|field| field.id.clone());
             // Only links the engine made are ever removed.
             let ours = link.base.get(&write.mapping).is_some_and(|base| !base.is_empty());
+            let ours = (ours && !planted(Mutant::OldAssociationStays)) || planted(Mutant::PeoplesAssociationsRemoved);
             let change = LinkChange { remove: now.filter(|_| ours), add: target(write) };
             input.links.insert(write.field.clone(), change);
         } else {

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use connectors::planted::{Mutant, planted};
 use connectors::port::{Observed, Wire};
 use dsl::decode::decode;
 use dsl::program::Trigger;
@@ -73,13 +74,13 @@ pub(crate) fn observe(
         };
         let old = row.fields.get(name);
         match old {
-            Some(old) if version < old.at => {
+            Some(old) if version < old.at && !planted(Mutant::VersionsIgnored) => {
                 if let (Some(known), FieldValue::Is(value)) = (&old.wrote, value) {
                     late.extend(overwritten(entity, &seen.id, name, value, version, known, &old.value));
                 }
                 continue;
             }
-            Some(old) if version == old.at && !trusted => {
+            Some(old) if version == old.at && !trusted && !planted(Mutant::TieByMessage) => {
                 tie |= old.value != value;
                 continue;
             }
@@ -110,13 +111,16 @@ pub(crate) fn observe(
         }
         row.fields.insert(name.clone(), FieldState { value, at: version, changed: since, before: earlier, wrote });
     }
+    if planted(Mutant::DoubtForgotten) && how == How::Read {
+        row.doubtful.clear();
+    }
     for (name, target) in &seen.links {
         if !used.links.contains(name) {
             continue;
         }
         let old = row.links.get(name);
         match old {
-            Some(old) if version < old.at => continue,
+            Some(old) if version < old.at && !planted(Mutant::LinkVersionsIgnored) => continue,
             Some(old) if version == old.at && !trusted => {
                 tie |= old.id != *target;
                 continue;
@@ -155,7 +159,7 @@ pub(crate) fn observe(
         changed = true;
     }
 
-    if matches!(how, How::Message(_)) {
+    if matches!(how, How::Message(_)) && !planted(Mutant::NoWriteOverDetection) {
         for edit in late {
             cx.task(Task::Overwritten(edit));
         }

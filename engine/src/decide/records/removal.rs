@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use connectors::planted::{Mutant, planted};
 use dsl::schema::EntityName;
 use dsl::value::Timestamp;
 
@@ -23,13 +24,15 @@ pub(crate) fn deleted(
     erased: bool,
 ) -> Result<(), Error> {
     let mut row = cx.record(entity, id)?.map(Arc::unwrap_or_clone).unwrap_or_default();
-    if row.latest > at || matches!(row.life, Life::Erased) || (matches!(row.life, Life::Deleted(_)) && !erased) {
+    let older = row.latest > at && !planted(Mutant::OldDeletionCounts);
+    if older || matches!(row.life, Life::Erased) || (matches!(row.life, Life::Deleted(_)) && !erased) {
         return Ok(());
     }
     records::unindex(cx, entity, id, &row);
     row.latest = at;
     if erased {
-        row = RecordRow { life: Life::Erased, latest: at, ..RecordRow::default() };
+        let kept = if planted(Mutant::ErasureKeepsRow) { row } else { RecordRow::default() };
+        row = RecordRow { life: Life::Erased, latest: at, ..kept };
     } else {
         row.life = Life::Deleted(at);
     }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
+use connectors::planted::{Mutant, planted};
 use dsl::ast::Priority;
 use dsl::eval::eval;
 use dsl::program::{Program, Side, Sync};
@@ -210,7 +211,8 @@ impl OpenLink {
 
     /// Queues a write of a record, unless one is queued or on its way.
     pub(crate) fn queue(&mut self, cx: &mut Context<'_>, side: Side, kind: LaneKind) {
-        if self.writes[side] == WriteState::Idle {
+        let again = planted(Mutant::PlannedInFlight) && matches!(self.writes[side], WriteState::InFlight(_));
+        if self.writes[side] == WriteState::Idle || again {
             let lane = Lane { system: self.entity(side).system.clone(), bulk: self.bulk, kind };
             let (pause, priority) = (self.linger(cx), self.sync.priority);
             self.queue_in(cx, side, lane, pause, priority);

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use connectors::planted::{Mutant, planted};
 use dsl::ast::Priority;
 use dsl::program::Side;
 use dsl::schema::EntityName;
@@ -54,7 +55,9 @@ fn ask(
 ) -> Result<(), Error> {
     let mut open = match OpenRead::open(cx, read)? {
         Some(mut open) => {
-            if let ReadState::InFlight(call) = open.row.state {
+            if let ReadState::InFlight(call) = open.row.state
+                && !planted(Mutant::ReadInFlightCounts)
+            {
                 open.turn(cx, ReadEvent::AskAgain, ReadState::Outdated(call));
             }
             open.row.cacheable &= cacheable;
@@ -178,7 +181,7 @@ pub(crate) fn find(
     let unique = field == "id" || program.field(entity, field).is_some_and(|f| f.unique);
     if unique {
         let value = value.to_string();
-        if cx.absent(entity, field, &value)?.is_some_and(|at| fresh.allows(at)) {
+        if cx.absent(entity, field, &value)?.is_some_and(|at| fresh.allows(at) || planted(Mutant::AbsenceForEver)) {
             return Ok(Vec::new());
         }
         let read = PointRead { entity: entity.clone(), by: field.to_owned(), value };

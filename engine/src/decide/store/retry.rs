@@ -1,5 +1,6 @@
 //! How long to wait before something is tried again.
 
+use connectors::planted::{Mutant, planted};
 use dsl::value::Duration;
 
 use crate::decide::model::hash::hash;
@@ -19,7 +20,7 @@ pub(crate) fn backoff(n: u64, first: Duration, at_most: Duration, roll: &str) ->
         .0
         .max(1)
         .saturating_mul(1i64.checked_shl(u32::try_from(n.saturating_sub(1).min(40)).unwrap_or(40)).unwrap_or(i64::MAX));
-    let cap = doubled.min(at_most.0.max(1));
+    let cap = if planted(Mutant::NoBackoff) { first.0 } else { doubled.min(at_most.0.max(1)) };
     let roll = u64::from_str_radix(&hash(&format!("{roll} {n}")), 16).unwrap_or_default();
     let half = cap / 2;
     Duration(half + i64::try_from(roll % u64::try_from(cap - half + 1).unwrap_or(1)).unwrap_or_default())
