@@ -9,10 +9,18 @@ pub(super) fn judge(evidence: &Evidence, lives: &Lives, found: &mut Vec<Violatio
     for change in evidence.changes.iter().filter(|change| change.who == Who::Engine) {
         let What::Field(field, _, value) = &change.what else { continue };
         let Some(life) = lives.life(&change.record) else { continue };
+        let syncs: Vec<&str> = evidence
+            .program
+            .syncs
+            .iter()
+            .filter(|sync| sync.left == change.record.0 || sync.right == change.record.0)
+            .map(|sync| sync.name.as_str())
+            .collect();
         // What a `when` or a workflow does is told of the record that it is about.
-        if !evidence.program.syncs.iter().any(|sync| sync.left == change.record.0 || sync.right == change.record.0) {
+        if syncs.is_empty() {
             continue;
         }
+        let made = life.made == Some((change.at, Who::Engine));
         let tells = |line: &Line| {
             let names = |part: &str| part.trim() == field;
             let about = line.ids.iter().any(|id| life.ids.contains(id));
@@ -20,7 +28,9 @@ pub(super) fn judge(evidence: &Evidence, lives: &Lives, found: &mut Vec<Violatio
             let doubted = line.action == "in doubt";
             let named = line.field.as_deref().is_some_and(|fields| fields.split(',').any(names));
             let found = matches!(line.action.as_str(), "unchanged" | "adopt" | "link");
-            about && (doubted || (line.at >= change.at && (named || found)))
+            // A create in doubt names the one record that there is.
+            let created = made && doubted && line.ids.len() == 1 && syncs.contains(&line.rule.as_str());
+            created || about && (doubted || (line.at >= change.at && (named || found)))
         };
         if !evidence.audit.iter().any(tells) {
             let text = format!("{} {field} of {} became `{value}` at {}", change.record.0, change.record.1, change.at);

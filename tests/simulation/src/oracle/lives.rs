@@ -83,7 +83,9 @@ impl Lives {
                     life.erased = Some(at);
                 }
                 What::Merged { into, primary } => {
-                    if !primary {
+                    if *primary {
+                        life.ids.insert(into.clone());
+                    } else {
                         life.ended.push(at);
                     }
                     let into = all.last(&(change.record.0.clone(), into.clone()));
