@@ -87,7 +87,7 @@ fn no_findings_are_still_a_valid_report() {
     assert_eq!(json(Format::Gitlab), serde_json::json!([]));
     assert_eq!(json(Format::Sarif)["runs"][0]["results"], serde_json::json!([]));
     assert_eq!(render(Format::Concise, &[], &files, false), "");
-    assert!(render(Format::Junit, &[], &files, false).contains("tests=\"3\" failures=\"0\""));
+    assert!(render(Format::Junit, &[], &files, false).contains("tests=\"3\" skipped=\"0\" failures=\"0\""));
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! A file without findings is a passed case, each finding of the others a case of its own: readers disagree about
 //! several failures in one. A warning passes and says what it is.
 
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
 use super::place::Place;
 use super::{Problem, Severity, concise};
 use crate::source::SourceFile;
@@ -10,55 +12,37 @@ use crate::source::SourceFile;
 /// The report, an XML document.
 #[must_use]
 pub fn junit(problems: &[Problem], files: &[SourceFile]) -> String {
-    let mut cases = String::new();
-    let mut count = 0;
+    let mut suite = TestSuite::new("engine validate");
     for (index, file) in files.iter().enumerate() {
         let found = problems.iter().filter(|problem| problem.span().file.0 as usize == index);
-        let mut clean = true;
-        for problem in found {
-            clean = false;
-            count += 1;
-            cases.push_str(&case(problem, files));
+        let cases: Vec<TestCase> = found.map(|problem| case(problem, files)).collect();
+        if cases.is_empty() {
+            suite.add_test_case(named(&file.path, "rules", TestCaseStatus::success()));
         }
-        if clean {
-            count += 1;
-            cases.push_str(&format!("    <testcase classname=\"rules\" name=\"{}\"/>\n", escape(&file.path)));
-        }
+        suite.add_test_cases(cases);
     }
-    let failures = problems.iter().filter(|p| p.severity() == Severity::Error).count();
-    format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites tests=\"{count}\" failures=\"{failures}\">\n  \
-         <testsuite name=\"engine validate\" tests=\"{count}\" failures=\"{failures}\" errors=\"0\" skipped=\"0\">\n\
-         {cases}  </testsuite>\n</testsuites>\n"
-    )
+    document(suite)
 }
+
+/// Message and text of a case that failed.
+type Failure = (String, String);
 
 /// A report of cases that are no findings: class, name, and for a failed one its message and text.
 #[must_use]
-pub fn junit_cases(suite: &str, cases: &[(String, String, Option<(String, String)>)]) -> String {
-    let failures = cases.iter().filter(|(_, _, failure)| failure.is_some()).count();
-    let count = cases.len();
-    let mut text = String::new();
+pub fn junit_cases(suite: &str, cases: &[(String, String, Option<Failure>)]) -> String {
+    let mut suite = TestSuite::new(suite);
     for (class, name, failure) in cases {
-        let (class, name) = (escape(class), escape(name));
-        text.push_str(&match failure {
-            None => format!("    <testcase classname=\"{class}\" name=\"{name}\"/>\n"),
-            Some((message, shown)) => format!(
-                "    <testcase classname=\"{class}\" name=\"{name}\"><failure message=\"{}\">{}</failure></testcase>\n",
-                escape(message),
-                escape(shown)
-            ),
-        });
+        let mut status = TestCaseStatus::success();
+        if let Some((message, shown)) = failure {
+            status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status.set_message(message.as_str()).set_description(shown.as_str());
+        }
+        suite.add_test_case(named(name, class, status));
     }
-    format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites tests=\"{count}\" failures=\"{failures}\">\n  \
-         <testsuite name=\"{}\" tests=\"{count}\" failures=\"{failures}\" errors=\"0\" skipped=\"0\">\n\
-         {text}  </testsuite>\n</testsuites>\n",
-        escape(suite)
-    )
+    document(suite)
 }
 
-fn case(problem: &Problem, files: &[SourceFile]) -> String {
+fn case(problem: &Problem, files: &[SourceFile]) -> TestCase {
     let place = Place::of(problem.span(), files);
     let name = format!("{}:{}:{} {}", place.path, place.line, place.column, problem.code);
     let mut text = concise(problem, files);
@@ -66,29 +50,28 @@ fn case(problem: &Problem, files: &[SourceFile]) -> String {
         text.push('\n');
         text.push_str(line);
     }
-    let told = if problem.severity() == Severity::Error {
-        let message = escape(&problem.message);
-        format!("<failure type=\"{}\" message=\"{message}\">{}</failure>", problem.code, escape(&text))
-    } else {
-        format!("<system-out>{}</system-out>", escape(&text))
-    };
-    format!("    <testcase classname=\"rules\" name=\"{}\">{told}</testcase>\n", escape(&name))
-}
-
-/// XML 1.0 knows no control characters but tab and line ends, not even escaped.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\n' => out.push_str("&#10;"),
-            '\t' => out.push_str("&#9;"),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
-            c => out.push(c),
+    match problem.severity() {
+        Severity::Error => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status.set_type(problem.code.name()).set_message(problem.message.as_str()).set_description(text);
+            named(&name, "rules", status)
+        }
+        Severity::Warning => {
+            let mut case = named(&name, "rules", TestCaseStatus::success());
+            case.set_system_out(text);
+            case
         }
     }
-    out
+}
+
+fn named(name: &str, class: &str, status: TestCaseStatus) -> TestCase {
+    let mut case = TestCase::new(name, status);
+    case.set_classname(class);
+    case
+}
+
+fn document(suite: TestSuite) -> String {
+    let mut report = Report::new("engine");
+    report.add_test_suite(suite);
+    report.to_string().expect("a text can be written to memory")
 }
