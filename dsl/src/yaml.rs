@@ -5,6 +5,7 @@
 //! missing is told where it belongs; a text that is no YAML has no places at all.
 //! Not here: what the values mean.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use saphyr::{LoadableYamlNode, MarkedYaml, Marker, YamlData};
@@ -47,6 +48,19 @@ impl Places {
             Some(entry) => entry.value.clone(),
             None => 0..0,
         }
+    }
+
+    /// The line of every key, from 1, by its path: `entities.User.fields.email`.
+    #[must_use]
+    pub fn lines(&self, text: &str) -> BTreeMap<String, usize> {
+        let ends: Vec<usize> = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect();
+        let mut found = BTreeMap::new();
+        let mut next: Vec<(String, &Entry)> = self.top.iter().map(|entry| (entry.name.clone(), entry)).collect();
+        while let Some((path, entry)) = next.pop() {
+            next.extend(entry.inside.iter().map(|inner| (format!("{path}.{}", inner.name), inner)));
+            found.insert(path, ends.partition_point(|end| *end < entry.key.start) + 1);
+        }
+        found
     }
 
     fn deepest(&self, path: &[&str]) -> Option<&Entry> {
@@ -148,6 +162,14 @@ mod tests {
         for text in ["", "rules: [\n", "a: 1\na: 2\n", "just a text", &"[".repeat(100_000)] {
             assert_eq!(Places::of(text), Places::default());
         }
+    }
+
+    #[test]
+    fn every_key_has_its_line() {
+        let lines = Places::of(TEXT).lines(TEXT);
+        let of = |path: &str| lines.get(path).copied();
+        assert_eq!([of("rules"), of("admin.to ken"), of("systems.crm.empty"), of("url")], [2, 3, 7, 9].map(Some));
+        assert_eq!(of("systems.url"), None);
     }
 
     #[test]

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{
-    About, Change, ChangedAt, Deliveries, Delivery, Entity, Field, Link, Lock, Lookup, Message, Operation, Type,
-};
+use super::text::{CHANGES, DELIVERIES, change, delivery};
+use super::{About, ChangedAt, Deliveries, Entity, Field, Link, Lock, Lookup, Message, Operation, Type};
+use crate::yaml::{self, Places};
 
 /// Why a lock cannot be used; the line, from 1, where the YAML says one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,26 +19,24 @@ pub struct Unreadable {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct RawLock {
-    lock: u32,
-    system: String,
-    connector: String,
+    lock: Option<u32>,
+    system: Option<String>,
+    connector: Option<String>,
     product: Option<String>,
-    pulled: String,
-    #[serde(default, deserialize_with = "unique")]
-    entities: BTreeMap<String, RawEntity>,
-    #[serde(default, deserialize_with = "unique")]
-    events: BTreeMap<String, RawEvent>,
-    #[serde(default, deserialize_with = "unique")]
-    operations: BTreeMap<String, RawOperation>,
-    #[serde(default, deserialize_with = "unique")]
-    lookups: BTreeMap<String, RawLookup>,
+    pulled: Option<String>,
+    #[serde(default)]
+    entities: Named<RawEntity>,
+    #[serde(default)]
+    events: Named<RawEvent>,
+    #[serde(default)]
+    operations: Named<RawOperation>,
+    #[serde(default)]
+    lookups: Named<RawLookup>,
     deliveries: Option<RawDeliveries>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct RawEntity {
     remote: Option<String>,
     changed_at: Option<String>,
@@ -46,17 +44,16 @@ struct RawEntity {
     batch: Option<usize>,
     #[serde(default)]
     create_needs: Vec<String>,
-    #[serde(default, deserialize_with = "unique")]
-    fields: BTreeMap<String, RawField>,
-    #[serde(default, deserialize_with = "unique")]
-    links: BTreeMap<String, RawLink>,
+    #[serde(default)]
+    fields: Named<RawField>,
+    #[serde(default)]
+    links: Named<RawLink>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct RawField {
     #[serde(rename = "type")]
-    ty: String,
+    ty: Option<String>,
     #[serde(default)]
     options: Vec<String>,
     #[serde(default)]
@@ -72,60 +69,52 @@ struct RawField {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct RawLink {
-    to: String,
+    to: Option<String>,
     remote: Option<i64>,
     #[serde(default)]
     optional: bool,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct RawEvent {
-    #[serde(deserialize_with = "unique")]
-    fields: BTreeMap<String, RawField>,
+    fields: Option<Named<RawField>>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct RawOperation {
-    #[serde(default, deserialize_with = "unique")]
-    params: BTreeMap<String, RawField>,
-    #[serde(default, deserialize_with = "unique")]
-    result: BTreeMap<String, RawField>,
-    delivery: Delivery,
+    #[serde(default)]
+    params: Named<RawField>,
+    #[serde(default)]
+    result: Named<RawField>,
+    delivery: Option<String>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct RawLookup {
-    entity: String,
-    from: String,
-    to: String,
+    entity: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct RawDeliveries {
-    #[serde(default, deserialize_with = "unique")]
-    envelope: BTreeMap<String, RawField>,
-    name: String,
-    time: String,
+    #[serde(default)]
+    envelope: Named<RawField>,
+    name: Option<String>,
+    time: Option<String>,
     #[serde(default)]
     dedupe: Vec<String>,
-    order: String,
+    order: Option<String>,
     #[serde(default)]
     verify: Vec<String>,
-    #[serde(deserialize_with = "unique")]
-    messages: BTreeMap<String, RawMessage>,
+    messages: Option<Named<RawMessage>>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct RawMessage {
     entity: Option<String>,
-    change: Option<Change>,
+    change: Option<String>,
     event: Option<String>,
     #[serde(default)]
     also_written: Vec<String>,
@@ -134,30 +123,40 @@ struct RawMessage {
 }
 
 /// A mapping in which no key stands twice. The derived mappings look after theirs.
-fn unique<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(yaml: D) -> Result<BTreeMap<String, T>, D::Error> {
-    struct Members<T>(std::marker::PhantomData<T>);
+struct Named<T>(BTreeMap<String, T>);
 
-    impl<'de, T: Deserialize<'de>> serde::de::Visitor<'de> for Members<T> {
-        type Value = BTreeMap<String, T>;
-
-        fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            out.write_str("a map")
-        }
-
-        fn visit_map<M: serde::de::MapAccess<'de>>(self, mut members: M) -> Result<Self::Value, M::Error> {
-            let mut map = BTreeMap::new();
-            while let Some(key) = members.next_key::<String>()? {
-                if map.contains_key(&key) {
-                    return Err(serde::de::Error::custom(format_args!("duplicate entry with key \"{key}\"")));
-                }
-                let value = members.next_value()?;
-                map.insert(key, value);
-            }
-            Ok(map)
-        }
+impl<T> Default for Named<T> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
     }
+}
 
-    yaml.deserialize_map(Members(std::marker::PhantomData))
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Named<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(yaml: D) -> Result<Self, D::Error> {
+        struct Members<T>(std::marker::PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> serde::de::Visitor<'de> for Members<T> {
+            type Value = Named<T>;
+
+            fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                out.write_str("a map")
+            }
+
+            fn visit_map<M: serde::de::MapAccess<'de>>(self, mut members: M) -> Result<Self::Value, M::Error> {
+                let mut map = BTreeMap::new();
+                while let Some(key) = members.next_key::<String>()? {
+                    if map.contains_key(&key) {
+                        return Err(serde::de::Error::custom(format_args!("duplicate entry with key \"{key}\"")));
+                    }
+                    let value = members.next_value()?;
+                    map.insert(key, value);
+                }
+                Ok(Named(map))
+            }
+        }
+
+        yaml.deserialize_map(Members(std::marker::PhantomData))
+    }
 }
 
 /// Reads a lock.
@@ -165,120 +164,233 @@ fn unique<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(yaml: D) -> Res
 /// # Errors
 /// [`Unreadable`] where it is no YAML, of another form, or says something that form 1 does not have.
 pub fn read_lock(text: &str) -> Result<Lock, Unreadable> {
-    let raw: RawLock = serde_yaml::from_str(text).map_err(|error| unreadable(&error))?;
-    if raw.lock != 1 {
-        return Err(Unreadable {
-            reason: format!("it has form {}, and this engine reads form 1", raw.lock),
-            line: None,
-        });
+    let mut unknown = None;
+    let yaml = serde_yaml::Deserializer::from_str(text);
+    let raw: RawLock = serde_ignored::deserialize(yaml, |path| {
+        unknown.get_or_insert_with(|| names(&path));
+    })
+    .map_err(|error| unreadable(&error))?;
+    let form = Form { text, places: Places::of(text) };
+    match form.required(raw.lock, &[], "lock")? {
+        1 => {}
+        other => return Err(form.wrong(&["lock"], format!("it has form {other}, and this engine reads form 1"))),
     }
-    let wrong = |reason: String| Unreadable { reason, line: None };
-    let fields = |raw: BTreeMap<String, RawField>| -> Result<BTreeMap<String, Field>, Unreadable> {
-        raw.into_iter().map(|(name, field)| Ok((name.clone(), typed(&name, field)?))).collect()
-    };
-    let mut entities = BTreeMap::new();
-    for (name, entity) in raw.entities {
-        let links = entity
-            .links
-            .into_iter()
-            .map(|(name, link)| (name, Link { to: link.to, remote: link.remote, optional: link.optional }))
-            .collect();
-        let changed_at = match entity.changed_at.as_deref() {
-            None => ChangedAt::Unknown,
-            Some("per_field") => ChangedAt::PerField,
-            Some(field) => ChangedAt::Field(field.to_owned()),
-        };
-        let fields = fields(entity.fields)?;
-        entities.insert(
-            name,
-            Entity {
-                remote: entity.remote,
-                changed_at,
-                records: entity.records,
-                batch: entity.batch.unwrap_or(1).max(1),
-                create_needs: entity.create_needs,
-                fields,
-                links,
-            },
-        );
+    if let Some(path) = unknown {
+        return Err(form.unknown(&path));
     }
-    let mut events = BTreeMap::new();
-    for (name, event) in raw.events {
-        events.insert(name, fields(event.fields)?);
-    }
-    let mut operations = BTreeMap::new();
-    for (name, operation) in raw.operations {
-        operations.insert(
-            name,
-            Operation {
-                params: fields(operation.params)?,
-                result: fields(operation.result)?,
-                delivery: operation.delivery,
-            },
-        );
-    }
-    let lookups =
-        raw.lookups.into_iter().map(|(name, l)| (name, Lookup { entity: l.entity, from: l.from, to: l.to })).collect();
-    let deliveries = match raw.deliveries {
-        None => None,
-        Some(raw) => {
-            let mut messages = BTreeMap::new();
-            for (name, message) in raw.messages {
-                let about = match (message.entity, message.change, message.event) {
-                    (Some(entity), Some(change), None) => About::Record { entity, change },
-                    (None, None, Some(event)) => About::Event(event),
-                    _ => return Err(wrong(format!("message `{name}` needs `entity` and `change`, or `event`"))),
-                };
-                messages.insert(name, Message { about, also_written: message.also_written, generic: message.generic });
-            }
-            Some(Deliveries {
-                envelope: fields(raw.envelope)?,
-                name: raw.name,
-                time: raw.time,
-                dedupe: raw.dedupe,
-                order: raw.order,
-                verify: raw.verify,
-                messages,
-            })
-        }
-    };
+    let system = form.required(raw.system, &[], "system")?;
     let lock = Lock {
-        product: raw.product.unwrap_or_else(|| raw.system.clone()),
-        system: raw.system,
-        connector: raw.connector,
-        pulled: raw.pulled,
-        entities,
-        events,
-        operations,
-        lookups,
-        deliveries,
-        lines: lines(text),
+        product: raw.product.unwrap_or_else(|| system.clone()),
+        system,
+        connector: form.required(raw.connector, &[], "connector")?,
+        pulled: form.required(raw.pulled, &[], "pulled")?,
+        entities: each(raw.entities, |name, entity| form.entity(name, entity))?,
+        events: each(raw.events, |name, event| form.event(name, event))?,
+        operations: each(raw.operations, |name, operation| form.operation(name, operation))?,
+        lookups: each(raw.lookups, |name, lookup| form.lookup(name, lookup))?,
+        deliveries: raw.deliveries.map(|deliveries| form.deliveries(deliveries)).transpose()?,
+        lines: form.places.lines(text),
     };
     consistent(&lock)?;
     Ok(lock)
 }
 
-/// What the reader of YAML says, in plain words.
+/// The names on the way to a key.
+fn names(path: &serde_ignored::Path<'_>) -> Vec<String> {
+    use serde_ignored::Path;
+    match path {
+        Path::Root => Vec::new(),
+        Path::Map { parent, key } => {
+            let mut names = names(parent);
+            names.push(key.clone());
+            names
+        }
+        Path::Seq { parent, .. }
+        | Path::Some { parent }
+        | Path::NewtypeStruct { parent }
+        | Path::NewtypeVariant { parent } => names(parent),
+    }
+}
+
+/// What the reader of YAML says of a text that is none, or of a value of another type.
 fn unreadable(error: &serde_yaml::Error) -> Unreadable {
     let said = error.to_string();
-    let said = said.split(" at line ").next().unwrap_or(&said);
-    let (path, said) = match said.rsplit_once(": ") {
-        Some((path, said)) if !path.contains(' ') => (format!(" in {path}"), said),
-        _ => (String::new(), said),
-    };
-    let name = |text: &str| text.split('`').nth(1).unwrap_or_default().to_owned();
-    let reason = if said.starts_with("unknown field") {
-        let known: Vec<&str> = said.split('`').skip(3).step_by(2).collect();
-        format!("`{}` is no key of form 1{path}; keys here are: {}", name(said), known.join(", "))
-    } else if said.starts_with("missing field") {
-        format!("`{}` is missing{path}", name(said))
-    } else if said.starts_with("unknown variant") {
-        let known: Vec<&str> = said.split('`').skip(3).step_by(2).collect();
-        format!("`{}` is not known{path}; possible are: {}", name(said), known.join(", "))
-    } else {
-        format!("{said}{path}")
-    };
-    Unreadable { reason, line: error.location().map(|at| at.line()) }
+    let at = error.location();
+    // The line stands beside it already.
+    let place = at.as_ref().map(|at| format!(" at line {} column {}", at.line(), at.column()));
+    let said = place.and_then(|place| said.strip_suffix(&place).map(str::to_owned)).unwrap_or(said);
+    Unreadable { reason: said, line: at.map(|at| at.line()) }
+}
+
+/// Each of a mapping's values under its name.
+fn each<Raw, T>(
+    raw: Named<Raw>,
+    read: impl Fn(&str, Raw) -> Result<T, Unreadable>,
+) -> Result<BTreeMap<String, T>, Unreadable> {
+    raw.0.into_iter().map(|(name, raw)| read(&name, raw).map(|read| (name, read))).collect()
+}
+
+/// Form 1 of locks, over a text.
+struct Form<'t> {
+    text: &'t str,
+    places: Places,
+}
+
+impl Form<'_> {
+    fn wrong(&self, path: &[&str], reason: String) -> Unreadable {
+        Unreadable { reason, line: Some(yaml::line(self.text, self.places.key(path).start)) }
+    }
+
+    /// What must be said at this key of `path`.
+    fn required<T>(&self, value: Option<T>, path: &[&str], key: &str) -> Result<T, Unreadable> {
+        value.ok_or_else(|| self.wrong(path, format!("`{key}` is missing{}", inside(path))))
+    }
+
+    /// Of a key that the form does not name.
+    fn unknown(&self, path: &[String]) -> Unreadable {
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        let (key, above) = path.split_last().map_or(("", &[][..]), |(key, above)| (*key, above));
+        let known = keys(above).join(", ");
+        self.wrong(&path, format!("`{key}` is no key of form 1{}; keys here are: {known}", inside(above)))
+    }
+
+    /// What a word means, of `all` that it can mean; `word` says how each is written.
+    fn meant<T: Copy>(
+        &self,
+        said: &str,
+        path: &[&str],
+        all: &[T],
+        word: fn(T) -> &'static str,
+    ) -> Result<T, Unreadable> {
+        all.iter().copied().find(|meaning| word(*meaning) == said).ok_or_else(|| {
+            let known: Vec<&str> = all.iter().copied().map(word).collect();
+            let reason = format!("`{said}` is not known{}; possible are: {}", inside(path), known.join(", "));
+            self.wrong(path, reason)
+        })
+    }
+
+    fn entity(&self, name: &str, raw: RawEntity) -> Result<Entity, Unreadable> {
+        let links = each(raw.links, |link, raw| {
+            let to = self.required(raw.to, &["entities", name, "links", link], "to")?;
+            Ok(Link { to, remote: raw.remote, optional: raw.optional })
+        })?;
+        Ok(Entity {
+            remote: raw.remote,
+            changed_at: match raw.changed_at.as_deref() {
+                None => ChangedAt::Unknown,
+                Some("per_field") => ChangedAt::PerField,
+                Some(field) => ChangedAt::Field(field.to_owned()),
+            },
+            records: raw.records,
+            batch: raw.batch.unwrap_or(1).max(1),
+            create_needs: raw.create_needs,
+            fields: self.fields(&["entities", name, "fields"], raw.fields)?,
+            links,
+        })
+    }
+
+    fn fields(&self, path: &[&str], raw: Named<RawField>) -> Result<BTreeMap<String, Field>, Unreadable> {
+        each(raw, |name, raw| {
+            let path = [path, &[name]].concat();
+            let said = self.required(raw.ty, &path, "type")?;
+            let unknown = || self.wrong(&path, format!("`{name}` has the unknown type `{said}`"));
+            Ok(Field {
+                ty: parse_type(&said).ok_or_else(unknown)?,
+                options: raw.options,
+                optional: raw.optional,
+                unique: raw.unique,
+                read_only: raw.read_only,
+                custom: raw.custom,
+                protect: raw.protect,
+            })
+        })
+    }
+
+    fn event(&self, name: &str, raw: RawEvent) -> Result<BTreeMap<String, Field>, Unreadable> {
+        let fields = self.required(raw.fields, &["events", name], "fields")?;
+        self.fields(&["events", name, "fields"], fields)
+    }
+
+    fn operation(&self, name: &str, raw: RawOperation) -> Result<Operation, Unreadable> {
+        let path = ["operations", name];
+        let written = self.required(raw.delivery, &path, "delivery")?;
+        Ok(Operation {
+            params: self.fields(&["operations", name, "params"], raw.params)?,
+            result: self.fields(&["operations", name, "result"], raw.result)?,
+            delivery: self.meant(&written, &["operations", name, "delivery"], &DELIVERIES, delivery)?,
+        })
+    }
+
+    fn lookup(&self, name: &str, raw: RawLookup) -> Result<Lookup, Unreadable> {
+        let path = ["lookups", name];
+        Ok(Lookup {
+            entity: self.required(raw.entity, &path, "entity")?,
+            from: self.required(raw.from, &path, "from")?,
+            to: self.required(raw.to, &path, "to")?,
+        })
+    }
+
+    fn deliveries(&self, raw: RawDeliveries) -> Result<Deliveries, Unreadable> {
+        let path = ["deliveries"];
+        Ok(Deliveries {
+            envelope: self.fields(&["deliveries", "envelope"], raw.envelope)?,
+            name: self.required(raw.name, &path, "name")?,
+            time: self.required(raw.time, &path, "time")?,
+            dedupe: raw.dedupe,
+            order: self.required(raw.order, &path, "order")?,
+            verify: raw.verify,
+            messages: each(self.required(raw.messages, &path, "messages")?, |name, message| {
+                self.message(name, message)
+            })?,
+        })
+    }
+
+    fn message(&self, name: &str, raw: RawMessage) -> Result<Message, Unreadable> {
+        let path = ["deliveries", "messages", name];
+        let about = match (raw.entity, raw.change, raw.event) {
+            (Some(entity), Some(written), None) => {
+                let change = self.meant(&written, &["deliveries", "messages", name, "change"], &CHANGES, change)?;
+                About::Record { entity, change }
+            }
+            (None, None, Some(event)) => About::Event(event),
+            _ => return Err(self.wrong(&path, format!("message `{name}` needs `entity` and `change`, or `event`"))),
+        };
+        Ok(Message { about, also_written: raw.also_written, generic: raw.generic })
+    }
+}
+
+/// ` in entities.User`, for messages.
+fn inside(path: &[&str]) -> String {
+    if path.is_empty() { String::new() } else { format!(" in {}", path.join(".")) }
+}
+
+/// The keys that may stand below a path.
+fn keys(path: &[&str]) -> &'static [&'static str] {
+    match path {
+        [] => &[
+            "lock",
+            "system",
+            "connector",
+            "product",
+            "pulled",
+            "entities",
+            "events",
+            "operations",
+            "lookups",
+            "deliveries",
+        ],
+        ["entities", _] => &["remote", "changed_at", "records", "batch", "create_needs", "fields", "links"],
+        ["entities" | "events", _, "fields", _]
+        | ["operations", _, "params" | "result", _]
+        | ["deliveries", "envelope", _] => &["type", "options", "optional", "unique", "read_only", "custom", "protect"],
+        ["entities", _, "links", _] => &["to", "remote", "optional"],
+        ["events", _] => &["fields"],
+        ["operations", _] => &["params", "result", "delivery"],
+        ["lookups", _] => &["entity", "from", "to"],
+        ["deliveries"] => &["envelope", "name", "time", "dedupe", "order", "verify", "messages"],
+        ["deliveries", "messages", _] => &["entity", "change", "event", "also_written", "generic"],
+        _ => &[],
+    }
 }
 
 /// Every name in a lock leads to something in it.
@@ -358,20 +470,6 @@ fn consistent(lock: &Lock) -> Result<(), Unreadable> {
     Ok(())
 }
 
-fn typed(name: &str, raw: RawField) -> Result<Field, Unreadable> {
-    let ty = parse_type(&raw.ty)
-        .ok_or_else(|| Unreadable { reason: format!("`{name}` has the unknown type `{}`", raw.ty), line: None })?;
-    Ok(Field {
-        ty,
-        options: raw.options,
-        optional: raw.optional,
-        unique: raw.unique,
-        read_only: raw.read_only,
-        custom: raw.custom,
-        protect: raw.protect,
-    })
-}
-
 /// The type that locks and `entity` items write like this.
 #[must_use]
 pub fn parse_type(text: &str) -> Option<Type> {
@@ -391,25 +489,6 @@ pub fn parse_type(text: &str) -> Option<Type> {
         "record" => Type::Record,
         _ => return None,
     })
-}
-
-/// The line of every key, by its path: `entities.User.fields.email`.
-fn lines(text: &str) -> BTreeMap<String, usize> {
-    let mut stack: Vec<(usize, String)> = Vec::new();
-    let mut found = BTreeMap::new();
-    for (number, line) in text.lines().enumerate() {
-        let body = line.trim_start();
-        if body.is_empty() || body.starts_with('#') || body.starts_with('-') {
-            continue;
-        }
-        let Some((key, _)) = body.split_once(':') else { continue };
-        let indent = line.len() - body.len();
-        stack.retain(|(other, _)| *other < indent);
-        stack.push((indent, key.trim().trim_matches('"').to_owned()));
-        let path = stack.iter().map(|(_, key)| key.as_str()).collect::<Vec<_>>().join(".");
-        found.entry(path).or_insert(number + 1);
-    }
-    found
 }
 
 #[cfg(test)]

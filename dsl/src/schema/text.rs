@@ -179,7 +179,21 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-fn delivery(delivery: Delivery) -> &'static str {
+/// The ways to repeat an operation, in the order in which messages name them.
+pub(super) const DELIVERIES: [Delivery; 4] = [Delivery::ByNature, Delivery::ByKey, Delivery::ByCheck, Delivery::None];
+
+/// What can happen to a record, in the order in which messages name it.
+pub(super) const CHANGES: [Change; 7] = [
+    Change::Created,
+    Change::Updated,
+    Change::Deleted,
+    Change::Merged,
+    Change::Restored,
+    Change::Erased,
+    Change::Linked,
+];
+
+pub(super) fn delivery(delivery: Delivery) -> &'static str {
     match delivery {
         Delivery::ByNature => "by_nature",
         Delivery::ByKey => "by_key",
@@ -188,7 +202,7 @@ fn delivery(delivery: Delivery) -> &'static str {
     }
 }
 
-fn change(change: Change) -> &'static str {
+pub(super) fn change(change: Change) -> &'static str {
     match change {
         Change::Created => "created",
         Change::Updated => "updated",
