@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-use engine::ledger::{Disk, Error, Ledger, Memory, Settings, check};
+use engine::testing::ledger::{Disk, Error, Ledger, Memory, Settings, check};
 
 use common::{advance, roll, round, rows};
 
@@ -61,7 +61,7 @@ fn start(test: &str, state: &Path) -> (Child, Receiver<String>) {
 fn writes_until_it_is_killed() {
     let state = std::env::var_os(STATE).expect("started by the kill test");
     say("opening");
-    let on_durable = Box::new(|seq: engine::ledger::Seq| say(&format!("durable {}", seq.0)));
+    let on_durable = Box::new(|seq: engine::testing::ledger::Seq| say(&format!("durable {}", seq.0)));
     let mut disk = Disk::open(Path::new(&state), settings(), on_durable).expect("it opens");
     let mut number = disk.last().0;
     say(&format!("durable {number}"));

@@ -7,8 +7,8 @@ use std::sync::{Arc, MutexGuard};
 use connectors::port::{Answer, Request};
 use dsl::program::Program;
 use dsl::value::{Duration, Timestamp};
-use engine::decide::{Settings, views};
-use engine::rehearse::Simulation;
+use engine::testing::decide::{Settings, views};
+use engine::testing::rehearse::Simulation;
 use sandbox::app::App;
 use sandbox::hubspot::HubSpot;
 use sandbox::mail::Mail;
@@ -21,7 +21,7 @@ pub const START: Timestamp = Timestamp(1_772_442_000_000);
 #[must_use]
 pub fn shipped() -> Arc<Program> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
-    let compiled = engine::rules::read(&folder).expect("the shipped rules can be read").compile(None);
+    let compiled = engine::testing::rules::read(&folder).expect("the shipped rules can be read").compile(None);
     Arc::new(compiled.program.expect("the shipped rules are sound"))
 }
 
@@ -36,7 +36,7 @@ pub fn with(file: &str, from: &str, to: &str) -> Simulation {
 
 fn changed(file: &str, from: &str, to: &str) -> Arc<Program> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
-    let mut texts = engine::rules::read(&folder).expect("the shipped rules can be read");
+    let mut texts = engine::testing::rules::read(&folder).expect("the shipped rules can be read");
     let text = match texts.locks.get_mut(file) {
         Some(lock) => lock,
         None => &mut texts.files.iter_mut().find(|(name, _)| name == file).expect("there is such a file").1,
@@ -163,5 +163,5 @@ pub fn instead(
 /// Time goes by. Whatever is not finished then has something that will wake it.
 pub fn pass(simulation: &mut Simulation, span: Duration) {
     simulation.pass(span).expect("the engine goes on");
-    assert_eq!(engine::decide::stuck(simulation.rows()).expect("readable"), Vec::<String>::new());
+    assert_eq!(engine::testing::decide::stuck(simulation.rows()).expect("readable"), Vec::<String>::new());
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use connectors::port::{Answer, LimitWindow, Refusal, Request, Verb};
 use dsl::value::Duration;
-use engine::rehearse::Simulation;
+use engine::testing::rehearse::Simulation;
 use scenarios::{app, contact, crm, instead, pass, sign_up, simulation, trouble, with};
 use serde_json::json;
 

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use connectors::port::{Answer, Input, Refusal, Request, Verb};
 use dsl::value::Duration;
-use engine::decide::views;
-use engine::rehearse::Simulation;
+use engine::testing::decide::views;
+use engine::testing::rehearse::Simulation;
 use scenarios::{app, crm, customer, mail, move_deal, pass, sign_up, simulation, with};
 use serde_json::{Map, Value, json};
 

@@ -1,8 +1,8 @@
 //! Subscriptions, deals and what follows from their stages; workflows over days.
 
 use dsl::value::Duration;
-use engine::decide::views;
-use engine::rehearse::Simulation;
+use engine::testing::decide::views;
+use engine::testing::rehearse::Simulation;
 use scenarios::{app, crm, customer, mail, move_deal, pass, simulation, trouble};
 use serde_json::json;
 

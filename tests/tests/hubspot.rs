@@ -1,8 +1,8 @@
 //! What HubSpot does to contacts by itself: merges, the recycle bin, privacy deletions, races of creates.
 
 use dsl::value::Duration;
-use engine::decide::views;
-use engine::rehearse::Simulation;
+use engine::testing::decide::views;
+use engine::testing::rehearse::Simulation;
 use scenarios::{app, contact, crm, pass, sign_up, simulation, user};
 use serde_json::json;
 

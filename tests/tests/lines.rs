@@ -1,8 +1,8 @@
 //! Every sync is a line of the log: entity, action, both ids, and the line of the rules.
 
 use dsl::value::Duration;
-use engine::decide::Event;
-use engine::rehearse::Simulation;
+use engine::testing::decide::Event;
+use engine::testing::rehearse::Simulation;
 use scenarios::{app, contact, crm, pass, sign_up, simulation};
 use serde_json::json;
 

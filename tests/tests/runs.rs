@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 
 use connectors::port::{Answer, Observed, Refusal, Request, Verb};
 use dsl::value::Duration;
-use engine::decide::{Input, OperatorCommand, views};
-use engine::rehearse::Simulation;
+use engine::testing::decide::{Input, OperatorCommand, views};
+use engine::testing::rehearse::Simulation;
 use scenarios::{app, crm, customer, instead, mail, move_deal, pass, simulation, trouble, with};
 
 fn unknown() -> Answer {

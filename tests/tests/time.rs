@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use connectors::port::{Request, Verb};
 use dsl::value::{Duration, Timestamp};
-use engine::rehearse::{Asked, Conditions, Passage, Said, Simulation};
+use engine::testing::rehearse::{Asked, Conditions, Passage, Said, Simulation};
 use scenarios::{START, app, contact, crm, pass, sign_up, simulation, trouble, user};
 use serde_json::json;
 

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use connectors::port::{Answer, Refusal, Request, Verb};
 use dsl::value::Duration;
-use engine::decide::lifecycles::{Lifecycle, lifecycles};
-use engine::decide::{Input, OperatorCommand, Reached, views};
-use engine::rehearse::Simulation;
+use engine::testing::decide::lifecycles::{Lifecycle, lifecycles};
+use engine::testing::decide::{Input, OperatorCommand, Reached, views};
+use engine::testing::rehearse::Simulation;
 use scenarios::{app, crm, customer, instead, move_deal, pass, sign_up, traced, trouble};
 use serde_json::json;
 

@@ -1,7 +1,7 @@
 //! Values that are larger or odder than anybody expects.
 
 use dsl::value::Duration;
-use engine::decide::views;
+use engine::testing::decide::views;
 use scenarios::{app, contact, pass, sign_up, simulation, user};
 use serde_json::json;
 

@@ -2,8 +2,8 @@
 //! write covers the second edit before anybody has seen it, and the edit is not lost.
 
 use dsl::value::Duration;
-use engine::decide::views;
-use engine::rehearse::Simulation;
+use engine::testing::decide::views;
+use engine::testing::rehearse::Simulation;
 use scenarios::{app, contact, crm, pass, sign_up, simulation, user, with};
 use serde_json::json;
 
@@ -45,7 +45,7 @@ fn sides(simulation: &Simulation, field: &str, property: &str) -> (String, Strin
 }
 
 fn told(simulation: &Simulation) -> Vec<(String, Option<String>, Option<String>)> {
-    let about = |event: &&engine::decide::Event| event.detail.contains("before it was seen");
+    let about = |event: &&engine::testing::decide::Event| event.detail.contains("before it was seen");
     let told = simulation.log.iter().filter(about);
     told.map(|event| (event.action.name().to_owned(), event.value.clone(), event.displaced.clone())).collect()
 }

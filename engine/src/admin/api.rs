@@ -9,10 +9,12 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::decide::{Event, OperatorCommand, views};
-use crate::gate::Usage;
-use crate::ledger::Report;
-use crate::shell::{Counts, SourceState};
+use crate::decide::views;
+pub use crate::decide::views::{Incident, Link, Parked as KeptMessage, Run};
+pub use crate::decide::{Action, Event, OperatorCommand};
+pub use crate::gate::Usage;
+pub use crate::ledger::{Report, Seq};
+pub use crate::shell::{Counts, SourceState};
 
 /// Form of all objects here; another number is another form.
 pub const SCHEMA: u32 = 1;

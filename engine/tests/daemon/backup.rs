@@ -1,7 +1,7 @@
 //! A copy of the ledger of a daemon that runs, made and checked by that daemon.
 
-use engine::admin::api::Filter;
-use engine::clock::wall;
+use engine::testing::admin::api::Filter;
+use engine::testing::clock::wall;
 use serde_json::Value as Json;
 
 use crate::stage::{Stage, client};
@@ -36,11 +36,11 @@ async fn a_daemon_copies_and_checks_its_ledger_while_it_runs() {
     assert!(err.contains("the folder is not empty"), "{err}");
     running.stop().await.expect("it stops");
 
-    let report = engine::ledger::check(&copy).expect("the copy is free");
+    let report = engine::testing::ledger::check(&copy).expect("the copy is free");
     assert_eq!(report.problems, Vec::<String>::new());
     assert_eq!(told["round"], report.last.0);
     std::fs::remove_dir_all(stage.folder.path().join("state")).expect("the state is lost");
-    engine::ledger::restore(&copy, &stage.folder.path().join("state")).expect("it comes back");
+    engine::testing::ledger::restore(&copy, &stage.folder.path().join("state")).expect("it comes back");
     let running = stage.start().await.expect("it goes on from the copy");
     let filter = Filter { about: Some("Contacts".to_owned()), ..Filter::default() };
     assert_eq!(client(running.admin).links(&filter).await.expect("it is told").total, 1);

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use connectors::secret::Secret;
 use engine::Error;
-use engine::admin::api::Filter;
-use engine::clock::wall;
-use engine::shell::SourceState;
+use engine::testing::admin::api::Filter;
+use engine::testing::clock::wall;
+use engine::testing::shell::SourceState;
 use futures_util::FutureExt as _;
 use serde_json::Value as Json;
 

@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use connectors::kafka::sink::KafkaSink;
 use connectors::testing::needed::needed;
-use engine::admin::api::Filter;
-use engine::clock::wall;
-use engine::decide::views::Link;
+use engine::testing::admin::api::Filter;
+use engine::testing::clock::wall;
+use engine::testing::decide::views::Link;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;

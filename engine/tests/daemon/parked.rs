@@ -1,9 +1,9 @@
 //! What a sender is answered whose delivery cannot be read, in part or as a whole, and what people see of it.
 
 use connectors::secret::Secret;
-use engine::admin::api::Filter;
-use engine::clock::wall;
-use engine::decide::OperatorCommand;
+use engine::testing::admin::api::Filter;
+use engine::testing::clock::wall;
+use engine::testing::decide::OperatorCommand;
 use serde_json::json;
 
 use crate::stage::{Stage, client};

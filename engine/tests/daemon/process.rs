@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use connectors::http::Transport;
-use engine::admin::api::Filter;
-use engine::clock::wall;
-use engine::decide::views::Link;
+use engine::testing::admin::api::Filter;
+use engine::testing::clock::wall;
+use engine::testing::decide::views::Link;
 use serde_json::Value as Json;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Child;

@@ -348,11 +348,11 @@ fn no_test_and_wrong_rules_are_no_success() {
 #[test]
 fn side_by_side_and_in_any_order_tests_end_alike() {
     let folder = Folder::new();
-    let compiled = engine::rules::read(&folder.rules).expect("the rules").compile(None);
+    let compiled = engine::testing::rules::read(&folder.rules).expect("the rules").compile(None);
     let program = Arc::new(compiled.program.expect("they are sound"));
     let tests: Vec<_> = compiled.tests.iter().collect();
     let told = |tests: &[_], threads| {
-        let reports = engine::rehearse::rehearse_all(&program, tests, threads);
+        let reports = engine::testing::rehearse::rehearse_all(&program, tests, threads);
         reports.iter().map(|report| format!("{report:?}")).collect::<Vec<_>>()
     };
     let alone = told(&tests, 1);
@@ -383,7 +383,7 @@ fn repetitions_are_known_by_the_member_that_the_rules_name() {
     let folder = with(twice);
     folder.spoil("events.rules", "dedupe by id for 24 hours", "dedupe by data.id for 24 hours");
     folder.run(&["test", "rules/mine.test.rules"], 0);
-    let compiled = engine::rules::read(&folder.rules).expect("the rules").compile(None);
+    let compiled = engine::testing::rules::read(&folder.rules).expect("the rules").compile(None);
     let lock = &compiled.program.expect("they are sound").systems["app"].lock;
     assert_eq!(lock.deliveries.as_ref().expect("it sends messages").dedupe, ["data.id"]);
 }

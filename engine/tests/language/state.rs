@@ -3,7 +3,7 @@
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
-use engine::ledger::{Disk, Ledger, Round, Rows, Settings, journal_folder};
+use engine::testing::ledger::{Disk, Ledger, Round, Rows, Settings, journal_folder};
 use serde_json::Value;
 
 use crate::folder::Folder;

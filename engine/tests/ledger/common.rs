@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use engine::ledger::{Disk, Ledger, Memory, Round, Rows, Settings};
+use engine::testing::ledger::{Disk, Ledger, Memory, Round, Rows, Settings};
 
 /// Small enough that a short test sees many segments and checkpoints.
 pub(crate) fn small() -> Settings {

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use engine::ledger::{Disk, Error, Ledger, Memory, Round, Rows, Seq, Volatile, check, records, restore};
+use engine::testing::ledger::{Disk, Error, Ledger, Memory, Round, Rows, Seq, Volatile, check, records, restore};
 use proptest::prelude::*;
 
 use crate::common::{advance, check_rows, open, round, rows, small, unhurried, write};
@@ -191,7 +191,7 @@ fn the_last_records_are_those_before_a_round_over_as_many_segments_as_it_takes()
 #[test]
 fn retention_removes_whole_segments_below_the_checkpoint_before() {
     let state = tempfile::tempdir().expect("a folder");
-    let settings = || engine::ledger::Settings { retention: Some(std::time::Duration::ZERO), ..unhurried() };
+    let settings = || engine::testing::ledger::Settings { retention: Some(std::time::Duration::ZERO), ..unhurried() };
     let mut disk = open(state.path(), settings());
     write(&mut disk, 300);
     disk.checkpoint().expect("written");

@@ -5,7 +5,7 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use engine::ledger::{Disk, Error, Rows, Seq, check, journal_folder, records};
+use engine::testing::ledger::{Disk, Error, Rows, Seq, check, journal_folder, records};
 use tempfile::TempDir;
 
 use crate::common::{check_rows, copy, open, roll, rows, unhurried, write};
@@ -224,7 +224,7 @@ fn a_lost_file_of_sled_is_refused_and_a_folder_moved_aside_is_made_again_from_th
 fn rows_are_made_again_from_a_journal_that_is_larger_than_an_overlay_may_be() {
     let state = written(400, 400);
     std::fs::remove_dir_all(state.path().join("sled")).expect("there");
-    let settings = engine::ledger::Settings { full_rows: 25, ..unhurried() };
+    let settings = engine::testing::ledger::Settings { full_rows: 25, ..unhurried() };
     let mut disk = Disk::open(state.path(), settings, Box::new(|_| {})).expect("it opens");
     check_rows(&disk);
     disk.checkpoint().expect("written");

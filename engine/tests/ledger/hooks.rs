@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
-use engine::ledger::{Disk, Error, Files, Ledger, Purpose, Round, Seq, Settings, System};
+use engine::testing::ledger::{Disk, Error, Files, Ledger, Purpose, Round, Seq, Settings, System};
 
 use crate::common::{check_rows, copy, open, round, small, unhurried, write};
 
@@ -294,7 +294,7 @@ fn values_of_any_size_leave_no_file_behind_that_sled_does_not_sync() {
         if number % 3 == 0 {
             disk.checkpoint().expect("written");
         }
-        assert!(engine::ledger::Rows::get(&disk, &key).expect("readable") == value, "round {number}");
+        assert!(engine::testing::ledger::Rows::get(&disk, &key).expect("readable") == value, "round {number}");
     }
     disk.checkpoint().expect("written");
     let blobs = std::fs::read_dir(state.path().join("sled/blobs")).expect("there").count();

@@ -77,14 +77,14 @@ pub fn attributes(item: &Item) -> &[Attribute] {
     }
 }
 
-/// `#[test]`, `#[cfg(test)]` and `#[cfg(all(test, …))]`: it is never shipped.
+/// `#[test]`, `#[cfg(test)]`, `#[cfg(all(test, …))]` and `#[cfg(feature = "testing")]`: it is never shipped.
 #[must_use]
 pub fn is_for_tests(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| match &attribute.meta {
         Meta::Path(path) => path.segments.last().is_some_and(|last| last.ident == "test"),
         Meta::List(list) if list.path.is_ident("cfg") => {
             let condition = list.tokens.to_string().replace(' ', "");
-            condition == "test" || condition.starts_with("all(test,")
+            condition == "test" || condition == "feature=\"testing\"" || condition.starts_with("all(test,")
         }
         Meta::List(list) => list.path.segments.last().is_some_and(|last| last.ident == "test"),
         Meta::NameValue(_) => false,

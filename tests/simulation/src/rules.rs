@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dsl::program::Program;
-use engine::rules::Texts;
+use engine::testing::rules::Texts;
 
 /// Small sets, by name: each stands in place of all shipped files but the ones that name systems and words.
 const SMALL: [(&str, &str); 5] = [

@@ -11,7 +11,7 @@ use connectors::rest::entity_path;
 use dsl::program::Program;
 use dsl::schema::{EntityName, Type};
 use dsl::value::{Duration, Timestamp};
-use engine::rehearse::{Asked, Conditions, Passage, Said};
+use engine::testing::rehearse::{Asked, Conditions, Passage, Said};
 use http::Method;
 use serde_json::Value as Json;
 

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use dsl::program::Program;
 use dsl::schema::{EntityName, Type};
 use dsl::value::{Duration, Timestamp};
-use engine::decide::{Input, OperatorCommand, Settings, stuck, views};
-use engine::rehearse::Simulation;
+use engine::testing::decide::{Input, OperatorCommand, Settings, stuck, views};
+use engine::testing::rehearse::Simulation;
 use serde_json::{Map, Value as Json, json};
 
 use crate::evidence::{Change, Evidence, Incident, Line, Pair, Record, Sent, What, Who};
@@ -132,7 +132,7 @@ impl Stage {
     }
 
     fn step(&mut self, step: &Step, sets: &mut Sets) -> Result<(), String> {
-        let told = |error: engine::shell::Error| error.to_string();
+        let told = |error: engine::testing::shell::Error| error.to_string();
         match step {
             Step::Person(entity, thing, deed) => self.person(entity, thing, deed),
             Step::Pass(span) => self.simulation.pass(*span).map_err(told)?,
@@ -461,7 +461,7 @@ impl Stage {
 
     /// Everything comes to rest, and it is watched that it stays so.
     fn end(mut self) -> Result<Evidence, String> {
-        let told = |error: engine::shell::Error| error.to_string();
+        let told = |error: engine::testing::shell::Error| error.to_string();
         // What was said of the next requests meets those that follow from what was done last.
         self.simulation.pass(Duration::minutes(1)).map_err(told)?;
         open(&self.shared).calm();
@@ -470,7 +470,7 @@ impl Stage {
         self.simulation.pass(QUIET).map_err(told)?;
         self.name_new();
         let rows = self.simulation.rows();
-        let unreadable = |error: engine::ledger::Error| error.to_string();
+        let unreadable = |error: engine::testing::ledger::Error| error.to_string();
         let pairs = views::links(rows).map_err(unreadable)?.into_iter().map(|link| Pair {
             name: link.link,
             sync: link.sync,

@@ -15,7 +15,10 @@ pub struct Lane {
 
 /// What a lane asks of its system.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the fields are the entity's name in the lock, the key read by, the operation")]
+#[cfg_attr(
+    feature = "testing",
+    expect(missing_docs, reason = "the fields are the entity's name in the lock, the key read by, the operation")
+)]
 pub enum LaneKind {
     /// Read records by `id` or a unique field.
     Read { entity: String, by: String },
