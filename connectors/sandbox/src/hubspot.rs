@@ -25,6 +25,7 @@ mod property_groups;
 mod record;
 mod reply;
 mod route;
+mod schemas;
 mod scopes;
 mod search;
 mod sender;
@@ -127,6 +128,7 @@ pub struct HubSpot {
     /// By type id.
     tables: BTreeMap<String, table::Table>,
     pipelines: Arc<pipelines::Pipelines>,
+    schemas: schemas::Schemas,
     access: access::Access,
     subscriptions: Arc<subscriptions::Subscriptions>,
     owners: Vec<Owner>,
@@ -162,7 +164,9 @@ impl HubSpot {
     #[must_use]
     pub fn new(settings: Settings, lock: Lock) -> Self {
         let random = settings.seed | 1;
-        let types = types::Types::of(&lock);
+        let mut types = types::Types::of(&lock);
+        let schemas = schemas::Schemas::of(&lock);
+        schemas.add_names(settings.portal_id, &mut types);
         let mut definitions = definitions::of_lock(&lock);
         let pipelines = pipelines::Pipelines::of(&mut definitions);
         Self {
@@ -172,6 +176,7 @@ impl HubSpot {
             types: Arc::new(types),
             definitions: Arc::new(definitions),
             pipelines: Arc::new(pipelines),
+            schemas,
             link_types: Arc::new(link_types::LinkTypes::of(&lock)),
             tables: BTreeMap::new(),
             owners: vec![owners::first()],

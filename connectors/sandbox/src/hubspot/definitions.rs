@@ -208,6 +208,12 @@ impl Definitions {
         }
     }
 
+    /// Forgets a type.
+    pub(super) fn remove_type(&mut self, kind: &str) {
+        self.live.remove(kind);
+        self.archived.remove(kind);
+    }
+
     /// Archives a property, where there is one.
     pub(super) fn archive(&mut self, kind: &str, name: &str, now: Timestamp) {
         if let Some(mut definition) = self.live.get_mut(kind).and_then(|known| known.remove(name)) {
@@ -228,12 +234,11 @@ impl Definitions {
         }
     }
 
-    /// A type with these definitions, and what every type has besides.
-    pub(super) fn add_type(&mut self, kind: &str, single: &str, mut known: Known) {
+    /// A type with these definitions, in this group where they name none, and what every type has besides.
+    pub(super) fn add_type(&mut self, kind: &str, group: &str, mut known: Known) {
         complete(kind, &mut known);
-        let group = format!("{}information", single.replace('_', ""));
         for definition in known.values_mut().filter(|definition| definition.group.is_empty()) {
-            definition.group.clone_from(&group);
+            group.clone_into(&mut definition.group);
         }
         for definition in known.values() {
             self.groups.add_missing(kind, &definition.group);
@@ -264,12 +269,17 @@ pub(super) fn of_lock(lock: &Lock) -> Definitions {
         let Some(kind) = &entity.remote else { continue };
         let fields = entity.fields.iter().filter(|(name, _)| *name != "id");
         let known = fields.map(|(name, field)| (name.clone(), Definition::of(name, field))).collect();
-        all.add_type(kind, &name.to_lowercase(), known);
+        all.add_type(kind, &information(name), known);
     }
     for standard in STANDARD.iter().filter(|standard| !all.live.contains_key(standard.id)).collect::<Vec<_>>() {
-        all.add_type(standard.id, standard.singular, listed(standard.properties));
+        all.add_type(standard.id, &information(standard.singular), listed(standard.properties));
     }
     all
+}
+
+/// The group that HubSpot puts the properties of a type into.
+fn information(single: &str) -> String {
+    format!("{}information", single.to_lowercase().replace('_', ""))
 }
 
 /// Definitions in the short form of [`STANDARD`](super::standard).

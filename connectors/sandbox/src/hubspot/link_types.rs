@@ -181,6 +181,16 @@ impl LinkTypes {
         [there, back]
     }
 
+    /// The plain kind of a pair that the account defines; its types in both directions.
+    pub(super) fn account_plain(&mut self, from: &str, to: &str) -> [LinkType; 2] {
+        let [there, mut back] = self.numbers();
+        if from == to {
+            back = there;
+        }
+        self.define((from, to), (there, None), (back, None), None);
+        [there, back]
+    }
+
     fn numbers(&mut self) -> [LinkType; 2] {
         self.last += 2;
         [self.last - 1, self.last].map(|id| LinkType { category: Category::Account, id })
@@ -202,8 +212,13 @@ impl LinkTypes {
 
     /// Forgets a label of the account's own; gives its other direction.
     pub(super) fn forget(&mut self, from: &str, to: &str, ty: LinkType) -> Option<LinkType> {
-        let back =
-            self.find(from, to, ty).filter(|kind| kind.label.is_some() && ty.category == Category::Account)?.back;
+        self.find(from, to, ty).filter(|kind| kind.label.is_some() && ty.category == Category::Account)?;
+        self.drop_kind(from, to, ty)
+    }
+
+    /// Forgets a kind; gives its other direction.
+    pub(super) fn drop_kind(&mut self, from: &str, to: &str, ty: LinkType) -> Option<LinkType> {
+        let back = self.find(from, to, ty)?.back;
         for ((from, to), ty) in [((from, to), ty), ((to, from), back)] {
             if let Some(kinds) = self.pairs.get_mut(from).and_then(|pairs| pairs.get_mut(to)) {
                 kinds.retain(|kind| kind.ty != ty);

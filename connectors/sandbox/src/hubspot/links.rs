@@ -174,12 +174,20 @@ impl HubSpot {
         }
     }
 
-    /// Takes a type from every link of a pair.
+    /// Takes a type from every link of a pair; a link without any type is gone.
     pub(super) fn drop_type(&mut self, from: &str, to: &str, ty: LinkType) {
         let Some(table) = self.tables.get_mut(from) else { return };
         let ends = table.links.values_mut().filter_map(|links| links.get_mut(to));
-        for link in ends.flat_map(|ends| ends.ends.values_mut()) {
-            link.types.remove(&ty);
+        for ends in ends {
+            let mut gone = Vec::new();
+            for link in ends.ends.values_mut() {
+                if link.types.remove(&ty) && link.types.is_empty() {
+                    gone.push(link.id);
+                }
+            }
+            for id in gone {
+                ends.remove(id);
+            }
         }
     }
 

@@ -279,6 +279,14 @@ fn write(
         }
         (_, [id, rest @ ..]) => {
             let number = pipelines.number();
+            // Only the whole of a pipeline brings stages.
+            let mut stages = Vec::new();
+            if (method, rest) == (&Method::PUT, &[] as &[&str]) {
+                needs(body, &["label", "displayOrder", "stages"])?;
+                for given in body["stages"].as_array().into_iter().flatten() {
+                    stages.push(new_stage(pipelines, kind, given, now)?);
+                }
+            }
             let known = pipelines.by_kind.get_mut(kind).into_iter().flatten();
             let mut live: Vec<&mut Pipeline> = known.filter(|pipeline| !pipeline.item.archived).collect();
             let several = live.len() > 1;
@@ -288,7 +296,10 @@ fn write(
             match (method.as_str(), rest) {
                 ("PATCH" | "PUT", []) => {
                     if method == Method::PUT {
-                        needs(body, &["label", "displayOrder"])?;
+                        for stage in &mut pipeline.stages {
+                            stage.archived = true;
+                        }
+                        pipeline.stages.append(&mut stages);
                     }
                     change(&mut pipeline.item, body, now);
                     Ok((200, pipeline.shown()))

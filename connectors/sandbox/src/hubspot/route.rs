@@ -31,6 +31,9 @@ impl HubSpot {
         let method = request.method();
         let rest = match segments.as_slice() {
             ["crm", rest @ ..] => rest,
+            ["crm-object-schemas", _, "schemas", rest @ ..] => {
+                return self.schema_routes(method, rest, (&body, &query), now);
+            }
             ["account-info", rest @ ..] => return self.account_routes(rest, now),
             ["webhooks", "v3" | "2026-03", rest @ ..] | ["app-webhooks", "2025-09" | "2026-09", rest @ ..] => {
                 return self.subscription_routes(method, rest, (&body, &query), now);
@@ -75,6 +78,7 @@ impl HubSpot {
                 },
                 (Err(answer), _) | (_, Err(answer)) => answer,
             },
+            ("schemas", rest) => self.schema_routes(method, rest, (&body, &query), now),
             ("owners", rest) => self.owner_routes(method, rest, &query),
             _ => no_route(),
         }

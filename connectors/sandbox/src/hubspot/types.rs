@@ -71,6 +71,27 @@ impl Types {
         self.by_id.insert(id.to_owned(), Arc::new(ty));
     }
 
+    /// Adds a type that is known by its id and these names alone.
+    pub(super) fn add_custom(&mut self, id: &str, ty: ObjectType, names: &[String]) {
+        for name in names.iter().map(String::as_str).chain([id]) {
+            self.names.insert(name.to_lowercase(), id.to_owned());
+        }
+        self.by_id.insert(id.to_owned(), Arc::new(ty));
+    }
+
+    /// A new record of a type needs something else from now on.
+    pub(super) fn set_needs(&mut self, id: &str, needs: Needs) {
+        if let Some(ty) = self.by_id.get_mut(id) {
+            Arc::make_mut(ty).needs = needs;
+        }
+    }
+
+    /// Forgets a type with all its names.
+    pub(super) fn remove(&mut self, id: &str) {
+        self.by_id.remove(id);
+        self.names.retain(|_, known| known != id);
+    }
+
     pub(super) fn get(&self, id: &str) -> Option<&ObjectType> {
         self.by_id.get(id).map(|ty| &**ty)
     }

@@ -12,6 +12,7 @@ mod links;
 mod lives;
 mod owners;
 mod pipelines;
+mod schemas;
 mod search;
 mod subscriptions;
 mod targets;

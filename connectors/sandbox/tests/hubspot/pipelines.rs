@@ -84,3 +84,18 @@ fn a_pipeline_is_renamed_audited_and_archived_but_for_the_last() {
     assert_eq!(world.get(&format!("{DEALS}/default/stages/closedwon")).1["label"], "Closed Won");
     assert_eq!(world.get("/crm/v3/pipelines/tickets/0/stages/1").1["label"], "New");
 }
+
+#[test]
+fn a_pipeline_that_is_replaced_has_the_new_stages_and_no_other() {
+    let mut world = World::new();
+    let made = renewals(&mut world);
+    let path = format!("{DEALS}/{}", made["id"].as_str().unwrap());
+    let whole = json!({"label": "Repeats", "displayOrder": 2, "stages": [stage("Asked", "0.3")]});
+    let (status, replaced) = world.call("PUT", &path, &whole);
+    assert_eq!((status, &replaced["id"], &replaced["label"]), (200, &made["id"], &json!("Repeats")));
+    assert_eq!(replaced["stages"].as_array().unwrap().len(), 1);
+    assert_eq!(deal(&mut world, &replaced["stages"][0]["id"]), 201);
+    assert_eq!(deal(&mut world, &made["stages"][0]["id"]), 400, "its stage is gone");
+    assert_eq!(world.call("PUT", &path, &json!({"label": "x", "displayOrder": 2})).0, 400, "the whole has stages");
+    assert_eq!(world.get(&path).1["label"], "Repeats");
+}
