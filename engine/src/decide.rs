@@ -134,6 +134,7 @@ fn carry_out(cx: &mut Context<'_>, task: &Task<'_>) -> Result<(), Error> {
         Task::Message(incoming) => route::message(cx, incoming),
         Task::Timer { timer, .. } => timers::fire(cx, timer),
         Task::Answer(answered) => answers::account(cx, answered),
+        Task::Landed(landed) => overwritten::landed(cx, landed),
         Task::Overwritten(edit) => overwritten::overwritten(cx, edit),
         Task::Deleted { entity, id, erased } => existence::deleted(cx, entity, id, *erased),
         Task::Merged { entity, into, gone } => existence::merged(cx, entity, into, gone),

@@ -4,6 +4,7 @@ pub(crate) mod answer;
 pub(crate) mod canonical;
 pub(crate) mod delivery;
 pub(crate) mod event;
+pub(crate) mod expectation;
 pub(crate) mod freshness;
 pub(crate) mod hash;
 pub(crate) mod incident;

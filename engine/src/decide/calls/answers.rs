@@ -18,12 +18,13 @@ pub(crate) fn take<'a>(cx: &mut Context<'a>, call: CallId, answers: &'a [Answer]
     cx.delete(key::call(call));
     let sent: Request = serde_json::from_slice(&row.request)
         .map_err(|error| Error::Row { key: format!("call {}", call.0), reason: error.to_string() })?;
-    let mut keys = sent.inputs.into_iter().map(|input| input.key);
+    let mut inputs = sent.inputs.into_iter();
     for (index, item) in row.items.into_iter().enumerate() {
         let silent = || Cow::Owned(Answer::Unknown { cause: "the answer does not mention it".to_owned() });
         let answer = answers.get(index).map_or_else(silent, Cow::Borrowed);
-        let (lane, key) = (row.lane.clone(), keys.next().unwrap_or_default());
-        cx.task(Task::Answer(Answered { lane, item, key, answer }));
+        let input = inputs.next().unwrap_or_default();
+        let (lane, key, asked) = (row.lane.clone(), input.key, input.id);
+        cx.task(Task::Answer(Answered { lane, item, key, asked, sent: row.sent, answer }));
     }
     Ok(())
 }

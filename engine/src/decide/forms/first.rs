@@ -11,12 +11,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::decide::model::canonical::Canonical;
+use crate::decide::model::expectation::{Expectation, Planned, WriteOutcome};
 use crate::decide::model::freshness::Freshness;
 use crate::decide::model::incident::IncidentRow;
 use crate::decide::model::kind::Kind;
 use crate::decide::model::lane::Lane;
 use crate::decide::model::link::{LinkRow, LinkState, Restore, RestoredBase, WriteState};
-use crate::decide::model::record::{FieldState, FieldValue, Life, LinkFieldState, Planned, RecordRow};
+use crate::decide::model::record::{FieldState, FieldValue, Life, LinkFieldState, RecordRow};
 use crate::decide::model::row::{Row, RowKey};
 use crate::decide::model::run::{ChangedLink, Effect, Frame, RunOf, RunRow, RunState, StepFailure, Var};
 use crate::decide::model::sides::Sides;
@@ -105,10 +106,9 @@ impl OldRecord {
                 OldValue::Is(value) => FieldValue::Is(value),
                 OldValue::Bad(found, why) => FieldValue::Malformed(fault(entity, &name, found, why)),
             };
-            let wrote = old.wrote.map(OldPlanned::migrated);
-            (name, FieldState { value, at: old.at, changed: old.changed, before: old.before, wrote })
+            (name, FieldState { value, at: old.at, changed: old.changed, before: old.before })
         };
-        let doubt = |(name, (value, known)): (String, (Value, OldPlanned))| (name, (value, known.migrated()));
+        let expectations = self.expectations();
         RecordRow {
             fields: self.fields.into_iter().map(field).collect(),
             links: self.links,
@@ -117,8 +117,35 @@ impl OldRecord {
             latest: self.latest,
             created: self.created,
             notified: self.told,
-            doubtful: self.doubtful.into_iter().map(doubt).collect(),
+            expectations,
         }
+    }
+
+    /// Values that were known to be ours, and writes of which nobody knew whether they happened.
+    fn expectations(&self) -> BTreeMap<String, Vec<Expectation>> {
+        let expectation = |value: &Value, known: &OldPlanned, sent, outcome| Expectation {
+            link: None,
+            mapping: String::new(),
+            value: value.clone(),
+            canonical: Canonical::Value(value.clone()),
+            restore: false,
+            known: known.clone().migrated(),
+            sent,
+            outcome,
+            covered: None,
+        };
+        let mut expectations: BTreeMap<String, Vec<Expectation>> = BTreeMap::new();
+        for (name, field) in &self.fields {
+            if let (OldValue::Is(value), Some(known)) = (&field.value, &field.wrote) {
+                let written = expectation(value, known, field.changed, WriteOutcome::Landed(field.changed));
+                expectations.entry(name.clone()).or_default().push(written);
+            }
+        }
+        for (name, (value, known)) in &self.doubtful {
+            let doubted = expectation(value, known, self.latest, WriteOutcome::InDoubt);
+            expectations.entry(name.clone()).or_default().push(doubted);
+        }
+        expectations
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use connectors::planted::{Mutant, planted};
 use connectors::port::{Observed, Refusal};
-use dsl::decode::encode;
+use dsl::decode::{decode, encode};
 use dsl::eval::canonical;
 use dsl::program::{Place, Side};
 use dsl::schema::EntityName;
@@ -18,6 +18,7 @@ use crate::decide::links::{matching, own_key};
 use crate::decide::model::answer::{CreateAnswer, Failure, NotDone, UpdateAnswer};
 use crate::decide::model::canonical::Canonical;
 use crate::decide::model::event::{Action, Event};
+use crate::decide::model::expectation::WriteOutcome;
 use crate::decide::model::key;
 use crate::decide::model::link::{LinkEvent, LinkState, RestoredBase};
 use crate::decide::model::need::Need;
@@ -25,7 +26,8 @@ use crate::decide::model::record::FieldValue;
 use crate::decide::model::task::Task;
 use crate::decide::model::trace::Wrote;
 use crate::decide::model::written::Written;
-use crate::decide::records::observe::{How, observe, overwritten};
+use crate::decide::records::expectations;
+use crate::decide::records::observe::{How, observe, version};
 use crate::decide::records::removal;
 use crate::decide::store::links::{OpenLink, UNSTABLE_AFTER};
 use crate::decide::store::transaction::Context;
@@ -72,31 +74,29 @@ pub(crate) fn updated(
     cx: &mut Context<'_>,
     link: &mut OpenLink,
     side: Side,
+    asked: &str,
     writes: &[Written],
     answer: UpdateAnswer<'_>,
 ) -> Result<(), Error> {
+    // What the answer says is about the record that was asked for, whatever the pair holds by now.
+    let entity = link.entity(side).clone();
+    let record = expectations::living(cx, &entity, asked)?;
     match answer {
         Ok(Some(observed)) => {
             cx.wrote(|| lines(link, side, &observed.id, false, writes));
             link.went_through();
             move_bases(link, writes);
-            let entity = link.entity(side).clone();
-            if !planted(Mutant::NoWriteOverInFlight) {
-                seen_meanwhile(cx, &entity, &observed.id, writes)?;
+            if record == asked && asked != observed.id {
+                removal::merged(cx, &entity, &observed.id, asked, cx.now)?;
             }
             took(cx, link, side, writes, observed, How::Changed)?;
-            if let Some(asked) = link.ids[side].clone()
-                && asked != observed.id
-            {
-                removal::merged(cx, &entity, &observed.id, &asked, cx.now)?;
-            }
             log(cx, link, side, Action::Update, writes);
             cx.task(Task::Link(link.id));
             Ok(())
         }
         Ok(None) if planted(Mutant::MissingIgnored) => Ok(()),
         Ok(None) => {
-            let (entity, record) = (link.entity(side).clone(), link.record(side));
+            expectations::settle(cx, &entity, &record, link.id, None)?;
             removal::deleted(cx, &entity, &record, cx.now, false)
         }
         Err(Failure::Unknown { cause }) if planted(Mutant::UpdateInDoubtResent) => {
@@ -104,9 +104,13 @@ pub(crate) fn updated(
         }
         Err(Failure::Unknown { cause }) => {
             log_doubt(cx, link, side, cause);
-            change_in_doubt(cx, link, side, writes, cause)
+            expectations::settle(cx, &entity, &record, link.id, Some(WriteOutcome::InDoubt))?;
+            change_in_doubt(cx, link, side, cause)
         }
-        Err(Failure::NotDone(why)) => failed(cx, link, side, why),
+        Err(Failure::NotDone(why)) => {
+            expectations::settle(cx, &entity, &record, link.id, None)?;
+            failed(cx, link, side, why)
+        }
     }
 }
 
@@ -116,20 +120,32 @@ fn move_bases(link: &mut OpenLink, writes: &[Written]) {
         return;
     }
     for write in writes {
-        let restored = if write.restore { link.restores.remove(&write.mapping) } else { None };
-        let base = match restored.map(|restored| restored.base) {
-            Some(RestoredBase::Stays) if !planted(Mutant::BaseMovesOnRestore) => continue,
-            Some(RestoredBase::Becomes(base)) => base,
-            Some(RestoredBase::Stays) | None => Some(write.canonical.clone()),
-        };
-        match base {
-            Some(base) => drop(link.base.insert(write.mapping.clone(), base)),
-            None => drop(link.base.remove(&write.mapping)),
-        }
+        move_base(link, &write.mapping, &write.canonical, write.restore);
     }
 }
 
-/// The system has taken a write: what it says of the record is observed, and what was known when it was planned kept.
+/// What was written is the base of its line, unless it put an overwritten value back.
+pub(crate) fn move_base(link: &mut OpenLink, mapping: &str, written: &Canonical, restore: bool) {
+    let base = if restore {
+        // What is seen first and acknowledged then is put back once.
+        if link.restores.get(mapping).is_none_or(|owed| owed.value != *written) {
+            return;
+        }
+        match link.restores.remove(mapping).map(|owed| owed.base) {
+            Some(RestoredBase::Becomes(base)) => base,
+            Some(RestoredBase::Stays) if planted(Mutant::BaseMovesOnRestore) => Some(written.clone()),
+            Some(RestoredBase::Stays) | None => return,
+        }
+    } else {
+        Some(written.clone())
+    };
+    match base {
+        Some(base) => drop(link.base.insert(mapping.to_owned(), base)),
+        None => drop(link.base.remove(mapping)),
+    }
+}
+
+/// The system has taken a write: what it says of the record is observed, and that the write took effect.
 fn took(
     cx: &mut Context<'_>,
     link: &mut OpenLink,
@@ -140,8 +156,20 @@ fn took(
 ) -> Result<(), Error> {
     let entity = link.entity(side).clone();
     let acknowledged = acknowledged(link, &entity, writes, observed);
+    if let Some(mut known) = cx.record(&entity, &observed.id)? {
+        let row = Arc::make_mut(&mut known);
+        for write in writes.iter().filter(|write| !write.link) {
+            let held = acknowledged.fields.get(&write.field);
+            let held = held.and_then(|wire| decode(&link.sync.program, &entity, &write.field, wire).ok());
+            if let Some(held) = held {
+                expectations::shown(row, link.id, &write.field, &held);
+            }
+        }
+        cx.learn(&entity, &observed.id, known);
+    }
     observe(cx, &entity, &acknowledged, how, cx.now)?;
-    remember(cx, &entity, &observed.id, writes)?;
+    let landed = version(&link.sync.program, &entity, &acknowledged).unwrap_or(cx.now);
+    expectations::settle(cx, &entity, &observed.id, link.id, Some(WriteOutcome::Landed(landed)))?;
     check_stable(cx, link, side, &observed.id, writes)
 }
 
@@ -173,37 +201,6 @@ fn lines(link: &OpenLink, side: Side, id: &str, made: bool, writes: &[Written]) 
     };
     let record = made.then(|| wrote(None, &sync.place, &format!("sync {}", sync.name)));
     record.into_iter().chain(writes.iter().map(line)).collect()
-}
-
-/// What was seen of the written fields while the write was on its way has been overwritten by it.
-fn seen_meanwhile(cx: &mut Context<'_>, entity: &EntityName, record: &str, writes: &[Written]) -> Result<(), Error> {
-    let Some(row) = cx.record(entity, record)? else { return Ok(()) };
-    for write in writes.iter().filter(|write| !write.link) {
-        if let Some(seen) = row.fields.get(&write.field)
-            && let FieldValue::Is(value) = &seen.value
-        {
-            let ours = FieldValue::Is(write.value.clone());
-            let edit = overwritten(entity, record, &write.field, value.clone(), seen.at, &write.known, &ours);
-            if let Some(edit) = edit {
-                cx.task(Task::Overwritten(edit));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Remembers what was known when these values were planned, for changes that are told late.
-fn remember(cx: &mut Context<'_>, entity: &EntityName, record: &str, writes: &[Written]) -> Result<(), Error> {
-    let Some(mut known) = cx.record(entity, record)? else { return Ok(()) };
-    let row = Arc::make_mut(&mut known);
-    for write in writes.iter().filter(|write| !write.link) {
-        if let Some(seen) = row.fields.get_mut(&write.field) {
-            seen.wrote = Some(write.known.clone());
-        }
-        row.doubtful.remove(&write.field);
-    }
-    cx.learn(entity, record, known);
-    Ok(())
 }
 
 /// The values of a write, for people: the beginning of them, where they are many.
@@ -333,20 +330,10 @@ fn creation_in_doubt(cx: &mut Context<'_>, link: &mut OpenLink, side: Side, caus
 }
 
 /// The record may or may not have been changed: everything about it is doubtful until it is read.
-fn change_in_doubt(
-    cx: &mut Context<'_>,
-    link: &mut OpenLink,
-    side: Side,
-    writes: &[Written],
-    cause: &str,
-) -> Result<(), Error> {
+fn change_in_doubt(cx: &mut Context<'_>, link: &mut OpenLink, side: Side, cause: &str) -> Result<(), Error> {
     let (entity, record) = (link.entity(side).clone(), link.record(side));
     if let Some(mut known) = cx.record(&entity, &record)? {
-        let row = Arc::make_mut(&mut known);
-        row.complete_at = None;
-        for write in writes.iter().filter(|write| !write.link) {
-            row.doubtful.insert(write.field.clone(), (write.value.clone(), write.known.clone()));
-        }
+        Arc::make_mut(&mut known).complete_at = None;
         cx.learn(&entity, &record, known);
     }
     link.tried(cx, &entity.system, None, cause)?;

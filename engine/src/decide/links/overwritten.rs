@@ -11,15 +11,41 @@ use dsl::eval::canonical;
 use dsl::program::{Direction, Mapping, MappingKind, Policy, Side};
 use dsl::value::Timestamp;
 
+use crate::decide::links::answer::move_base;
 use crate::decide::links::sides::{Resolution, side_value};
 use crate::decide::model::canonical::Canonical;
 use crate::decide::model::event::{Action, Event};
 use crate::decide::model::link::{Restore, RestoredBase};
-use crate::decide::model::task::{Overwritten, Task};
+use crate::decide::model::task::{Landed, Overwritten, Task};
 use crate::decide::store::links::OpenLink;
 use crate::decide::store::records::{links_of, side_of};
 use crate::decide::store::transaction::Context;
 use crate::ledger::Error;
+
+/// A write of the link took effect, which is seen before its answer or without one: the value is the base of its line,
+/// whatever else has been written since.
+pub(crate) fn landed(cx: &mut Context<'_>, landed: &Landed) -> Result<(), Error> {
+    let Some(mut link) = OpenLink::open(cx, landed.link)? else { return Ok(()) };
+    let Some(mapping) = link.sync.fields.iter().find(|mapping| mapping.text == landed.mapping).cloned() else {
+        return Ok(());
+    };
+    let newer = link.base.get(&mapping.text).filter(|base| **base != landed.canonical).cloned();
+    move_base(&mut link, &mapping.text, &landed.canonical, landed.restore);
+    if let Some(newer) = newer.filter(|_| landed.doubted) {
+        let line = link.event(cx, Action::InDoubt);
+        cx.log(Event {
+            place: mapping.place.to_string(),
+            field: Some(landed.field.clone()),
+            value: Some(landed.canonical.to_string()),
+            displaced: Some(newer.to_string()),
+            detail: "a write of which nobody knew what became has taken effect; what has come since stands".to_owned(),
+            ..line
+        });
+    }
+    cx.task(Task::Link(link.id));
+    link.save(cx);
+    Ok(())
+}
 
 /// Decides what becomes of the edit, in every pair that writes this field.
 pub(crate) fn overwritten(cx: &mut Context<'_>, edit: &Overwritten) -> Result<(), Error> {
@@ -42,6 +68,12 @@ fn in_pair(cx: &mut Context<'_>, link: &mut OpenLink, mapping: &Mapping, side: S
     let value = Canonical::Value(value);
     let stands = link.base.get(&mapping.text).cloned().unwrap_or_default();
     if value == stands {
+        return;
+    }
+    // What the other side holds by now comes back with the next merge.
+    if let Ok(Resolution::Value(held)) = side_value(cx, link, mapping, side.other())
+        && held.value == value
+    {
         return;
     }
     let known = link.restores.get(&mapping.text).is_some_and(|restore| restore.at >= edit.at);

@@ -38,7 +38,7 @@ impl WorkOwner for LinkWrite {
 
     fn answered(&self, cx: &mut Context<'_>, answered: &Answered<'_>) -> Result<(), Error> {
         let Some(mut link) = OpenLink::open(cx, self.link)? else { return Ok(()) };
-        let Answered { lane, item, answer, .. } = answered;
+        let Answered { lane, item, asked, answer, .. } = answered;
         link.writes[self.side] = WriteState::Idle;
         link.tries.send_alone = answers::is_split(answer);
         match &lane.kind {
@@ -46,7 +46,8 @@ impl WorkOwner for LinkWrite {
                 answer::created(cx, &mut link, self.side, &item.written, answers::create(answer))?;
             }
             LaneKind::Update { .. } => {
-                answer::updated(cx, &mut link, self.side, &item.written, answers::update(answer))?;
+                let asked = asked.clone().unwrap_or_else(|| link.record(self.side));
+                answer::updated(cx, &mut link, self.side, &asked, &item.written, answers::update(answer))?;
             }
             LaneKind::Delete { .. } => archive::answered(cx, &mut link, self.side, lane, answers::delete(answer))?,
             LaneKind::Read { .. } | LaneKind::List { .. } | LaneKind::Operation { .. } => {}

@@ -15,6 +15,7 @@ use crate::decide::model::lane::{Lane, LaneKind};
 use crate::decide::model::link::{LinkEvent, LinkState, WriteState};
 use crate::decide::model::need::{Blocked, Unmet};
 use crate::decide::model::written::Written;
+use crate::decide::records::expectations;
 use crate::decide::store::links::OpenLink;
 use crate::decide::store::transaction::Context;
 use crate::decide::store::work::Composed;
@@ -99,6 +100,8 @@ fn update(cx: &mut Context<'_>, link: &mut OpenLink, side: Side) -> Result<Optio
     for (_, event) in plan.events.into_iter().filter(|(target, _)| *target == side) {
         cx.log(event);
     }
+    let entity = link.entity(side).clone();
+    expectations::intend(cx, &entity, &record, link.id, &writes)?;
     Ok(Some(Composed { input, written: writes, ..Composed::default() }))
 }
 

@@ -6,7 +6,7 @@ use dsl::fault::Fault;
 use dsl::value::{Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
-use crate::decide::model::canonical::Canonical;
+use crate::decide::model::expectation::Expectation;
 use crate::decide::model::kind::Kind;
 use crate::decide::model::row::Entity;
 
@@ -24,8 +24,8 @@ pub(crate) struct RecordRow {
     pub(crate) created: bool,
     /// Values that `when … changes` already knows, by field.
     pub(crate) notified: BTreeMap<String, Value>,
-    /// Writes of ours of which nobody knows whether they happened, by field: should the value be seen, it is ours.
-    pub(crate) doubtful: BTreeMap<String, (Value, Planned)>,
+    /// Writes of ours that may still be seen or still cover something, by field, in the order in which they were sent.
+    pub(crate) expectations: BTreeMap<String, Vec<Expectation>>,
 }
 
 /// The life of a record.
@@ -48,20 +48,6 @@ pub(crate) struct FieldState {
     pub(crate) changed: Timestamp,
     /// Time of the observation before that; the change lies between the two.
     pub(crate) before: Option<Timestamp>,
-    /// The value is a write of ours, and what was known when it was planned.
-    pub(crate) wrote: Option<Planned>,
-}
-
-/// What was known of a field when a write of it was planned: an outside change between that and the write has been
-/// written over unseen.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Planned {
-    /// The version of the value that was known; none where there was none.
-    pub(crate) at: Option<Timestamp>,
-    /// That value.
-    pub(crate) value: Value,
-    /// The base of the line then, in its canonical domain.
-    pub(crate) base: Option<Canonical>,
 }
 
 /// A value, or why there is none.

@@ -10,10 +10,12 @@ use connectors::port::{Answer, Message};
 use dsl::schema::EntityName;
 use dsl::value::{Timestamp, Value};
 
+use crate::decide::model::canonical::Canonical;
+use crate::decide::model::expectation::Planned;
 use crate::decide::model::input::Source;
 use crate::decide::model::instance::Instance;
 use crate::decide::model::lane::Lane;
-use crate::decide::model::record::{Planned, RecordRow};
+use crate::decide::model::record::RecordRow;
 use crate::decide::model::row::RowKey;
 use crate::decide::model::work::{CallItem, TimerRow};
 use crate::ids::{LinkId, RunId};
@@ -27,6 +29,8 @@ pub(crate) enum Task<'a> {
     Timer { key: RowKey<TimerRow>, timer: TimerRow },
     /// The answer to one input of a call.
     Answer(Answered<'a>),
+    /// A write of ours turns out to have taken effect, before its answer or without one.
+    Landed(Landed),
     /// Somebody's edit that a write of ours turns out to have overwritten.
     Overwritten(Overwritten),
     /// A record is gone; erased, nothing of it may be kept.
@@ -61,6 +65,7 @@ impl Task<'_> {
                 TimerRow::Schedule(_) | TimerRow::Pace(_) | TimerRow::Sweep => Instance::Timer(key.as_bytes().to_vec()),
             },
             Self::Answer(answered) => Instance::of(&answered.item.owner),
+            Self::Landed(landed) => Instance::Link(landed.link),
             Self::Overwritten(edit) => Instance::Record(edit.entity.clone(), edit.id.clone()),
             Self::Merged { entity, gone, .. } => Instance::Record(entity.clone(), gone.clone()),
             Self::Deleted { entity, id, .. }
@@ -95,6 +100,10 @@ pub(crate) struct Answered<'a> {
     pub(crate) item: CallItem,
     /// Idempotency key of the input.
     pub(crate) key: String,
+    /// The record that the input was about, by the id that it had then.
+    pub(crate) asked: Option<String>,
+    /// When it was sent.
+    pub(crate) sent: Timestamp,
     pub(crate) answer: Cow<'a, Answer>,
 }
 
@@ -125,4 +134,18 @@ pub(crate) struct Overwritten {
     pub(crate) at: Timestamp,
     /// What was known when the write was planned.
     pub(crate) known: Planned,
+}
+
+/// A value that a link sent, and that is seen in its field.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Landed {
+    pub(crate) link: LinkId,
+    /// The line, by its text.
+    pub(crate) mapping: String,
+    pub(crate) field: String,
+    pub(crate) canonical: Canonical,
+    /// It puts an overwritten value back.
+    pub(crate) restore: bool,
+    /// Nobody knew what had become of it.
+    pub(crate) doubted: bool,
 }

@@ -4,7 +4,7 @@ use dsl::value::Value;
 use serde::{Deserialize, Serialize};
 
 use crate::decide::model::canonical::Canonical;
-use crate::decide::model::record::Planned;
+use crate::decide::model::expectation::Planned;
 
 /// One field or link that a call writes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -10,14 +10,16 @@ use std::sync::Arc;
 use connectors::planted::{Mutant, planted};
 use connectors::port::{Observed, Wire};
 use dsl::decode::decode;
-use dsl::program::Trigger;
+use dsl::program::{Program, Trigger};
 use dsl::schema::{Change, ChangedAt, EntityName};
 use dsl::value::{Timestamp, Value};
 
+use crate::decide::model::expectation::{Expectation, WriteOutcome};
 use crate::decide::model::key;
 use crate::decide::model::outcome::Command;
-use crate::decide::model::record::{FieldState, FieldValue, Life, LinkFieldState, Planned};
-use crate::decide::model::task::{Overwritten, Task, Transition, TransitionKind};
+use crate::decide::model::record::{FieldState, FieldValue, Life, LinkFieldState};
+use crate::decide::model::task::{Landed, Overwritten, Task, Transition, TransitionKind};
+use crate::decide::records::expectations;
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{reads, records};
 use crate::ledger::Error;
@@ -50,19 +52,15 @@ pub(crate) fn observe(
     let before = cx.record(entity, &seen.id)?;
     let known = before.is_some();
     let mut row = before.as_deref().cloned().unwrap_or_default();
-    let version = match &lock.changed_at {
-        ChangedAt::Field(name) => seen.fields.get(name).and_then(Wire::as_str).and_then(Timestamp::parse),
-        _ => None,
-    }
-    .or(seen.changed_at)
-    .unwrap_or(at);
+    let version = version(&program, entity, seen).unwrap_or(at);
+    expectations::forget(&mut row, cx.now);
     let mut changed = !known;
     let mut tie = false;
 
     // A read is the truth of its moment, so it also settles ties; a message must be newer.
     let trusted = !matches!(how, How::Message(_));
     let previous = known.then_some(row.latest);
-    let mut late = Vec::new();
+    let mut ours = Vec::new();
     let mut moved: BTreeMap<String, (Option<Value>, Value)> = BTreeMap::new();
     for (name, wire) in &seen.fields {
         if name == "id" || !(used.fields.contains(name) || records::is_indexed(&program, entity, name)) {
@@ -73,13 +71,14 @@ pub(crate) fn observe(
             Err(fault) => FieldValue::Malformed(fault),
         };
         let old = row.fields.get(name);
+        if let FieldValue::Is(value) = &value
+            && let Some(writes) = row.expectations.get_mut(name)
+        {
+            let sighting = Sighting { entity, id: &seen.id, field: name, value, at: version, now: cx.now };
+            sighting.account(&program, writes, old, how, &mut ours);
+        }
         match old {
-            Some(old) if version < old.at && !planted(Mutant::VersionsIgnored) => {
-                if let (Some(known), FieldValue::Is(value)) = (&old.wrote, value) {
-                    late.extend(overwritten(entity, &seen.id, name, value, version, known, &old.value));
-                }
-                continue;
-            }
+            Some(old) if version < old.at && !planted(Mutant::VersionsIgnored) => continue,
             Some(old) if version == old.at && !trusted && !planted(Mutant::TieByMessage) => {
                 tie |= old.value != value;
                 continue;
@@ -102,17 +101,11 @@ pub(crate) fn observe(
             Some(old) if same => (old.changed, old.before),
             _ => (version, previous),
         };
-        let mut wrote = old.filter(|_| same).and_then(|old| old.wrote.clone());
-        if let Some((ours, planned)) = row.doubtful.get(name)
-            && FieldValue::Is(ours.clone()) == value
-        {
-            wrote = Some(planned.clone());
-            row.doubtful.remove(name);
-        }
-        row.fields.insert(name.clone(), FieldState { value, at: version, changed: since, before: earlier, wrote });
+        row.fields.insert(name.clone(), FieldState { value, at: version, changed: since, before: earlier });
     }
     if planted(Mutant::DoubtForgotten) && how == How::Read {
-        row.doubtful.clear();
+        let forgotten = |write: &Expectation| write.outcome == WriteOutcome::InDoubt;
+        row.expectations.values_mut().for_each(|list| list.retain(|write| !forgotten(write)));
     }
     for (name, target) in &seen.links {
         if !used.links.contains(name) {
@@ -159,10 +152,8 @@ pub(crate) fn observe(
         changed = true;
     }
 
-    if matches!(how, How::Message(_)) && !planted(Mutant::NoWriteOverDetection) {
-        for edit in late {
-            cx.task(Task::Overwritten(edit));
-        }
+    for task in ours {
+        cx.task(task);
     }
 
     // Transitions.
@@ -228,25 +219,86 @@ pub(crate) fn observe(
     Ok(changed)
 }
 
-/// The outside change that an older observation shows, where it lies between what was known when the value that
-/// stands was planned and that value itself: nobody has looked at it yet.
-pub(crate) fn overwritten(
-    entity: &EntityName,
-    id: &str,
-    field: &str,
-    value: Value,
+/// The version that a system gives what it says of a record; none where it gives none.
+pub(crate) fn version(program: &Program, entity: &EntityName, seen: &Observed) -> Option<Timestamp> {
+    let told = match &program.entity(entity)?.changed_at {
+        ChangedAt::Field(name) => seen.fields.get(name).and_then(Wire::as_str).and_then(Timestamp::parse),
+        _ => None,
+    };
+    told.or(seen.changed_at)
+}
+
+/// A value of a field to which writes of ours are not over, as it is seen.
+struct Sighting<'a> {
+    entity: &'a EntityName,
+    id: &'a str,
+    field: &'a str,
+    value: &'a Value,
     at: Timestamp,
-    known: &Planned,
-    stands: &FieldValue,
-) -> Option<Overwritten> {
-    let unseen =
-        known.at.is_none_or(|seen| at > seen) && value != known.value && FieldValue::Is(value.clone()) != *stands;
-    unseen.then(|| Overwritten {
-        entity: entity.clone(),
-        id: id.to_owned(),
-        field: field.to_owned(),
-        value,
-        at,
-        known: known.clone(),
-    })
+    now: Timestamp,
+}
+
+impl Sighting<'_> {
+    /// Is it a write of ours that takes effect, and what does that replace? Or an outside change that one of them
+    /// overwrote? `old` is what was known of the field.
+    fn account(
+        &self,
+        program: &Program,
+        writes: &mut [Expectation],
+        old: Option<&FieldState>,
+        how: How,
+        tasks: &mut Vec<Task<'_>>,
+    ) {
+        let alike = |one: &Value, other: &Value| expectations::alike(program, self.entity, self.field, one, other);
+        let stands = old.and_then(|old| match &old.value {
+            FieldValue::Is(value) => Some((value, old.at)),
+            FieldValue::Malformed(_) => None,
+        });
+        let newest = old.is_none_or(|old| self.at >= old.at);
+        if newest && stands.is_some_and(|(value, _)| value == self.value) {
+            return;
+        }
+        if let Some(index) = expectations::landing(writes, self.value, self.at, self.now, &alike) {
+            let write = &writes[index];
+            let is_last = writes.iter().all(|other| other.landed().is_none_or(|landed| landed <= self.at));
+            if let Some(link) = write.link.filter(|_| is_last) {
+                tasks.push(Task::Landed(Landed {
+                    link,
+                    mapping: write.mapping.clone(),
+                    field: self.field.to_owned(),
+                    canonical: write.canonical.clone(),
+                    restore: write.restore,
+                    doubted: write.outcome == WriteOutcome::InDoubt,
+                }));
+            }
+            let replaced =
+                stands.filter(|(value, at)| newest && expectations::replaces(writes, write, value, *at, &alike));
+            if let Some((value, at)) = replaced {
+                // The edit is as old as the first message that showed it.
+                let since = old.map_or(at, |old| old.changed);
+                tasks.push(Task::Overwritten(self.overwritten(write, value, since)));
+                writes[index].covered = Some(since);
+            }
+            writes[index].outcome = WriteOutcome::Landed(self.at);
+            return;
+        }
+        // What an answer shows of an older moment was looked at when its record was read.
+        let late = matches!(how, How::Message(_)) && !planted(Mutant::NoWriteOverDetection);
+        let Some(stands) = stands.filter(|(_, at)| late && self.at <= *at) else { return };
+        if let Some(index) = expectations::covering(writes, self.value, self.at, stands, &alike) {
+            writes[index].covered = Some(self.at);
+            tasks.push(Task::Overwritten(self.overwritten(&writes[index], self.value, self.at)));
+        }
+    }
+
+    fn overwritten(&self, write: &Expectation, value: &Value, at: Timestamp) -> Overwritten {
+        Overwritten {
+            entity: self.entity.clone(),
+            id: self.id.to_owned(),
+            field: self.field.to_owned(),
+            value: value.clone(),
+            at,
+            known: write.known.clone(),
+        }
+    }
 }

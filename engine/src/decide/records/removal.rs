@@ -60,7 +60,18 @@ pub(crate) fn merged(
     records::unindex(cx, entity, gone, &row);
     row.life = Life::Merged(into.to_owned());
     row.latest = row.latest.max(at);
+    let expected = std::mem::take(&mut row.expectations);
     cx.learn(entity, gone, Arc::new(row));
+    if !expected.is_empty()
+        && let Some(mut living) = cx.record(entity, into)?
+    {
+        // What was sent to the one takes effect on the other.
+        let row = Arc::make_mut(&mut living);
+        for (field, writes) in expected {
+            row.expectations.entry(field).or_default().extend(writes);
+        }
+        cx.learn(entity, into, living);
+    }
     cx.task(Task::Merged { entity: entity.clone(), into: into.to_owned(), gone: gone.to_owned() });
     reads::refresh(cx, entity, into)
 }

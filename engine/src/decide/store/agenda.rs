@@ -1,7 +1,7 @@
 //! The tasks of a round, in the order in which they are taken.
 //!
 //! Always true: the parts of the input come first, so that what follows sees all of it. Then, each only when nothing
-//! before it is left: edits that were overwritten; deletions, merges and restores in the order in which they happened;
+//! before it is left: writes that took effect, and edits that they overwrote; deletions, merges and restores in the order in which they happened;
 //! changes; records that a delivery spoke of; starts of workflows; links and runs, first in first out; reactions last,
 //! so that a value that a merge is about to write over fires nothing.
 
@@ -16,7 +16,7 @@ use crate::ids::{LinkId, RunId};
 #[derive(Debug, Default)]
 pub(crate) struct Agenda<'a> {
     input: VecDeque<Task<'a>>,
-    overwritten: VecDeque<Task<'a>>,
+    writes: VecDeque<Task<'a>>,
     existence: VecDeque<Task<'a>>,
     changed: VecDeque<Task<'a>>,
     /// Syncs that look at a record, once however many messages speak of it.
@@ -33,7 +33,7 @@ impl<'a> Agenda<'a> {
     pub(crate) fn add(&mut self, task: Task<'a>) {
         match task {
             Task::Message(_) | Task::Timer { .. } | Task::Answer(_) => self.input.push_back(task),
-            Task::Overwritten(_) => self.overwritten.push_back(task),
+            Task::Landed(_) | Task::Overwritten(_) => self.writes.push_back(task),
             Task::Deleted { .. } | Task::Merged { .. } | Task::Restored { .. } => self.existence.push_back(task),
             Task::Changed { .. } => self.changed.push_back(task),
             Task::Touched { entity, id, syncs } => self.touched.entry((entity, id)).or_default().extend(syncs),
@@ -58,7 +58,7 @@ impl<'a> Agenda<'a> {
 
     /// Takes the next task.
     pub(crate) fn next(&mut self) -> Option<Task<'a>> {
-        let early = [&mut self.input, &mut self.overwritten, &mut self.existence, &mut self.changed];
+        let early = [&mut self.input, &mut self.writes, &mut self.existence, &mut self.changed];
         if let Some(task) = early.into_iter().find_map(VecDeque::pop_front) {
             return Some(task);
         }
