@@ -26,6 +26,9 @@ pub enum Class {
     Lossy,
 }
 
+/// The way back from a result.
+type Inverse = fn(&Value) -> Result<Value, String>;
+
 /// One entry of the registry.
 #[derive(Debug)]
 pub struct Builtin {
@@ -44,7 +47,7 @@ pub struct Builtin {
     /// Why these arguments cannot be used; none where they can.
     check: fn(&[Value]) -> Result<(), &'static str>,
     apply: fn(&Value, &[Value]) -> Result<Value, String>,
-    invert: Option<fn(&Value) -> Result<Value, String>>,
+    invert: Option<Inverse>,
 }
 
 impl Builtin {

@@ -119,7 +119,8 @@ fn an_answer_that_does_not_fit_leaves_no_run_waiting() {
     let page = || Answer::Page { records: Vec::new(), next: None };
     // To an operation, to a create of a record, and to an update.
     type Wanted = Box<dyn Fn(&Request) -> bool>;
-    let wanted: [(&'static str, Wanted, fn() -> Answer); 3] = [
+    type Answers = fn() -> Answer;
+    let wanted: [(&'static str, Wanted, Answers); 3] = [
         ("mail", Box::new(calls("email", "template", "welcome")), record),
         ("app", Box::new(|request| request.verb == Verb::Create { entity: "Account".to_owned() }), page),
         ("app", Box::new(|request| request.verb == Verb::Update { entity: "Subscription".to_owned() }), page),

@@ -110,8 +110,10 @@ mod tests {
     use crate::ids::LinkId;
     use crate::rehearse::Simulation;
 
+    type Breaks<T> = Option<Box<dyn Fn(&T) -> bool>>;
+
     thread_local! {
-        static AT: RefCell<Option<Box<dyn Fn(&Instance) -> bool>>> = const { RefCell::new(None) };
+        static AT: RefCell<Breaks<Instance>> = const { RefCell::new(None) };
     }
 
     pub(crate) fn break_off_at(instance: &Instance) {
@@ -124,7 +126,7 @@ mod tests {
     }
 
     thread_local! {
-        static UNGUARDED: RefCell<Option<Box<dyn Fn(&Input) -> bool>>> = const { RefCell::new(None) };
+        static UNGUARDED: RefCell<Breaks<Input>> = const { RefCell::new(None) };
     }
 
     pub(crate) fn break_off_unguarded(input: &Input) {

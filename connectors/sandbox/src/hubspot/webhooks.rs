@@ -154,6 +154,7 @@ impl HubSpot {
         self.tick();
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the members of the message")]
     fn property(&mut self, kind: &str, id: u64, name: &str, value: &str, by: By, at: Timestamp, now: Timestamp) {
         // Times come as epoch milliseconds in webhooks, as ISO text over REST.
         let is_time = self.definition(kind, name).is_some_and(|definition| definition.kind == Kind::Time);

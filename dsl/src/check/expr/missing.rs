@@ -45,6 +45,7 @@ impl Checker<'_> {
     }
 
     /// `else …` of a one-way line of a sync.
+    #[expect(clippy::too_many_arguments, reason = "a line, its two ends and its value")]
     pub(crate) fn mapping_outcome(
         &mut self,
         names: &Names,

@@ -105,6 +105,7 @@ impl Checker<'_> {
         (!known && self.declared.unknown.is_empty()).then_some((name, &**of))
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the parts of the form, one each")]
     fn create(
         &mut self,
         names: &mut Names,
@@ -225,6 +226,7 @@ impl Checker<'_> {
         }
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the parts of the form, one each")]
     fn update(
         &mut self,
         names: &mut Names,

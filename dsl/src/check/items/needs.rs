@@ -84,6 +84,7 @@ impl Checker<'_> {
     }
 
     /// Parameters of an operation.
+    #[expect(clippy::too_many_arguments, reason = "what is written, what is declared, and what is given already")]
     pub(crate) fn params(
         &mut self,
         names: &Names,

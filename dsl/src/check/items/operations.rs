@@ -99,6 +99,7 @@ impl Checker<'_> {
     }
 
     /// One parameter of a sentence.
+    #[expect(clippy::too_many_arguments, reason = "what is written, and what is declared")]
     fn param(
         &mut self,
         names: &Names,

@@ -29,6 +29,12 @@ use crate::decide::store::agenda::Agenda;
 use crate::ids::LinkId;
 use crate::ledger::{Error, Rows};
 
+/// Records of an entity by id; nothing of one that is not kept.
+type KnownRecords = BTreeMap<String, Option<Arc<RecordRow>>>;
+
+/// Rows of a kind that were not read yet.
+type Encoded<R> = Vec<(RowKey<R>, Vec<u8>)>;
+
 pub(crate) struct Context<'a> {
     rows: &'a dyn Rows,
     pub(crate) programs: &'a Programs,
@@ -37,7 +43,7 @@ pub(crate) struct Context<'a> {
     pub(crate) now: Timestamp,
     changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     /// Records that were asked for, as `changes` and `rows` have them: one merge reads a record for every line.
-    known: RefCell<BTreeMap<EntityName, BTreeMap<String, Option<Arc<RecordRow>>>>>,
+    known: RefCell<BTreeMap<EntityName, KnownRecords>>,
     records: Vec<Vec<u8>>,
     commands: Vec<Command>,
     work: BTreeMap<Lane, (Timestamp, Priority)>,
@@ -162,18 +168,13 @@ impl<'a> Context<'a> {
     }
 
     /// The same without reading what stands in the rows.
-    pub(crate) fn scan_bytes<R>(&self, prefix: &Prefix<R>, limit: usize) -> Result<Vec<(RowKey<R>, Vec<u8>)>, Error> {
+    pub(crate) fn scan_bytes<R>(&self, prefix: &Prefix<R>, limit: usize) -> Result<Encoded<R>, Error> {
         let (from, _) = prefix.range();
         self.scan_from(prefix, &from, limit)
     }
 
     /// The same from one key on.
-    pub(crate) fn scan_from<R>(
-        &self,
-        prefix: &Prefix<R>,
-        from: &[u8],
-        limit: usize,
-    ) -> Result<Vec<(RowKey<R>, Vec<u8>)>, Error> {
+    pub(crate) fn scan_from<R>(&self, prefix: &Prefix<R>, from: &[u8], limit: usize) -> Result<Encoded<R>, Error> {
         let (_, to) = prefix.range();
         let changed: Vec<_> = self.changes.range(from.to_vec()..to.clone()).collect();
         let mut found: BTreeMap<Vec<u8>, Vec<u8>> =
