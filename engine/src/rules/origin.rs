@@ -79,7 +79,7 @@ mod tests {
     fn a_folder_and_its_texts_are_one_rule_set() {
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
         let folder = Rules::folder(&shipped).read().expect("the shipped rules");
-        let (files, locks) = (folder.files.iter().rev(), folder.locks.iter().map(|(path, text)| (path, text)));
+        let (files, locks) = (folder.files.iter().rev(), folder.locks.iter());
         let texts = files.map(|(path, text)| (path, text)).chain(locks);
         let texts = Rules::texts(texts.map(|(path, text)| (path.clone(), text.clone()))).read().expect("the same");
         let hash = |texts: &Texts| texts.compile(None).program.expect("they are sound").hash;
