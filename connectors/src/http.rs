@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value as Json;
 
@@ -149,11 +149,20 @@ pub fn request(
     }
 }
 
-/// `Retry-After` in seconds, where the response has one; never more than [`MAX_RETRY_AFTER`].
+/// `Retry-After`, in seconds or as a date, where the response has one; never more than [`MAX_RETRY_AFTER`]. A date is
+/// measured from the one at which the server answered, so that no clock has to be right; without that it says nothing.
 #[must_use]
 pub fn retry_after<B>(response: &http::Response<B>) -> Option<Duration> {
-    let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
-    text.trim().parse().ok().map(|seconds| Duration::from_secs(seconds).min(MAX_RETRY_AFTER))
+    let header = |name| response.headers().get(name)?.to_str().ok().map(str::trim);
+    let text = header(RETRY_AFTER)?;
+    let wait = match text.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            let (until, from) = (httpdate::parse_http_date(text).ok()?, httpdate::parse_http_date(header(DATE)?).ok()?);
+            until.duration_since(from).ok()?
+        }
+    };
+    Some(wait.min(MAX_RETRY_AFTER))
 }
 
 /// What it means that no response came. `write`: the request may have changed something.
@@ -174,7 +183,8 @@ pub fn trouble<B>(response: &http::Response<B>, write: bool, cause: &str) -> Opt
     let cause = if cause.is_empty() { format!("HTTP {status}") } else { format!("HTTP {status}: {cause}") };
     Some(match status.as_u16() {
         200..=299 => return None,
-        401 | 403 => Answer::Refused { reason: cause, refusal: Refusal::Forbidden },
+        401 => Answer::Refused { reason: cause, refusal: Refusal::Unauthenticated },
+        403 => Answer::Refused { reason: cause, refusal: Refusal::Forbidden },
         429 => Answer::RateLimited { after, window: LimitWindow::Unknown, policy: None },
         // The request did not get as far as to be carried out: locked, too early, no server behind the gateway.
         423 | 425 | 503 | 521 | 523 => Answer::Retry { after, cause },
@@ -307,6 +317,13 @@ mod tests {
         assert_eq!(seconds("-1"), None);
         assert_eq!(seconds("Wed, 21 Oct 2026 07:28:00 GMT"), None);
         assert_eq!(retry_after(&response(429, None)), None);
+        let mut dated = response(503, Some("Wed, 21 Oct 2026 07:28:00 GMT"));
+        let mut answered_at = |text| {
+            dated.headers_mut().insert(DATE, HeaderValue::from_static(text));
+            retry_after(&dated)
+        };
+        assert_eq!(answered_at("Wed, 21 Oct 2026 07:27:30 GMT"), Some(Duration::from_secs(30)));
+        assert_eq!(answered_at("Wed, 21 Oct 2026 07:29:00 GMT"), None, "it is over");
     }
 
     #[test]

@@ -183,7 +183,9 @@ pub enum Refusal {
     Exists(Option<String>),
     /// A value is not accepted; the field, where the system says it.
     Invalid(Option<String>),
-    /// The token is missing, wrong or may not do this.
+    /// The token is missing, wrong or too old: nothing that is asked with it is answered, whatever it is about.
+    Unauthenticated,
+    /// The token may not do this: it is about who asks, not about the record.
     Forbidden,
     /// Anything else.
     Other,

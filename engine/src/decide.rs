@@ -42,6 +42,7 @@ use self::calls::{answers, open};
 use self::delivery::{inbox, offsets, route};
 use self::isolation::Isolated;
 use self::links::{advance, existence, overwritten, schedule};
+pub(crate) use self::model::answer::{denial, lets_in};
 pub use self::model::event::{Action, Event};
 use self::model::freshness::Freshness;
 pub use self::model::input::{Input, OperatorCommand, Skip, Source};

@@ -124,6 +124,10 @@ impl Gate {
         let mut pace: Option<Timestamp> = None;
         let lists: BTreeSet<&Lane> =
             self.in_flight.values().filter(|lane| matches!(lane.kind, LaneKind::List { .. })).collect();
+        let is_held = |lane: &Lane, only: &LaneKind| {
+            let refused = |other: &Lane| other.system == lane.system && other.kind == *only;
+            !refused(lane) && self.lanes.keys().any(refused)
+        };
         for (lane, held) in &self.lanes {
             if held.deadline > now.at {
                 at = Some(at.map_or(held.deadline, |known| known.min(held.deadline)));
@@ -138,6 +142,12 @@ impl Gate {
             };
             let budget = self.budgets.entry(lane.system.clone()).or_default();
             if budget.in_flight() >= reach.max_in_flight.max(1) {
+                continue;
+            }
+            if let Some(denied) = budget.denied()
+                && (budget.in_flight() > 0 || denied.only.as_ref().is_some_and(|only| is_held(lane, only)))
+            {
+                // One request finds out whether it is over: of the kind that was refused, where there is any.
                 continue;
             }
             match budget.room(reach, writes_in_bulk(lane), held.priority == Priority::High, now.pace) {
@@ -175,7 +185,7 @@ impl Gate {
     pub fn answered(&mut self, call: CallId, answers: &[Answer], pace: Timestamp) {
         let Some(lane) = self.in_flight.remove(&call) else { return };
         if let Some(budget) = self.budgets.get_mut(&lane.system) {
-            budget.answered(call, answers, pace);
+            budget.answered(call, &lane.kind, answers, pace);
         }
     }
 
@@ -205,6 +215,20 @@ impl Gate {
     #[must_use]
     pub fn usage(&self, pace: Timestamp) -> Vec<Usage> {
         self.budgets.iter().flat_map(|(system, budget)| budget.usage(system, pace)).collect()
+    }
+
+    /// The systems, each with the reason why it refuses whoever asks, in its words, where it does.
+    #[must_use]
+    pub fn systems(&self) -> BTreeMap<String, Option<String>> {
+        let reason = |budget: &Budget| budget.denied().map(|denied| denied.reason.clone());
+        self.budgets.iter().map(|(name, budget)| (name.clone(), reason(budget))).collect()
+    }
+
+    /// A system may let in whoever asks now, with another token: it is asked at once.
+    pub fn try_again(&mut self, system: &str) {
+        if let Some(budget) = self.budgets.get_mut(system) {
+            budget.try_again();
+        }
     }
 
     /// Until when a system is left alone, because it said so.
@@ -242,6 +266,7 @@ fn pause(met: LimitWindow, sliding: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
 
+    use connectors::port::Refusal;
     use dsl::program::Limit;
     use proptest::prelude::*;
 
@@ -350,6 +375,60 @@ mod tests {
             assert_eq!(gate.poll(at(1)), Poll::Wait { at: None, pace: Some(Timestamp(expected)) });
             assert!(opened(&gate.poll(at(expected))).is_some());
         }
+    }
+
+    fn refused(refusal: Refusal) -> Vec<Answer> {
+        vec![Answer::Refused { reason: "HTTP 401".to_owned(), refusal }]
+    }
+
+    #[test]
+    fn a_system_that_refuses_the_token_is_asked_by_one_request_after_pauses_that_grow() {
+        let mut gate = gate(&[("api", 100, 10_000)], 1);
+        let mut now = Timestamp(0);
+        // Those under way together are refused together, and count once.
+        for call in [1, 2, 3] {
+            gate.sent(CallId(call), &lane("Contact", false), 1, 1);
+        }
+        for call in [1, 2, 3] {
+            gate.answered(CallId(call), &refused(Refusal::Unauthenticated), now);
+        }
+        assert_eq!(gate.systems()["crm"].as_deref(), Some("HTTP 401"));
+        for (call, pause) in [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 256_000, 300_000, 300_000]
+            .into_iter()
+            .enumerate()
+        {
+            gate.work(lane("Contact", false), Timestamp(0), Priority::High);
+            gate.work(lane("Deal", false), Timestamp(0), Priority::High);
+            let free = now.plus(Duration(pause));
+            assert_eq!(gate.poll(Now::same(free.plus(Duration(-1)))), Poll::Wait { at: None, pace: Some(free) });
+            now = free;
+            assert!(opened(&gate.poll(Now::same(now))).is_some());
+            gate.sent(CallId(10 + call as u64), &lane("Contact", false), 1, 1);
+            assert_eq!(gate.poll(Now::same(now)), Poll::Wait { at: None, pace: None }, "one request finds out");
+            gate.answered(CallId(10 + call as u64), &refused(Refusal::Unauthenticated), now);
+        }
+        // Another token is tried at once, and an answer shows that it is over.
+        gate.try_again("crm");
+        assert!(opened(&gate.poll(Now::same(now))).is_some());
+        gate.sent(CallId(30), &lane("Contact", false), 1, 1);
+        gate.answered(CallId(30), &[Answer::Done], now);
+        assert_eq!(gate.systems()["crm"], None);
+    }
+
+    #[test]
+    fn a_system_that_refuses_one_kind_of_request_is_asked_again_by_that_kind() {
+        let mut gate = gate(&[], 1);
+        gate.sent(CallId(1), &lane("Deal", false), 1, 1);
+        gate.sent(CallId(2), &lane("Contact", false), 1, 1);
+        gate.answered(CallId(1), &refused(Refusal::Forbidden), Timestamp(0));
+        // That contacts are taken says nothing of deals.
+        gate.answered(CallId(2), &[Answer::Done], Timestamp(0));
+        assert!(gate.systems()["crm"].is_some());
+        gate.work(lane("Deal", true), Timestamp(0), Priority::Low);
+        gate.work(lane("Contact", false), Timestamp(0), Priority::High);
+        assert_eq!(opened(&gate.poll(at(1_000))), Some(&lane("Deal", true)));
+        // Where nobody asks for deals any more, the rest is not held for them.
+        assert_eq!(opened(&gate.poll(at(1_000))), Some(&lane("Contact", false)));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use connectors::port::{Answer, Request, Verb};
+use connectors::port::{Answer, Refusal, Request, Verb};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -71,6 +71,7 @@ pub fn call(lane: &Lane, request: &Request, answers: &[Answer], took: Duration) 
         let outcome = match answer {
             Answer::Record(_) | Answer::Done | Answer::Page { .. } | Answer::Result(_) => "done",
             Answer::Missing => "missing",
+            Answer::Refused { refusal: Refusal::Unauthenticated | Refusal::Forbidden, .. } => "denied",
             Answer::Refused { .. } => "refused",
             Answer::Retry { .. } | Answer::Split => "retry",
             Answer::RateLimited { .. } => "rate_limited",

@@ -149,12 +149,12 @@ fn a_list_that_is_refused_is_shown_and_not_asked_for_at_pace() {
     let now = simulation.now();
     app(&simulation).create("Company", json!({"name": "A", "domain": "a.example.com"}), now).expect("taken");
     let lists = |request: &Request| matches!(&request.verb, Verb::List { entity, .. } if entity == "Company");
-    let refused = || Answer::Refused { reason: "no scope for companies".to_owned(), refusal: Refusal::Forbidden };
+    let refused = || Answer::Refused { reason: "no list of companies".to_owned(), refusal: Refusal::Other };
     let tries = instead(&mut simulation, "app", lists, move |_| Some(refused()));
     pass(&mut simulation, Duration::hours(2));
     let shown = trouble(&simulation);
     assert!(
-        matches!(shown.as_slice(), [one] if one.contains("app.Company") && one.contains("no scope for companies")),
+        matches!(shown.as_slice(), [one] if one.contains("app.Company") && one.contains("no list of companies")),
         "{shown:?}"
     );
     let tries = tries.load(Ordering::Relaxed);

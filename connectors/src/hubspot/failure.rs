@@ -3,12 +3,13 @@
 //! In: a response that is no success. Out: an answer that is the same for every input, or HubSpot's words, which
 //! `answer` reads.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use http::{Response, StatusCode};
 use serde_json::Value as Json;
 
-use crate::http::{retry_after, trouble as plain_trouble};
+use crate::http::{retry_after, text, trouble as plain_trouble};
 use crate::port::{Answer, LimitWindow};
 
 /// A call that brought no results.
@@ -44,8 +45,25 @@ pub(super) fn trouble<B>(response: &Response<B>, json: &Json, write: bool) -> Op
         }
         // The account moves to another data centre.
         477 => Some(Answer::Retry { after: retry_after(response), cause: cause(response, said) }),
+        403 => plain_trouble(response, write, &with_scopes(said, json)),
         _ => plain_trouble(response, write, said),
     }
+}
+
+/// What is said, and the scopes that are missing, which only the context names.
+fn with_scopes(said: &str, json: &Json) -> String {
+    let errors = json["errors"].as_array().into_iter().flatten();
+    let contexts = std::iter::once(json).chain(errors).map(|error| &error["context"]);
+    let named = |context: &Json| {
+        let lists = ["requiredGranularScopes", "requiredScopes"].map(|name| context[name].clone());
+        lists.into_iter().flat_map(|list| list.as_array().cloned().unwrap_or_default())
+    };
+    let scopes: BTreeSet<String> = contexts.flat_map(named).map(|scope| text(&scope)).collect();
+    if scopes.is_empty() {
+        return said.to_owned();
+    }
+    let scopes = scopes.into_iter().collect::<Vec<_>>().join(" or ");
+    format!("it needs {scopes}: {said}")
 }
 
 /// The window of a policy of HubSpot's, such as `TEN_SECONDLY_ROLLING` and `DAILY` (CONTRACT 5).

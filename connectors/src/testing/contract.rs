@@ -66,9 +66,8 @@ fn check(weather: &str, write: bool, answer: &Answer, told: &str) {
         "refused connection" => matches!(answer, Answer::Retry { .. }),
         "lost answer" | "500" | "502" | "504" if write => matches!(answer, Answer::Unknown { .. }),
         "lost answer" | "500" | "502" | "504" => matches!(answer, Answer::Retry { .. }),
-        "401" | "403" => {
-            matches!(answer, Answer::Refused { refusal: crate::port::Refusal::Forbidden, .. })
-        }
+        "401" => matches!(answer, Answer::Refused { refusal: crate::port::Refusal::Unauthenticated, .. }),
+        "403" => matches!(answer, Answer::Refused { refusal: crate::port::Refusal::Forbidden, .. }),
         "302" | "405" => matches!(answer, Answer::Refused { .. }),
         "404 of a wrong path" => matches!(answer, Answer::Refused { .. }),
         "429" => matches!(answer, Answer::RateLimited { after: Some(_), .. }),

@@ -41,11 +41,32 @@ async fn every_error_of_the_samples_is_an_answer_and_none_is_a_success() {
 }
 
 #[tokio::test]
-async fn a_token_that_may_not_is_forbidden() {
-    for name in ["401 no or wrong token", "401 expired access token", "403 missing scope"] {
+async fn a_token_that_is_not_known_is_told_from_one_that_may_not() {
+    for name in ["401 no or wrong token", "401 expired access token"] {
         for answer in [making(error(name)).await, reading(error(name)).await] {
-            assert!(matches!(answer, Answer::Refused { refusal: Refusal::Forbidden, .. }), "{name}: {answer:?}");
+            assert!(matches!(answer, Answer::Refused { refusal: Refusal::Unauthenticated, .. }), "{name}: {answer:?}");
         }
+    }
+    for answer in [making(error("403 missing scope")).await, reading(error("403 missing scope")).await] {
+        assert!(matches!(answer, Answer::Refused { refusal: Refusal::Forbidden, .. }), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_scope_is_named() {
+    let refused = json!({"status": "error", "category": "MISSING_SCOPES", "message": "This app hasn't been granted …",
+        "errors": [{"message": "One or more …", "context": {"requiredGranularScopes": ["crm.objects.deals.write"]}}]});
+    for response in [
+        Step::json(403, &refused),
+        Step::json(
+            403,
+            &json!({"message": "no",
+        "context": {"requiredScopes": ["crm.objects.deals.write"]}}),
+        ),
+    ] {
+        let Answer::Refused { reason, refusal } = making(response).await else { panic!("a refusal") };
+        assert_eq!(refusal, Refusal::Forbidden);
+        assert!(reason.contains("it needs crm.objects.deals.write"), "{reason}");
     }
 }
 

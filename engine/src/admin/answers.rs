@@ -9,11 +9,11 @@ use dsl::value::Timestamp;
 
 use super::api::{
     Accepted, BackedUp, CacheView, Checked, Filter, HistoryLines, Incidents, LaneView, LedgerView, Links, Parked,
-    Reloaded, RulesView, Runs, SCHEMA, Status, Why,
+    Reloaded, RulesView, Runs, SCHEMA, Status, SystemView, Why,
 };
 use super::page::{Page, behind, first, limit};
 use super::{Admin, Parts, Refusal};
-use crate::decide::{self, LaneKind, OperatorCommand, stuck, views};
+use crate::decide::{self, OperatorCommand, stuck, views};
 use crate::gate::Usage;
 use crate::ids::RunId;
 use crate::ledger;
@@ -40,15 +40,17 @@ impl Admin {
         self.beside(move |parts| status(parts, now, started.elapsed().as_secs())).await
     }
 
-    /// Deliveries can be taken.
+    /// Deliveries can be taken. Gives the systems that refuse the engine: what is taken waits for them.
     ///
     /// # Errors
     /// Why not.
-    pub async fn ready(&self) -> Result<(), Refusal> {
-        if self.parts.handle.inspect(|snapshot| snapshot.full).await? {
+    pub async fn ready(&self) -> Result<Vec<String>, Refusal> {
+        let looked = |snapshot: &Snapshot<'_>| (snapshot.full, snapshot.core.gate().systems());
+        let (full, systems) = self.parts.handle.inspect(looked).await?;
+        if full {
             return Err(Refusal::Unavailable("the ledger takes nothing for now".to_owned()));
         }
-        Ok(())
+        Ok(systems.into_iter().filter_map(|(system, denied)| denied.map(|_| system)).collect())
     }
 
     /// Runs that stopped and need a person.
@@ -260,6 +262,7 @@ struct Figures {
     lanes: Vec<LaneView>,
     limits: Vec<Usage>,
     paused: BTreeMap<String, String>,
+    systems: BTreeMap<String, SystemView>,
     under_way: usize,
     inbox: Result<u64, String>,
     counts: Counts,
@@ -275,7 +278,7 @@ fn figures(snapshot: &Snapshot<'_>) -> Figures {
     let time = core.at().max(snapshot.now.at);
     let lanes = gate.lanes().map(|(lane, deadline, priority)| LaneView {
         system: lane.system.clone(),
-        what: what(&lane.kind),
+        what: lane.kind.to_string(),
         bulk: lane.bulk,
         deadline: deadline.to_string(),
         priority: priority.into(),
@@ -299,21 +302,11 @@ fn figures(snapshot: &Snapshot<'_>) -> Figures {
         lanes: lanes.collect(),
         limits: gate.usage(snapshot.now.pace),
         paused: paused.collect(),
+        systems: gate.systems().into_iter().map(|(name, denied)| (name, SystemView { denied })).collect(),
         under_way: gate.under_way(),
         inbox: decide::waiting_deliveries(core.rows()).map_err(|error| error.to_string()),
         counts: core.counts(),
         notices: notices.collect(),
-    }
-}
-
-fn what(kind: &LaneKind) -> String {
-    match kind {
-        LaneKind::Read { entity, by } => format!("read {entity} by {by}"),
-        LaneKind::Create { entity } => format!("create {entity}"),
-        LaneKind::Update { entity } => format!("update {entity}"),
-        LaneKind::Delete { entity } => format!("delete {entity}"),
-        LaneKind::List { entity } => format!("list {entity}"),
-        LaneKind::Operation { name } => format!("call {name}"),
     }
 }
 
@@ -337,6 +330,7 @@ fn status(parts: &Parts, mut figures: Figures, uptime_seconds: u64) -> Result<St
         lanes: figures.lanes,
         limits: figures.limits,
         paused: figures.paused,
+        systems: figures.systems,
         under_way: figures.under_way,
         inbox: figures.inbox.unwrap_or_default(),
         incidents: open.len() - parked,
@@ -356,6 +350,11 @@ fn warnings(figures: &Figures, cache_up: bool) -> Vec<String> {
     if figures.ledger.full {
         warnings.push("the ledger takes nothing for now: free space on the disk".to_owned());
     }
+    let denied = figures.systems.iter().filter_map(|(system, view)| Some((system, view.denied.as_ref()?)));
+    warnings.extend(denied.map(|(system, reason)| {
+        let next = figures.paused.get(system).map_or_else(|| "now".to_owned(), |at| format!("at {at}"));
+        format!("{system} refuses the engine: {reason}; its calls wait, and it is asked again {next}")
+    }));
     let down = figures.sources.iter().filter(|(_, state)| !state.is_up());
     warnings.extend(down.map(|(name, state)| format!("{name}: {state}")));
     if !cache_up {
@@ -381,6 +380,7 @@ mod tests {
             lanes: Vec::new(),
             limits: Vec::new(),
             paused: BTreeMap::new(),
+            systems: BTreeMap::new(),
             under_way: 0,
             inbox: Ok(0),
             counts: Counts::default(),
@@ -393,6 +393,19 @@ mod tests {
         assert_eq!(warnings(&fine(), true), Vec::<String>::new());
         let warned = warnings(&Figures { inbox: Err("a torn row".to_owned()), ..fine() }, true);
         assert_eq!(warned, ["the inbox cannot be counted: a torn row"]);
+    }
+
+    #[test]
+    fn a_system_that_refuses_the_engine_is_warned_of_with_the_next_try() {
+        let denied = SystemView { denied: Some("HTTP 401 Unauthorized".to_owned()) };
+        let systems = BTreeMap::from([("app".to_owned(), SystemView::default()), ("crm".to_owned(), denied)]);
+        let paused = BTreeMap::from([("crm".to_owned(), "2026-03-02T09:00:04Z".to_owned())]);
+        assert_eq!(
+            warnings(&Figures { systems, paused, ..fine() }, true),
+            [
+                "crm refuses the engine: HTTP 401 Unauthorized; its calls wait, and it is asked again at 2026-03-02T09:00:04Z"
+            ]
+        );
     }
 
     #[test]

@@ -46,6 +46,8 @@ pub struct Status {
     pub limits: Vec<Usage>,
     /// Systems that asked to be left alone, and until when.
     pub paused: BTreeMap<String, String>,
+    /// How the systems of the rules take the engine, by name.
+    pub systems: BTreeMap<String, SystemView>,
     /// Requests without an answer yet.
     pub under_way: usize,
     /// Deliveries that wait for their pace.
@@ -60,6 +62,13 @@ pub struct Status {
     pub cache: CacheView,
     /// Memory of the process.
     pub resident_bytes: Option<u64>,
+}
+
+/// How a system takes the engine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SystemView {
+    /// Why it refuses the engine (its token, or what that may do), in its words; nothing where it lets it in.
+    pub denied: Option<String>,
 }
 
 /// The rules that decide.

@@ -98,8 +98,10 @@ fn read<T: serde::de::DeserializeOwned>(body: &Bytes, what: &str) -> Result<T, R
     serde_json::from_slice(body).map_err(|error| Refusal::Malformed(format!("{what}: {error}")))
 }
 
-async fn ready(State(admin): State<Admin>) -> Result<&'static str, Refusal> {
-    admin.ready().await.map(|()| "ready\n")
+/// 200 also where a system refuses the engine: deliveries are taken, and nobody who sends them can mend that.
+async fn ready(State(admin): State<Admin>) -> Result<String, Refusal> {
+    let denied = admin.ready().await?;
+    Ok(if denied.is_empty() { "ready\n".to_owned() } else { format!("degraded: {}\n", denied.join(", ")) })
 }
 
 async fn status(State(admin): State<Admin>) -> Answer<Status> {
@@ -165,6 +167,9 @@ fn record(status: &Status) {
         let labels = [("system", usage.system.clone()), ("limit", usage.limit.clone())];
         metrics::gauge!("engine_limit_used", &labels).set(usage.used as f64);
         metrics::gauge!("engine_limit_amount", &labels).set(usage.amount as f64);
+    }
+    for (name, system) in &status.systems {
+        metrics::gauge!("engine_system_denied", "system" => name.clone()).set(flag(system.denied.is_some()));
     }
     for (name, state) in &status.sources {
         metrics::gauge!("engine_source_up", "source" => name.clone()).set(flag(state.is_up()));

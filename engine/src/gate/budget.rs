@@ -10,7 +10,14 @@ use serde::{Deserialize, Serialize};
 
 use super::window::Window;
 use super::{Reach, pause};
+use crate::decide::{LaneKind, denial, lets_in};
 use crate::ids::CallId;
+
+/// The first pause before a system that refuses whoever asks is asked again; the next ones double.
+const DENIED_FIRST: Duration = Duration::seconds(1);
+
+/// The longest of these pauses.
+const DENIED_MOST: Duration = Duration::minutes(5);
 
 /// Share of the `api` limit that only high priority may use: one in this many.
 const RESERVE: u64 = 10;
@@ -37,6 +44,19 @@ pub struct Saved {
     until: Option<Timestamp>,
 }
 
+/// A system refuses whoever asks: it is left alone but for one request at a time, to see whether that is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Denied {
+    /// Why, in the system's words.
+    pub(super) reason: String,
+    /// What was refused, where the system would take something else.
+    pub(super) only: Option<LaneKind>,
+    /// Not before this; `None`: at once.
+    until: Option<Timestamp>,
+    /// How often in a row.
+    tries: u32,
+}
+
 /// The budget of one system.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Budget {
@@ -47,6 +67,15 @@ pub(super) struct Budget {
     until: Option<Timestamp>,
     /// How often in a row it said so.
     refused: u32,
+    /// It refuses whoever asks.
+    denied: Option<Denied>,
+}
+
+impl Denied {
+    /// The pause is over: one request may find out.
+    fn is_due(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| until <= now)
+    }
 }
 
 impl Budget {
@@ -65,7 +94,43 @@ impl Budget {
     }
 
     pub(super) fn paused(&self, now: Timestamp) -> Option<Timestamp> {
-        self.until.filter(|until| *until > now)
+        let denied = self.denied.as_ref().and_then(|denied| denied.until);
+        self.until.max(denied).filter(|until| *until > now)
+    }
+
+    pub(super) fn denied(&self) -> Option<&Denied> {
+        self.denied.as_ref()
+    }
+
+    /// Whoever asks may be another one now: that is tried at once.
+    pub(super) fn try_again(&mut self) {
+        if let Some(denied) = &mut self.denied {
+            denied.until = None;
+            denied.tries = 0;
+        }
+    }
+
+    /// What the answers to a call of this kind say of whoever asked.
+    fn note_denial(&mut self, kind: &LaneKind, answers: &[Answer], now: Timestamp) {
+        let Some(denial) = denial(answers) else {
+            let over = |denied: &Denied| denied.only.as_ref().is_none_or(|only| only == kind || denied.is_due(now));
+            if lets_in(answers) && self.denied.as_ref().is_some_and(over) {
+                self.denied = None;
+            }
+            return;
+        };
+        // Requests that were under way together are refused together, and count once.
+        if self.denied.as_ref().is_some_and(|denied| !denied.is_due(now)) {
+            return;
+        }
+        let tries = self.denied.as_ref().map_or(0, |denied| denied.tries);
+        let pause = Duration((DENIED_FIRST.0 << tries.min(16)).min(DENIED_MOST.0));
+        self.denied = Some(Denied {
+            reason: denial.reason.to_owned(),
+            only: denial.lane_only.then(|| kind.clone()),
+            until: Some(now.plus(pause)),
+            tries: tries.saturating_add(1),
+        });
     }
 
     /// How many inputs may go out now; otherwise when to ask again, `None` where only an answer makes room.
@@ -104,8 +169,9 @@ impl Budget {
         }
     }
 
-    pub(super) fn answered(&mut self, call: CallId, answers: &[Answer], now: Timestamp) {
+    pub(super) fn answered(&mut self, call: CallId, kind: &LaneKind, answers: &[Answer], now: Timestamp) {
         self.under_way.remove(&call);
+        self.note_denial(kind, answers, now);
         for window in self.api.iter_mut().chain(&mut self.bulk) {
             window.answered(call, now);
         }

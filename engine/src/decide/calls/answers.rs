@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use connectors::port::{Answer, Request};
 
-use crate::decide::calls::owners;
+use crate::decide::calls::{denied, owners};
 use crate::decide::model::key;
 use crate::decide::model::task::{Answered, Task};
 use crate::decide::store::transaction::Context;
@@ -16,6 +16,7 @@ pub(crate) fn take<'a>(cx: &mut Context<'a>, call: CallId, answers: &'a [Answer]
     // A second answer to one call finds no row and changes nothing.
     let Some(row) = cx.get(&key::call(call))? else { return Ok(()) };
     cx.delete(key::call(call));
+    denied::account(cx, &row.lane, answers)?;
     let sent: Request = serde_json::from_slice(&row.request)
         .map_err(|error| Error::Row { key: format!("call {}", call.0), reason: error.to_string() })?;
     let mut inputs = sent.inputs.into_iter();

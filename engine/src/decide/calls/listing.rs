@@ -103,7 +103,7 @@ fn failed(
         return page(cx, open, count, &[], None);
     }
     let (why, pause) = match failure {
-        Failure::NotDone(NotDone::RateLimited { .. }) => {
+        Failure::NotDone(NotDone::RateLimited { .. } | NotDone::Denied) => {
             open.turn(cx, ListingEvent::Retry, ListingState::Listing { cursor, count, attempts });
             open.ask(cx, Duration(0));
             open.save(cx);
@@ -122,7 +122,7 @@ fn failed(
         show(cx, &open, why)?;
     }
     let usual = || backoff(attempts.into(), Duration::seconds(1), Duration::minutes(5), &open.name);
-    let pause = pause.unwrap_or_else(usual);
+    let pause = pause.unwrap_or_default().max(usual());
     open.turn(cx, ListingEvent::Retry, ListingState::Listing { cursor, count, attempts });
     open.ask(cx, pause);
     open.save(cx);

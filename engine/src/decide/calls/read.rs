@@ -94,7 +94,7 @@ fn found(cx: &mut Context<'_>, read: &PointRead, observed: &Observed) -> Result<
 /// It did not succeed: it is tried again, and in time people are shown it.
 fn failed(cx: &mut Context<'_>, mut open: OpenRead, failure: Failure<'_>) -> Result<(), Error> {
     let (cause, pause) = match failure {
-        Failure::NotDone(NotDone::RateLimited { .. }) => {
+        Failure::NotDone(NotDone::RateLimited { .. } | NotDone::Denied) => {
             open.retry(cx, Duration(0));
             return Ok(());
         }
@@ -125,7 +125,7 @@ fn failed(cx: &mut Context<'_>, mut open: OpenRead, failure: Failure<'_>) -> Res
     }
     let attempts = open.row.attempts.into();
     let usual = || backoff(attempts, Duration(200), Duration::minutes(1), &open.read.value);
-    let pause = pause.unwrap_or_else(usual);
+    let pause = pause.unwrap_or_default().max(usual());
     open.retry(cx, pause);
     Ok(())
 }
@@ -260,12 +260,9 @@ mod tests {
         let mut reading = Reading::new();
         let lane = reading.begin();
         let (call, ids, _) = reading.open(&lane);
-        let refused = Answer::Refused { reason: "no scope for contacts".to_owned(), refusal: Refusal::Forbidden };
+        let refused = Answer::Refused { reason: "no such view".to_owned(), refusal: Refusal::Other };
         reading.answer(call, vec![refused, Answer::Missing]);
-        assert_eq!(
-            reading.incidents(),
-            [format!("read crm.Contact id {}: it cannot be read: no scope for contacts", ids[0])]
-        );
+        assert_eq!(reading.incidents(), [format!("read crm.Contact id {}: it cannot be read: no such view", ids[0])]);
     }
 
     #[test]

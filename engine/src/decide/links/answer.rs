@@ -355,7 +355,7 @@ fn failed(cx: &mut Context<'_>, link: &mut OpenLink, side: Side, why: NotDone<'_
         }
         NotDone::Retry { after, cause } => drop(link.tried(cx, &system, after, cause)?),
         NotDone::RateLimited { after: Some(after) } => link.pause(cx, after)?,
-        NotDone::RateLimited { after: None } | NotDone::Split => {}
+        NotDone::RateLimited { after: None } | NotDone::Denied | NotDone::Split => {}
     }
     cx.task(Task::Link(link.id));
     Ok(())

@@ -37,7 +37,7 @@ pub(crate) fn answered(
             None
         }
         Err(Failure::NotDone(NotDone::RateLimited { after })) => Some(after.unwrap_or_default()),
-        Err(Failure::NotDone(NotDone::Split)) => Some(Duration(0)),
+        Err(Failure::NotDone(NotDone::Split | NotDone::Denied)) => Some(Duration(0)),
         Err(Failure::NotDone(NotDone::Retry { after, cause })) => Some(link.tried(cx, &system, after, cause)?),
         Err(Failure::Unknown { cause }) => Some(link.tried(cx, &system, None, cause)?),
     };

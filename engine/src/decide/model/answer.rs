@@ -27,6 +27,8 @@ pub(crate) enum NotDone<'a> {
     Retry { after: Option<Duration>, cause: &'a str },
     /// Too fast; not before this.
     RateLimited { after: Option<Duration> },
+    /// Whoever asks is refused, whatever is asked for: the system as a whole waits, and this with it.
+    Denied,
     /// The refusal of the whole request names no input: ask again one by one.
     Split,
 }
@@ -91,8 +93,36 @@ pub(crate) fn operation(answer: &Answer) -> OperationAnswer<'_> {
     }
 }
 
+/// A system refuses whoever asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Denial<'a> {
+    /// In the system's words.
+    pub(crate) reason: &'a str,
+    /// It knows who asks, and refuses this kind of request; otherwise it takes none at all.
+    pub(crate) lane_only: bool,
+}
+
+/// Whether the answers to a call say that its sender is refused.
+pub(crate) fn denial(answers: &[Answer]) -> Option<Denial<'_>> {
+    answers.iter().find_map(|answer| match answer {
+        Answer::Refused { reason, refusal: Refusal::Unauthenticated } => Some(Denial { reason, lane_only: false }),
+        Answer::Refused { reason, refusal: Refusal::Forbidden } => Some(Denial { reason, lane_only: true }),
+        _ => None,
+    })
+}
+
+/// Whether an answer shows that its sender is let in: the system itself says something about what was asked.
+pub(crate) fn lets_in(answers: &[Answer]) -> bool {
+    answers.iter().any(|answer| match answer {
+        Answer::Record(_) | Answer::Done | Answer::Missing | Answer::Page { .. } | Answer::Result(_) => true,
+        Answer::Refused { refusal, .. } => matches!(refusal, Refusal::Exists(_) | Refusal::Invalid(_)),
+        Answer::Retry { .. } | Answer::RateLimited { .. } | Answer::Split | Answer::Unknown { .. } => false,
+    })
+}
+
 fn failure(answer: &Answer) -> Failure<'_> {
     Failure::NotDone(match answer {
+        Answer::Refused { refusal: Refusal::Unauthenticated | Refusal::Forbidden, .. } => NotDone::Denied,
         Answer::Refused { reason, refusal } => NotDone::Refused { reason, refusal },
         Answer::Retry { after, cause } => NotDone::Retry { after: after.map(milliseconds), cause },
         Answer::RateLimited { after, .. } => NotDone::RateLimited { after: after.map(milliseconds) },

@@ -60,6 +60,8 @@ pub enum Action {
     /// A Kafka record was decided before.
     #[serde(rename = "passed over")]
     PassedOver,
+    /// A system that refused the engine lets it in again.
+    Admitted,
     /// A person asked for something.
     Operator,
     /// A rule set is active from now on.
@@ -95,6 +97,7 @@ impl Action {
             Self::Duplicate => "duplicate",
             Self::Foreign => "foreign",
             Self::PassedOver => "passed over",
+            Self::Admitted => "admitted",
             Self::Operator => "operator",
             Self::Rules => "rules",
         }

@@ -1,5 +1,7 @@
 //! Queues of work: one kind of request to one system.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// A queue of work of one kind for one system; one request of a lane takes many of its items.
@@ -32,4 +34,17 @@ pub enum LaneKind {
     List { entity: String },
     /// Call an operation.
     Operation { name: String },
+}
+
+impl fmt::Display for LaneKind {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read { entity, by } => write!(out, "read {entity} by {by}"),
+            Self::Create { entity } => write!(out, "create {entity}"),
+            Self::Update { entity } => write!(out, "update {entity}"),
+            Self::Delete { entity } => write!(out, "delete {entity}"),
+            Self::List { entity } => write!(out, "list {entity}"),
+            Self::Operation { name } => write!(out, "call {name}"),
+        }
+    }
 }

@@ -35,6 +35,8 @@ pub(crate) enum Subject {
     Lane(String),
     /// Answers that were skipped.
     Call(CallId),
+    /// A system that refuses whoever asks: the token, or what it may do.
+    System(String),
 }
 
 impl Subject {
@@ -52,6 +54,7 @@ impl Subject {
             Self::Timer(_) => "timer",
             Self::Lane(_) => "lane",
             Self::Call(_) => "call",
+            Self::System(_) => "system",
         }
     }
 
@@ -72,7 +75,7 @@ impl fmt::Display for Subject {
             Self::Topic { topic, partition } => write!(out, "{topic}/{partition}"),
             Self::Cluster => write!(out, "cluster"),
             Self::Read(read) => write!(out, "{read}"),
-            Self::Listing(name) => write!(out, "{name}"),
+            Self::Listing(name) | Self::System(name) => write!(out, "{name}"),
             Self::Record { entity, id } => write!(out, "{entity} {id}"),
             Self::Timer(what) | Self::Lane(what) => write!(out, "{what}"),
             Self::Call(call) => write!(out, "{call}"),

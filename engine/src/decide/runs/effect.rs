@@ -300,6 +300,12 @@ fn failed(cx: &mut Context<'_>, mut sent: Sent<'_>, failure: Failure<'_>) -> Res
             requeue(cx, sent);
             Ok(())
         }
+        Failure::NotDone(NotDone::Denied) => {
+            // It has not been tried in earnest: that time counts for no bound.
+            sent.run.first_try = Some(cx.now);
+            requeue(cx, sent);
+            Ok(())
+        }
         Failure::NotDone(NotDone::Split) => {
             sent.effect.send_alone = true;
             requeue(cx, sent);
@@ -383,7 +389,8 @@ fn retry(cx: &mut Context<'_>, sent: Sent<'_>, pause: Option<Duration>, cause: &
     let first = policy.map_or(Duration::seconds(1), |policy| policy.first);
     let at_most = policy.map_or(Duration::minutes(15), |policy| policy.at_most);
     let roll = format!("{} {} {}", run.id, effect.key, run.attempts);
-    let pause = pause.unwrap_or_else(|| retry::backoff(run.attempts, first, at_most, &roll));
+    // A system that asks for less than the step's own pause does not shorten it.
+    let pause = pause.unwrap_or_default().max(retry::backoff(run.attempts, first, at_most, &roll));
     let tries = run.attempts;
     run.log(cx, Action::Retry, format!("try {tries} failed: {cause}; again in {} ms", pause.0));
     // The work stands in the lane from its time on, not before: a lane opens for whatever it holds.

@@ -12,7 +12,7 @@ use crate::decide::model::row::RowKey;
 use crate::decide::model::run::{RunEvent, RunOf, RunState, Var};
 use crate::decide::model::subject::Subject;
 use crate::decide::model::task::Task;
-use crate::decide::model::work::Waiter;
+use crate::decide::model::work::{TimerRow, Waiter};
 use crate::decide::runs::{effect, ending};
 use crate::decide::store::incidents::{self, NewIncident};
 use crate::decide::store::runs::OpenRun;
@@ -65,7 +65,12 @@ pub(crate) fn give_up(cx: &mut Context<'_>, id: RunId) -> Result<(), Error> {
 pub(crate) fn timed_out(cx: &mut Context<'_>, id: RunId, effect: u64) -> Result<(), Error> {
     let Some(mut run) = OpenRun::open(cx, id)?.filter(|run| run.effects == effect) else { return Ok(()) };
     let Some(definition) = run.definition.clone() else { return Ok(()) };
-    if run.state.effect().is_none() {
+    let Some(system) = run.state.effect().map(|effect| effect.lane.system.clone()) else { return Ok(()) };
+    if let Some(timeout) = definition.timeout(&run)
+        && cx.has(&key::incident(&Subject::System(system)))?
+    {
+        // Its system refuses whoever asks, so nothing has been tried: the step gets its time once that is over.
+        cx.arm(cx.now.plus(timeout), &TimerRow::Timeout(id, effect))?;
         return Ok(());
     }
     if let RunState::Calling(effect) = &mut run.state

@@ -259,8 +259,8 @@ impl OpenLink {
         self.tries.not_before = None;
     }
 
-    /// A try did not succeed: the next one waits, as long as its system asks or longer than the one before, and in
-    /// time people are shown it.
+    /// A try did not succeed: the next one waits longer than the one before, and at least as long as its system asks;
+    /// in time people are shown it.
     pub(crate) fn tried(
         &mut self,
         cx: &mut Context<'_>,
@@ -270,9 +270,8 @@ impl OpenLink {
     ) -> Result<Duration, Error> {
         self.tries.attempts = self.tries.attempts.saturating_add(1);
         let Tries { attempts, .. } = self.tries;
-        let usual =
-            || retry::backoff(attempts.into(), Duration::seconds(1), Duration::minutes(15), &self.id.to_string());
-        let pause = after.unwrap_or_else(usual);
+        let usual = retry::backoff(attempts.into(), Duration::seconds(1), Duration::minutes(15), &self.id.to_string());
+        let pause = after.unwrap_or_default().max(usual);
         self.pause(cx, pause)?;
         if attempts >= ALERT_AFTER_ATTEMPTS {
             let why = format!("{system} cannot be reached: {cause}");
