@@ -1,7 +1,8 @@
 // HubSpot's official client for Node against the HubSpot twin: carries out calls.txt and writes a verdict for each check.
 //
-//   ENGINE=target/release/engine node client.mjs CALLS VERDICTS
+//   ENGINE=target/release/engine node client.mjs CALLS VERDICTS [--dated]
 //
+// --dated sends what the client means for `/crm/v3/objects/…` to `/crm/objects/2026-09/…`, and so on.
 // client.py does the same in Python; what a step means stands in README.md.
 import { spawn, spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -11,7 +12,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 // From the folder in which the packages were installed, which is the current one.
 const { Client, Signature } = createRequire(`${process.cwd()}/`)('@hubspot/api-client')
-const [, , callsFile, verdictsFile] = process.argv
+const [, , callsFile, verdictsFile, mode] = process.argv
+const dated = mode === '--dated'
 const engine = process.env.ENGINE
 const secret = 'client-secret'
 
@@ -39,9 +41,24 @@ const base = await new Promise((ready, fail) => {
   twin.on('exit', (code) => fail(new Error(`the twin ended with ${code}`)))
 })
 
+/** The client knows numbered paths only; HubSpot has the same calls under dated ones. */
+const toDated = {
+  pre(context) {
+    const url = new URL(context.getUrl())
+    url.pathname = url.pathname
+      .replace(/^\/crm\/v[34]\/(objects|properties|owners|pipelines|associations)/, '/crm/$1/2026-09')
+      .replace(/^\/crm-object-schemas\/v3/, '/crm-object-schemas/2026-09')
+      .replace(/^\/webhooks\/v3/, '/app-webhooks/2026-09')
+    context.setUrl(url.toString())
+    return context
+  },
+  post: (context) => context,
+}
+
 const clientOf = (as = {}) =>
   new Client({
     basePath: base,
+    middleware: dated ? [toDated] : [],
     ...('developer' in as ? { developerApiKey: as.developer } : as.token === null ? {} : { accessToken: as.token ?? 'hubspot-token' }),
     ...(as.retries ? { numberOfApiCallRetries: as.retries } : {}),
   })
@@ -109,10 +126,10 @@ async function call(path, named, as) {
   const parameters = prototype[method].toString().match(/\(([^)]*)\)/)[1].split(',').map((name) => name.trim())
   const unknown = Object.keys(named).filter((name) => !parameters.includes(name))
   if (unknown.length) throw new Error(`${path} takes ${parameters}, not ${unknown}`)
-  if (method === 'doSearch' && !as?.retries) {
-    // Five in a second.
-    await sleep(Math.max(0, lastSearch + 230 - Date.now()))
-    lastSearch = Date.now()
+  if (method === 'doSearch') {
+    // Five in a second, however unevenly they arrive; after a burst the second has to pass first.
+    if (!as?.retries) await sleep(Math.max(0, lastSearch + 300 - Date.now()))
+    lastSearch = Date.now() + (as?.retries ? 1_000 : 0)
   }
   const whole = `${method}WithHttpInfo` in prototype && !as?.retries
   const args = parameters.map((name) => renamed(named[name], 'from', '_from'))
@@ -226,6 +243,7 @@ for (const line of readFileSync(callsFile, 'utf8').replaceAll(/\n[ \t]+/g, ' ').
   if (line.startsWith('# ')) row = line.slice(2)
   if (!line.startsWith('{')) continue
   const step = JSON.parse(line)
+  if (dated && step.numbered) continue
   let wrong
   try {
     wrong = await problem(step)
@@ -233,7 +251,7 @@ for (const line of readFileSync(callsFile, 'utf8').replaceAll(/\n[ \t]+/g, ' ').
     wrong = String(error?.stack ?? error).slice(0, 1_500)
   }
   if (step.check || wrong) verdicts.push({ row, check: step.check ?? 'a preparation', wrong })
-  if (wrong) console.log(`Node: ${row}: ${step.check ?? JSON.stringify(step)}: ${wrong}`)
+  if (wrong) console.log(`Node${dated ? ', dated paths' : ''}: ${row}: ${step.check ?? JSON.stringify(step)}: ${wrong}`)
 }
 writeFileSync(verdictsFile, JSON.stringify(verdicts))
 twin.removeAllListeners('exit')

@@ -30,15 +30,18 @@ if ! installed "$clients/python" "$here/requirements.txt"; then
   cp "$here/requirements.txt" "$clients/python/installed"
 fi
 
-# Both at once: each has a twin of its own, and Node's own pauses are most of the time.
+# All at once: each has a twin of its own, and Node's own pauses are most of the time.
 cd "$clients/node"
 rm -f "$clients"/*.json
 node "$here/client.mjs" "$here/calls.txt" "$clients/node.json" &
 node=$!
+node "$here/client.mjs" "$here/calls.txt" "$clients/dated.json" --dated &
+dated=$!
 "$clients/python/bin/python" "$here/client.py" "$here/calls.txt" "$clients/python.json" &
 python=$!
 ended=0
 wait "$node" || ended=1
+wait "$dated" || ended=1
 wait "$python" || ended=1
 [ "$ended" = 0 ] || { echo "a client did not come to its end"; exit 1; }
-python3 "$here/table.py" "$clients/node.json" "$clients/python.json" "$root/connectors/sandbox/README.md" "${2:-}"
+python3 "$here/table.py" "$clients/node.json" "$clients/python.json" "$clients/dated.json" "$root/connectors/sandbox/README.md" "${2:-}"
