@@ -8,7 +8,7 @@
 //! written over a [`Transport`].
 
 pub use async_trait::async_trait;
-pub use connectors::http::{Transport, TransportError};
+pub use connectors::http::{Transport, TransportError, lost, request, trouble};
 pub use connectors::port::{
     Answer, Body, Connector, Delivery, Input, LimitWindow, LinkChange, Malformed, Message, Observed, Refusal, Request,
     Unreadable, Verb, Wire,
