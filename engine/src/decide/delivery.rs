@@ -5,4 +5,3 @@ pub(crate) mod inbox;
 pub(crate) mod offsets;
 pub(crate) mod parked;
 pub(crate) mod route;
-pub(crate) mod tombstones;

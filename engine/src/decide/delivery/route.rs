@@ -20,7 +20,6 @@ use crate::decide::model::input::Source;
 use crate::decide::model::outcome::Command;
 use crate::decide::model::run::Var;
 use crate::decide::model::task::{Incoming, Task};
-use crate::decide::records::ahead;
 use crate::decide::records::observe::{How, observe};
 use crate::decide::records::removal;
 use crate::decide::runs::wake;
@@ -110,13 +109,12 @@ pub(crate) fn message(cx: &mut Context<'_>, incoming: &Incoming<'_>) -> Result<(
         cx.log(line);
         return Ok(());
     }
-    let at = ahead::bounded(cx, system, message.at)?;
     match &message.body {
         Body::Record { entity, change, observed } => {
             let entity = EntityName::new(system, entity);
             match change {
-                Change::Deleted => removal::deleted(cx, &entity, &observed.id, at, false)?,
-                Change::Erased => removal::deleted(cx, &entity, &observed.id, at, true)?,
+                Change::Deleted => removal::deleted(cx, &entity, &observed.id, message.at, false)?,
+                Change::Erased => removal::deleted(cx, &entity, &observed.id, message.at, true)?,
                 Change::Restored => {
                     observe(cx, &entity, observed, How::Message(*change), message.at)?;
                     cx.task(Task::Restored { entity, id: observed.id.clone() });
@@ -129,7 +127,7 @@ pub(crate) fn message(cx: &mut Context<'_>, incoming: &Incoming<'_>) -> Result<(
                             cx.task(Task::Touched { entity, id, syncs: [*index].into() });
                         }
                         Some(Route::Workflow(index)) => {
-                            cx.task(Task::Start { workflow: *index, entity, id, at });
+                            cx.task(Task::Start { workflow: *index, entity, id, at: message.at });
                         }
                         _ => {}
                     }
@@ -139,7 +137,7 @@ pub(crate) fn message(cx: &mut Context<'_>, incoming: &Incoming<'_>) -> Result<(
         Body::Merged { entity, into, gone } => {
             let entity = EntityName::new(system, entity);
             for gone in gone {
-                removal::merged(cx, &entity, into, gone, at)?;
+                removal::merged(cx, &entity, into, gone, message.at)?;
             }
         }
         Body::Linked { entity, id } => {
@@ -167,7 +165,7 @@ pub(crate) fn message(cx: &mut Context<'_>, incoming: &Incoming<'_>) -> Result<(
             }
             for (field, value) in &members {
                 if *value != Value::Empty {
-                    wake::happened(cx, (&what, field), value, &Var::Members(members.clone()), at)?;
+                    wake::happened(cx, (&what, field), value, &Var::Members(members.clone()), message.at)?;
                 }
             }
         }

@@ -26,7 +26,6 @@ use crate::decide::model::record::FieldValue;
 use crate::decide::model::task::Task;
 use crate::decide::model::trace::Wrote;
 use crate::decide::model::written::Written;
-use crate::decide::records::ahead;
 use crate::decide::records::expectations;
 use crate::decide::records::observe::{How, observe, version};
 use crate::decide::records::removal;
@@ -170,7 +169,6 @@ fn took(
     }
     observe(cx, &entity, &acknowledged, how, cx.now)?;
     let landed = version(&link.sync.program, &entity, &acknowledged).unwrap_or(cx.now);
-    let landed = ahead::bounded(cx, &entity.system, landed)?;
     expectations::settle(cx, &entity, &observed.id, link.id, Some(WriteOutcome::Landed(landed)))?;
     check_stable(cx, link, side, &observed.id, writes)
 }
@@ -255,6 +253,8 @@ fn check_stable(
             *count += u8::from(!planted(Mutant::UnstableForEver));
             if *count >= UNSTABLE_AFTER {
                 let why = format!("{} keeps `{value}` instead of `{}`", entity.system, write.value);
+                let advice = "settle it with `engine resolve`, or change one of the two values";
+                link.open_incident(cx, format!("{}: {why}", write.mapping), advice)?;
                 link.parked.insert(write.mapping.clone(), why);
             }
         }

@@ -37,8 +37,6 @@ pub(crate) enum Subject {
     Call(CallId),
     /// A system that refuses whoever asks: the token, or what it may do.
     System(String),
-    /// A system that says times which are still to come.
-    Clock(String),
 }
 
 impl Subject {
@@ -57,7 +55,6 @@ impl Subject {
             Self::Lane(_) => "lane",
             Self::Call(_) => "call",
             Self::System(_) => "system",
-            Self::Clock(_) => "clock",
         }
     }
 
@@ -82,7 +79,6 @@ impl fmt::Display for Subject {
             Self::Record { entity, id } => write!(out, "{entity} {id}"),
             Self::Timer(what) | Self::Lane(what) => write!(out, "{what}"),
             Self::Call(call) => write!(out, "{call}"),
-            Self::Clock(system) => write!(out, "{system}"),
         }
     }
 }
