@@ -4,7 +4,6 @@
 pub mod cache;
 pub mod http;
 pub mod hubspot;
-mod json;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod operations;

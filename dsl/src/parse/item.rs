@@ -4,7 +4,6 @@ use super::cursor::{Builder, Pair, Rule, has, parts};
 use super::limits;
 use crate::ast::{
     Choice, ChoiceRow, EntityItem, Events, FieldDecl, Item, ItemKind, Limit, Route, RouteTo, System, Table, TableRow,
-    Tombstones,
 };
 use crate::diagnostic::{Code, Problem};
 use crate::source::{Span, Spanned};
@@ -223,7 +222,6 @@ impl Builder<'_> {
             verify: None,
             dedupe: None,
             key: None,
-            tombstones: Vec::new(),
             routes: Vec::new(),
         };
         for part in parts(pair) {
@@ -277,16 +275,6 @@ impl Builder<'_> {
             }
             Rule::ev_key => {
                 self.fill(&mut events.key, "key", span, |this| parts(part).first().map(|p| this.path(p)));
-            }
-            Rule::ev_stones => {
-                let (mut delete, mut topic) = (None, None);
-                for p in parts(part) {
-                    match p.as_rule() {
-                        Rule::qual => delete = Some(self.qualified(&p)),
-                        _ => topic = Some(self.plain_text(&p)),
-                    }
-                }
-                events.tombstones.push(Tombstones { delete, topic, span });
             }
             _ => {
                 let which = part

@@ -7,7 +7,6 @@ use crate::value::Value;
 pub(super) const LOWERCASE: Builtin = Builtin {
     name: "lowercase",
     class: Class::Normaliser,
-    refuses: false,
     takes: Type::Text,
     gives: Type::Text,
     doc: "Letters in lower case.",
@@ -20,7 +19,6 @@ pub(super) const LOWERCASE: Builtin = Builtin {
 pub(super) const UPPERCASE: Builtin = Builtin {
     name: "uppercase",
     class: Class::Normaliser,
-    refuses: false,
     takes: Type::Text,
     gives: Type::Text,
     doc: "Letters in upper case.",
@@ -33,7 +31,6 @@ pub(super) const UPPERCASE: Builtin = Builtin {
 pub(super) const TRIMMED: Builtin = Builtin {
     name: "trimmed",
     class: Class::Normaliser,
-    refuses: false,
     takes: Type::Text,
     gives: Type::Text,
     doc: "Without white space at both ends.",

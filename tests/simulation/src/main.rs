@@ -62,9 +62,9 @@ enum What {
         /// How many histories by chance are tried on each.
         #[arg(long, default_value_t = 500)]
         count: usize,
-        /// The scenarios are tried on what no history finds.
+        /// The tests of the crates are tried on what no history finds.
         #[arg(long)]
-        scenarios: bool,
+        suites: bool,
         #[command(flatten)]
         options: Options,
     },
@@ -164,7 +164,7 @@ fn carry() -> Result<ExitCode, String> {
             }
             Ok(code)
         }
-        Some(What::Mutants { names, count, scenarios, options }) => mutants(&names, count, scenarios, &options),
+        Some(What::Mutants { names, count, suites, options }) => mutants(&names, count, suites, &options),
         Some(What::Explore { scope, most, options }) => explore(&scope, most, &options),
         None => series(&command.series),
     }
@@ -219,7 +219,7 @@ fn explore(name: &str, most: Option<usize>, options: &Options) -> Result<ExitCod
 }
 
 /// Plants faults, and prints a line for each.
-fn mutants(names: &[String], count: usize, scenarios: bool, options: &Options) -> Result<ExitCode, String> {
+fn mutants(names: &[String], count: usize, suites: bool, options: &Options) -> Result<ExitCode, String> {
     if !cfg!(feature = "planted") {
         return Err("nothing can be planted in this build: it wants `--features planted`".to_owned());
     }
@@ -235,7 +235,7 @@ fn mutants(names: &[String], count: usize, scenarios: bool, options: &Options) -
     histories.extend(by_hand(&here.join("failing"))?);
     histories.extend((1..=count as u64).map(|seed| (format!("seed {seed}"), generate(seed, &chance))));
     let Effort { program, jobs, patience, .. } = options.effort()?;
-    let effort = mutants::Effort { program, jobs, patience, scenarios };
+    let effort = mutants::Effort { program, jobs, patience, suites };
     let trials = mutants::try_all(&faults, &histories, &effort).map_err(|error| error.to_string())?;
     for Trial { fault, text, found_by } in &trials {
         println!(

@@ -1,8 +1,8 @@
 //! Do the tests find faults that are planted on purpose? Each one is planted alone, and what finds it first is told.
 //!
-//! In: the faults, histories by hand and by chance, the scenarios. Out: a line for each fault.
+//! In: the faults, histories by hand and by chance, tests of the crates. Out: a line for each fault.
 //! Always true: a fault counts as found only where a history breaks a promise that it keeps without the fault, or a
-//! scenario fails that passes without it.
+//! test fails that passes without it.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -37,8 +37,8 @@ pub struct Effort {
     pub jobs: usize,
     /// How long one history may take.
     pub patience: Duration,
-    /// The scenarios are tried too, on what no history finds; they are built with the feature `planted` by cargo.
-    pub scenarios: bool,
+    /// The tests of the crates are tried too, on what no history finds; cargo builds them with the feature `planted`.
+    pub suites: bool,
 }
 
 /// Tries every fault of `faults`, by name and text, on histories in their order.
@@ -69,9 +69,9 @@ pub fn try_all(faults: &[(String, String)], histories: &[Named], effort: &Effort
     let mut trials = trials.into_inner().expect("no thread panics");
     trials.sort_by_key(|(index, _)| *index);
     let mut trials: Vec<Trial> = trials.into_iter().map(|(_, trial)| trial).collect();
-    if effort.scenarios {
+    if effort.suites {
         for trial in trials.iter_mut().filter(|trial| trial.found_by.is_none()) {
-            trial.found_by = scenario(&trial.fault)?;
+            trial.found_by = suites(&trial.fault)?;
         }
     }
     Ok(trials)
@@ -123,18 +123,28 @@ fn found(
     Ok(None)
 }
 
-/// The first scenario that fails.
-fn scenario(fault: &str) -> std::io::Result<Option<String>> {
-    let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["test", "--quiet", "--package", "scenarios", "--features", "planted"])
-        .env("PLANTED", fault)
-        .output()?;
-    if output.status.success() {
-        return Ok(None);
+/// Tests besides the histories, with what they want of cargo.
+const SUITES: [(&str, &[&str]); 3] = [
+    ("connectors", &["--package", "connectors", "--features", "planted"]),
+    ("engine", &["--package", "engine", "--lib", "--features", "connectors/planted"]),
+    ("scenario", &["--package", "scenarios", "--features", "planted"]),
+];
+
+/// The first test of the suites that fails.
+fn suites(fault: &str) -> std::io::Result<Option<String>> {
+    for (suite, arguments) in SUITES {
+        let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+            .args(["test", "--quiet"])
+            .args(arguments)
+            .env("PLANTED", fault)
+            .output()?;
+        if !output.status.success() {
+            let text = String::from_utf8_lossy(&output.stdout);
+            let failed = text.lines().find_map(|line| line.strip_prefix("---- ")?.strip_suffix(" stdout ----"));
+            return Ok(Some(format!("{suite} {}", failed.unwrap_or("that does not build"))));
+        }
     }
-    let text = String::from_utf8_lossy(&output.stdout);
-    let failed = text.lines().find_map(|line| line.strip_prefix("---- ")?.strip_suffix(" stdout ----"));
-    Ok(Some(format!("scenario {}", failed.unwrap_or("that does not build"))))
+    Ok(None)
 }
 
 /// The histories of a folder, by the names of their files.
