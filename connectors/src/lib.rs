@@ -4,6 +4,7 @@
 pub mod cache;
 pub mod http;
 pub mod hubspot;
+mod json;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod operations;

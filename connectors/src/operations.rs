@@ -123,7 +123,7 @@ impl Operations {
             Err(error) => return lost(&error, write),
         };
         // A success in any form is one: many services answer with plain text, or with nothing.
-        let json: Json = serde_json::from_slice(response.body()).unwrap_or(Json::Null);
+        let json = crate::json::read(response.body()).unwrap_or(Json::Null);
         let said = ["error", "detail", "message"].iter().find_map(|name| json[*name].as_str()).unwrap_or_default();
         if let Some(answer) = trouble(&response, write, said) {
             return answer;

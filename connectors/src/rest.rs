@@ -78,7 +78,7 @@ impl Rest {
         let request = request(method, &url, Some(&self.token), key, body)
             .map_err(|error| refuse(format!("the request cannot be made: {error}")))?;
         let response = self.transport.send(request).await.map_err(|error| lost(&error, write))?;
-        let parsed = serde_json::from_slice(response.body());
+        let parsed = crate::json::read(response.body());
         if response.status().is_success() && !response.body().is_empty() && parsed.is_err() {
             let cause = format!("HTTP {} with a body that is no JSON", response.status());
             return Err(if write { Answer::Unknown { cause } } else { Answer::Retry { after: None, cause } });

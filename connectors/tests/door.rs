@@ -8,13 +8,16 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use connectors::hubspot::signature::{Signature, sign_v3};
 use connectors::secret::Secret;
-use connectors::webhook::door::{Door, Intake, MAX_BODY, Verdict, router};
+use connectors::webhook::door::{Door, Intake, Verdict, router};
 use connectors::webhook::hmac::{Hmac256, sign};
 use dsl::value::Timestamp;
 use http::StatusCode;
 use reqwest::{Client, RequestBuilder, Response};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
+
+/// The most that the doors take here, in bytes.
+const MOST: usize = 1_000_000;
 
 const NOW: Timestamp = Timestamp(1_772_442_000_000);
 const PUBLIC: &str = "https://engine.example.com/webhooks/crm";
@@ -60,6 +63,7 @@ impl House {
             system: system.into(),
             verify,
             single,
+            max_body: MOST,
         };
         let doors =
             vec![door("/webhooks/crm", "crm", Arc::new(crm), false), door("/webhooks/app", "app", Arc::new(app), true)];
@@ -179,11 +183,12 @@ async fn one_object_is_taken_from_the_app_and_not_from_hubspot() {
 }
 
 #[tokio::test]
-async fn a_body_of_1_mib_is_taken_and_one_byte_more_is_413() {
+async fn a_body_as_large_as_its_door_takes_is_taken_and_one_byte_more_is_413() {
     let house = House::open().await;
     let body = |size: usize| format!("[{}]", " ".repeat(size - 2));
-    fine(house.crm(&body(MAX_BODY))).await;
-    assert_eq!(problem(house.crm(&body(MAX_BODY + 1)), 413).await, "the body is larger than 1 MiB");
+    fine(house.crm(&body(MOST))).await;
+    let refused = problem(house.crm(&body(MOST + 1)), 413).await;
+    assert_eq!(refused, "the body is larger than 1000000 bytes, which is the `max_body` of this webhook");
     assert_eq!(house.offered().len(), 1);
 }
 

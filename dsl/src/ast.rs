@@ -363,8 +363,21 @@ pub struct Events {
     pub dedupe: Option<(Option<Path>, Spanned<value::Duration>)>,
     /// `key by data.id`
     pub key: Option<Path>,
+    /// `tombstones delete app.User in topic "users"`
+    pub tombstones: Vec<Tombstones>,
     /// The routes.
     pub routes: Vec<Route>,
+}
+
+/// What a Kafka record without a value means.
+#[derive(Debug, Clone)]
+pub struct Tombstones {
+    /// The entity whose record of this key is deleted; nothing follows where there is none (`ignore`).
+    pub delete: Option<Qualified>,
+    /// The topic that the line speaks of; all of them where it names none.
+    pub topic: Option<Spanned<String>>,
+    /// The line.
+    pub span: Span,
 }
 
 /// `"contact.creation", "contact.deletion" -> sync Contacts`

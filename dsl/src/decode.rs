@@ -2,15 +2,18 @@
 //!
 //! In: a field as its system writes it. Out: a [`Value`] of the type its lock says, or why it cannot be one.
 //! Always true: `decode(encode(v)) = v`. A word of a choice is the business's own; a spelling that no row has
-//! is a fault, never a guess. Text, numbers and booleans are read from either form, since HubSpot sends text.
+//! is a fault, never a guess, and so is a value whose form is not known: a time without a zone, a number that may be
+//! seconds. Text, numbers and booleans are read from either form, since HubSpot sends text.
+
+mod moment;
 
 use rust_decimal::Decimal;
 use serde_json::Value as Json;
 
-use crate::fault::Fault;
+use crate::fault::{Doubt, Fault};
 use crate::program::{Choice, Program};
-use crate::schema::{EntityName, Field, Type};
-use crate::value::{Timestamp, Value, day, days_of};
+use crate::schema::{EntityName, EpochForm, Field, Type};
+use crate::value::{Timestamp, Value, day};
 
 /// Reads a field of an entity.
 ///
@@ -23,8 +26,8 @@ pub fn decode(program: &Program, entity: &EntityName, field: &str, wire: &Json) 
         return words(choice, declared.map(|f| &f.ty), &entity.system, &name, wire);
     }
     match declared {
-        Some(declared) => typed(&declared.ty, wire, &name),
-        None => typed(&Type::Text, wire, &name),
+        Some(declared) => typed(declared, &declared.ty, wire, &name),
+        None => typed(&Field::of(Type::Text), &Type::Text, wire, &name),
     }
 }
 
@@ -33,7 +36,20 @@ pub fn decode(program: &Program, entity: &EntityName, field: &str, wire: &Json) 
 /// # Errors
 /// [`Fault::Malformed`] where it is not of the declared type.
 pub fn decode_field(declared: &Field, wire: &Json) -> Result<Value, Fault> {
-    typed(&declared.ty, wire, &|| "the value".to_owned())
+    typed(declared, &declared.ty, wire, &|| "the value".to_owned())
+}
+
+/// Reads a time of which only the instant counts: when a message was sent, when a record changed. `declared` is the
+/// member of the lock that holds it; what the lock says of its `form` and `zone` holds.
+///
+/// # Errors
+/// [`Fault::Malformed`] where it is no time, [`Fault::Doubtful`] where it may be several.
+pub fn instant(declared: Option<&Field>, wire: &Json) -> Result<Option<Timestamp>, Fault> {
+    let time = Field { ty: Type::Time, ..declared.cloned().unwrap_or_else(|| Field::of(Type::Time)) };
+    match decode_field(&time, wire)? {
+        Value::Time(time) => Ok(Some(time)),
+        _ => Ok(None),
+    }
 }
 
 /// Writes a field as its system wants it: a choice's word in the system's spelling, decimals and times as text,
@@ -56,7 +72,25 @@ pub fn encode(program: &Program, entity: &EntityName, field: &str, value: &Value
             }
         }
     }
-    encode_field(value)
+    match program.field(entity, field) {
+        Some(declared) => encode_declared(declared, value),
+        None => encode_field(value),
+    }
+}
+
+/// Writes a value as its field declares it, without regard to choices: a time that is a number of seconds there is one
+/// again.
+#[must_use]
+pub fn encode_declared(declared: &Field, value: &Value) -> Json {
+    match (declared.form, value) {
+        (Some(form), Value::Time(time)) => match form {
+            EpochForm::Milliseconds => Json::from(time.0),
+            EpochForm::Seconds if time.0 % 1_000 == 0 => Json::from(time.0 / 1_000),
+            EpochForm::Seconds => handed_on(&Value::decimal(Decimal::new(time.0, 3))),
+        },
+        (Some(_), Value::List(values)) => values.iter().map(|one| encode_declared(declared, one)).collect(),
+        _ => encode_field(value),
+    }
 }
 
 /// Writes a member of an event or a parameter of an operation, which have no choices; the pair of [`decode_field`].
@@ -115,11 +149,13 @@ fn word(choice: &Choice, system: &str, name: &dyn Fn() -> String, wire: &Json) -
     }
 }
 
-fn typed(ty: &Type, wire: &Json, name: &dyn Fn() -> String) -> Result<Value, Fault> {
-    let malformed = || Fault::Malformed {
-        field: name(),
-        expected: ty.into(),
-        found: wire.as_str().map_or_else(|| wire.to_string(), str::to_owned),
+/// Reads a value of type `ty`: that of the field, or of what is in its list.
+fn typed(declared: &Field, ty: &Type, wire: &Json, name: &dyn Fn() -> String) -> Result<Value, Fault> {
+    let found = || wire.as_str().map_or_else(|| wire.to_string(), str::to_owned);
+    let malformed = || Fault::Malformed { field: name(), expected: ty.into(), found: found() };
+    let no = |no: moment::No| match no {
+        moment::No::Kind => malformed(),
+        moment::No::Doubt(doubt) => Fault::Doubtful { field: name(), found: found(), doubt },
     };
     let text = match wire {
         Json::Null => return Ok(Value::Empty),
@@ -133,53 +169,61 @@ fn typed(ty: &Type, wire: &Json, name: &dyn Fn() -> String) -> Result<Value, Fau
             _ => Ok(Value::Text(text)),
         },
         Type::Integer => {
-            let number: Decimal = text.trim().parse().map_err(|_| malformed())?;
-            if number.fract().is_zero() {
-                i64::try_from(number.trunc()).map(Value::Integer).map_err(|_| malformed())
+            let number = number(&text).map_err(no)?;
+            if number.is_integer() {
+                i64::try_from(number.trunc()).map(Value::Integer).map_err(|_| no(moment::No::Doubt(Doubt::Digits)))
             } else {
                 Err(malformed())
             }
         }
-        Type::Number | Type::Money | Type::Percent => {
-            let number = text.trim().parse().or_else(|_| Decimal::from_scientific(text.trim()));
-            number.map(Value::decimal).map_err(|_| malformed())
-        }
+        Type::Number | Type::Money | Type::Percent => number(&text).map(Value::decimal).map_err(no),
         Type::Flag => match text.as_str() {
             "true" | "yes" => Ok(Value::Flag(true)),
             "false" | "no" => Ok(Value::Flag(false)),
             _ => Err(malformed()),
         },
         Type::Date => {
-            let date = text.parse::<jiff::civil::Date>().ok().map(days_of);
-            let midnight = || text.parse::<i64>().ok().and_then(|ms| i32::try_from(ms.div_euclid(86_400_000)).ok());
-            let instant = || Timestamp::parse(&text).and_then(|at| i32::try_from(at.0.div_euclid(86_400_000)).ok());
-            date.or_else(midnight)
-                .or_else(instant)
-                .filter(|days| day(*days).is_some())
-                .map(Value::Date)
-                .ok_or_else(malformed)
+            let days = moment::date(declared, text.trim()).map_err(no)?;
+            day(days).map(|_| Value::Date(days)).ok_or_else(malformed)
         }
-        Type::Time => {
-            let epoch = || text.parse::<i64>().ok().map(Timestamp);
-            let date = || {
-                let date = text.parse::<jiff::civil::Date>().ok()?;
-                Some(Timestamp(i64::from(days_of(date)) * 86_400_000))
-            };
-            Timestamp::parse(&text).or_else(epoch).or_else(date).map(Value::Time).ok_or_else(malformed)
-        }
+        Type::Time => moment::time(declared, text.trim()).map(Value::Time).map_err(no),
         Type::Record => Ok(structured(wire)),
         Type::List(inner) => match wire {
             Json::Array(values) => {
-                values.iter().map(|v| typed(inner, v, name)).collect::<Result<_, _>>().map(Value::List)
+                values.iter().map(|v| typed(declared, inner, v, name)).collect::<Result<_, _>>().map(Value::List)
             }
             // HubSpot joins several options of one property with semicolons.
             _ => text
                 .split(';')
                 .filter(|part| !part.is_empty())
-                .map(|part| typed(inner, &Json::from(part), name))
+                .map(|part| typed(declared, inner, &Json::from(part), name))
                 .collect::<Result<_, _>>()
                 .map(Value::List),
         },
+    }
+}
+
+/// A number with all of its digits.
+fn number(text: &str) -> Result<Decimal, moment::No> {
+    let text = text.trim();
+    match Decimal::from_str_exact(text) {
+        Ok(number) => Ok(number),
+        Err(_) => {
+            let (digits, power) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+            // What is a number of another length is told apart from what is none.
+            let plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+            if !plain(digits.trim_start_matches(['-', '+'])) || power.parse::<i32>().is_err() {
+                return Err(moment::No::Kind);
+            }
+            let too_long = moment::No::Doubt(Doubt::Digits);
+            let digits = Decimal::from_str_exact(digits).map_err(|_| too_long)?;
+            let number = Decimal::from_scientific(text).map_err(|_| too_long)?;
+            // The exponent may have pushed digits out.
+            let kept = number.is_zero() == digits.is_zero()
+                && number.normalize().mantissa().unsigned_abs().to_string().trim_end_matches('0')
+                    == digits.normalize().mantissa().unsigned_abs().to_string().trim_end_matches('0');
+            if kept { Ok(number) } else { Err(too_long) }
+        }
     }
 }
 

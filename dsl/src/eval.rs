@@ -97,9 +97,11 @@ pub fn eval<S: Scope>(program: &Program, expr: &Expr, scope: &S) -> Result<Value
             Value::Empty => Value::Empty,
             value => scope.lookup(system, lookup, &value)?,
         },
-        Expr::Else(first, second) => match run(first)? {
-            Value::Empty => run(second)?,
-            value => value,
+        Expr::Else(first, second) => match run(first) {
+            // What a transform cannot take is as good as nothing, where the rules say what stands in for nothing.
+            Ok(Value::Empty) | Err(Halt::Fault(Fault::Transform { .. })) => run(second)?,
+            Ok(value) => value,
+            Err(halt) => return Err(halt),
         },
         Expr::Not(of) => Value::Flag(!truth(&run(of)?)),
         Expr::And(left, right) => Value::Flag(truth(&run(left)?) && truth(&run(right)?)),

@@ -96,6 +96,50 @@ pub enum Fault {
         /// With which value, as it is printed.
         value: String,
     },
+    /// A value that may mean more than one thing, or that cannot be held as it is.
+    #[error("{field} holds `{found}`: {doubt}")]
+    Doubtful {
+        /// `app.User.trialEnd`
+        field: String,
+        /// What arrived.
+        found: String,
+        /// What is not known of it.
+        doubt: Doubt,
+    },
+}
+
+/// Why a value is not read, though it is of the right kind: reading it would be a guess.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Doubt {
+    /// A time of no zone.
+    NoZone,
+    /// A number for a time or a day, of which it is not known what it counts.
+    NoForm,
+    /// An instant for a day that begins and ends elsewhere at other instants.
+    Instant,
+    /// A time of the lock's zone that its clocks skip in spring, or show twice in autumn.
+    NotOnce,
+    /// A number with more digits than are kept.
+    Digits,
+}
+
+impl std::fmt::Display for Doubt {
+    /// What is wrong, and what helps.
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(match self {
+            Self::NoZone => "a time without a zone; name its zone in the lock, such as `zone: \"Europe/London\"`",
+            Self::NoForm => {
+                "a number that need not be a count of milliseconds; say in the lock what it counts: `form: seconds` or \
+                 `form: milliseconds`"
+            }
+            Self::Instant => {
+                "an instant, and whose day is meant is not known; name the zone in the lock, such as \
+                 `zone: \"Europe/London\"`, or send a day such as `2026-03-01`"
+            }
+            Self::NotOnce => "a time that the clocks of its zone show twice, or never; send it with its zone",
+            Self::Digits => "a number with more digits than can be kept (28)",
+        })
+    }
 }
 
 /// What a field can hold, as [`Fault::Malformed`] says it.
@@ -173,6 +217,7 @@ mod tests {
             Fault::NoKey { entity: entity(), field: text("id") },
             Fault::NoRecord { entity: entity(), field: text("id"), value: text("7") },
             Fault::SeveralRecords { entity: entity(), field: text("id"), value: text("7") },
+            Fault::Doubtful { field: text("app.User.end"), found: text("1"), doubt: Doubt::NoForm },
         ];
         for fault in &all {
             match fault {
@@ -186,7 +231,8 @@ mod tests {
                 | Fault::NoValueFor { .. }
                 | Fault::NoKey { .. }
                 | Fault::NoRecord { .. }
-                | Fault::SeveralRecords { .. } => {}
+                | Fault::SeveralRecords { .. }
+                | Fault::Doubtful { .. } => {}
             }
         }
         all

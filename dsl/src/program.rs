@@ -313,6 +313,14 @@ pub enum Outcome {
     Never,
 }
 
+impl Outcome {
+    /// It holds for a value that a transform refuses, too: the rules say something else than to park.
+    #[must_use]
+    pub fn takes_refused(&self) -> bool {
+        matches!(self, Self::Clear | Self::Keep | Self::Skip)
+    }
+}
+
 /// Who wins where both sides changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Policy {
@@ -340,6 +348,8 @@ pub struct Door {
     pub dedupe_by: Option<String>,
     /// How long repetitions are remembered.
     pub dedupe_for: Duration,
+    /// The entity whose record a Kafka record without a value deletes, by topic; in other topics nothing follows.
+    pub tombstones: BTreeMap<String, EntityName>,
     /// Messages by name; a message without an entry is not in the lock.
     pub routes: BTreeMap<String, Route>,
 }
@@ -670,6 +680,18 @@ pub enum Expr {
 }
 
 impl Expr {
+    /// A transform in it may refuse what it is given.
+    #[must_use]
+    pub fn may_refuse(&self) -> bool {
+        let mut refuses = false;
+        self.visit(&mut |part| {
+            if let Self::Transform(_, transform) = part {
+                refuses |= crate::transforms::named(&transform.name).is_some_and(|builtin| builtin.refuses);
+            }
+        });
+        refuses
+    }
+
     /// Shows this expression and every part of it, outermost first.
     pub fn visit(&self, see: &mut impl FnMut(&Self)) {
         see(self);

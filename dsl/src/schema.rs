@@ -129,6 +129,12 @@ pub struct Field {
     /// A person marks it as one whose history should be read after a write, for an edit that the write covered. It
     /// is kept when the lock is pulled again; the engine does not read histories yet and goes by messages.
     pub protect: bool,
+    /// What a number stands for where the system sends times or days as numbers; without it only one that can be
+    /// nothing but a count of milliseconds is read.
+    pub form: Option<EpochForm>,
+    /// The zone in which times without one are meant, and whose days instants fall on: an IANA name such as
+    /// `Europe/London`. Without it a time without a zone is refused, as is an instant for a day that is not midnight.
+    pub zone: Option<String>,
 }
 
 impl Field {
@@ -142,8 +148,20 @@ impl Field {
             read_only: false,
             custom: false,
             protect: false,
+            form: None,
+            zone: None,
         }
     }
+}
+
+/// What a number counts from 1970-01-01T00:00:00Z on, where a field holds an instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EpochForm {
+    /// Seconds; a fraction is read down to the millisecond.
+    Seconds,
+    /// Milliseconds.
+    Milliseconds,
 }
 
 /// A link to a record of another entity of the same system.

@@ -4,6 +4,7 @@
 //! Everything else is lossy and may not stand on a two-way line.
 
 mod cents;
+mod date;
 mod e164;
 mod format;
 mod round;
@@ -36,6 +37,8 @@ pub struct Builtin {
     pub name: &'static str,
     /// What it does to information.
     pub class: Class,
+    /// It takes not every value of its type; what it refuses counts as missing before an `else`.
+    pub refuses: bool,
     /// The type it takes.
     pub takes: Type,
     /// The type it gives.
@@ -75,6 +78,7 @@ pub fn registry() -> &'static [Builtin] {
         e164::BUILTIN,
         cents::BUILTIN,
         unix_seconds::BUILTIN,
+        date::BUILTIN,
         round::BUILTIN,
         format::BUILTIN,
     ];

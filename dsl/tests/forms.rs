@@ -86,7 +86,10 @@ fn file(form: &Form, place: Place) -> String {
                 .collect();
             let verify = if form.name == "verify" { "" } else { "verify hmac_sha256 in header \"X\"\n" };
             let onboarding = WELCOME.replace("Welcome", "Onboarding");
-            format!("events from app over webhook {{\n{verify}{example}\n{}}}\n{CONTACTS}{onboarding}", rest.concat())
+            format!(
+                "events from app over webhook and kafka topic \"biometrics.users\" {{\n{verify}{example}\n{}}}\n{CONTACTS}{onboarding}",
+                rest.concat()
+            )
         }
         Place::When if matches!(form.name, "to" | "from to" | "always") => {
             let rest = match form.name {

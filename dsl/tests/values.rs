@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use dsl::check::compile;
-use dsl::decode::{decode, decode_field, encode, encode_field};
+use dsl::decode::{decode, decode_field, encode, encode_declared, encode_field};
 use dsl::eval::{Halt, Scope, canonical, coerce, eval, written};
-use dsl::fault::Fault;
+use dsl::fault::{Doubt, Fault};
 use dsl::program::{Arithmetic, Compare, Expr, Program, Side};
-use dsl::schema::{EntityName, Field, Lookup, Type};
+use dsl::schema::{EntityName, EpochForm, Field, Lookup, Type};
 use dsl::value::{Timestamp, Value};
 use proptest::prelude::*;
 use serde_json::json;
@@ -74,6 +74,121 @@ fn values_are_read_from_text_as_well_as_from_json() {
     assert!(decode_field(&field(Type::Integer), &json!("4.5")).is_err());
     assert!(decode_field(&field(Type::Money), &json!("lots")).is_err());
     assert!(decode_field(&field(Type::Text), &json!({"a": 1})).is_err());
+}
+
+/// What a field of this type, form and zone makes of a text or a number.
+fn told(ty: Type, form: Option<EpochForm>, zone: Option<&str>, wire: serde_json::Value) -> Result<String, Fault> {
+    let declared = Field { form, zone: zone.map(str::to_owned), ..field(ty) };
+    decode_field(&declared, &wire).map(|value| value.to_string())
+}
+
+fn doubt(told: Result<String, Fault>) -> Doubt {
+    match told {
+        Err(Fault::Doubtful { doubt, .. }) => doubt,
+        other => panic!("no doubt: {other:?}"),
+    }
+}
+
+#[test]
+fn a_time_without_a_zone_is_read_by_the_zone_of_its_lock_or_not_at_all() {
+    let local = ["2026-03-01T10:30:00", "2026-03-01 10:30:00", "2026-03-01T10:30", "2026-03-01T10:30:00.000456"];
+    for text in local {
+        assert_eq!(doubt(told(Type::Time, None, None, json!(text))), Doubt::NoZone, "{text}");
+        assert_eq!(told(Type::Time, None, Some("UTC"), json!(text)).expect("read"), "2026-03-01T10:30:00.000Z");
+    }
+    assert_eq!(doubt(told(Type::Time, None, None, json!("2026-03-01"))), Doubt::NoZone);
+    let london = |text: &str| told(Type::Time, None, Some("Europe/London"), json!(text));
+    assert_eq!(london("2026-07-01T10:30:00").expect("read"), "2026-07-01T09:30:00.000Z");
+    assert_eq!(london("2026-07-01").expect("read"), "2026-06-30T23:00:00.000Z");
+    // A zone of its own counts.
+    assert_eq!(london("2026-07-01T10:30:00Z").expect("read"), "2026-07-01T10:30:00.000Z");
+    // The clocks skip this hour, and show that one twice.
+    assert_eq!(doubt(london("2026-03-29T01:30:00")), Doubt::NotOnce);
+    assert_eq!(doubt(london("2026-10-25T01:30:00")), Doubt::NotOnce);
+    for no in ["10:30", "soon", "2026-13-01T10:30:00", "01/03/2026 10:30"] {
+        assert!(matches!(london(no), Err(Fault::Malformed { .. })), "{no}");
+    }
+}
+
+#[test]
+fn a_number_is_a_time_where_it_can_be_milliseconds_only_or_where_the_lock_says_what_it_counts() {
+    let seconds = Some(EpochForm::Seconds);
+    let milliseconds = Some(EpochForm::Milliseconds);
+    let nine = "2026-03-02T09:00:00.000Z";
+    for wire in [json!(1_772_442_000), json!("1772442000"), json!(1_772_442_000.0), json!(0), json!(-1)] {
+        assert_eq!(doubt(told(Type::Time, None, None, wire.clone())), Doubt::NoForm, "{wire}");
+        assert!(told(Type::Time, seconds, None, wire).is_ok());
+    }
+    assert_eq!(told(Type::Time, None, None, json!(1_772_442_000_000_i64)).expect("read"), nine);
+    assert_eq!(told(Type::Time, seconds, None, json!(1_772_442_000)).expect("read"), nine);
+    assert_eq!(told(Type::Time, seconds, None, json!("1772442000.25")).expect("read"), "2026-03-02T09:00:00.250Z");
+    assert_eq!(told(Type::Time, milliseconds, None, json!(1_000)).expect("read"), "1970-01-01T00:00:01.000Z");
+    // Microseconds, or no time at all.
+    for wire in [json!(1_772_442_000_000_000_i64), json!("99999999999999999999")] {
+        assert_eq!(doubt(told(Type::Time, None, None, wire.clone())), Doubt::NoForm, "{wire}");
+        assert!(told(Type::Time, milliseconds, None, wire).is_err());
+    }
+}
+
+#[test]
+fn an_instant_is_a_day_where_it_is_a_midnight_or_where_the_lock_says_whose_day() {
+    let plain = |wire: serde_json::Value| told(Type::Date, None, None, wire);
+    let london = |wire: serde_json::Value| told(Type::Date, None, Some("Europe/London"), wire);
+    for midnight in [json!("1990-06-02T00:00:00.000Z"), json!("1990-06-02T00:00:00"), json!(644_284_800_000_i64)] {
+        assert_eq!(plain(midnight).expect("read"), "1990-06-02");
+    }
+    let summer = json!("1990-06-01T23:00:00.000Z");
+    assert_eq!(doubt(plain(summer.clone())), Doubt::Instant);
+    assert_eq!(london(summer).expect("read"), "1990-06-02");
+    assert_eq!(doubt(plain(json!("1990-06-02T00:00:00+01:00"))), Doubt::Instant);
+    assert_eq!(doubt(plain(json!("1990-06-02T10:30:00"))), Doubt::NoZone);
+    assert_eq!(doubt(plain(json!(644_281_200_000_i64))), Doubt::Instant);
+    assert_eq!(london(json!(644_281_200_000_i64)).expect("read"), "1990-06-02");
+    assert_eq!(doubt(plain(json!(644_281_200))), Doubt::NoForm);
+    let seconds = |zone| told(Type::Date, Some(EpochForm::Seconds), zone, json!(644_281_200));
+    assert_eq!(doubt(seconds(None)), Doubt::Instant);
+    assert_eq!(seconds(Some("Europe/London")).expect("read"), "1990-06-02");
+    // Born in the first days that a count knows.
+    assert_eq!(plain(json!(86_400_000)).expect("read"), "1970-01-02");
+    for no in [json!("19900602x"), json!("02.06.1990"), json!("1990-06-31"), json!(true)] {
+        assert!(matches!(plain(no.clone()), Err(Fault::Malformed { .. })), "{no}");
+    }
+    assert_eq!(doubt(plain(json!(19_900_602))), Doubt::NoForm);
+}
+
+#[test]
+fn a_time_is_written_in_the_form_in_which_it_is_read() {
+    for (form, wire) in
+        [(EpochForm::Seconds, json!(1_772_442_000)), (EpochForm::Milliseconds, json!(1_772_442_000_000_i64))]
+    {
+        let declared = Field { form: Some(form), ..field(Type::Time) };
+        assert_eq!(encode_declared(&declared, &Value::Time(Timestamp(1_772_442_000_000))), wire);
+        assert_eq!(decode_field(&declared, &wire), Ok(Value::Time(Timestamp(1_772_442_000_000))));
+    }
+}
+
+#[test]
+fn a_number_keeps_all_of_its_digits_or_is_refused() {
+    let read = |ty: Type, text: &str| told(ty, None, None, json!(text));
+    for text in ["123456789012345678.91", "0.0000000000000000000000000001", "1234567890123456789012345678"] {
+        assert_eq!(read(Type::Money, text).expect("read"), text);
+    }
+    assert_eq!(read(Type::Number, "1.5e3").expect("read"), "1500");
+    assert_eq!(read(Type::Number, "-2E-2").expect("read"), "-0.02");
+    for text in [
+        "0.12345678901234567890123456789012345",
+        "0.99999999999999999999999999999999",
+        "123456789012345678901234567890",
+        "1e400",
+        "1.2345678901e-25",
+    ] {
+        assert_eq!(doubt(read(Type::Number, text)), Doubt::Digits, "{text}");
+    }
+    assert_eq!(doubt(read(Type::Integer, "9223372036854775808")), Doubt::Digits);
+    assert_eq!(read(Type::Integer, "1e3").expect("read"), "1000");
+    for text in ["", "e5", "1e", "0x10", "1,5", "NaN", "1.5"] {
+        assert!(!matches!(read(Type::Integer, text), Err(Fault::Doubtful { .. })), "{text}");
+    }
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub mod views;
 use dsl::value::Timestamp;
 
 use self::calls::{answers, open};
-use self::delivery::{inbox, offsets, route};
+use self::delivery::{inbox, offsets, route, tombstones};
 use self::isolation::Isolated;
 use self::links::{advance, existence, overwritten, schedule};
 pub(crate) use self::model::answer::{denial, lets_in};
@@ -109,6 +109,7 @@ pub fn decide_isolated(
         Input::Unreadable { system, source, reason, payload } => {
             route::unreadable(&mut cx, system, source, reason, payload)?;
         }
+        Input::Tombstone { system, source, key, at } => tombstones::take(&mut cx, system, source, key, *at)?,
         Input::Offset { topic, partition, next, reason } => {
             offsets::passed_over(&mut cx, topic, *partition, *next, reason)?;
         }

@@ -306,6 +306,7 @@ async fn open(
 fn settings(plan: &Plan) -> Settings {
     Settings {
         clock_skew: plan.runtime.clock_skew,
+        clock_ahead: plan.runtime.clock_ahead,
         linger: plan.runtime.hold,
         retention: plan.runtime.retention,
         ..Settings::default()

@@ -272,7 +272,11 @@ impl Loop {
         const LATER: &str = "nothing can be stored for now; try again later";
         let full = self.full_until.is_some();
         match wake {
-            Wake::Record { .. } | Wake::OffsetGone { .. } | Wake::Cluster { .. } | Wake::Answers { .. } => {
+            Wake::Record { .. }
+            | Wake::Tombstone { .. }
+            | Wake::OffsetGone { .. }
+            | Wake::Cluster { .. }
+            | Wake::Answers { .. } => {
                 let Some(owed) = self.owed(wake) else { return Ok(()) };
                 if !full {
                     return self.settle(owed);
@@ -307,14 +311,20 @@ impl Loop {
     /// The input of what nobody brings again; `None` for all else.
     fn owed(&mut self, wake: Wake) -> Option<Owed> {
         let (input, payload, position) = match wake {
-            Wake::Record { system, read, payload, topic, partition, offset, room } => {
-                let source = Source::Kafka { topic: topic.clone(), partition, offset };
+            Wake::Record { system, read, payload, key, topic, partition, offset, room } => {
+                let source = of_kafka(&topic, partition, offset, key.as_ref());
                 let input = match read {
                     Ok(delivery) => input_of(system, delivery, source),
                     Err(reason) => Input::Unreadable { system, source, reason, payload: payload.to_vec() },
                 };
                 let position = Position { topic, partition, next: offset.saturating_add(1), _room: room };
                 (input, payload, Some(position))
+            }
+            Wake::Tombstone { system, key, at, topic, partition, offset, room } => {
+                let source = of_kafka(&topic, partition, offset, key.as_ref());
+                let key = key.unwrap_or_default();
+                let position = Position { topic, partition, next: offset.saturating_add(1), _room: room };
+                (Input::Tombstone { system, source, key: key.to_vec(), at }, key, Some(position))
             }
             Wake::OffsetGone { topic, partition, next, reason } => {
                 tracing::error!(topic, partition, next, reason, "records were lost before they were read");
@@ -367,9 +377,12 @@ impl Loop {
     /// Decides an input; a delivery on which a decision breaks off is kept for people, and its source goes on.
     fn input(&mut self, input: &Input, payload: &[u8]) -> Result<Seq, Error> {
         match (self.core.input(input, self.clock.now()), input) {
-            (Err(error), Input::Delivery { system, source, .. } | Input::Unreadable { system, source, .. })
-                if error.is_about_input() =>
-            {
+            (
+                Err(error),
+                Input::Delivery { system, source, .. }
+                | Input::Unreadable { system, source, .. }
+                | Input::Tombstone { system, source, .. },
+            ) if error.is_about_input() => {
                 tracing::error!(%error, "a delivery could not be decided; it is kept for people");
                 let (system, source, reason) = (system.clone(), source.clone(), error.to_string());
                 let kept = Input::Unreadable { system, source, reason, payload: payload.to_vec() };
@@ -475,6 +488,12 @@ fn turn(inputs: usize) -> usize {
 /// Whoever asked may have gone; then nobody needs the answer.
 fn answer<T>(receipt: oneshot::Sender<T>, value: T) {
     let _gone = receipt.send(value);
+}
+
+/// Where a record stands, its key as text for people.
+fn of_kafka(topic: &str, partition: i32, offset: i64, key: Option<&Bytes>) -> Source {
+    let key = key.map(|key| String::from_utf8_lossy(key).into_owned());
+    Source::Kafka { topic: topic.to_owned(), partition, offset, key }
 }
 
 fn input_of(system: String, delivery: Delivery, source: Source) -> Input {

@@ -217,3 +217,66 @@ fn without_conditions_everything_happens_at_once() {
     pass(&mut simulation, Duration(500));
     assert_eq!((phone(&simulation).as_str(), simulation.on_the_way()), ("111", 0));
 }
+
+/// The app sends what it says of a user, with times a day ahead and other values.
+fn send_ahead(simulation: &Simulation, user: &str, phone: &str) {
+    let tomorrow = simulation.now().plus(Duration::days(1));
+    let mut record = json!(app(simulation).record("User", user).expect("it"));
+    record["phone"] = json!(phone);
+    record["updatedAt"] = json!(tomorrow.to_string());
+    app(simulation).send("user.updated", user, &record, tomorrow);
+}
+
+#[test]
+fn a_time_that_is_still_to_come_keeps_no_later_change_out_and_is_told_once() {
+    let mut simulation = simulation();
+    let (user, _) = pair(&mut simulation);
+    for phone in ["111", "222"] {
+        set_phone(&simulation, &user, phone);
+        send_ahead(&simulation, &user, phone);
+        pass(&mut simulation, Duration::seconds(5));
+    }
+    set_phone(&simulation, &user, "333");
+    pass(&mut simulation, Duration::seconds(5));
+    assert_eq!(phone(&simulation), "333");
+    let [told] = trouble(&simulation).try_into().expect("one incident");
+    assert!(told.starts_with("clock app app : app tells of a change at 2026-03-03T09:"), "{told}");
+}
+
+#[test]
+fn what_was_said_with_a_time_that_is_still_to_come_is_replaced_by_a_read() {
+    let mut simulation = simulation();
+    let (user, _) = pair(&mut simulation);
+    set_phone(&simulation, &user, "111");
+    pass(&mut simulation, Duration::minutes(10));
+    // It comes late, and the app holds something else by now.
+    send_ahead(&simulation, &user, "0");
+    pass(&mut simulation, Duration::seconds(10));
+    assert_eq!(phone(&simulation), "111");
+}
+
+#[test]
+fn a_time_of_hubspot_s_that_cannot_be_counts_as_now() {
+    for occurred in [json!(99_999_999_999_999_999_i64), json!(1_795_511_400), json!(-1), json!("18446744073709551617")]
+    {
+        let mut simulation = simulation();
+        let (_, contact) = pair(&mut simulation);
+        let event = json!([{"eventId": 1, "subscriptionId": 1, "portalId": 9, "appId": 7, "occurredAt": occurred,
+            "subscriptionType": "contact.propertyChange", "attemptNumber": 0, "objectId": contact,
+            "propertyName": "phone", "propertyValue": "0", "changeSource": "CRM_UI", "sourceId": "userId:1"}]);
+        let lock = simulation.programs().active.systems["crm"].lock.clone();
+        let read = connectors::hubspot::events::read(&lock, None, event.to_string().as_bytes()).expect("an array");
+        assert_eq!(read.malformed, []);
+        let (system, source) = ("crm".to_owned(), engine::testing::decide::Source::Webhook);
+        let input =
+            engine::testing::decide::Input::Delivery { system, messages: read.messages, malformed: vec![], source };
+        simulation.input(&input).expect("taken");
+        pass(&mut simulation, Duration::seconds(5));
+        let now = simulation.time_of("crm");
+        crm(&simulation).edit("Contact", contact, &[("phone", "222")], now).expect("taken");
+        pass(&mut simulation, Duration::seconds(5));
+        assert_eq!(user(&simulation, EMAIL, "phone"), "222", "{occurred}");
+        assert!(trouble(&simulation).iter().all(|told| told.starts_with("clock crm ")), "{:?}", trouble(&simulation));
+        assert_eq!(trouble(&simulation).len(), 1, "{occurred}");
+    }
+}

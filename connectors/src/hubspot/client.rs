@@ -24,7 +24,7 @@ impl HubSpot {
         let request = request(method, &url, Some(&self.token), None, body)
             .map_err(|error| Failure::Same(refuse(format!("the request cannot be made: {error}"))))?;
         let response = self.transport.send(request).await.map_err(|error| Failure::Same(lost(&error, write)))?;
-        let parsed = serde_json::from_slice(response.body());
+        let parsed = crate::json::read(response.body());
         if response.status().is_success() {
             if response.body().is_empty() {
                 return Ok(Json::Null);

@@ -26,7 +26,7 @@ const WITHHELD: &str = "REDACTED";
 /// Where the body is no array.
 pub fn read(lock: &Lock, app_id: Option<u64>, body: &[u8]) -> Result<Delivery, Unreadable> {
     let wrong = |reason: String| Unreadable::Delivery(reason);
-    let json: Json = serde_json::from_slice(body).map_err(|error| wrong(format!("the body is no JSON: {error}")))?;
+    let json = crate::json::read(body).map_err(|error| wrong(format!("the body is no JSON: {error}")))?;
     let events = json.as_array().ok_or_else(|| wrong("the body is no array of events".to_owned()))?;
     let mut delivery = Delivery::default();
     for (index, event) in events.iter().enumerate() {
@@ -49,7 +49,7 @@ fn message(lock: &Lock, app_id: Option<u64>, event: &Json) -> Result<Message, St
     // The documentation's table calls it `eventType`, deliveries `subscriptionType`.
     let kind = event["subscriptionType"].as_str().or_else(|| event["eventType"].as_str());
     let kind = kind.ok_or("it has no `subscriptionType`")?;
-    let at = integer(&event["occurredAt"]).map(Timestamp).ok_or("its `occurredAt` is no number of milliseconds")?;
+    let at = occurred(&event["occurredAt"]).ok_or("its `occurredAt` is no number of milliseconds")?;
     let name = lock.deliveries.as_ref().and_then(|known| own_name(lock, known, kind, event));
     let name = name.unwrap_or_else(|| kind.to_owned());
     let dedupe = lock
@@ -65,8 +65,16 @@ fn message(lock: &Lock, app_id: Option<u64>, event: &Json) -> Result<Message, St
     Ok(Message { own: is_own(app_id, event), name, at, dedupe, body })
 }
 
-fn integer(value: &Json) -> Option<i64> {
-    value.as_i64().or_else(|| value.as_str()?.parse().ok())
+/// The first time that an event can have: HubSpot is younger. A count of seconds lies before it.
+const FIRST: Timestamp = Timestamp(946_684_800_000);
+
+/// When an event happened. A time that no event can have is the last there is: the engine takes what is still to come
+/// as now, and says so.
+fn occurred(value: &Json) -> Option<Timestamp> {
+    let number = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let number: i128 = number.parse().ok()?;
+    let at = i64::try_from(number).map_or(Timestamp(i64::MAX), Timestamp);
+    Some(if at < FIRST { Timestamp(i64::MAX) } else { at })
 }
 
 /// The name in the lock of a generic event: `object.creation` with `objectTypeId` 0-46 is `note.creation`.
@@ -287,19 +295,24 @@ mod tests {
     #[test]
     fn an_event_without_a_record_does_not_spoil_its_delivery() {
         let body = json!([
-            {"subscriptionType": "contact.creation", "occurredAt": 1},
-            {"subscriptionType": "contact.creation", "occurredAt": "2", "objectId": "3"},
+            {"subscriptionType": "contact.creation", "occurredAt": 1_795_511_400_120_i64},
+            {"subscriptionType": "contact.creation", "occurredAt": "1795511400121", "objectId": "3"},
         ]);
         let read = read(&shipped(), None, body.to_string().as_bytes()).unwrap();
         let [without, with] = read.messages.try_into().unwrap();
         assert_eq!(without.body, Body::Foreign);
-        assert_eq!((with.at, observed(with).id.as_str()), (Timestamp(2), "3"));
+        assert_eq!((with.at, observed(with).id.as_str()), (Timestamp(1_795_511_400_121), "3"));
     }
 
     #[test]
     fn an_event_that_cannot_be_read_does_not_spoil_its_delivery() {
-        let bad = [json!(1), json!({}), json!({"subscriptionType": "contact.creation"}), json!({"occurredAt": 1})];
-        let good = |id: u64| json!({"subscriptionType": "contact.creation", "occurredAt": 1, "objectId": id});
+        let bad = [
+            json!(1),
+            json!({}),
+            json!({"subscriptionType": "contact.creation"}),
+            json!({"occurredAt": 1_795_511_400_120_i64}),
+        ];
+        let good = |id: u64| json!({"subscriptionType": "contact.creation", "occurredAt": 1_795_511_400_120_i64, "objectId": id});
         for bad in bad {
             let body = json!([good(3), bad, good(4)]);
             let Delivery { messages, malformed } = read(&shipped(), None, body.to_string().as_bytes()).unwrap();
@@ -317,5 +330,24 @@ mod tests {
             assert!(read(&shipped(), None, body.as_bytes()).is_err(), "{body}");
         }
         assert_eq!(read(&shipped(), None, b"[]"), Ok(Delivery::default()));
+    }
+
+    #[test]
+    fn a_time_that_no_event_can_have_is_one_that_is_still_to_come() {
+        let at = |occurred: Json| {
+            let mut event = json!({"subscriptionType": "contact.creation", "objectId": 1});
+            event["occurredAt"] = occurred;
+            let body = json!([event]).to_string();
+            read(&shipped(), None, body.as_bytes()).unwrap().messages.first().map(|message| message.at)
+        };
+        let good = Timestamp(1_795_511_400_120);
+        assert_eq!(at(json!(good.0)), Some(good));
+        assert_eq!(at(json!(good.0.to_string())), Some(good));
+        for never in [json!(0), json!(-1), json!(1_795_511_400), json!(u64::MAX), json!("99999999999999999999")] {
+            assert_eq!(at(never), Some(Timestamp(i64::MAX)));
+        }
+        for none in [json!("soon"), json!(null), json!(1.5), json!([1])] {
+            assert_eq!(at(none), None);
+        }
     }
 }

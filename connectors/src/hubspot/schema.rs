@@ -138,6 +138,8 @@ fn field(property: &Json, known: Option<&Field>) -> Field {
         read_only: property["modificationMetadata"]["readOnlyValue"] == true,
         custom: property["hubspotDefined"] != true,
         protect: known.is_some_and(|known| known.protect),
+        form: known.and_then(|known| known.form),
+        zone: known.and_then(|known| known.zone.clone()),
     }
 }
 

@@ -38,6 +38,10 @@ const SURVEY_TIMEOUT: Duration = Duration::from_secs(3);
 /// Between two surveys while something is not as it should be, and between two commits.
 const SOON: Duration = Duration::from_secs(1);
 
+/// How long after its last error a partition counts as one that cannot be read: librdkafka asks again at least once a
+/// second.
+const STUCK_FOR: Duration = Duration::from_secs(15);
+
 /// Records that are handed on before the loop looks at anything else.
 const BURST: usize = 256;
 
@@ -119,8 +123,10 @@ pub enum Event {
         offset: i64,
         /// When it was written, as its producer or the broker says.
         timestamp: Option<Timestamp>,
-        /// Its value; empty where it has none (a tombstone).
-        payload: Bytes,
+        /// Its key; nothing where it has none.
+        key: Option<Bytes>,
+        /// Its value; nothing where it has none (a tombstone).
+        payload: Option<Bytes>,
     },
     /// The brokers cannot be reached, or do not let us in. Told once; the source keeps trying.
     Down(String),
@@ -252,6 +258,7 @@ impl KafkaSource {
             cluster,
             halted: false,
             up: None,
+            stuck: None,
             paused: false,
             committed: BTreeMap::new(),
         };
@@ -290,6 +297,8 @@ struct Reader {
     halted: bool,
     /// What was told last; `None` before the first survey.
     up: Option<bool>,
+    /// Why a partition could not be read, and when that was told last.
+    stuck: Option<(RDKafkaErrorCode, Instant)>,
     paused: bool,
     committed: BTreeMap<Partition, i64>,
 }
@@ -378,7 +387,7 @@ impl Reader {
                 Ok(record) => self.pass(record).await?,
                 Err(error) => {
                     well = false;
-                    self.stumble(&error);
+                    self.stumble(&error).await?;
                 }
             }
             left -= 1;
@@ -417,17 +426,45 @@ impl Reader {
         }
     }
 
-    /// An error on the stream is a state, never the end: the next survey says what is the matter.
-    fn stumble(&mut self, error: &KafkaError) {
+    /// An error on the stream is a state, never the end: the next survey says what is the matter, but for what no
+    /// survey sees, which is told here.
+    async fn stumble(&mut self, error: &KafkaError) -> Result<(), Ended> {
         tracing::debug!(%error, "the Kafka stream stumbles");
-        let gone = [RDKafkaErrorCode::AutoOffsetReset, RDKafkaErrorCode::OffsetOutOfRange];
-        if error.rdkafka_error_code().is_some_and(|code| gone.contains(&code)) {
-            // It does not say which partition: all are placed anew, from where we are, by the way of the start.
-            match self.consumer.unassign() {
-                Ok(()) => self.assigned.clear(),
-                Err(error) => tracing::error!(%error, "Kafka partitions cannot be given back"),
+        let Some(code) = error.rdkafka_error_code() else { return Ok(()) };
+        match code {
+            RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange => {
+                // It does not say which partition: all are placed anew, from where we are, by the way of the start.
+                match self.consumer.unassign() {
+                    Ok(()) => self.assigned.clear(),
+                    Err(error) => tracing::error!(%error, "Kafka partitions cannot be given back"),
+                }
+                Ok(())
+            }
+            RDKafkaErrorCode::BrokerTransportFailure
+            | RDKafkaErrorCode::AllBrokersDown
+            | RDKafkaErrorCode::Resolve
+            | RDKafkaErrorCode::OperationTimedOut
+            | RDKafkaErrorCode::Authentication
+            | RDKafkaErrorCode::PartitionEOF => Ok(()),
+            // The broker answers, and a partition cannot be read: its records are packed in a way that is not known,
+            // damaged, or kept from us.
+            code => {
+                let told = self.stuck.as_ref().is_some_and(|(known, _)| *known == code);
+                self.stuck = Some((code, Instant::now()));
+                if !told {
+                    tracing::error!(%code, "a Kafka partition cannot be read");
+                }
+                let reason = self.consumer.client().context().reason();
+                let reason = reason.map_or_else(String::new, |reason| format!(" ({reason})"));
+                self.tell_down(format!("a partition cannot be read: {code}{reason}")).await
             }
         }
+    }
+
+    /// A partition could not be read a moment ago.
+    fn is_stuck(&mut self) -> bool {
+        self.stuck.take_if(|(_, last)| last.elapsed() > STUCK_FOR);
+        self.stuck.is_some()
     }
 
     /// True where every topic is there and every partition is read or parked.
@@ -464,7 +501,7 @@ impl Reader {
             .collect();
         match survey.trouble {
             Some(reason) => self.tell_down(reason).await?,
-            None if self.up != Some(true) => {
+            None if self.up != Some(true) && !self.is_stuck() => {
                 self.up = Some(true);
                 self.consumer.client().context().forget();
                 self.emit(Event::Up { cluster: survey.cluster.clone() }).await?;
@@ -694,6 +731,7 @@ fn record(message: &BorrowedMessage<'_>) -> Event {
         partition: message.partition(),
         offset: message.offset(),
         timestamp: message.timestamp().to_millis().map(Timestamp),
-        payload: message.payload().map(Bytes::copy_from_slice).unwrap_or_default(),
+        key: message.key().map(Bytes::copy_from_slice),
+        payload: message.payload().map(Bytes::copy_from_slice),
     }
 }

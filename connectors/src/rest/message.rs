@@ -4,8 +4,8 @@
 //! Always true: a key that is absent in `data` is unobserved, null
 //! and `""` are values; a record is complete only where every field and link of the lock is there.
 
+use dsl::decode::instant;
 use dsl::schema::{About, Change, Deliveries, Lock};
-use dsl::value::Timestamp;
 use serde_json::Value as Json;
 
 use crate::http::text;
@@ -14,7 +14,7 @@ use crate::port::{Body, Delivery, Malformed, Message, Observed, Unreadable};
 /// Reads the body of one webhook call (one envelope or an array of them) or of one Kafka record.
 pub(super) fn read(lock: &Lock, body: &[u8]) -> Result<Delivery, Unreadable> {
     let wrong = |what: String| Unreadable::Delivery(what);
-    let json: Json = serde_json::from_slice(body).map_err(|error| wrong(format!("the body is no JSON: {error}")))?;
+    let json = crate::json::read(body).map_err(|error| wrong(format!("the body is no JSON: {error}")))?;
     let deliveries = lock.deliveries.as_ref();
     let deliveries = deliveries.ok_or_else(|| wrong("the lock says nothing of messages".to_owned()))?;
     let (envelopes, many) = match &json {
@@ -38,8 +38,9 @@ pub(super) fn read(lock: &Lock, body: &[u8]) -> Result<Delivery, Unreadable> {
 fn message(lock: &Lock, deliveries: &Deliveries, envelope: &Json) -> Result<Message, String> {
     let missing = |member: &str| format!("it has no `{member}`");
     let name = inside(envelope, &deliveries.name).as_str().ok_or_else(|| missing(&deliveries.name))?.to_owned();
-    let at = inside(envelope, &deliveries.time).as_str().and_then(Timestamp::parse);
-    let at = at.ok_or_else(|| format!("the `{}` of `{name}` is no time", deliveries.time))?;
+    let at = instant(deliveries.envelope.get(&deliveries.time), inside(envelope, &deliveries.time));
+    let at = at.map_err(|fault| format!("the `{}` of `{name}` is no time: {fault}", deliveries.time))?;
+    let at = at.ok_or_else(|| missing(&deliveries.time))?;
     let marks: Vec<String> = deliveries.dedupe.iter().map(|member| text(inside(envelope, member))).collect();
     if marks.iter().all(String::is_empty) && !marks.is_empty() {
         // Without a mark every message of a kind would count as a repetition of the first.
@@ -89,10 +90,11 @@ pub(super) fn observed(lock: &Lock, entity: &str, record: &Json) -> Observed {
         }
     }
     let changed = known.and_then(|known| match &known.changed_at {
-        dsl::schema::ChangedAt::Field(name) => record[name.as_str()].as_str(),
-        dsl::schema::ChangedAt::Unknown | dsl::schema::ChangedAt::PerField => record["updatedAt"].as_str(),
+        dsl::schema::ChangedAt::Field(name) => Some((known.fields.get(name), &record[name.as_str()])),
+        dsl::schema::ChangedAt::Unknown | dsl::schema::ChangedAt::PerField => Some((None, &record["updatedAt"])),
     });
-    observed.changed_at = changed.and_then(Timestamp::parse);
+    // Where it cannot be read, the time of the message or of the answer stands in for it.
+    observed.changed_at = changed.and_then(|(declared, time)| instant(declared, time).ok().flatten());
     observed.complete = known.is_some_and(|known| {
         known.fields.keys().all(|field| observed.fields.contains_key(field))
             && known.links.keys().all(|link| observed.links.contains_key(link))
@@ -103,6 +105,8 @@ pub(super) fn observed(lock: &Lock, entity: &str, record: &Json) -> Observed {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+
+    use dsl::value::Timestamp;
 
     use super::*;
 

@@ -14,7 +14,7 @@
 //! | 401 | the signature is missing or wrong |
 //! | 404, 405 | no door at this path; not `POST` |
 //! | 408 | the body did not arrive in time |
-//! | 413 | the body is over [`MAX_BODY`] |
+//! | 413 | the body is over [`Door::max_body`] |
 //! | 429 + `Retry-After` | too much waits already |
 //! | 503 + `Retry-After` | nothing can be stored for now, or not in the time that senders wait |
 
@@ -25,19 +25,21 @@ use std::time::Duration;
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, FromRequest, Request};
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use bytes::Bytes;
 use dsl::value::Timestamp;
 use http::{HeaderValue, Method, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::Verify;
 use crate::problem::Problem;
 
-/// The largest body that is taken, in bytes.
-pub const MAX_BODY: usize = 1 << 20;
+/// The largest body that is taken where nothing else is said, in bytes: HubSpot sends 100 events at once, and a
+/// property holds 65,536 characters.
+pub const MAX_BODY: usize = 8 << 20;
 
 /// How long a verdict may take. HubSpot waits 5 s: an answer after that would count as none.
 const ANSWER_WITHIN: Duration = Duration::from_millis(4_500);
@@ -83,6 +85,8 @@ pub struct Door {
     pub verify: Arc<dyn Verify>,
     /// One object is taken beside an array.
     pub single: bool,
+    /// The largest body that is taken, in bytes; usually [`MAX_BODY`].
+    pub max_body: usize,
 }
 
 impl fmt::Debug for Door {
@@ -128,7 +132,8 @@ pub fn routes(doors: Vec<Door>, intake: &Arc<dyn Intake>, clock: &Clock) -> Rout
         };
         router = router.route(&path, any(answer));
     }
-    router.layer(DefaultBodyLimit::max(MAX_BODY))
+    // Each door has its own.
+    router.layer(DefaultBodyLimit::disable())
 }
 
 /// What all doors share.
@@ -164,16 +169,21 @@ impl Shared {
         let headers = request.headers().clone();
         let announced =
             headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-        if announced.is_some_and(|length| length > MAX_BODY as u64) {
-            return Err(too_large());
+        if announced.is_some_and(|length| length > door.max_body as u64) {
+            return Err(too_large(door.max_body));
         }
-        let body = tokio::time::timeout(self.body_within, Bytes::from_request(request, &()))
+        let body = Limited::new(request.into_body(), door.max_body).collect();
+        let body = tokio::time::timeout(self.body_within, body)
             .await
             .map_err(|_| Refusal::plain(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"))?
-            .map_err(|failure| match failure.status() {
-                StatusCode::PAYLOAD_TOO_LARGE => too_large(),
-                _ => Refusal::plain(StatusCode::BAD_REQUEST, "the body did not arrive whole"),
-            })?;
+            .map_err(|failure| {
+                if failure.is::<LengthLimitError>() {
+                    too_large(door.max_body)
+                } else {
+                    Refusal::plain(StatusCode::BAD_REQUEST, "the body did not arrive whole")
+                }
+            })?
+            .to_bytes();
         door.verify.verify(&headers, &body, (self.clock)()).map_err(|reason| Refusal {
             status: StatusCode::UNAUTHORIZED,
             detail: "the signature is missing or wrong".to_owned(),
@@ -203,8 +213,9 @@ impl Refusal {
     }
 }
 
-fn too_large() -> Refusal {
-    Refusal::plain(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 1 MiB")
+fn too_large(max_body: usize) -> Refusal {
+    let detail = format!("the body is larger than {max_body} bytes, which is the `max_body` of this webhook");
+    Refusal::plain(StatusCode::PAYLOAD_TOO_LARGE, &detail)
 }
 
 fn answer_to(verdict: Verdict) -> Response {
@@ -349,7 +360,13 @@ mod tests {
     }
 
     async fn answer(answer_within: Duration, body_within: Duration, request: Request) -> Response {
-        let door = Door { path: "/hook".into(), system: "crm".into(), verify: Arc::new(Always), single: false };
+        let door = Door {
+            path: "/hook".into(),
+            system: "crm".into(),
+            verify: Arc::new(Always),
+            single: false,
+            max_body: MAX_BODY,
+        };
         let shared = Shared { intake: Arc::new(Hangs), clock: Arc::new(|| Timestamp(0)), answer_within, body_within };
         shared.answer(&door, request).await
     }
@@ -370,6 +387,7 @@ mod tests {
             system: "crm".to_owned(),
             verify: Arc::new(Always),
             single: false,
+            max_body: MAX_BODY,
         };
         let (intake, clock): (Arc<dyn Intake>, Clock) = (Arc::new(Takes), Arc::new(|| Timestamp(0)));
         let routes = routes(vec![door("/a"), door("/b/c")], &intake, &clock);

@@ -155,6 +155,7 @@ impl Source {
     pub(crate) async fn record(&mut self) -> Seen {
         self.until(|event| match event {
             Event::Record { partition, offset, payload, .. } => {
+                let payload = payload.as_deref().unwrap_or_default();
                 Some(seen(*partition, *offset, std::str::from_utf8(payload).unwrap()))
             }
             _ => None,

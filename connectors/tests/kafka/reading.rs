@@ -33,7 +33,8 @@ async fn at_start_the_cluster_and_the_partitions_are_told_before_any_record() {
     assert!(matches!(&told, Event::Cluster { before: None, .. }), "{told:?}");
     assert_eq!(source.event().await, Event::Partitions { topic: broker.topic.clone(), count: 2 });
     let record = source.event().await;
-    let Event::Record { topic, partition: 1, offset: 0, timestamp: Some(_), payload } = record else {
+    let Event::Record { topic, partition: 1, offset: 0, timestamp: Some(_), payload: Some(payload), .. } = record
+    else {
         panic!("{record:?}")
     };
     assert_eq!((topic, payload.as_ref()), (broker.topic.clone(), b"one".as_slice()));

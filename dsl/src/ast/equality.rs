@@ -6,7 +6,8 @@
 
 use super::{
     Action, Assign, Block, Choice, ChoiceRow, Events, Expr, FieldDecl, Item, Limit, Mapping, MatchKey, Name, OnEmpty,
-    Path, Qualified, Record, Route, StageBranch, Step, Table, TableRow, Transform, WaitFor, When, WorkflowStatement,
+    Path, Qualified, Record, Route, StageBranch, Step, Table, TableRow, Tombstones, Transform, WaitFor, When,
+    WorkflowStatement,
 };
 use crate::source::{Span, Spanned};
 
@@ -39,7 +40,8 @@ equal! {
     MatchKey says(left, right) written() unread() places(span);
     Mapping says(left, right, arrow, via, transforms, on_empty, policy) written(link, on_create) unread() places(span);
     OnEmpty says(outcome) written() unread() places(span);
-    Events says(from, topics, verify, dedupe, key, routes) written(webhook) unread() places();
+    Events says(from, topics, verify, dedupe, key, tombstones, routes) written(webhook) unread() places();
+    Tombstones says(delete, topic) written() unread() places(span);
     Route says(messages, to) written() unread() places(span);
     When says(entity, trigger, named, only, always, branches, actions) written() unread(unread) places();
     StageBranch says(from, to, block) written() unread() places(span);

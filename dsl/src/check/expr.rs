@@ -95,7 +95,7 @@ impl Checker<'_> {
                     let problem = Problem::new(Code::E0201, message, second.span, type_name(after));
                     self.report(problem.label(first.span, type_name(before)));
                 }
-                if first.missing.is_none() && first.kind != Kind::Any {
+                if first.missing.is_none() && !first.expr.may_refuse() && first.kind != Kind::Any {
                     let problem = Problem::new(
                         Code::W0204,
                         "this `else` never happens",

@@ -188,6 +188,7 @@ codes! {
         Error E0507 "this message is about another entity"
         Warning W0508 "the sender does not promise that this key is unique"
         Error E0509 "a stage is handled twice"
+        Error E0510 "what tombstones of Kafka mean is not said of one topic"
     }
     Workflows {
         Error E0601 "the workflow takes another entity"

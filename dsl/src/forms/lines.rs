@@ -25,6 +25,7 @@ const MESSAGES: &[Part] = &[
     Part::Many(&[Part::Sign(","), Part::Slot(Slot::Text(Says::Message))]),
     Part::Sign("->"),
 ];
+const IN_TOPIC: Part = Part::Maybe(&[Part::Words("in topic"), Part::Slot(Slot::Text(Says::Anything))]);
 const ARROW: &[&[Part]] = &[&[Part::Sign("<->")], &[Part::Sign("->")], &[Part::Sign("<-")]];
 
 pub(super) static FORMS: &[Form] = &[
@@ -318,6 +319,24 @@ pub(super) static FORMS: &[Form] = &[
         parts: &[Part::Words("key by"), Part::Slot(Slot::Envelope)],
         says: "names the member by which messages keep their order",
         example: "key by data.id",
+    },
+    Form {
+        name: "tombstones delete",
+        within: EVENTS,
+        written: "tombstones delete system.Entity in topic \"name\"",
+        also: &["tombstones delete system.Entity"],
+        parts: &[Part::Words("tombstones delete"), Part::Slot(Slot::Sent), IN_TOPIC],
+        says: "takes a Kafka record without a value as the deletion of the record whose id is its key",
+        example: "tombstones delete app.User in topic \"biometrics.users\"",
+    },
+    Form {
+        name: "tombstones ignore",
+        within: EVENTS,
+        written: "tombstones ignore",
+        also: &["tombstones ignore in topic \"name\""],
+        parts: &[Part::Words("tombstones ignore"), IN_TOPIC],
+        says: "passes over Kafka records without a value, as is done where nothing is said",
+        example: "tombstones ignore",
     },
     Form {
         name: "message -> sync",

@@ -1,6 +1,6 @@
 //! What stands at the end of a line, and what a value or a condition is made of.
 
-use super::part::{For, Form, OUTCOME, Of, Part, Says, Slot, UNITS};
+use super::part::{For, Form, OUTCOME, Of, Part, Says, Slot, UNITS, ZONE};
 use super::place::Place;
 
 const ENDING: &[Place] = &[Place::Ending];
@@ -115,8 +115,8 @@ pub(super) static FORMS: &[Form] = &[
         name: "as",
         within: IN_VALUE,
         written: "value as transform",
-        also: &["value as round(2)", "value as \"D MMM YYYY\""],
-        parts: &[VALUE, Part::Words("as"), Part::Slot(Slot::Transform)],
+        also: &["value as round(2)", "value as e164 in GB", "value as \"D MMM YYYY\""],
+        parts: &[VALUE, Part::Words("as"), Part::Slot(Slot::Transform), ZONE],
         says: "gives the value through a transform or a lookup",
         example: "user.email as trimmed as lowercase",
     },

@@ -164,6 +164,16 @@ impl Builder<'_> {
                 Rule::args => {
                     args = part.into_inner().filter(|p| p.as_rule() == Rule::expr).map(|p| self.expr(p)).collect()
                 }
+                // A country or a zone is one more argument, written as people say it.
+                Rule::as_in => {
+                    let span = self.span(&part);
+                    let of = parts(part).into_iter().next().map(|of| match of.as_rule() {
+                        Rule::text => self.plain_text(&of).value,
+                        _ => self.name(&of).value,
+                    });
+                    let text = vec![TextPart::Chars(of.unwrap_or_default())];
+                    args.push(Expr { kind: ExprKind::Text(text), span });
+                }
                 _ => name = Some(TransformName::Named(self.name(&part))),
             }
         }

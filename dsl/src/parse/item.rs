@@ -4,6 +4,7 @@ use super::cursor::{Builder, Pair, Rule, has, parts};
 use super::limits;
 use crate::ast::{
     Choice, ChoiceRow, EntityItem, Events, FieldDecl, Item, ItemKind, Limit, Route, RouteTo, System, Table, TableRow,
+    Tombstones,
 };
 use crate::diagnostic::{Code, Problem};
 use crate::source::{Span, Spanned};
@@ -222,6 +223,7 @@ impl Builder<'_> {
             verify: None,
             dedupe: None,
             key: None,
+            tombstones: Vec::new(),
             routes: Vec::new(),
         };
         for part in parts(pair) {
@@ -275,6 +277,16 @@ impl Builder<'_> {
             }
             Rule::ev_key => {
                 self.fill(&mut events.key, "key", span, |this| parts(part).first().map(|p| this.path(p)));
+            }
+            Rule::ev_stones => {
+                let (mut delete, mut topic) = (None, None);
+                for p in parts(part) {
+                    match p.as_rule() {
+                        Rule::qual => delete = Some(self.qualified(&p)),
+                        _ => topic = Some(self.plain_text(&p)),
+                    }
+                }
+                events.tombstones.push(Tombstones { delete, topic, span });
             }
             _ => {
                 let which = part

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::text::{CHANGES, DELIVERIES, change, delivery};
+use super::text::{CHANGES, DELIVERIES, FORMS, change, delivery, form};
 use super::{About, ChangedAt, Deliveries, Entity, Field, Link, Lock, Lookup, Message, Operation, Type};
 use crate::yaml::{self, Places};
 
@@ -66,6 +66,8 @@ struct RawField {
     custom: bool,
     #[serde(default)]
     protect: bool,
+    form: Option<String>,
+    zone: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -294,14 +296,33 @@ impl Form<'_> {
             let path = [path, &[name]].concat();
             let said = self.required(raw.ty, &path, "type")?;
             let unknown = || self.wrong(&path, format!("`{name}` has the unknown type `{said}`"));
+            let ty = parse_type(&said).ok_or_else(unknown)?;
+            let instant = match &ty {
+                Type::List(inner) => matches!(**inner, Type::Date | Type::Time),
+                ty => matches!(ty, Type::Date | Type::Time),
+            };
+            if !instant && (raw.form.is_some() || raw.zone.is_some()) {
+                let reason = format!("`{name}` is a {ty}; only a time or a date has a `form` or a `zone`");
+                return Err(self.wrong(&path, reason));
+            }
+            let form = match &raw.form {
+                None => None,
+                Some(said) => Some(self.meant(said, &path, &FORMS, form)?),
+            };
+            if let Some(zone) = raw.zone.as_ref().filter(|zone| jiff::tz::TimeZone::get(zone).is_err()) {
+                let reason = format!("`{name}` names the zone `{zone}`, which there is not; one is `Europe/London`");
+                return Err(self.wrong(&path, reason));
+            }
             Ok(Field {
-                ty: parse_type(&said).ok_or_else(unknown)?,
+                ty,
                 options: raw.options,
                 optional: raw.optional,
                 unique: raw.unique,
                 read_only: raw.read_only,
                 custom: raw.custom,
                 protect: raw.protect,
+                form,
+                zone: raw.zone,
             })
         })
     }
@@ -382,7 +403,9 @@ fn keys(path: &[&str]) -> &'static [&'static str] {
         ["entities", _] => &["remote", "changed_at", "records", "batch", "create_needs", "fields", "links"],
         ["entities" | "events", _, "fields", _]
         | ["operations", _, "params" | "result", _]
-        | ["deliveries", "envelope", _] => &["type", "options", "optional", "unique", "read_only", "custom", "protect"],
+        | ["deliveries", "envelope", _] => {
+            &["type", "options", "optional", "unique", "read_only", "custom", "protect", "form", "zone"]
+        }
         ["entities", _, "links", _] => &["to", "remote", "optional"],
         ["events", _] => &["fields"],
         ["operations", _] => &["params", "result", "delivery"],

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{About, Change, ChangedAt, Delivery, Entity, Field, Link, Lock};
+use super::{About, Change, ChangedAt, Delivery, Entity, EpochForm, Field, Link, Lock};
 
 /// The text of the file.
 #[must_use]
@@ -137,6 +137,8 @@ fn field(field: &Field) -> String {
         ("protect", field.protect),
     ];
     parts.extend(flags.iter().filter(|(_, set)| *set).map(|(name, _)| format!("{name}: true")));
+    parts.extend(field.form.map(|told| format!("form: {}", form(told))));
+    parts.extend(field.zone.iter().map(|zone| format!("zone: {}", quoted(zone))));
     format!("{{ {} }}", parts.join(", "))
 }
 
@@ -181,6 +183,16 @@ fn quoted(text: &str) -> String {
 
 /// The ways to repeat an operation, in the order in which messages name them.
 pub(super) const DELIVERIES: [Delivery; 4] = [Delivery::ByNature, Delivery::ByKey, Delivery::ByCheck, Delivery::None];
+
+/// What a number can count, in the order in which messages name it.
+pub(super) const FORMS: [EpochForm; 2] = [EpochForm::Seconds, EpochForm::Milliseconds];
+
+pub(super) fn form(form: EpochForm) -> &'static str {
+    match form {
+        EpochForm::Seconds => "seconds",
+        EpochForm::Milliseconds => "milliseconds",
+    }
+}
 
 /// What can happen to a record, in the order in which messages name it.
 pub(super) const CHANGES: [Change; 7] = [

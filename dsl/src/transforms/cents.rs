@@ -9,6 +9,7 @@ use crate::value::Value;
 pub(super) const BUILTIN: Builtin = Builtin {
     name: "cents",
     class: Class::Invertible,
+    refuses: true,
     takes: Type::Money,
     gives: Type::Integer,
     doc: "Money as a whole number of hundredths; an amount with a finer fraction is refused.",

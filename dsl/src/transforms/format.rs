@@ -7,6 +7,7 @@ use crate::value::{Timestamp, Value};
 pub(super) const BUILTIN: Builtin = Builtin {
     name: "format",
     class: Class::Lossy,
+    refuses: false,
     takes: Type::Time,
     gives: Type::Text,
     doc: "A time in UTC: YYYY YY MMMM MMM MM M DD D HH mm ss; everything else stands as written.",

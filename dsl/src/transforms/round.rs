@@ -9,6 +9,7 @@ use crate::value::Value;
 pub(super) const BUILTIN: Builtin = Builtin {
     name: "round",
     class: Class::Lossy,
+    refuses: false,
     takes: Type::Number,
     gives: Type::Number,
     doc: "A number with as many digits behind the point as the argument says, without one none; a half away from zero.",

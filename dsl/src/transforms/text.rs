@@ -7,6 +7,7 @@ use crate::value::Value;
 pub(super) const LOWERCASE: Builtin = Builtin {
     name: "lowercase",
     class: Class::Normaliser,
+    refuses: false,
     takes: Type::Text,
     gives: Type::Text,
     doc: "Letters in lower case.",
@@ -19,6 +20,7 @@ pub(super) const LOWERCASE: Builtin = Builtin {
 pub(super) const UPPERCASE: Builtin = Builtin {
     name: "uppercase",
     class: Class::Normaliser,
+    refuses: false,
     takes: Type::Text,
     gives: Type::Text,
     doc: "Letters in upper case.",
@@ -31,6 +33,7 @@ pub(super) const UPPERCASE: Builtin = Builtin {
 pub(super) const TRIMMED: Builtin = Builtin {
     name: "trimmed",
     class: Class::Normaliser,
+    refuses: false,
     takes: Type::Text,
     gives: Type::Text,
     doc: "Without white space at both ends.",

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use connectors::operations::Template;
 use connectors::registry::ConnectorKind;
-use connectors::webhook::door::is_path;
+use connectors::webhook::door::{MAX_BODY, is_path};
 use dsl::value::Duration;
 use dsl::yaml::Places;
 use serde_json::Value as Json;
@@ -77,6 +77,8 @@ pub struct Webhook {
     pub public_url: Option<String>,
     /// What its signature is made with.
     pub secret: SecretAt,
+    /// The largest delivery that is taken, in bytes.
+    pub max_body: usize,
 }
 
 /// Kafka.
@@ -140,6 +142,8 @@ pub struct Runtime {
     pub retention: Duration,
     /// Changes closer than this count as simultaneous.
     pub clock_skew: Duration,
+    /// A time from outside that is further ahead of our clock than this counts as now.
+    pub clock_ahead: Duration,
     /// How long a real-time change waits for company in its batch.
     pub hold: Duration,
     /// How long a request may take, all its HTTP calls together.
@@ -153,11 +157,16 @@ impl Default for Runtime {
             inbox: 100_000,
             retention: Duration::days(30),
             clock_skew: Duration::seconds(2),
+            clock_ahead: Duration::minutes(5),
             hold: Duration(300),
             call_timeout: Duration::minutes(2),
         }
     }
 }
+
+/// Bounds of what a delivery may be limited to: one event has room, and one connection does not fill the memory.
+const SMALLEST_BODY: usize = 64 << 10;
+const LARGEST_BODY: usize = 64 << 20;
 
 const UNITS: &str = "such as 250ms, 20s, 5m, 12h, 30d";
 
@@ -253,6 +262,25 @@ impl Check<'_> {
         )
     }
 
+    /// A size in memory: `8 MiB`, `500 KiB`, or so many bytes.
+    fn size(&mut self, path: &[&str], default: usize) -> usize {
+        let Some(text) = self.text(path) else { return default };
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
+        let unit = match text[digits.len()..].trim() {
+            "" | "B" => Some(1),
+            "KiB" => Some(1 << 10),
+            "MiB" => Some(1 << 20),
+            _ => None,
+        };
+        let size = digits.replace('_', "").parse::<usize>().ok().zip(unit).and_then(|(n, unit)| n.checked_mul(unit));
+        size.filter(|size| (SMALLEST_BODY..=LARGEST_BODY).contains(size)).unwrap_or_else(|| {
+            let name = path.join(".");
+            let message = format!("`{name}` must be a size between 64 KiB and 64 MiB");
+            self.say(path, message, "no such size", "such as 8 MiB");
+            default
+        })
+    }
+
     /// `{name}_env` or `{name}_file`.
     fn secret(&mut self, at: &[&str], name: &str) -> Option<SecretAt> {
         let (env, file) = (format!("{name}_env"), format!("{name}_file"));
@@ -303,6 +331,7 @@ impl Check<'_> {
             inbox: self.number(&["runtime", "inbox"], "100000").unwrap_or(usual.inbox),
             retention: self.span(&["runtime", "retention"], usual.retention),
             clock_skew: self.span(&["runtime", "clock_skew"], usual.clock_skew),
+            clock_ahead: self.span(&["runtime", "clock_ahead"], usual.clock_ahead),
             hold: self.span(&["runtime", "hold"], usual.hold),
             call_timeout: usual.call_timeout,
         };
@@ -448,7 +477,8 @@ impl Check<'_> {
             let message = format!("`systems.{name}.webhook` needs `public_url`");
             self.say_at_key(&at, message, "not said", "the URL as the sender calls it: it is part of the signature");
         }
-        Some(Webhook { path: path?, public_url, secret: secret? })
+        let max_body = self.size(&["systems", name, "webhook", "max_body"], MAX_BODY);
+        Some(Webhook { path: path?, public_url, secret: secret?, max_body })
     }
 
     fn kafka(&mut self) -> Kafka {

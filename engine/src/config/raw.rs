@@ -27,6 +27,7 @@ enum Node {
 const WEBHOOK: Node = Node::Map(&[
     ("path", Node::Scalar("where deliveries arrive, such as /webhooks/crm")),
     ("public_url", Node::Scalar("the URL as the sender calls it; HubSpot signs it")),
+    ("max_body", Node::Scalar("the largest delivery that is taken, such as 8 MiB")),
     ("client_secret_env", Node::Scalar("environment variable with HubSpot's client secret")),
     ("client_secret_file", Node::Scalar("file with HubSpot's client secret")),
     ("client_secret", Node::Secret),
@@ -106,6 +107,7 @@ const ROOT: Node = Node::Map(&[
             ("inbox", Node::Scalar("most deliveries that wait for their pace")),
             ("retention", Node::Scalar("how long history is kept")),
             ("clock_skew", Node::Scalar("changes closer than this count as simultaneous")),
+            ("clock_ahead", Node::Scalar("a time from outside that is further ahead counts as now")),
             ("hold", Node::Scalar("how long a real-time change waits for company in its batch")),
         ]),
     ),

@@ -5,3 +5,4 @@ pub(crate) mod inbox;
 pub(crate) mod offsets;
 pub(crate) mod parked;
 pub(crate) mod route;
+pub(crate) mod tombstones;

@@ -4,6 +4,7 @@
 
 use connectors::operations::Template;
 use connectors::registry::ConnectorKind;
+use connectors::webhook::door::MAX_BODY;
 use http::Method;
 use serde_json::Value as Json;
 
@@ -70,7 +71,7 @@ impl HubSpot {
     #[must_use]
     pub fn webhook(mut self, path: &str, public_url: &str, client_secret: impl Into<SecretAt>) -> Self {
         let (path, public_url) = (path.to_owned(), Some(public_url.to_owned()));
-        self.0.webhook = Some(Webhook { path, public_url, secret: client_secret.into() });
+        self.0.webhook = Some(Webhook { path, public_url, secret: client_secret.into(), max_body: MAX_BODY });
         self
     }
 
@@ -109,7 +110,8 @@ impl Rest {
     /// Takes its webhooks at `path`, signed with HMAC-SHA256 in `X-App-Signature` or in the header that the rules name.
     #[must_use]
     pub fn webhook(mut self, path: &str, secret: impl Into<SecretAt>) -> Self {
-        self.0.webhook = Some(Webhook { path: path.to_owned(), public_url: None, secret: secret.into() });
+        self.0.webhook =
+            Some(Webhook { path: path.to_owned(), public_url: None, secret: secret.into(), max_body: MAX_BODY });
         self
     }
 
@@ -175,7 +177,8 @@ impl Http {
     /// Takes its webhooks at `path`, as [`Rest::webhook`].
     #[must_use]
     pub fn webhook(mut self, path: &str, secret: impl Into<SecretAt>) -> Self {
-        self.0.webhook = Some(Webhook { path: path.to_owned(), public_url: None, secret: secret.into() });
+        self.0.webhook =
+            Some(Webhook { path: path.to_owned(), public_url: None, secret: secret.into(), max_body: MAX_BODY });
         self
     }
 

@@ -25,9 +25,18 @@ pub async fn pump(
     let room = Arc::new(Semaphore::new(AHEAD));
     while let Some(event) = events.recv().await {
         match event {
-            Event::Record { topic, partition, offset, payload, .. } => {
+            Event::Record { topic, partition, offset, timestamp, key, payload } => {
                 // No rule asks for a topic that has no system; such a record is kept for people like any that nobody reads.
                 let system = systems.get(&topic).cloned().unwrap_or_else(|| topic.clone());
+                let Some(payload) = payload else {
+                    telemetry::delivery(&system, "kafka", true);
+                    let Ok(room) = Arc::clone(&room).acquire_owned().await else { return };
+                    let tombstone = Wake::Tombstone { system, key, at: timestamp, topic, partition, offset, room };
+                    if handle.wake(tombstone).is_err() {
+                        return;
+                    }
+                    continue;
+                };
                 let connector = connectors.read().unwrap_or_else(PoisonError::into_inner).get(&system).map(Arc::clone);
                 let read = match connector {
                     Some(connector) => connector.read(&payload).map_err(|error| error.to_string()),
@@ -35,7 +44,8 @@ pub async fn pump(
                 };
                 telemetry::delivery(&system, "kafka", read.as_ref().is_ok_and(|read| read.malformed.is_empty()));
                 let Ok(room) = Arc::clone(&room).acquire_owned().await else { return };
-                if handle.wake(Wake::Record { system, read, payload, topic, partition, offset, room }).is_err() {
+                let record = Wake::Record { system, read, payload, key, topic, partition, offset, room };
+                if handle.wake(record).is_err() {
                     return;
                 }
             }
@@ -86,6 +96,8 @@ mod tests {
     use bytes::Bytes;
     use connectors::port::{Answer, Connector, Delivery, Request, Unreadable, Verb};
 
+    use dsl::value::Timestamp;
+
     use super::*;
     use crate::shell;
 
@@ -127,7 +139,14 @@ mod tests {
 
     fn record(topic: &str, offset: i64, payload: &'static str) -> Event {
         let payload = Bytes::from_static(payload.as_bytes());
-        Event::Record { topic: topic.to_owned(), partition: 3, offset, timestamp: None, payload }
+        Event::Record {
+            topic: topic.to_owned(),
+            partition: 3,
+            offset,
+            timestamp: None,
+            key: None,
+            payload: Some(payload),
+        }
     }
 
     #[tokio::test]
@@ -146,5 +165,23 @@ mod tests {
         let Ok(Wake::Record { system, read, .. }) = wakes.recv() else { panic!("a record") };
         assert_eq!(system, "others");
         assert!(read.is_err_and(|reason| reason.contains("`others`")));
+    }
+
+    #[tokio::test]
+    async fn a_record_without_a_value_goes_on_as_a_tombstone_with_its_key_and_time() {
+        let tombstone = Event::Record {
+            topic: "users".to_owned(),
+            partition: 3,
+            offset: 9,
+            timestamp: Some(Timestamp(5)),
+            key: Some(Bytes::from_static(b"u1")),
+            payload: None,
+        };
+        let empty = record("users", 10, "");
+        let wakes = heard(vec![tombstone, empty]).await;
+        let Ok(Wake::Tombstone { system, key, at, offset, .. }) = wakes.recv() else { panic!("a tombstone") };
+        assert_eq!((system.as_str(), key.as_deref(), at, offset), ("app", Some(&b"u1"[..]), Some(Timestamp(5)), 9));
+        // An empty value is a value, and no tombstone.
+        assert!(matches!(wakes.recv(), Ok(Wake::Record { offset: 10, read: Err(_), .. })));
     }
 }

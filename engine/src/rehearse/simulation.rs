@@ -692,7 +692,7 @@ impl Simulation {
         let now = self.now();
         let Some(connector) = self.connectors.get(system).cloned() else { return Ok(()) };
         let offset = self.offsets.entry((system.to_owned(), record.topic.clone())).or_insert(0);
-        let source = Source::Kafka { topic: record.topic.clone(), partition: 0, offset: *offset };
+        let source = Source::Kafka { topic: record.topic.clone(), partition: 0, offset: *offset, key: None };
         *offset += 1;
         let input = match connector.read(&record.body) {
             Ok(Delivery { messages, malformed }) => {

@@ -12,7 +12,7 @@ use connectors::webhook::door::{self, Door, Intake};
 use dsl::value::Timestamp;
 use http::HeaderMap;
 
-use super::system::System;
+use super::system::{System, Webhook};
 use crate::clock::Clock;
 use crate::intake::webhooks::Webhooks;
 
@@ -37,8 +37,8 @@ impl Doors {
 /// The paths at which deliveries arrive, and who takes them.
 pub(super) struct Opened {
     doors: Doors,
-    /// Path, system, and whether a delivery may be one object.
-    paths: Vec<(String, String, bool)>,
+    /// What is taken, with the system that it is from.
+    webhooks: Vec<(String, Webhook)>,
     intake: Arc<dyn Intake>,
     clock: door::Clock,
 }
@@ -50,10 +50,9 @@ impl Opened {
         webhooks: &Arc<Webhooks>,
         clock: &Arc<dyn Clock>,
     ) -> Self {
-        let webhooks_of = systems.iter().filter_map(|(name, system)| Some((name, system.webhook.as_ref()?)));
-        let paths = webhooks_of.map(|(name, webhook)| (webhook.path.clone(), name.clone(), webhook.single)).collect();
+        let taken = systems.iter().filter_map(|(name, system)| Some((name.clone(), system.webhook.clone()?))).collect();
         let (intake, clock): (Arc<dyn Intake>, _) = (Arc::clone(webhooks) as _, Arc::clone(clock));
-        Self { doors: doors.clone(), paths, intake, clock: Arc::new(move || clock.now().at) }
+        Self { doors: doors.clone(), webhooks: taken, intake, clock: Arc::new(move || clock.now().at) }
     }
 
     /// A router of its own.
@@ -67,13 +66,14 @@ impl Opened {
     }
 
     fn doors(&self) -> Vec<Door> {
-        let door = |(path, system, single): &(String, String, bool)| Door {
-            path: path.clone(),
+        let door = |(system, webhook): &(String, Webhook)| Door {
+            path: webhook.path.clone(),
             system: system.clone(),
             verify: Arc::new(Current { system: system.clone(), doors: self.doors.clone() }),
-            single: *single,
+            single: webhook.single,
+            max_body: webhook.max_body,
         };
-        self.paths.iter().map(door).collect()
+        self.webhooks.iter().map(door).collect()
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use connectors::port::Connector;
 use connectors::registry::{self, ConnectorKind, Settings};
 use connectors::webhook::Verify;
+use connectors::webhook::door::MAX_BODY;
 
 use crate::config::{Connection, SecretAt};
 
@@ -49,6 +50,8 @@ pub(super) struct Webhook {
     pub(super) path: String,
     /// A delivery may be one object; otherwise it is an array of them.
     pub(super) single: bool,
+    /// The largest delivery that is taken, in bytes.
+    pub(super) max_body: usize,
     pub(super) sender: Sender,
 }
 
@@ -71,7 +74,8 @@ impl System {
     /// one may be looked at.
     #[must_use]
     pub fn webhook(mut self, path: &str, verify: impl Verify + 'static) -> Self {
-        self.webhook = Some(Webhook { path: path.to_owned(), single: true, sender: Sender::Own(Arc::new(verify)) });
+        let sender = Sender::Own(Arc::new(verify));
+        self.webhook = Some(Webhook { path: path.to_owned(), single: true, max_body: MAX_BODY, sender });
         self
     }
 
@@ -96,6 +100,7 @@ impl From<Connection> for System {
         let webhook = webhook.clone().map(|webhook| Webhook {
             path: webhook.path,
             single: kind.webhook().single,
+            max_body: webhook.max_body,
             sender: Sender::Signed { kind: *kind, secret: webhook.secret, public_url: webhook.public_url },
         });
         let (token, concurrency) = (token.clone(), *concurrency);

@@ -92,7 +92,7 @@ impl Door {
         let room = Arc::clone(&self.room).try_acquire_owned().expect("there is room");
         let (system, topic, payload) = ("app".to_owned(), "biometrics.users".to_owned(), Bytes::new());
         let read = Ok(Self::read(&offset.to_string()));
-        let wake = Wake::Record { system, read, payload, topic, partition: 0, offset, room };
+        let wake = Wake::Record { system, read, payload, key: None, topic, partition: 0, offset, room };
         self.looping.take(wake).expect("goes on");
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use connectors::port::{Answer, Delivery};
 use connectors::webhook::door::Verdict;
+use dsl::value::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::core::{Connectors, Core};
@@ -94,6 +95,25 @@ pub enum Wake {
         read: Result<Delivery, String>,
         /// The value as it came.
         payload: Bytes,
+        /// Its key, where it has one.
+        key: Option<Bytes>,
+        /// Its topic.
+        topic: String,
+        /// Its partition.
+        partition: i32,
+        /// Its offset.
+        offset: i64,
+        /// Held until it is durable: bounds what is read ahead.
+        room: OwnedSemaphorePermit,
+    },
+    /// A Kafka record without a value.
+    Tombstone {
+        /// The system.
+        system: String,
+        /// Its key, where it has one.
+        key: Option<Bytes>,
+        /// The time that it carries.
+        at: Option<Timestamp>,
         /// Its topic.
         topic: String,
         /// Its partition.

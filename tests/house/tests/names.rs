@@ -31,6 +31,9 @@ const ABOUT_IT: &[&str] = &[
     // Commands for people who keep an account there.
     "engine/src/cli/hubspot",
     "engine/src/cli/webhook.rs",
+    // Programs that show how.
+    "examples/embed_engine",
+    "examples/webhook_to_hubspot",
     // What scenarios are played with.
     "tests/simulation",
     "tests/support",

@@ -81,7 +81,7 @@ impl Checker<'_> {
             }
             return (typed.expr, Outcome::Never);
         };
-        if typed.missing.is_none() && !matches!(typed.kind, Kind::Any | Kind::Empty) {
+        if typed.missing.is_none() && !typed.expr.may_refuse() && !matches!(typed.kind, Kind::Any | Kind::Empty) {
             let problem =
                 Problem::new(Code::W0204, "this `else` never happens", written.span, "the value cannot be missing");
             self.report(problem.help("remove the `else`").fix("remove it", true, vec![(written.span, String::new())]));

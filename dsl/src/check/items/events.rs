@@ -96,6 +96,7 @@ impl Checker<'_> {
                 }
             }
         }
+        let tombstones = self.tombstones(events, &system);
         let dedupe_by = events.dedupe.as_ref().and_then(|(by, _)| by.as_ref());
         let dedupe_by = dedupe_by.map(|by| by.names.iter().map(|n| n.value.as_str()).collect::<Vec<_>>().join("."));
         if let Some(by) = &dedupe_by {
@@ -112,9 +113,67 @@ impl Checker<'_> {
                     .map(|(name, header)| (name.value.clone(), header.as_ref().map(|h| h.value.clone()))),
                 dedupe_by,
                 dedupe_for: events.dedupe.as_ref().map_or(value::Duration::hours(24), |(_, span)| span.value),
+                tombstones,
                 routes,
             },
         );
+    }
+
+    /// The entity whose records the tombstones of each topic delete.
+    fn tombstones(&mut self, events: &ast::Events, system: &str) -> BTreeMap<String, EntityName> {
+        let topics: Vec<&str> = events.topics.iter().map(|topic| topic.value.as_str()).collect();
+        let mut said: BTreeMap<String, Span> = BTreeMap::new();
+        let mut deletes = BTreeMap::new();
+        for line in &events.tombstones {
+            let of = match &line.topic {
+                Some(topic) if topics.contains(&topic.value.as_str()) => vec![topic.value.as_str()],
+                Some(topic) => {
+                    let near = nearest(&topic.value, topics.iter().copied()).map(|near| format!("\"{near}\""));
+                    let message = format!("no door here is the topic `{}`", topic.value);
+                    let problem = Problem::new(Code::E0510, message, topic.span, "nothing is read from it");
+                    self.report(suggest(problem, near, topic.span));
+                    continue;
+                }
+                None if topics.is_empty() => {
+                    let message = "tombstones come over Kafka, and there is no topic here";
+                    let problem = Problem::new(Code::E0510, message, line.span, "would never happen");
+                    self.report(problem.help("remove the line, or add `kafka topic \"name\"` to the doors"));
+                    continue;
+                }
+                None if topics.len() > 1 && line.delete.is_some() => {
+                    let message = "a key says no entity, and there are several topics here";
+                    let problem = Problem::new(Code::E0510, message, line.span, "which of them is meant is not said");
+                    self.report(problem.help(format!("write the topic behind it: `in topic \"{}\"`", topics[0])));
+                    continue;
+                }
+                None => topics.clone(),
+            };
+            let entity = line.delete.as_ref().map(|what| (entity_name(what), what.span));
+            if let Some((entity, span)) = &entity {
+                let known = entity.system == system
+                    && self.declared.systems.get(system).is_some_and(|s| s.lock.entities.contains_key(&entity.entity));
+                if !known {
+                    let names: Vec<String> =
+                        self.declared.systems[system].lock.entities.keys().map(|e| format!("{system}.{e}")).collect();
+                    let near = nearest(&entity.to_string(), names.iter().map(String::as_str)).map(str::to_owned);
+                    let message = format!("there is no entity {entity} of {system}");
+                    self.report(suggest(Problem::new(Code::E0104, message, *span, "not in its lock"), near, *span));
+                    continue;
+                }
+            }
+            for topic in of {
+                if let Some(first) = said.insert(topic.to_owned(), line.span) {
+                    let message = format!("two lines say what tombstones in `{topic}` mean");
+                    let problem = Problem::new(Code::E0103, message, line.span, "again here");
+                    self.report(problem.label(first, "first here").help("remove one of them"));
+                    continue;
+                }
+                if let Some((entity, _)) = &entity {
+                    deletes.insert(topic.to_owned(), entity.clone());
+                }
+            }
+        }
+        deletes
     }
 
     /// A scheme of the language is told which header holds the signature; one of a connector knows its own.

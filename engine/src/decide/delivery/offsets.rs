@@ -20,7 +20,7 @@ use crate::ledger::Error;
 /// Moves behind the record that `source` names. False where it was decided already: the source went back further
 /// than the ledger. What came by no partition is always new.
 pub(crate) fn take(cx: &mut Context<'_>, system: &str, source: &Source) -> Result<bool, Error> {
-    let Source::Kafka { topic, partition, offset } = source else { return Ok(true) };
+    let Source::Kafka { topic, partition, offset, .. } = source else { return Ok(true) };
     let key = key::offset(topic, *partition);
     if let Some(row) = cx.get(&key)?
         && *offset < row.next
@@ -109,7 +109,7 @@ mod tests {
         let now = world.now();
         let message =
             Message { name: "no.such".to_owned(), at: now, dedupe: mark.to_owned(), own: false, body: Body::Foreign };
-        let source = Source::Kafka { topic: "biometrics.users".to_owned(), partition: 0, offset };
+        let source = Source::Kafka { topic: "biometrics.users".to_owned(), partition: 0, offset, key: None };
         let (system, messages) = ("app".to_owned(), vec![message]);
         let input = Input::Delivery { system, messages, malformed: Vec::new(), source };
         world.input(&input).expect("taken");

@@ -58,6 +58,21 @@ pub(crate) fn member(
     keep(cx, system, &event.to_string(), source, &cause, advice, payload)
 }
 
+/// Characters of a key that are shown.
+const KEY_SHOWN: usize = 100;
+
+/// Where something came from, for people.
+pub(crate) fn place(source: &Source) -> String {
+    match source {
+        Source::Webhook => "webhook".to_owned(),
+        Source::Kafka { topic, partition, offset, key } => {
+            let key = key.iter().map(|key| key.chars().take(KEY_SHOWN).collect::<String>());
+            let key: String = key.map(|key| format!(", key {key}")).collect();
+            format!("{topic}/{partition} at {offset}{key}")
+        }
+    }
+}
+
 /// Keeps what came, and shows it to people.
 pub(crate) fn park(
     cx: &mut Context<'_>,
@@ -81,9 +96,10 @@ fn keep(
     payload: &[u8],
 ) -> Result<(), Error> {
     let number = cx.next()?;
-    let (door, place) = match source {
-        Source::Webhook => ("webhook".to_owned(), "webhook".to_owned()),
-        Source::Kafka { topic, partition, offset } => (topic.clone(), format!("{topic}/{partition} at {offset}")),
+    let place = place(source);
+    let door = match source {
+        Source::Webhook => place.clone(),
+        Source::Kafka { topic, .. } => topic.clone(),
     };
     let parked = ParkedRow { place: place.clone(), reason: cause.to_owned(), payload: payload.to_vec() };
     cx.put(key::parked(number), &parked);
@@ -148,7 +164,7 @@ mod tests {
     }
 
     fn record(offset: i64) -> Source {
-        Source::Kafka { topic: "biometrics.users".to_owned(), partition: 2, offset }
+        Source::Kafka { topic: "biometrics.users".to_owned(), partition: 2, offset, key: None }
     }
 
     fn foreign(world: &Simulation, mark: &str) -> Message {

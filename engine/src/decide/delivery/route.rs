@@ -20,6 +20,7 @@ use crate::decide::model::input::Source;
 use crate::decide::model::outcome::Command;
 use crate::decide::model::run::Var;
 use crate::decide::model::task::{Incoming, Task};
+use crate::decide::records::ahead;
 use crate::decide::records::observe::{How, observe};
 use crate::decide::records::removal;
 use crate::decide::runs::wake;
@@ -109,12 +110,13 @@ pub(crate) fn message(cx: &mut Context<'_>, incoming: &Incoming<'_>) -> Result<(
         cx.log(line);
         return Ok(());
     }
+    let at = ahead::bounded(cx, system, message.at)?;
     match &message.body {
         Body::Record { entity, change, observed } => {
             let entity = EntityName::new(system, entity);
             match change {
-                Change::Deleted => removal::deleted(cx, &entity, &observed.id, message.at, false)?,
-                Change::Erased => removal::deleted(cx, &entity, &observed.id, message.at, true)?,
+                Change::Deleted => removal::deleted(cx, &entity, &observed.id, at, false)?,
+                Change::Erased => removal::deleted(cx, &entity, &observed.id, at, true)?,
                 Change::Restored => {
                     observe(cx, &entity, observed, How::Message(*change), message.at)?;
                     cx.task(Task::Restored { entity, id: observed.id.clone() });
@@ -127,7 +129,7 @@ pub(crate) fn message(cx: &mut Context<'_>, incoming: &Incoming<'_>) -> Result<(
                             cx.task(Task::Touched { entity, id, syncs: [*index].into() });
                         }
                         Some(Route::Workflow(index)) => {
-                            cx.task(Task::Start { workflow: *index, entity, id, at: message.at });
+                            cx.task(Task::Start { workflow: *index, entity, id, at });
                         }
                         _ => {}
                     }
@@ -137,7 +139,7 @@ pub(crate) fn message(cx: &mut Context<'_>, incoming: &Incoming<'_>) -> Result<(
         Body::Merged { entity, into, gone } => {
             let entity = EntityName::new(system, entity);
             for gone in gone {
-                removal::merged(cx, &entity, into, gone, message.at)?;
+                removal::merged(cx, &entity, into, gone, at)?;
             }
         }
         Body::Linked { entity, id } => {
@@ -165,7 +167,7 @@ pub(crate) fn message(cx: &mut Context<'_>, incoming: &Incoming<'_>) -> Result<(
             }
             for (field, value) in &members {
                 if *value != Value::Empty {
-                    wake::happened(cx, (&what, field), value, &Var::Members(members.clone()), message.at)?;
+                    wake::happened(cx, (&what, field), value, &Var::Members(members.clone()), at)?;
                 }
             }
         }

@@ -26,6 +26,7 @@ use crate::decide::model::record::FieldValue;
 use crate::decide::model::task::Task;
 use crate::decide::model::trace::Wrote;
 use crate::decide::model::written::Written;
+use crate::decide::records::ahead;
 use crate::decide::records::expectations;
 use crate::decide::records::observe::{How, observe, version};
 use crate::decide::records::removal;
@@ -169,6 +170,7 @@ fn took(
     }
     observe(cx, &entity, &acknowledged, how, cx.now)?;
     let landed = version(&link.sync.program, &entity, &acknowledged).unwrap_or(cx.now);
+    let landed = ahead::bounded(cx, &entity.system, landed)?;
     expectations::settle(cx, &entity, &observed.id, link.id, Some(WriteOutcome::Landed(landed)))?;
     check_stable(cx, link, side, &observed.id, writes)
 }

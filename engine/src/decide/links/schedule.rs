@@ -4,6 +4,7 @@ use connectors::planted::{Mutant, planted};
 use dsl::program::{Run, Side, Sync};
 use dsl::schema::EntityName;
 use dsl::value::{Duration, Timestamp};
+use jiff::tz::{AmbiguousOffset, TimeZone};
 
 use crate::decide::model::event::{Action, Event};
 use crate::decide::model::key;
@@ -36,28 +37,39 @@ pub(crate) fn started(cx: &mut Context<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// The first run after `now`. A time of day that a clock change skips runs at the next valid minute, a doubled
-/// one once (jiff's "compatible" rule).
+/// The first run after `now`. A time of day that a clock change skips runs at the next minute there is, a doubled
+/// one once, when it comes first.
 pub(crate) fn next_run(sync: &Sync, now: Timestamp) -> Timestamp {
     match &sync.run {
         Run::OnChange => now,
         Run::Every(span, _) => now.plus(Duration(span.0.max(1_000))),
         Run::DailyAt { minute, zone, .. } => {
-            let zone = jiff::tz::TimeZone::get(zone).unwrap_or(jiff::tz::TimeZone::UTC);
+            let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
             let today = now.timestamp().unwrap_or_default().to_zoned(zone.clone()).date();
             let time = jiff::civil::time((minute / 60) as i8, (minute % 60) as i8, 0, 0);
             for ahead in 0..3 {
                 let Ok(day) = today.checked_add(jiff::Span::new().days(ahead)) else { break };
-                if let Ok(at) = day.to_datetime(time).to_zoned(zone.clone()) {
-                    let at = Timestamp(at.timestamp().as_millisecond());
-                    if at > now {
-                        return at;
-                    }
+                if let Some(at) = first_at(&zone, day.to_datetime(time)).filter(|at| *at > now) {
+                    return at;
                 }
             }
             now.plus(Duration::days(1))
         }
     }
+}
+
+/// When the clocks of `zone` first show this: at the change itself where the change skips it.
+fn first_at(zone: &TimeZone, local: jiff::civil::DateTime) -> Option<Timestamp> {
+    let ambiguous = zone.to_ambiguous_zoned(local);
+    let at = match ambiguous.offset() {
+        // Before the change by the clock behind it: the change is the next one from there.
+        AmbiguousOffset::Gap { after, .. } => {
+            let before = after.to_timestamp(local).ok()?;
+            zone.following(before).next()?.timestamp()
+        }
+        AmbiguousOffset::Unambiguous { .. } | AmbiguousOffset::Fold { .. } => ambiguous.earlier().ok()?.timestamp(),
+    };
+    Some(Timestamp(at.as_millisecond()))
 }
 
 /// The side a sync reads from: the one that is not made, or the left one.

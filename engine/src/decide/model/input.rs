@@ -1,6 +1,7 @@
 //! What can cause a decision.
 
 use connectors::port::{Answer, Malformed, Message};
+use dsl::value::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::decide::model::lane::Lane;
@@ -19,6 +20,8 @@ pub enum Source {
         partition: i32,
         /// Its offset.
         offset: i64,
+        /// Its key as text, where it has one.
+        key: Option<String>,
     },
 }
 
@@ -48,6 +51,17 @@ pub enum Input {
         reason: String,
         /// What came, whole.
         payload: Vec<u8>,
+    },
+    /// A Kafka record without a value.
+    Tombstone {
+        /// The system.
+        system: String,
+        /// The door.
+        source: Source,
+        /// Its key; empty where it has none.
+        key: Vec<u8>,
+        /// The time that it carries.
+        at: Option<Timestamp>,
     },
     /// A source's position without a message (an offset that is gone was passed over by policy).
     Offset {

@@ -341,6 +341,11 @@ pub(crate) fn due(timer: &RowKey<TimerRow>) -> Result<Timestamp, Error> {
     timer.parts()?.moment()
 }
 
+/// The version of a record that counts as now, because the time that was said of it was ahead.
+pub(crate) fn ahead(entity: &EntityName, id: &str) -> RowKey<Timestamp> {
+    Key::new(Kind::Ahead).entity(entity).text(id).row()
+}
+
 /// In which form the rows are.
 pub(crate) fn form() -> RowKey<FormRow> {
     Key::new(Kind::Form).row()

@@ -76,4 +76,7 @@ pub(crate) enum Kind {
     Unfinished = 35,
     /// In which form all rows are, one row.
     Form = 36,
+    /// [`Timestamp`] by system, entity, id: the version of a record that counts as now, because the time that was said
+    /// of it was ahead.
+    Ahead = 37,
 }

@@ -28,6 +28,8 @@ impl Programs {
 pub struct Settings {
     /// Two outside changes closer than this count as simultaneous.
     pub clock_skew: Duration,
+    /// A time from outside that is further ahead of the input's own time than this is taken as now.
+    pub clock_ahead: Duration,
     /// How long a real-time change may wait for company in its batch.
     pub linger: Duration,
     /// How long a change of a scheduled run or a backfill may wait for company.
@@ -44,6 +46,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             clock_skew: Duration::seconds(2),
+            clock_ahead: Duration::minutes(5),
             linger: Duration(300),
             linger_bulk: Duration::seconds(2),
             run_at_start: true,

@@ -37,6 +37,8 @@ pub(crate) enum Subject {
     Call(CallId),
     /// A system that refuses whoever asks: the token, or what it may do.
     System(String),
+    /// A system that says times which are still to come.
+    Clock(String),
 }
 
 impl Subject {
@@ -55,6 +57,7 @@ impl Subject {
             Self::Lane(_) => "lane",
             Self::Call(_) => "call",
             Self::System(_) => "system",
+            Self::Clock(_) => "clock",
         }
     }
 
@@ -79,6 +82,7 @@ impl fmt::Display for Subject {
             Self::Record { entity, id } => write!(out, "{entity} {id}"),
             Self::Timer(what) | Self::Lane(what) => write!(out, "{what}"),
             Self::Call(call) => write!(out, "{call}"),
+            Self::Clock(system) => write!(out, "{system}"),
         }
     }
 }

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use connectors::planted::{Mutant, planted};
-use connectors::port::{Observed, Wire};
-use dsl::decode::decode;
+use connectors::port::Observed;
+use dsl::decode::{decode, instant};
 use dsl::program::{Program, Trigger};
 use dsl::schema::{Change, ChangedAt, EntityName};
 use dsl::value::{Timestamp, Value};
@@ -19,7 +19,7 @@ use crate::decide::model::key;
 use crate::decide::model::outcome::Command;
 use crate::decide::model::record::{FieldState, FieldValue, Life, LinkFieldState};
 use crate::decide::model::task::{Landed, Overwritten, Task, Transition, TransitionKind};
-use crate::decide::records::expectations;
+use crate::decide::records::{ahead, expectations};
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{reads, records};
 use crate::ledger::Error;
@@ -52,13 +52,16 @@ pub(crate) fn observe(
     let before = cx.record(entity, &seen.id)?;
     let known = before.is_some();
     let mut row = before.as_deref().cloned().unwrap_or_default();
-    let version = version(&program, entity, seen).unwrap_or(at);
+    ahead::forget(cx, &mut row);
+    let said = version(&program, entity, seen).unwrap_or(at);
+    let version = ahead::bounded(cx, &entity.system, said)?;
     expectations::forget(&mut row, cx.now);
     let mut changed = !known;
     let mut tie = false;
 
     // A read is the truth of its moment, so it also settles ties; a message must be newer.
     let trusted = !matches!(how, How::Message(_));
+    let replaceable = if how == How::Read { ahead::replaceable(cx, entity, &seen.id)? } else { None };
     let previous = known.then_some(row.latest);
     let mut ours = Vec::new();
     let mut moved: BTreeMap<String, (Option<Value>, Value)> = BTreeMap::new();
@@ -78,6 +81,7 @@ pub(crate) fn observe(
             sighting.account(&program, writes, old, how, &mut ours);
         }
         match old {
+            Some(old) if replaceable == Some(old.at) => {}
             Some(old) if version < old.at && !planted(Mutant::VersionsIgnored) => continue,
             Some(old) if version == old.at && !trusted && !planted(Mutant::TieByMessage) => {
                 tie |= old.value != value;
@@ -113,6 +117,7 @@ pub(crate) fn observe(
         }
         let old = row.links.get(name);
         match old {
+            Some(old) if replaceable == Some(old.at) => {}
             Some(old) if version < old.at && !planted(Mutant::LinkVersionsIgnored) => continue,
             Some(old) if version == old.at && !trusted => {
                 tie |= old.id != *target;
@@ -150,6 +155,12 @@ pub(crate) fn observe(
     if !matches!(how, How::Message(_)) && matches!(row.life, Life::Deleted(_)) && how == How::Read {
         row.life = Life::Live;
         changed = true;
+    }
+
+    if replaceable.is_some() {
+        ahead::settle(cx, entity, &seen.id);
+    } else if !trusted && version != said {
+        ahead::read_anew(cx, entity, &seen.id)?;
     }
 
     for task in ours {
@@ -221,8 +232,11 @@ pub(crate) fn observe(
 
 /// The version that a system gives what it says of a record; none where it gives none.
 pub(crate) fn version(program: &Program, entity: &EntityName, seen: &Observed) -> Option<Timestamp> {
-    let told = match &program.entity(entity)?.changed_at {
-        ChangedAt::Field(name) => seen.fields.get(name).and_then(Wire::as_str).and_then(Timestamp::parse),
+    let lock = program.entity(entity)?;
+    let told = match &lock.changed_at {
+        ChangedAt::Field(name) => {
+            seen.fields.get(name).and_then(|wire| instant(lock.fields.get(name), wire).ok().flatten())
+        }
         _ => None,
     };
     told.or(seen.changed_at)

@@ -11,6 +11,7 @@ use dsl::value::Timestamp;
 use crate::decide::model::outcome::Command;
 use crate::decide::model::record::{Life, RecordRow};
 use crate::decide::model::task::{Task, Transition, TransitionKind};
+use crate::decide::records::ahead;
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{reads, records};
 use crate::ledger::Error;
@@ -24,11 +25,14 @@ pub(crate) fn deleted(
     erased: bool,
 ) -> Result<(), Error> {
     let mut row = cx.record(entity, id)?.map(Arc::unwrap_or_clone).unwrap_or_default();
+    let at = ahead::bounded(cx, &entity.system, at)?;
+    ahead::forget(cx, &mut row);
     let older = row.latest > at && !planted(Mutant::OldDeletionCounts);
     if older || matches!(row.life, Life::Erased) || (matches!(row.life, Life::Deleted(_)) && !erased) {
         return Ok(());
     }
     records::unindex(cx, entity, id, &row);
+    ahead::settle(cx, entity, id);
     row.latest = at;
     if erased {
         let kept = if planted(Mutant::ErasureKeepsRow) { row } else { RecordRow::default() };
@@ -57,6 +61,8 @@ pub(crate) fn merged(
         return Ok(());
     }
     let mut row = cx.record(entity, gone)?.map(Arc::unwrap_or_clone).unwrap_or_default();
+    let at = ahead::bounded(cx, &entity.system, at)?;
+    ahead::forget(cx, &mut row);
     records::unindex(cx, entity, gone, &row);
     row.life = Life::Merged(into.to_owned());
     row.latest = row.latest.max(at);

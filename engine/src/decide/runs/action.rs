@@ -85,7 +85,11 @@ fn block(
 ) -> Result<Option<Block>, Blocked> {
     let mut block = Block::default();
     for assign in assigns {
-        let value = assigned(cx, run, program, target, assign)?;
+        let value = match assigned(cx, run, program, target, assign) {
+            // What a transform cannot take is as good as nothing, where the line says what happens then.
+            Err(Blocked::Fault(Fault::Transform { .. })) if assign.on_empty.takes_refused() => Value::Empty,
+            value => value?,
+        };
         if value.is_empty() {
             match assign.on_empty {
                 Outcome::Skip => return Ok(None),
