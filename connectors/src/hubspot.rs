@@ -29,6 +29,7 @@ use dsl::value::Timestamp;
 use serde::Deserialize;
 
 pub use self::schema::known;
+pub(crate) use self::values::kept;
 use crate::http::Transport;
 use crate::port::{Answer, Connector, Delivery, Input, Refusal, Request, Unreadable, Verb};
 use crate::secret::Secret;

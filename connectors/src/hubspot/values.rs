@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use dsl::value::Timestamp;
+use dsl::schema::{Entity, Type};
+use dsl::value::{Timestamp, Value};
 use serde_json::Value as Json;
 
 use crate::http::text;
 use crate::planted::{Mutant, planted};
 use crate::port::{Observed, Wire};
+
+/// A day in milliseconds.
+const DAY: i64 = 86_400_000;
 
 /// Type id of contacts, which have names of their own for what all others share.
 const CONTACTS: &str = "0-1";
@@ -32,6 +36,25 @@ pub(super) fn wire(value: &Wire) -> String {
     }
 }
 
+/// Type id of companies.
+const COMPANIES: &str = "0-2";
+
+/// The form in which HubSpot keeps a value (CONTRACT 3.2): addresses and domains in lower case, texts without blanks at
+/// their ends, days as midnight UTC.
+pub(crate) fn kept(entity: &Entity, field: &str, value: Value) -> Value {
+    let Some(declared) = entity.fields.get(field) else { return value };
+    match (&declared.ty, value) {
+        (Type::Text, Value::Text(text)) => {
+            let remote = entity.remote.as_deref();
+            let is_name = field == "email" || (field == "domain" && remote == Some(COMPANIES));
+            let text = text.trim();
+            Value::text(if is_name { text.to_lowercase() } else { text.to_owned() })
+        }
+        (Type::Date, Value::Time(time)) => Value::Time(Timestamp(time.0 - time.0.rem_euclid(DAY))),
+        (_, value) => value,
+    }
+}
+
 /// A record of an answer with the fields that were asked for; `None` asks for all that are there.
 pub(super) fn observed(record: &Json, wanted: Option<&[String]>) -> Observed {
     let properties = record["properties"].as_object().into_iter().flatten();
@@ -52,6 +75,20 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn values_that_hubspot_keeps_in_one_form_are_one_value() {
+        let mut entity = crate::hubspot::known("crm").entities["Contact"].clone();
+        entity.fields.insert("born".to_owned(), dsl::schema::Field::of(Type::Date));
+        let kept = |field: &str, value: Value| kept(&entity, field, value);
+        assert_eq!(kept("email", Value::text(" Ada@Example.COM ")), Value::text("ada@example.com"));
+        assert_eq!(kept("firstname", Value::text("Ada ")), Value::text("Ada"));
+        assert_eq!(kept("firstname", Value::text(" \n")), Value::Empty);
+        let time = |text: &str| Value::Time(Timestamp::parse(text).expect("a time"));
+        assert_eq!(kept("born", time("1990-05-04T22:30:00Z")), time("1990-05-04T00:00:00Z"));
+        assert_eq!(kept("born", time("1969-12-31T22:30:00Z")), time("1969-12-31T00:00:00Z"));
+        assert_eq!(kept("unknown", Value::text(" A ")), Value::text(" A "));
+    }
 
     #[test]
     fn everything_is_written_as_text_and_null_clears() {

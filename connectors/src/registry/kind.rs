@@ -5,7 +5,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use dsl::schema::Lock;
+use dsl::schema::{Entity, Lock};
+use dsl::value::Value;
 
 use crate::hubspot;
 
@@ -81,6 +82,18 @@ impl ConnectorKind {
         match self {
             Self::HubSpot => WebhookForm { secret: "client_secret", public_url: true, single: false },
             Self::Rest | Self::Http => WebhookForm { secret: "secret", public_url: false, single: true },
+        }
+    }
+
+    /// The form in which a system of this kind keeps a value of this field, as far as that is known: two values that it
+    /// keeps in one form are one value to it.
+    #[must_use]
+    pub fn kept(self, entity: &Entity, field: &str, value: Value) -> Value {
+        match (self, value) {
+            // An empty list and nothing are the same to everybody who compares.
+            (_, Value::List(values)) if values.is_empty() => Value::Empty,
+            (Self::HubSpot, value) => hubspot::kept(entity, field, value),
+            (Self::Rest | Self::Http, value) => value,
         }
     }
 

@@ -9,18 +9,17 @@ use std::sync::Arc;
 use connectors::planted::{Mutant, planted};
 use connectors::port::{Observed, Refusal};
 use dsl::decode::{decode, encode};
-use dsl::eval::canonical;
 use dsl::program::{Place, Side};
 use dsl::schema::EntityName;
-use dsl::value::Value;
 
+use crate::decide::links::sides::comparable;
 use crate::decide::links::{matching, own_key};
 use crate::decide::model::answer::{CreateAnswer, Failure, NotDone, UpdateAnswer};
 use crate::decide::model::canonical::Canonical;
 use crate::decide::model::event::{Action, Event};
 use crate::decide::model::expectation::WriteOutcome;
 use crate::decide::model::key;
-use crate::decide::model::link::{LinkEvent, LinkState, RestoredBase};
+use crate::decide::model::link::{HeldLine, LinkEvent, LinkState, RestoredBase};
 use crate::decide::model::need::Need;
 use crate::decide::model::record::FieldValue;
 use crate::decide::model::task::Task;
@@ -60,13 +59,13 @@ pub(crate) fn created(
             adopt(cx, link, side, existing.as_deref(), reason)
         }
         Err(Failure::Unknown { cause }) if planted(Mutant::CreateInDoubtResent) => {
-            failed(cx, link, side, NotDone::Retry { after: None, cause })
+            failed(cx, link, side, writes, NotDone::Retry { after: None, cause })
         }
         Err(Failure::Unknown { cause }) => {
             log_doubt(cx, link, side, cause);
             creation_in_doubt(cx, link, side, cause)
         }
-        Err(Failure::NotDone(why)) => failed(cx, link, side, why),
+        Err(Failure::NotDone(why)) => failed(cx, link, side, writes, why),
     }
 }
 
@@ -101,7 +100,7 @@ pub(crate) fn updated(
             removal::deleted(cx, &entity, &record, cx.now, false)
         }
         Err(Failure::Unknown { cause }) if planted(Mutant::UpdateInDoubtResent) => {
-            failed(cx, link, side, NotDone::Retry { after: None, cause })
+            failed(cx, link, side, writes, NotDone::Retry { after: None, cause })
         }
         Err(Failure::Unknown { cause }) => {
             log_doubt(cx, link, side, cause);
@@ -110,7 +109,7 @@ pub(crate) fn updated(
         }
         Err(Failure::NotDone(why)) => {
             expectations::settle(cx, &entity, &record, link.id, None)?;
-            failed(cx, link, side, why)
+            failed(cx, link, side, writes, why)
         }
     }
 }
@@ -246,18 +245,17 @@ fn check_stable(
         let Some(mapping) = sync.fields.iter().find(|mapping| mapping.text == write.mapping) else { continue };
         let Some(seen) = row.fields.get(&write.field) else { continue };
         let FieldValue::Is(value) = &seen.value else { continue };
-        let same = canonical(&sync.program, &sync, mapping, side, value)
-            .is_ok_and(|held: Value| Canonical::Value(held) == write.canonical);
-        if same {
-            link.unstable.remove(&write.mapping);
+        let held = comparable(&sync, mapping, side, value).map(Canonical::Value);
+        if held.as_ref().is_ok_and(|held| *held == write.canonical) {
+            link.let_go(cx, &write.mapping)?;
         } else if seen.at <= cx.now {
             let count = link.unstable.entry(write.mapping.clone()).or_insert(0);
-            *count += u8::from(!planted(Mutant::UnstableForEver));
+            *count = count.saturating_add(u8::from(!planted(Mutant::UnstableForEver)));
             if *count >= UNSTABLE_AFTER {
                 let why = format!("{} keeps `{value}` instead of `{}`", entity.system, write.value);
-                let advice = "settle it with `engine resolve`, or change one of the two values";
-                link.open_incident(cx, format!("{}: {why}", write.mapping), advice)?;
-                link.parked.insert(write.mapping.clone(), why);
+                // Where what it keeps is no value of the line, the line is held by what was written alone.
+                let (value, kept) = (write.canonical.clone(), held.ok());
+                link.hold(cx, &write.mapping, HeldLine { side, value, kept, why })?;
             }
         }
     }
@@ -344,10 +342,32 @@ fn change_in_doubt(cx: &mut Context<'_>, link: &mut OpenLink, side: Side, cause:
     link.wait_for(cx, &Need::record(&entity, &record))
 }
 
+/// May the record do without this write? Not where it is made, and what is refused is the key by which it is found.
+fn may_wait(link: &OpenLink, side: Side, write: &Written, field: &str) -> bool {
+    let is_key = |(left, right): &(String, String)| if side == Side::Left { left == field } else { right == field };
+    write.field == field && (link.is_whole() || !link.sync.keys.iter().any(is_key))
+}
+
 /// Nothing happened.
-fn failed(cx: &mut Context<'_>, link: &mut OpenLink, side: Side, why: NotDone<'_>) -> Result<(), Error> {
+fn failed(
+    cx: &mut Context<'_>,
+    link: &mut OpenLink,
+    side: Side,
+    writes: &[Written],
+    why: NotDone<'_>,
+) -> Result<(), Error> {
     let system = link.entity(side).system.clone();
     match why {
+        NotDone::Refused { reason, refusal: Refusal::Invalid(Some(field)) }
+            if writes.iter().any(|write| may_wait(link, side, write, field)) =>
+        {
+            // The line waits for a person; the record's other lines go on without it.
+            for write in writes.iter().filter(|write| write.field == *field) {
+                let why = format!("{system} refuses `{}` as `{field}`: {reason}", write.value);
+                let line = HeldLine { side, value: write.canonical.clone(), kept: None, why };
+                link.hold(cx, &write.mapping, line)?;
+            }
+        }
         NotDone::Refused { reason, refusal } => {
             let why = match refusal {
                 Refusal::Invalid(Some(field)) => format!("{system} refuses `{field}`: {reason}"),

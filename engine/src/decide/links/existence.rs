@@ -39,6 +39,7 @@ fn erase(cx: &mut Context<'_>, link: &mut OpenLink, side: Side) -> Result<(), Er
     }
     link.restores.clear();
     link.parked.clear();
+    link.let_go_all(cx);
     link.release(cx);
     link.turn(cx, LinkEvent::End, LinkState::Gone);
     if planted(Mutant::ErasedIsMadeAgain) {

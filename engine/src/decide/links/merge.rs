@@ -11,7 +11,7 @@ use crate::decide::model::lane::LaneKind;
 use crate::decide::model::link::{LinkEvent, LinkState};
 use crate::decide::model::need::Unmet;
 use crate::decide::model::sides::BOTH;
-use crate::decide::store::links::{OpenLink, UNSTABLE_AFTER};
+use crate::decide::store::links::OpenLink;
 use crate::decide::store::transaction::Context;
 use crate::ledger::Error;
 
@@ -48,6 +48,9 @@ fn carry_out(cx: &mut Context<'_>, link: &mut OpenLink, plan: Plan) -> Result<()
     for mapping in &plan.obsolete {
         link.restores.remove(mapping);
     }
+    for mapping in &plan.settled {
+        link.let_go(cx, mapping)?;
+    }
     link.base.extend(plan.base);
     park_fields(cx, link, plan.park)?;
     let waits = link.tries.not_before.is_some_and(|at| at > cx.now);
@@ -74,12 +77,9 @@ fn carry_out(cx: &mut Context<'_>, link: &mut OpenLink, plan: Plan) -> Result<()
     Ok(())
 }
 
-/// Fields that wait for a person: those of the plan, and those that keep coming back as something else.
+/// Fields that wait for a person.
 fn park_fields(cx: &mut Context<'_>, link: &mut OpenLink, planned: Vec<(String, String)>) -> Result<(), Error> {
-    let unstable = |mapping: &String| link.unstable.get(mapping).is_some_and(|times| *times >= UNSTABLE_AFTER);
-    let mut parked: BTreeMap<String, String> =
-        link.parked.iter().filter(|(mapping, _)| unstable(mapping)).map(|(m, why)| (m.clone(), why.clone())).collect();
-    parked.extend(planned);
+    let parked: BTreeMap<String, String> = planned.into_iter().collect();
     if parked.is_empty() {
         // That a system cannot be reached is shown until a write has gone through.
         if !link.is_shown_unreachable() {

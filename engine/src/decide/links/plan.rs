@@ -14,12 +14,12 @@ use crate::decide::links::sides::{Resolution, SideValue, side_value};
 use crate::decide::model::canonical::Canonical;
 use crate::decide::model::event::{Action, Event};
 use crate::decide::model::expectation::Planned;
-use crate::decide::model::link::{LinkState, Restore};
+use crate::decide::model::link::{HeldLine, LinkState, Restore};
 use crate::decide::model::need::{Blocked, Need, Unmet, needs_partner};
 use crate::decide::model::record::FieldValue;
 use crate::decide::model::sides::Sides;
 use crate::decide::model::written::Written;
-use crate::decide::store::links::{OpenLink, UNSTABLE_AFTER};
+use crate::decide::store::links::OpenLink;
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{links, records};
 use crate::ledger::Error;
@@ -49,6 +49,8 @@ pub(crate) struct Plan {
     pub(crate) events: Vec<(Side, Event)>,
     /// Values that need not be put back any more.
     pub(crate) obsolete: Vec<String>,
+    /// Lines that were held and need no write any more.
+    pub(crate) settled: Vec<String>,
 }
 
 /// What one line comes to.
@@ -69,6 +71,12 @@ pub(crate) fn plan(cx: &Context<'_>, link: &OpenLink) -> Result<Verdict, Unmet> 
     }
     let mut plan = Plan::default();
     let mut excluded = false;
+    for mapping in link.sync.fields.iter().filter(|mapping| mapping.on_create) {
+        // It is written with the record or never; that it was left out is told until a person has looked.
+        if let Some(held) = link.held(cx, &mapping.text)? {
+            plan.park.push((mapping.text.clone(), held.why));
+        }
+    }
     for mapping in link.sync.fields.iter().filter(|mapping| !mapping.on_create) {
         match merge_field(cx, link, mapping, &mut plan) {
             Ok(Line::Planned) => {}
@@ -92,9 +100,6 @@ fn stops_record(mapping: &Mapping, fault: &Fault) -> bool {
 }
 
 fn merge_field(cx: &Context<'_>, link: &OpenLink, mapping: &Mapping, plan: &mut Plan) -> Result<Line, Blocked> {
-    if link.unstable.get(&mapping.text).is_some_and(|n| *n >= UNSTABLE_AFTER) {
-        return Ok(Line::Planned);
-    }
     let left = match side_value(cx, link, mapping, Side::Left)? {
         Resolution::Value(held) => held,
         Resolution::Keep => return Ok(Line::Planned),
@@ -106,8 +111,20 @@ fn merge_field(cx: &Context<'_>, link: &OpenLink, mapping: &Mapping, plan: &mut 
         Resolution::Skip => return Ok(Line::Skip),
     };
     let base = link.base.get(&mapping.text).or_else(|| planted(Mutant::BaseIsAppAtLink).then_some(&left.value));
+    let held = link.held(cx, &mapping.text)?;
+    if let Some(HeldLine { side, value, kept: Some(kept), why }) = &held {
+        let (target, source) = if *side == Side::Left { (&left, &right) } else { (&right, &left) };
+        if source.value == *value && target.value == *kept {
+            plan.park.push((mapping.text.clone(), why.clone()));
+            return Ok(Line::Planned);
+        }
+    }
+    let refuses = |side: Side, value: &Canonical| {
+        held.as_ref().is_some_and(|held| held.kept.is_none() && held.side == side && held.value == *value)
+    };
     if let Some(restore) = link.restores.get(&mapping.text) {
-        if is_put_back(cx, mapping, base, (&left, &right), restore)
+        if !refuses(restore.side, &restore.value)
+            && is_put_back(cx, mapping, base, (&left, &right), restore)
             && let Some(write) = writing(cx, link, mapping, restore.side, &restore.value)?
         {
             plan.writes[restore.side].push(Written { restore: true, ..write });
@@ -120,6 +137,9 @@ fn merge_field(cx: &Context<'_>, link: &OpenLink, mapping: &Mapping, plan: &mut 
             if base != Some(&left.value) {
                 plan.base.push((mapping.text.clone(), left.value));
             }
+            if held.is_some() {
+                plan.settled.push(mapping.text.clone());
+            }
         }
         Decision::Review if planted(Mutant::ReviewForgotten) => {}
         Decision::Review => {
@@ -127,8 +147,15 @@ fn merge_field(cx: &Context<'_>, link: &OpenLink, mapping: &Mapping, plan: &mut 
             let why = format!("both changed: `{}` in {l}, `{}` in {r}", left.value, right.value);
             plan.park.push((mapping.text.clone(), why));
         }
-        Decision::Write(Side::Left) => write_field(cx, link, mapping, Side::Left, (&right, &left), plan)?,
-        Decision::Write(Side::Right) => write_field(cx, link, mapping, Side::Right, (&left, &right), plan)?,
+        Decision::Write(side) => {
+            let (target, source) = if side == Side::Left { (&left, &right) } else { (&right, &left) };
+            if refuses(side, &source.value) {
+                let why = held.map(|held| held.why).unwrap_or_default();
+                plan.park.push((mapping.text.clone(), why));
+            } else {
+                write_field(cx, link, mapping, side, (source, target), plan)?;
+            }
+        }
     }
     Ok(Line::Planned)
 }
@@ -142,7 +169,9 @@ fn write_field(
     (source, displaced): (&SideValue, &SideValue),
     plan: &mut Plan,
 ) -> Result<(), Blocked> {
-    let Some(write) = writing(cx, link, mapping, target, &source.value)? else { return Ok(()) };
+    let Some(write) = writing(cx, link, mapping, target, &source.value)? else {
+        return not_followed(cx, link, mapping, target, (source, displaced), plan);
+    };
     let base = link.base.get(&mapping.text);
     let overwrites = match base {
         Some(base) => displaced.value != *base,
@@ -167,6 +196,29 @@ fn write_field(
         plan.events.push((target, line));
     }
     plan.writes[target].push(write);
+    Ok(())
+}
+
+/// A side was cleared, and the other one cannot hold that: where the other one wins, its value is put back; otherwise a
+/// person is shown that the two differ.
+fn not_followed(
+    cx: &Context<'_>,
+    link: &OpenLink,
+    mapping: &Mapping,
+    target: Side,
+    (cleared, standing): (&SideValue, &SideValue),
+    plan: &mut Plan,
+) -> Result<(), Blocked> {
+    if !cleared.value.is_empty() || standing.value.is_empty() {
+        // The line was another one when this was agreed on.
+        return Ok(());
+    }
+    if mapping.policy == Policy::Wins(target) {
+        return write_field(cx, link, mapping, target.other(), (standing, cleared), plan);
+    }
+    let (target, source) = (link.entity(target), &link.entity(target.other()).system);
+    let why = format!("{source} has no value any more, and {target} cannot be without: it keeps `{}`", standing.value);
+    plan.park.push((mapping.text.clone(), why));
     Ok(())
 }
 

@@ -15,10 +15,10 @@ use crate::decide::model::canonical::Canonical;
 use crate::decide::model::freshness::Freshness;
 use crate::decide::model::need::{Blocked, Need, needs_partner};
 use crate::decide::model::record::FieldValue;
-use crate::decide::store::links::OpenLink;
-use crate::decide::store::reads;
+use crate::decide::store::links::{ActiveSync, OpenLink};
 use crate::decide::store::scope::Variables;
 use crate::decide::store::transaction::Context;
+use crate::decide::store::{reads, records};
 use crate::ledger::Error;
 
 /// One side's value of a mapping.
@@ -83,6 +83,15 @@ fn known(resolution: Result<Resolution, Blocked>) -> Result<Option<Canonical>, E
     }
 }
 
+/// A side's value in the domain in which the two sides compare, in the form in which both keep it.
+///
+/// # Errors
+/// Where the value cannot be transformed or is of another type.
+pub(crate) fn comparable(sync: &ActiveSync, mapping: &Mapping, side: Side, value: &Value) -> Result<Value, Fault> {
+    let value = canonical(&sync.program, sync, mapping, side, value)?;
+    Ok(records::kept_by_both(&sync.program, sync, mapping, value))
+}
+
 fn source_of(mapping: &Mapping) -> Option<Side> {
     match mapping.direction {
         Direction::Both => None,
@@ -112,7 +121,7 @@ pub(crate) fn side_value(
                 Err(Halt::Fault(Fault::Transform { .. })) if mapping.on_empty.takes_refused() => Value::Empty,
                 value => value?,
             };
-            SideValue::undated(Canonical::Value(canonical(&sync.program, sync, mapping, side, &value)?))
+            SideValue::undated(Canonical::Value(comparable(sync, mapping, side, &value)?))
         }
         MappingKind::Computed { target, .. } => field_value(cx, link, mapping, side, target)?,
         MappingKind::Link { .. } => match link_value(cx, link, mapping, side) {
@@ -161,7 +170,7 @@ fn field_value(
     match row.as_ref().and_then(|row| row.fields.get(field)) {
         Some(seen) => {
             let value = match &seen.value {
-                FieldValue::Is(value) => canonical(&sync.program, sync, mapping, side, value)?,
+                FieldValue::Is(value) => comparable(sync, mapping, side, value)?,
                 FieldValue::Malformed(fault) => return Err(Blocked::Fault(fault.clone())),
             };
             Ok(SideValue { value: Canonical::Value(value), changed: Some(seen.changed), before: seen.before })

@@ -145,7 +145,13 @@ fn new_record(cx: &Context<'_>, link: &OpenLink, side: Side) -> Result<Option<Ve
     for mapping in link.sync.fields.iter().filter(|mapping| mapping.direction.writes(side)) {
         match side_value(cx, link, mapping, side.other())? {
             Resolution::Value(held) if held.value == Canonical::EMPTY => {}
-            Resolution::Value(held) => writes.extend(writing(cx, link, mapping, side, &held.value)?),
+            Resolution::Value(held) => {
+                let refused = link.held(cx, &mapping.text)?;
+                if refused.is_some_and(|line| line.side == side && line.value == held.value) {
+                    continue;
+                }
+                writes.extend(writing(cx, link, mapping, side, &held.value)?);
+            }
             Resolution::Keep => {}
             Resolution::Skip => return Ok(None),
         }

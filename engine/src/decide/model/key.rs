@@ -13,7 +13,7 @@ use crate::decide::model::hash::{hash, hash_of};
 use crate::decide::model::incident::IncidentRow;
 use crate::decide::model::kind::Kind;
 use crate::decide::model::lane::Lane;
-use crate::decide::model::link::LinkRow;
+use crate::decide::model::link::{HeldLines, LinkRow};
 use crate::decide::model::meta::{FormRow, Meta};
 use crate::decide::model::record::RecordRow;
 use crate::decide::model::row::{Prefix, RowKey};
@@ -108,6 +108,11 @@ pub(crate) fn value_key(value: &Value) -> String {
         text = format!("{letter}#{}", hash(&text));
     }
     text
+}
+
+/// The lines of a link that a write cannot settle.
+pub(crate) fn held(link: LinkId) -> RowKey<HeldLines> {
+    Key::new(Kind::Held).number(link.0).row()
 }
 
 /// The facts about the ledger itself.

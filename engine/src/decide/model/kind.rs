@@ -79,4 +79,6 @@ pub(crate) enum Kind {
     /// [`Timestamp`] by system, entity, id: the version of a record that counts as now, because the time that was said
     /// of it was ahead.
     Ahead = 37,
+    /// [`HeldLines`](super::link::HeldLines) by link.
+    Held = 38,
 }

@@ -30,7 +30,8 @@ pub(crate) struct LinkRow {
     pub(crate) base: BTreeMap<String, Canonical>,
     /// Fields that wait for a person, by the mapping's text, with the reason.
     pub(crate) parked: BTreeMap<String, String>,
-    /// How often a write of a field came back as something else.
+    /// How often a write of a field came back as something else; one that was refused counts as often as it takes. Of
+    /// those that came often enough, [`HeldLines`] says more.
     pub(crate) unstable: BTreeMap<String, u8>,
     /// Values to be put back, by the mapping's text.
     pub(crate) restores: BTreeMap<String, Restore>,
@@ -244,4 +245,26 @@ pub(crate) enum RestoredBase {
     Stays,
     /// It is what it was before the write, so that a person is asked once both values stand again (`review`).
     Becomes(Option<Canonical>),
+}
+
+/// Lines of a link that a write cannot settle, by the mapping's text: nothing is written for them as long as what they
+/// would write stays the same.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct HeldLines(pub(crate) BTreeMap<String, HeldLine>);
+
+impl Entity for HeldLines {
+    const KIND: Kind = Kind::Held;
+}
+
+/// A line that a write cannot settle.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct HeldLine {
+    /// Where it was written.
+    pub(crate) side: Side,
+    /// What was written.
+    pub(crate) value: Canonical,
+    /// What that side keeps instead; `None` where it refuses the value.
+    pub(crate) kept: Option<Canonical>,
+    /// Why a person has to look.
+    pub(crate) why: String,
 }

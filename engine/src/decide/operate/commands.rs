@@ -136,7 +136,7 @@ fn retry_link(cx: &mut Context<'_>, id: LinkId) -> Result<String, Refused> {
         return refused("its records are gone");
     }
     existence::revive(cx, &mut link);
-    link.unstable.clear();
+    link.let_go_all(cx);
     link.parked.clear();
     link.went_through();
     link.settle_incident(cx)?;
@@ -159,7 +159,7 @@ fn take(cx: &mut Context<'_>, id: LinkId, system: &str) -> Result<String, Refuse
             link.base.insert(mapping, value);
         }
     }
-    link.unstable.clear();
+    link.let_go_all(cx);
     link.save(cx);
     cx.task(Task::Link(id));
     Ok(format!("the value of {system} is taken"))
@@ -168,7 +168,7 @@ fn take(cx: &mut Context<'_>, id: LinkId, system: &str) -> Result<String, Refuse
 /// A person closes an incident that nothing else closes, and what was kept for it goes. `name` is the incident's, or
 /// its last word (`m3`).
 fn dismiss(cx: &mut Context<'_>, name: &str, reason: &str) -> Result<String, Refused> {
-    for kind in ["", "message ", "topic ", "run ", "link "] {
+    for kind in ["", "message ", "topic ", "run ", "link ", "system "] {
         let Some(incident) = cx.get(&key::incident_named(&format!("{kind}{name}")))? else { continue };
         if incident.subject.is_waited_for() {
             return refused(format!("`{}` waits for it: retry, settle or cancel it instead", incident.subject));

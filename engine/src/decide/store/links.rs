@@ -20,7 +20,7 @@ use crate::decide::model::freshness::Freshness;
 use crate::decide::model::key;
 use crate::decide::model::lane::{Lane, LaneKind};
 use crate::decide::model::lifecycle;
-use crate::decide::model::link::{LinkEvent, LinkRow, LinkState, WriteState};
+use crate::decide::model::link::{HeldLine, LinkEvent, LinkRow, LinkState, WriteState};
 use crate::decide::model::need::{Blocked, Need, needs_partner};
 use crate::decide::model::run::Var;
 use crate::decide::model::sides::Sides;
@@ -133,8 +133,48 @@ impl OpenLink {
         }
     }
 
+    /// The line of this mapping, where a write cannot settle it.
+    pub(crate) fn held(&self, cx: &Context<'_>, mapping: &str) -> Result<Option<HeldLine>, Error> {
+        if self.unstable.get(mapping).is_none_or(|times| *times < UNSTABLE_AFTER) {
+            return Ok(None);
+        }
+        Ok(cx.get(&key::held(self.id))?.and_then(|mut lines| lines.0.remove(mapping)))
+    }
+
+    /// A write cannot settle a line: nothing is written for it before something about it changes.
+    pub(crate) fn hold(&mut self, cx: &mut Context<'_>, mapping: &str, line: HeldLine) -> Result<(), Error> {
+        self.unstable.insert(mapping.to_owned(), UNSTABLE_AFTER);
+        let mut lines = cx.get(&key::held(self.id))?.unwrap_or_default();
+        lines.0.insert(mapping.to_owned(), line);
+        cx.put(key::held(self.id), &lines);
+        Ok(())
+    }
+
+    /// A line is settled: a write of it stands, or nothing has to be written.
+    pub(crate) fn let_go(&mut self, cx: &mut Context<'_>, mapping: &str) -> Result<(), Error> {
+        if !self.unstable.contains_key(mapping) {
+            return Ok(());
+        }
+        self.unstable.remove(mapping);
+        if let Some(mut lines) = cx.get(&key::held(self.id))?
+            && lines.0.remove(mapping).is_some()
+        {
+            if lines.0.is_empty() { cx.delete(key::held(self.id)) } else { cx.put(key::held(self.id), &lines) }
+        }
+        Ok(())
+    }
+
+    /// Nothing is left of what could not be settled: it is tried again.
+    pub(crate) fn let_go_all(&mut self, cx: &mut Context<'_>) {
+        if !self.unstable.is_empty() {
+            self.unstable.clear();
+            cx.delete(key::held(self.id));
+        }
+    }
+
     /// Takes it away for good: its record belongs to another link.
     pub(crate) fn remove(&mut self, cx: &mut Context<'_>) {
+        self.let_go_all(cx);
         cx.delete(key::link(self.id));
         self.changed = false;
     }

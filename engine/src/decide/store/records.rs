@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use dsl::program::{MappingKind, Program, Side};
+use connectors::registry::ConnectorKind;
+use dsl::program::{Direction, Mapping, MappingKind, Program, Side, Sync};
 use dsl::schema::EntityName;
 use dsl::value::{Timestamp, Value};
 
@@ -62,6 +63,32 @@ pub(crate) fn side_of(sync: &dsl::program::Sync, entity: &EntityName) -> Option<
     }
 }
 
+/// A value in the form in which its system keeps it.
+fn kept(program: &Program, entity: &EntityName, field: &str, value: Value) -> Value {
+    let Some(system) = program.systems.get(&entity.system) else { return value };
+    let kind = system.lock.connector.parse::<ConnectorKind>();
+    match (kind, system.lock.entities.get(&entity.entity)) {
+        (Ok(kind), Some(declared)) => kind.kept(declared, field, value),
+        _ => value,
+    }
+}
+
+/// A value of a line in the form in which those keep it who hold it: what either side does to a value by itself is no
+/// difference between the two.
+pub(crate) fn kept_by_both(program: &Program, sync: &Sync, mapping: &Mapping, value: Value) -> Value {
+    match &mapping.kind {
+        MappingKind::Field { left, right, .. } => {
+            let value = kept(program, &sync.left, left, value);
+            kept(program, &sync.right, right, value)
+        }
+        MappingKind::Computed { target, .. } => {
+            let side = if mapping.direction == Direction::ToLeft { Side::Left } else { Side::Right };
+            kept(program, sync.entity(side), target, value)
+        }
+        MappingKind::Link { .. } => value,
+    }
+}
+
 /// The value of a match key in the domain in which keys are compared.
 pub(crate) fn normal(program: &Program, entity: &EntityName, field: &str, value: &Value) -> Value {
     for rule in &program.syncs {
@@ -76,14 +103,18 @@ pub(crate) fn normal(program: &Program, entity: &EntityName, field: &str, value:
             let mapping = rule.fields.iter().find(|mapping| {
                 matches!(&mapping.kind, MappingKind::Field { left: l, right: r, .. } if l == left && r == right)
             });
-            if let Some(mapping) = mapping
-                && let Ok(value) = dsl::eval::canonical(program, rule, mapping, side, value)
-            {
-                return value;
-            }
+            let value = match mapping {
+                Some(mapping) => match dsl::eval::canonical(program, rule, mapping, side, value) {
+                    Ok(value) => value,
+                    Err(_) => continue,
+                },
+                None => value.clone(),
+            };
+            // As both systems compare it: one of them may keep another form than the other.
+            return kept(program, &rule.right, right, kept(program, &rule.left, left, value));
         }
     }
-    value.clone()
+    kept(program, entity, field, value.clone())
 }
 
 pub(crate) fn forget_absence(cx: &mut Context<'_>, entity: &EntityName, field: &str, value: &str) {

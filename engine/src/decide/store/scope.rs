@@ -17,6 +17,7 @@ use crate::decide::model::record::{FieldValue, Life, RecordRow};
 use crate::decide::model::run::Var;
 use crate::decide::model::trace::Reached;
 use crate::decide::model::work::{ListingState, PointRead};
+use crate::decide::store::records;
 use crate::decide::store::transaction::Context;
 
 /// Variables and how fresh their records must be.
@@ -141,7 +142,8 @@ impl Variables<'_, '_> {
         if !listing.is_some_and(|row| matches!(row.state, ListingState::Listed { at } if at >= oldest)) {
             return Err(Blocked::Need(Need::Listing(entity)));
         }
-        let found = self.cx.indexed(&entity, &lookup.from, value)?;
+        let value = records::normal(self.program, &entity, &lookup.from, value);
+        let found = self.cx.indexed(&entity, &lookup.from, &value)?;
         let Some(id) = found.first() else { return Ok(Value::Empty) };
         if lookup.to == "id" {
             return Ok(Value::Text(id.clone()));
