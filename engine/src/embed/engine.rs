@@ -76,7 +76,9 @@ impl Engine {
     }
 
     /// Waits until nothing is under way: no delivery waits, no queue has work, no call is without its answer, and all that
-    /// was decided is durable. What waits for its time is not under way: a schedule, a `wait`, another try later.
+    /// was decided is durable. What waits for its time is not under way: a schedule, a `wait`, a run that tries again later.
+    /// What a system did not take for now, because it cannot be reached or has no room, stays in its queue; then this waits
+    /// until it has gone through.
     ///
     /// # Errors
     /// [`Error::Stopped`].
