@@ -142,7 +142,7 @@ impl HubSpot {
         cursor: Option<&str>,
     ) -> Answer {
         if is_owner(entity) {
-            return match self.owner_page(cursor).await {
+            return match self.owner_page(false, cursor).await {
                 Ok((records, next)) => Answer::Page { records, next },
                 Err(failure) => answer::alone(&failure),
             };

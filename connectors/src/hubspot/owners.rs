@@ -1,7 +1,7 @@
 //! Owners: the account's users, who are listed and never written (CONTRACT 3.7).
 //!
 //! Always true: a read of owners takes no more pages than `calls` said. Where the account has more, those who were not
-//! found are asked for again, with twice as many pages.
+//! found are asked for again, with twice as many pages. Owners who were deactivated are found by their id alone.
 
 use std::sync::atomic::Ordering;
 
@@ -16,9 +16,16 @@ use crate::http::{escape, text};
 use crate::port::{Answer, Input, Observed, Wire};
 
 impl HubSpot {
-    /// One page of owners, and the cursor of the next.
-    pub(super) async fn owner_page(&self, after: Option<&str>) -> Result<(Vec<Observed>, Option<String>), Failure> {
+    /// One page of owners, of those who are active or of those who are `archived`, and the cursor of the next.
+    pub(super) async fn owner_page(
+        &self,
+        archived: bool,
+        after: Option<&str>,
+    ) -> Result<(Vec<Observed>, Option<String>), Failure> {
         let mut path = format!("{}?limit={BATCH}", self.owners_path());
+        if archived {
+            path.push_str("&archived=true");
+        }
         if let Some(after) = after {
             path.push_str(&format!("&after={}", escape(after)));
         }
@@ -33,9 +40,16 @@ impl HubSpot {
     pub(super) async fn read_owners(&self, by: &str, inputs: &[Input]) -> Vec<Answer> {
         let budget = self.owner_pages.load(Ordering::Relaxed);
         let mut owners: Vec<Observed> = Vec::new();
-        let mut cursor: Option<String> = None;
+        let held = |owner: &Observed| {
+            if by == "id" { owner.id.clone() } else { owner.fields.get(by).map(text).unwrap_or_default() }
+        };
+        let found = |owners: &[Observed], input: &Input| {
+            let wanted = input.id.as_deref().unwrap_or_default();
+            owners.iter().find(|owner| held(owner).eq_ignore_ascii_case(wanted)).cloned()
+        };
+        let (mut archived, mut cursor, mut more) = (false, None::<String>, true);
         for _ in 0..budget {
-            match self.owner_page(cursor.as_deref()).await {
+            match self.owner_page(archived, cursor.as_deref()).await {
                 Ok((page, next)) => {
                     owners.extend(page);
                     cursor = next;
@@ -43,28 +57,28 @@ impl HubSpot {
                 Err(failure) => return answer::whole(&failure, inputs),
             }
             if cursor.is_none() {
-                break;
+                // Records keep the id of an owner who was deactivated; nobody is given to such a one any more, so by
+                // address only those who are active count.
+                more = by == "id" && !archived && inputs.iter().any(|input| found(&owners, input).is_none());
+                archived = true;
+                if !more {
+                    break;
+                }
             }
         }
-        let more = cursor.is_some();
+        more = more && inputs.iter().any(|input| found(&owners, input).is_none());
         if more {
             self.owner_pages.store(budget.saturating_mul(2), Ordering::Relaxed);
         }
-        let held = |owner: &Observed| {
-            if by == "id" { owner.id.clone() } else { owner.fields.get(by).map(text).unwrap_or_default() }
-        };
         inputs
             .iter()
-            .map(|input| {
-                let wanted = input.id.as_deref().unwrap_or_default();
-                match owners.iter().find(|owner| held(owner).eq_ignore_ascii_case(wanted)) {
-                    Some(owner) => Answer::Record(owner.clone()),
-                    None if more => {
-                        let cause = "the account has more owners than were asked for".to_owned();
-                        Answer::Retry { after: None, cause }
-                    }
-                    None => Answer::Missing,
+            .map(|input| match found(&owners, input) {
+                Some(owner) => Answer::Record(owner),
+                None if more => {
+                    let cause = "the account has more owners than were asked for".to_owned();
+                    Answer::Retry { after: None, cause }
                 }
+                None => Answer::Missing,
             })
             .collect()
     }

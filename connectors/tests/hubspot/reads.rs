@@ -184,3 +184,21 @@ async fn owners_behind_the_pages_that_were_counted_are_asked_for_again() {
     assert_eq!(record(&answers[1]).id, "2");
     assert_eq!(script.sent()[2].path, "/crm/v3/owners?limit=100&after=p2");
 }
+
+#[tokio::test]
+async fn an_owner_who_was_deactivated_is_found_by_id_and_given_nothing_any_more() {
+    use connectors::port::{Connector, Request};
+    let page = |id: &str| Step::json(200, &json!({"results": [{"id": id, "email": format!("{id}@crm.example")}]}));
+    let script = connectors::testing::script::Script::new([page("1"), page("1"), page("2"), page("1")]);
+    let hubspot = super::connector("v3", &script);
+    let by_id = Request { verb: read("Owner", "id", &["email"], &[]), inputs: vec![asked("1"), asked("2")] };
+    let answers = hubspot.perform(&by_id).await;
+    assert_eq!(record(&answers[0]).id, "1");
+    assert!(matches!(answers[1], Answer::Retry { .. }), "those who were deactivated are a page of their own");
+    let answers = hubspot.perform(&by_id).await;
+    assert_eq!(record(&answers[1]).fields["email"], "2@crm.example");
+    assert_eq!(script.sent()[2].path, "/crm/v3/owners?limit=100&archived=true");
+    let by_address = Request { verb: read("Owner", "email", &[], &[]), inputs: vec![asked("2@crm.example")] };
+    assert_eq!(hubspot.perform(&by_address).await, [Answer::Missing]);
+    assert_eq!(script.sent().len(), 4);
+}

@@ -251,3 +251,29 @@ async fn a_new_cluster_is_left_alone_where_that_is_the_policy() {
     assert!(quiet.is_err(), "{quiet:?}");
     source.stop().await;
 }
+
+#[tokio::test]
+async fn records_are_read_whichever_codec_packed_them_with_their_keys() {
+    let cluster = MockCluster::new(1).unwrap();
+    cluster.create_topic("t", 1, 1).unwrap();
+    let brokers = cluster.bootstrap_servers();
+    let codecs = ["none", "gzip", "snappy", "lz4", "zstd"];
+    for codec in codecs {
+        let options = [("compression.type".to_owned(), codec.to_owned())].into();
+        let sink = connectors::kafka::sink::KafkaSink::connect(&brokers, Duration::from_secs(30), &options).unwrap();
+        // Long enough to be packed.
+        sink.send("t", Some(0), Some(codec), &format!("{codec} {}", "x".repeat(2_000)).into()).await.unwrap();
+    }
+    let settings = Settings { fetch_wait_ms: 10, ..Settings::new(&brokers, "group", ["t".to_owned()]) };
+    let mut source = Source::start(settings, BTreeMap::new(), 16);
+    for codec in codecs {
+        let (key, value) = loop {
+            if let Event::Record { key, payload, .. } = source.event().await {
+                break (key, payload);
+            }
+        };
+        assert_eq!(key.as_deref(), Some(codec.as_bytes()));
+        assert!(value.is_some_and(|value| value.starts_with(format!("{codec} x").as_bytes())), "{codec}");
+    }
+    source.stop().await;
+}
