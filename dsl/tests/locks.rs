@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dsl::schema::{Lock, Type, differences, read_lock, write_lock};
+use dsl::schema::{EpochForm, Field, Lock, Type, differences, read_lock, write_lock};
 
 fn shipped(name: &str) -> (String, Lock) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules/schemas").join(name);
@@ -65,4 +65,28 @@ fn what_changed_in_a_system_is_a_line_each() {
             "- crm.Ticket",
         ]
     );
+}
+
+#[test]
+fn a_form_and_a_zone_of_times_are_kept_and_of_nothing_else_taken() {
+    let (_, mut lock) = shipped("app.lock");
+    let user = lock.entities.get_mut("User").expect("a user");
+    let created = user.fields.get_mut("createdAt").expect("a time");
+    (created.form, created.zone) = (Some(EpochForm::Seconds), Some("Europe/London".to_owned()));
+    let text = write_lock(&lock);
+    let line = text.lines().find(|line| line.trim_start().starts_with("createdAt:")).expect("its line");
+    assert!(line.ends_with(r#"form: seconds, zone: "Europe/London" }"#), "{line}");
+    assert_eq!(read_lock(&text).expect("it is sound").entities["User"].fields["createdAt"], *created_of(&lock));
+    for (from, to, why) in [
+        ("form: seconds", "form: days", "possible are: seconds, milliseconds"),
+        ("Europe/London", "Europe/Lundun", "names the zone `Europe/Lundun`"),
+        ("email:", "email: { type: text, zone: UTC }\n      mail:", "only a time or a date"),
+    ] {
+        let wrong = read_lock(&text.replacen(from, to, 1)).expect_err(to);
+        assert!(wrong.reason.contains(why), "{to}: {wrong}");
+    }
+}
+
+fn created_of(lock: &Lock) -> &Field {
+    &lock.entities["User"].fields["createdAt"]
 }

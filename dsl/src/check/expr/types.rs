@@ -70,6 +70,9 @@ impl Checker<'_> {
             if target != typed.span {
                 problem = problem.label(target, type_name(ty));
             }
+            if (&found, ty) == (&Type::Time, &Type::Date) {
+                problem = problem.help("say whose day: `as date in \"Europe/London\"`, or `as date` for that of UTC");
+            }
             self.report(problem);
             return;
         }
