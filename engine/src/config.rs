@@ -225,6 +225,24 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_delivery_is_a_size_within_bounds() {
+        let most = |size: &str| {
+            let webhook =
+                format!("path: /w\n      public_url: http://x/w\n      client_secret_env: S\n      max_body: {size}\n");
+            let text =
+                format!("systems:\n  crm:\n    connector: hubspot\n    token_env: T\n    webhook:\n      {webhook}");
+            let config = parse(&text).ok()?;
+            config.systems["crm"].webhook.as_ref().map(|webhook| webhook.max_body)
+        };
+        assert_eq!(most("\"8 MiB\""), Some(8 << 20));
+        assert_eq!(most("500KiB"), Some(500 << 10));
+        assert_eq!(most("1_000_000"), Some(1_000_000));
+        for size in ["1", "1 GiB", "65 MiB", "-8 MiB", "much", "18446744073709551616 MiB"] {
+            assert_eq!(most(size), None, "{size}");
+        }
+    }
+
+    #[test]
     fn the_schema_knows_every_key_of_the_shipped_file() {
         let schema = schema();
         let text = schema.to_string();

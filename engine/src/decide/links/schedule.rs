@@ -222,3 +222,23 @@ pub(crate) fn finished(cx: &mut Context<'_>, name: &str, began: Timestamp, count
     schedule.save(cx);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_the_clocks_skip_is_the_change_and_one_that_they_show_twice_comes_once() {
+        let berlin = TimeZone::get("Europe/Berlin").expect("a zone");
+        let first = |day: (i16, i8, i8), minute: i8| {
+            let local = jiff::civil::date(day.0, day.1, day.2).at(2, minute, 0, 0);
+            first_at(&berlin, local).expect("there is one").to_string()
+        };
+        for minute in [0, 1, 30, 59] {
+            assert_eq!(first((2026, 3, 29), minute), "2026-03-29T01:00:00.000Z", "02:{minute}");
+        }
+        assert_eq!(first((2026, 3, 28), 30), "2026-03-28T01:30:00.000Z");
+        assert_eq!(first((2026, 3, 30), 30), "2026-03-30T00:30:00.000Z");
+        assert_eq!(first((2026, 10, 25), 30), "2026-10-25T00:30:00.000Z");
+    }
+}
