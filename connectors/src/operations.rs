@@ -98,6 +98,7 @@ impl Operations {
             }
         }
         let given = |name: &str| values.get(name).map(text).unwrap_or_default();
+        // In the path a value such as `..` would name something else, which no escaping hides; in the query it cannot.
         let (segments, _query) = template.path.split_once('?').unwrap_or((&template.path, ""));
         let unfit = parts(segments).into_iter().find_map(|part| match part {
             Part::Name(name) if segment(&given(name)).is_none() => Some(name.to_owned()),

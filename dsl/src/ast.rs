@@ -816,7 +816,8 @@ pub enum Expectation {
         /// What it holds.
         record: Option<Record>,
     },
-    /// `expect email "welcome" to "…" once`, `expect no email "…"`, `expect call app.op { … } once`, `expect notice to role "…" once`
+    /// `expect email "welcome" to "…" once`, `expect no email "…"`, `expect call app.op { … } once`,
+    /// `expect notice to role "…" once`
     Sent {
         /// What was sent.
         what: SentWhat,

@@ -89,6 +89,7 @@ pub fn eval<S: Scope>(program: &Program, expr: &Expr, scope: &S) -> Result<Value
             }
             row.and_then(|row| row.get(*column)).cloned().unwrap_or_default()
         }
+        // A value that is missing stays so on its way: what happens then is said by the line, not by a transform.
         Expr::Transform(of, transform) => match run(of)? {
             Value::Empty => Value::Empty,
             value => transforms::apply(transform, &value).map_err(Halt::Fault)?,
@@ -261,6 +262,7 @@ pub fn canonical(program: &Program, sync: &Sync, mapping: &Mapping, side: Side, 
     match &mapping.kind {
         MappingKind::Field { left, transforms: list, .. } => {
             let mut value = raw.clone();
+            // From the right they are undone, so the last one comes first.
             let steps: Vec<&Transform> =
                 if side == Side::Left { list.iter().collect() } else { list.iter().rev().collect() };
             for transform in steps {

@@ -217,6 +217,7 @@ fn suspects(text: &str) -> Vec<Slip> {
     }
     let mut found = Vec::new();
     for (index, line) in lines.iter().enumerate() {
+        // A statement that goes on behind a comma is indented too, and lacks no brace.
         let deeper = lines.get(index + 1).is_some_and(|next| next.indent > line.indent);
         if deeper && !line.goes_on && opens_a_block(&text[line.start..line.end]) {
             found.push(Slip::Open(line.end));
@@ -370,6 +371,7 @@ impl<'s> Scanner<'s> {
                         at = end;
                     }
                     None => {
+                        // How far it goes is a guess, so another quote on this line may be no second mistake.
                         if chunk.unclosed_texts.last().is_none_or(|last| *last < start) {
                             chunk.unclosed_texts.push(start + at);
                         }

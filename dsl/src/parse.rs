@@ -125,6 +125,7 @@ impl Outlined {
             parse.problems.push(problem);
             return Self { invisible, ..empty(&file, parse) };
         }
+        // What is indented behind a head that is not there is its inside, and is told of by the head alone.
         let mut headless = false;
         let mut inside = Vec::new();
         for chunk in &outline.chunks {
@@ -201,6 +202,7 @@ fn item(file: &SourceFile, chunk: &Chunk, next: Option<&Chunk>, items: usize, pa
         patch.add(chunk.start..written.map_or(chunk.end, |length| chunk.start + length), keyword);
     }
     parse.problems.extend(chunk.unclosed_texts.iter().map(|start| recovery::unclosed_text(file, *start, false)));
+    // All that follows stands inside of that text: nothing is left that could be read.
     if let Some(start) = chunk.unclosed_block {
         parse.problems.push(recovery::unclosed_text(file, start, true));
         return;

@@ -1,5 +1,6 @@
-//! `docs/LANGUAGE.md` (and the examples of `rules/README.md`): every example is what it says it is, nothing of the language is left out, and what is generated
-//! is up to date. `UPDATE_GOLDEN=1 cargo test -p dsl --test language_docs` writes the generated parts.
+//! `docs/LANGUAGE.md` (and the examples of `rules/README.md`): every example is what it says it is, nothing of the
+//! language is left out, and what is generated is up to date. `UPDATE_GOLDEN=1 cargo test -p dsl --test language_docs`
+//! writes the generated parts.
 //!
 //! An example is a fenced block of `rules`. A comment in the line above says what it stands on:
 //! `<!-- example: with words, contacts -->` adds files of the shipped rules (`with all`: all of them),

@@ -114,6 +114,7 @@ impl Gate {
     pub fn work(&mut self, lane: Lane, deadline: Timestamp, priority: Priority) {
         let held = self.lanes.entry(lane).or_insert(Held { deadline, priority });
         held.deadline = held.deadline.min(deadline);
+        // The highest priority is the first.
         held.priority = held.priority.min(priority);
     }
 
@@ -133,6 +134,7 @@ impl Gate {
                 at = Some(at.map_or(held.deadline, |known| known.min(held.deadline)));
                 continue;
             }
+            // The next page of a list needs the cursor that the one under way will bring.
             if lists.contains(lane) {
                 continue;
             }
@@ -189,7 +191,8 @@ impl Gate {
         }
     }
 
-    /// A call was answered without asking its system (from the cache): nothing was spent.
+    /// A call did not reach its system (the cache answered it, nothing says how the system is reached, or the round
+    /// could not be stored): nothing was spent.
     pub fn unspent(&mut self, call: CallId) {
         let Some(lane) = self.in_flight.remove(&call) else { return };
         if let Some(budget) = self.budgets.get_mut(&lane.system) {

@@ -342,6 +342,7 @@ fn core(
     let fresh = stored::active_hash(&*ledger)?.as_ref() != Some(&set.program.hash);
     let mut core = Core::start(ledger, programs.clone(), connectors.clone(), settings, clock.now())?;
     core.set_max_in_flight(max_in_flight);
+    // Rules that changed while nothing ran are taken as a reload takes them, with a line of history.
     if fresh {
         let kept = stored::keep(set, core.rows())?;
         let event = stored::activated(set, core.at());

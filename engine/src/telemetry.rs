@@ -80,6 +80,7 @@ pub fn call(lane: &Lane, request: &Request, answers: &[Answer], took: Duration) 
         metrics::counter!("engine_call_inputs_total", "system" => system.clone(), "verb" => verb, "outcome" => outcome)
             .increment(1);
     }
+    // A line for the call, not for each input: what they lack has one cause as a rule.
     if let Some(Answer::Retry { cause, .. } | Answer::Unknown { cause }) =
         answers.iter().find(|answer| matches!(answer, Answer::Retry { .. } | Answer::Unknown { .. }))
     {

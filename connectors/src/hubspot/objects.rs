@@ -241,6 +241,7 @@ impl HubSpot {
         for (input, answer) in inputs.iter().zip(&mut answers) {
             match self.new_associations(known, &input.links) {
                 Ok(associations) => {
+                    // With a trace id of its own one bad input fails alone, and its error names it (CONTRACT 3.5).
                     bodies.push(json!({
                         "objectWriteTraceId": input.key,
                         "properties": properties(&input.values),
@@ -275,10 +276,12 @@ impl HubSpot {
         let Some(known) = self.entity(entity) else { return Vec::new() };
         let mut answers: Vec<Option<Answer>> = vec![None; inputs.len()];
         for (index, input) in inputs.iter().enumerate() {
+            // HubSpot refuses the whole of a batch that names an id twice (CONTRACT 3.4).
             if inputs[..index].iter().any(|earlier| earlier.id == input.id) {
                 answers[index] = Some(Answer::Split);
             }
         }
+        // An input that only changes links has no properties, and an update without any is refused (CONTRACT 3.4).
         let written: Vec<usize> =
             (0..inputs.len()).filter(|index| answers[*index].is_none() && !inputs[*index].values.is_empty()).collect();
         if !written.is_empty() {

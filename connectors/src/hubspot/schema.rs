@@ -45,6 +45,7 @@ impl HubSpot {
                 continue;
             }
             let listed = self.listed(&self.definitions_path("properties", name)).await?;
+            // Which stages there are is defined by the account's pipelines, not by the property that holds them.
             let stages = match stage_property(name) {
                 Some(property) => {
                     let pipelines = self.listed(&self.definitions_path("pipelines", name)).await?;

@@ -220,6 +220,8 @@ impl KafkaSource {
             return Err(Error::NoTopics);
         }
         let wait = settings.fetch_wait_ms.to_string();
+        // Where to go on is said by the ledger, so nothing is committed by itself; and an offset that is gone is an
+        // error, because the client would otherwise go on elsewhere and nobody would know what was left out.
         let fixed = [
             ("group.id", settings.group.as_str()),
             ("enable.auto.commit", "false"),
@@ -508,6 +510,7 @@ impl Reader {
             }
             None => {}
         }
+        // Before partitions are placed: in another cluster the offsets of this one mean nothing.
         if let Some(id) = survey.cluster
             && self.cluster.as_ref() != Some(&id)
         {

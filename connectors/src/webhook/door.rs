@@ -167,6 +167,7 @@ impl Shared {
             return Err(Refusal::plain(StatusCode::METHOD_NOT_ALLOWED, "deliveries are sent by POST"));
         }
         let headers = request.headers().clone();
+        // What is announced as too large is refused before a byte of it is read.
         let announced =
             headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
         if announced.is_some_and(|length| length > door.max_body as u64) {

@@ -68,6 +68,7 @@ impl Checker<'_> {
             ExprKind::As(of, transform) => self.transformed(names, of, transform, expected, span),
             ExprKind::IsEmpty { of, negated } => {
                 let of = self.expr(names, of, &Expected::default());
+                // Whether a link leads somewhere is known without the record behind it, which may not have been read.
                 let test = match (&of.kind, &of.expr) {
                     (Kind::Record(_), Expr::Record { variable, links }) => {
                         Expr::IsEmpty(Box::new(Expr::Reference { variable: variable.clone(), links: links.clone() }))
@@ -80,6 +81,7 @@ impl Checker<'_> {
             ExprKind::Else(first, second) => {
                 let first = self.expr(names, first, expected);
                 let wanted = Expected {
+                    // A bare word behind `else` is one that the value before it could have been.
                     choice: first.choice.or(expected.choice),
                     options: if first.options.is_empty() { expected.options.clone() } else { first.options.clone() },
                     ..expected.clone()

@@ -16,6 +16,7 @@ pub fn finding(problem: &Problem, files: &[SourceFile]) -> Value {
         .enumerate()
         .map(|(index, label)| {
             let mut value = json!({"span": place(label.span, files), "text": label.text, "primary": index == 0});
+            // The form is stable (LANGUAGE.md section 6): a file stands here only where it is not the finding's own.
             if label.span.file != span.file {
                 value["file"] = files.get(label.span.file.0 as usize).map_or("", |file| file.path.as_str()).into();
             }

@@ -38,6 +38,7 @@ pub fn sarif(problems: &[Problem], files: &[SourceFile]) -> Value {
                 .labels
                 .iter()
                 .enumerate()
+                // The first label is the place of the result itself.
                 .skip(1)
                 .map(|(id, label)| {
                     json!({
@@ -53,6 +54,7 @@ pub fn sarif(problems: &[Problem], files: &[SourceFile]) -> Value {
                 "level": if problem.severity() == Severity::Error { "error" } else { "warning" },
                 "message": {"text": text},
                 "locations": [{"physicalLocation": location(problem.span(), files)}],
+                // By this a service knows a result again whose line has moved.
                 "partialFingerprints": {"finding/v1": digest(&identity(problem, files))},
             });
             if !related.is_empty() {

@@ -40,6 +40,7 @@ pub(super) fn cells(text: &str, within: Place, statement: &Statement) -> Vec<Str
             let tails = statement.pieces.iter().enumerate().skip(1).filter(|(_, piece)| is(piece, &["in", "final"]));
             places.extend(tails.map(|(place, _)| place));
             let mut cells = split(&places);
+            // Without a label its column stays empty, so that the spellings stand under each other.
             if !labelled {
                 cells.insert(1, String::new());
             }

@@ -88,6 +88,7 @@ impl Layout<'_> {
         while let Some(piece) = statement.pieces.get(from) {
             from += 1;
             match piece {
+                // A comment ends its line, so what is behind it in the same statement goes into the next.
                 Piece::Token(token) if token.kind == Kind::Comment => {
                     self.push(std::mem::take(&mut line), Some(*token))
                 }

@@ -143,6 +143,7 @@ impl Reader<'_> {
                     goes_on = false;
                     continue;
                 }
+                // In brackets a comma stands between items of a list, and ends no statement.
                 (_, ",") if brackets == 0 && within.is_some_and(separates) => {
                     self.at += 1;
                     if let Some(comment) = self.peek().filter(|next| next.kind == Kind::Comment) {
@@ -205,6 +206,7 @@ impl Reader<'_> {
                         let statement = self.statement(Some(within));
                         block.lines.push(Entry::Statement(statement));
                     }
+                    // A statement of nothing would be met here without end.
                     if self.at == before {
                         self.at += 1;
                     }

@@ -170,6 +170,7 @@ impl Reader<'_> {
     fn take_slot(&mut self, slot: Slot, rest: &'static [Part], then: Option<&Then<'_>>, at: usize) {
         let Some(word) = self.words.get(at) else { return self.expect(What::Slot(slot)) };
         if matches!(slot, Slot::Value(..) | Slot::Condition) {
+            // An expression may be over in several places: all are followed, since what comes next tells which it is.
             let (ends, open) = expression(self.words, at);
             if open {
                 self.expect(What::Inside(slot, at));

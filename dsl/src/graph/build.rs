@@ -338,6 +338,7 @@ impl Drawing<'_> {
                     let held = if *event { Holds::Event(what.clone()) } else { Holds::Record(what.clone()) };
                     inner.insert(variable.clone(), held);
                 }
+                // The jump over the other exit stands before it, and belongs to neither.
                 self.code(Who { branch: "happened", ..who }, &mut inner, code, at + 1, timed_out - 1);
                 let end = match &code.ops[timed_out - 1] {
                     Op::Jump(end) => *end,
@@ -395,6 +396,7 @@ impl Drawing<'_> {
             ActionKind::Create { entity, variable, key, values } => {
                 self.reads(who, variables, &key.1);
                 self.assigns(who, variables, values);
+                // The key stands beside the record and is written with it.
                 let fields = values.iter().map(|value| value.name.clone()).chain([key.0.clone()]);
                 self.write(who, entity, EdgeKind::Creates, fields);
                 bind(variables, variable.as_ref(), entity);

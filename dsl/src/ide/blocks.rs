@@ -94,6 +94,7 @@ impl<'a> Blocks<'a> {
         match word.text {
             _ if word.kind == Kind::Comment => {}
             _ if word.kind == Kind::Line => {
+                // A bracket ends with its line: one that is being written would hold all that follows.
                 let continued = self.statement.last().is_some_and(|last| last.text == ",");
                 if !continued {
                     self.brackets = 0;

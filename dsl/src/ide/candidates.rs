@@ -42,6 +42,7 @@ impl<'l> List<'l, '_> {
     }
 
     fn add(&mut self, expected: &Expect) {
+        // Behind a dot only what has members is of use: names that have none are offered at the beginning alone.
         let plain = self.context.before == Before::Nothing;
         match expected {
             Expect::Line(form) if plain => {
@@ -70,6 +71,7 @@ impl<'l> List<'l, '_> {
                         .systems
                         .iter()
                         .flat_map(|(system, known)| {
+                            // `send` hands a template over: without a system only what takes one is meant.
                             let sends = |op: &&String| known.lock.operations[*op].params.contains_key("template");
                             known.lock.operations.keys().filter(sends).map(|op| (system.clone(), op.clone()))
                         })
@@ -224,6 +226,7 @@ impl<'l> List<'l, '_> {
     fn value(&mut self, bare: Option<&EntityName>, wanted: Option<&Wanted>) {
         match &self.context.before {
             Before::Nothing => {
+                // As the checker looks a name up: variables first, and the one that was bound last before the others.
                 for var in self.context.vars.iter().rev() {
                     let symbol = var.at.map(|at| Symbol::Variable { name: var.name.clone(), at });
                     let detail = match &var.referent {

@@ -81,6 +81,7 @@ impl<'a> Context<'a> {
         match found.last() {
             _ if chunk.is_none() && text[line..place].contains('#') => context.inside = Inside::Comment,
             Some(last) if last.kind == Kind::Comment => context.inside = Inside::Comment,
+            // Words are read up to the place only, so a text that is not closed is the one around it.
             Some(last) if last.kind == Kind::Unclosed => {
                 context.statement.pop();
                 context.enter(*last);

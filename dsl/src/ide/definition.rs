@@ -64,6 +64,7 @@ fn in_rules(project: &Project, symbol: &Symbol) -> Option<Span> {
         Symbol::Entity(name) => Some(project.systems.get(&name.system)?.written.get(&name.entity)?.name),
         Symbol::Field { entity, field: name } | Symbol::Link { entity, link: name } => {
             let written = project.systems.get(&entity.system)?.written.get(&entity.entity)?;
+            // No item declares `id`: it leads to the entity.
             Some(written.fields.get(name).copied().unwrap_or(written.name))
         }
         _ => None,

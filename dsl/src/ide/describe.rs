@@ -77,6 +77,7 @@ pub(super) fn about(project: &Project, symbol: &Symbol) -> Vec<String> {
         }
     };
     said.extend(origin(project, symbol));
+    // Where nothing is known the paragraph is empty, and an editor would show a gap.
     said.retain(|paragraph| !paragraph.is_empty());
     said
 }

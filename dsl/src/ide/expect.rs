@@ -228,6 +228,7 @@ impl At<'_, '_> {
             Slot::Verify => Expect::Verify(system()?),
             Slot::Envelope => Expect::Envelope(system()?),
             Slot::Text(says) => self.says(says, said)?,
+            // These are written out: there is no list of them to offer.
             Slot::CellOf | Slot::Number | Slot::Duration | Slot::Clock | Slot::Date => return None,
         })
     }

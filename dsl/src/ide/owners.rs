@@ -117,6 +117,7 @@ fn of_action(
         }
         ActionKind::Set { path, .. } => {
             let Some(last) = path.names.last().filter(|last| last.value == field) else { return };
+            // Whose field it is depends on the variables at that place, which the text of the path does not say.
             let is = match resolve(project, last.span.file, last.span.start) {
                 Some((Symbol::Field { entity: of, .. } | Symbol::Link { entity: of, .. }, _)) => of == *entity,
                 _ => false,

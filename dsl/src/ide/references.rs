@@ -90,6 +90,7 @@ pub fn rename(project: &Project, file: FileId, offset: u32, name: &str) -> Resul
     let edits: Vec<(Span, String)> = uses(project, &symbol).into_iter().map(|span| (span, name.to_owned())).collect();
     // Whatever else may be wrong with the name, the checker says it.
     let mut texts: BTreeMap<FileId, String> = BTreeMap::new();
+    // From the end, so that places before a change stay where they are.
     for (span, new) in edits.iter().rev() {
         let text = texts.entry(span.file).or_insert_with(|| project.text(span.file).to_owned());
         text.replace_range(span.start as usize..span.end as usize, new);

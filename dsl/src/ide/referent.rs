@@ -93,6 +93,7 @@ pub(super) fn members(project: &Project, thing: &Referent) -> Vec<(Candidate, Re
             };
             known.result.iter().map(member).collect()
         }
+        // No lock describes `failure`: these are the two members that the checker gives it in `on failure`.
         Referent::Failure => ["step", "message"]
             .into_iter()
             .map(|name| (Candidate::word(name, CandidateKind::Field, "text"), Referent::Value(None)))

@@ -82,6 +82,7 @@ fn entry(project: &Project, item: &Item) -> Outline {
         detail: String::new(),
         kind,
         span,
+        // Editors refuse an outline in which a name does not lie inside of its entry.
         name_span: within(name_span, span),
         children: Vec::new(),
     };
@@ -154,6 +155,7 @@ fn entry(project: &Project, item: &Item) -> Outline {
         ItemKind::Workflow(workflow) => {
             let steps = workflow.body.iter().filter_map(|statement| match statement {
                 WorkflowStatement::Step(step) => {
+                    // The tree keeps where a step begins and where its actions are, not where it ends.
                     let end = step.actions.iter().map(|action| action.span.end).max().unwrap_or(step.head.end);
                     let span = Span { end: end.max(step.head.end), ..step.head };
                     Some(leaf(&step.name.value, OutlineKind::Step, span, step.name.span))

@@ -32,10 +32,12 @@ impl Builder<'_> {
 
     fn action_kind(&mut self, pair: Pair<'_>) -> Option<ActionKind> {
         let rule = pair.as_rule();
+        // `else nothing` behind a record consists of keywords alone, which `parts` leaves out.
         let otherwise = self.otherwise(&pair);
         let role = has(&pair, Rule::k_role);
         let inner = parts(pair);
         Some(match rule {
+            // Most parts may be left out, and then have no pair: each is known by its rule, not by its position.
             Rule::a_create => {
                 let mut entity = None;
                 let mut named = None;

@@ -68,6 +68,7 @@ impl Builder<'_> {
                 Rule::atom => expr = Some(self.atom(part)),
                 Rule::post => {
                     let Some(of) = expr.take() else { continue };
+                    // What stands behind a value is applied in the order in which it is written.
                     let whole = of.span.to(part_span);
                     let Some(inner) = part.into_inner().next() else { continue };
                     let kind = match inner.as_rule() {
@@ -233,6 +234,7 @@ impl Builder<'_> {
                 _ => {}
             }
         }
+        // Lines first, escapes then: a `\n` in a text ends no line of the file.
         if block {
             trim_block(&mut pieces);
         }

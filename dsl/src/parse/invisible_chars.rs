@@ -1,7 +1,7 @@
 //! Characters that nobody sees, and that make a text look like another one.
 //!
-//! In: a file. Out: what is told of them, and the text with blanks or underscores in their place, so that every other place stays
-//! where it is.
+//! In: a file. Out: what is told of them, and the text with blanks or underscores in their place, so that every other
+//! place stays where it is.
 
 use super::recovery::{at, line_start};
 use crate::diagnostic::{Code, Problem};

@@ -147,6 +147,7 @@ impl Builder<'_> {
                             });
                         }
                         _ => {
+                            // The unit is a keyword that may be left out, and no part: it is looked for by itself.
                             let unit = part
                                 .clone()
                                 .into_inner()
@@ -289,6 +290,7 @@ impl Builder<'_> {
                 events.tombstones.push(Tombstones { delete, topic, span });
             }
             _ => {
+                // Where a route leads is said by a keyword, and behind `ignore` no name follows.
                 let which = part
                     .clone()
                     .into_inner()

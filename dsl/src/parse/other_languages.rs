@@ -171,6 +171,7 @@ impl<'t> Line<'t> {
                 let more = self.number(index + 2);
                 let adjacent = next.is_some_and(|comma| comma.start == end)
                     && self.found.get(index + 2).is_some_and(|more| more.start == end + 1);
+                // Three digits behind a comma are thousands, other counts are what others write behind a point.
                 match more.filter(|_| adjacent) {
                     Some(more) if more.len() == 3 => {
                         self.put(end..end + 1, "", format!("a number is written without commas: `{count}{more}`"))

@@ -40,6 +40,7 @@ impl Builder<'_> {
                 }
                 Rule::bad_stmt => {
                     if let Some(sync) = &mut sync {
+                        // What a line that is not understood began with: the checks do not miss what it may have said.
                         sync.unread.push(self.first_word(&part));
                     }
                 }
@@ -81,6 +82,7 @@ impl Builder<'_> {
                     let mut names = parts(key).into_iter();
                     if let Some(left) = names.next() {
                         let left = self.name(&left);
+                        // `match by email` names the field of both sides at one place: a wrong one is told of once.
                         let right = names.next().map_or_else(|| left.clone(), |p| self.name(&p));
                         sync.keys.push(MatchKey { left, right, span });
                     }
@@ -223,6 +225,7 @@ impl Builder<'_> {
         let mut sides = sides.into_iter();
         mapping.left = sides.next()?;
         mapping.right = sides.next()?;
+        // Only lines with `link` have a pair for their arrow; elsewhere it is a symbol between the two ends.
         let between = &text[ends[0] - base..starts[1] - base];
         let symbol = match arrow {
             Arrow::Both => "<->",

@@ -59,6 +59,7 @@ impl Builder<'_> {
                         _ => {}
                     }
                 }
+                // `answers 503 2 times`: the status stands first; `fails 2 times` has none.
                 let mut numbers = numbers.into_iter();
                 let status = if answers { numbers.next().map(|n| u16::try_from(n).unwrap_or(u16::MAX)) } else { None };
                 let extent = span.map_or_else(|| FaultExtent::Times(numbers.next().unwrap_or(1)), FaultExtent::For);
@@ -120,6 +121,7 @@ impl Builder<'_> {
     fn expectation(&mut self, pair: Pair<'_>) -> Option<Expectation> {
         let rule = pair.as_rule();
         match rule {
+            // `no` stands before what is sent and before records alike: its first part tells which of the two is meant.
             Rule::x_none => {
                 let inner = parts(pair);
                 if inner.first()?.as_rule() == Rule::x_what {

@@ -10,6 +10,7 @@ impl Builder<'_> {
         let is = find(&pair, Rule::k_is);
         let done = find(&pair, Rule::k_created).or_else(|| find(&pair, Rule::k_deleted));
         let mut entity = None;
+        // `is created` and `is deleted` are keywords without a rule of their own, as `changes` has one.
         let mut trigger = is.zip(done).map(|(is, done)| {
             let kind = if created { Trigger::Created } else { Trigger::Deleted };
             Spanned::new(kind, self.at(is.0, done.1))

@@ -55,6 +55,7 @@ impl Builder<'_> {
                             });
                         }
                         Rule::wf_fail => {
+                            // What is told of a second block points at its first line, and not at all of it.
                             self.fill(&mut on_failure, "on failure", self.first_line(&part), |this| {
                                 parts(part).into_iter().next().map(|p| this.block(p))
                             });
@@ -133,6 +134,7 @@ impl Builder<'_> {
                 _ => {}
             }
         }
+        // Ends with the name: of head and actions the hash of a step is made, and not of how it is retried or undone.
         let head = self.at(start, end);
         Some(Step { name: name?, actions: step_actions, retry, timeout, accept, undo, head })
     }

@@ -445,6 +445,7 @@ fn consistent(lock: &Lock) -> Result<(), Unreadable> {
                     format!("there is no entity `{}` for {name}.{link}", to.to),
                 ));
             }
+            // A path names fields and links alike: of one name that is both, nobody could say which is meant.
             if entity.fields.contains_key(link) {
                 return Err(wrong(format!("{at}.links.{link}"), format!("{name}.{link} is a field and a link")));
             }

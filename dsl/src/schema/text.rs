@@ -20,6 +20,7 @@ pub fn write_lock(lock: &Lock) -> String {
         scalar(&lock.product),
         lock.pulled,
     );
+    // A YAML library would write the same data, but not one line a field, nor in the order that the file had.
     let writer = Writer { lock };
     if !lock.entities.is_empty() {
         text.push_str("\nentities:\n");

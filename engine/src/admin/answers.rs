@@ -275,6 +275,7 @@ fn figures(snapshot: &Snapshot<'_>) -> Figures {
     let core = snapshot.core;
     let program = &core.programs().active;
     let gate = core.gate();
+    // Decisions are ahead of a clock that was put back.
     let time = core.at().max(snapshot.now.at);
     let lanes = gate.lanes().map(|(lane, deadline, priority)| LaneView {
         system: lane.system.clone(),

@@ -186,6 +186,7 @@ fn measure(arguments: &Arguments) -> Result<(), Error> {
         return Err(Error::NoTime(arguments.seconds));
     }
     let settings = Settings::new(arguments);
+    // All names are looked up first: a misspelt one is told of before the others have taken their time.
     let mut chosen = Vec::new();
     for name in &arguments.jobs {
         let job = JOBS.iter().find(|job| job.name == name).ok_or_else(|| Error::Unknown { name: name.clone() })?;

@@ -98,6 +98,7 @@ fn pulled(arguments: &Arguments, writes: bool) -> Result<u8, Error> {
         Err(rules::Error::Unreadable { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => return Err(error.into()),
     };
+    // What a system does not say of itself stays as it was known.
     let known = old.as_ref().map_or_else(|| connection.connector.known(system), |(lock, _)| lock.clone());
     let (settings, token) = connect::settings(system, connection)?;
     let transport: Arc<dyn Transport> = Arc::new(Client::new().map_err(|error| Error::Start(error.to_string()))?);

@@ -243,6 +243,7 @@ fn json_report(rehearsed: &[Rehearsed<'_>]) -> Json {
             }));
         }
     }
+    // Too little coverage is a finding of the run: no test fails for it.
     let below = rehearsed.iter().filter_map(|one| Some(finding(one.below.as_ref()?, &one.set.compiled.files)));
     let below: Vec<Json> = below.collect();
     let mut report = json!({"schema": 1, "passed": passed, "failed": failed, "tests": tests, "findings": below});

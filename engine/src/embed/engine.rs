@@ -280,8 +280,9 @@ impl Engine {
     }
 
     /// Stops in order: takes nothing more, waits for the answers to calls that are under way
-    /// ([`grace`](crate::Builder::grace)), makes everything durable and gives the state folder free. Calls without an answer by then are given up; the next start
-    /// takes them up, as calls that may have arrived. To stop what has ended already is no error.
+    /// ([`grace`](crate::Builder::grace)), makes everything durable and gives the state folder free. Calls without an
+    /// answer by then are given up; the next start takes them up, as calls that may have arrived. To stop what has
+    /// ended already is no error.
     ///
     /// # Errors
     /// What the engine ended with, where it could not go on; what was acknowledged is durable in any case.

@@ -63,6 +63,7 @@ impl Window {
         for (at, spent) in self.settled.iter().filter(|(at, _)| self.counts(*at, now)) {
             used -= spent;
             if used <= allowed {
+                // It still counts in the last instant of its window.
                 return Err(Some(at.plus(self.limit.per).plus(Duration(1))));
             }
         }

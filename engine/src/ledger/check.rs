@@ -112,6 +112,7 @@ fn check_journal(state: &Path, until: Option<Seq>, report: &mut Report) -> Resul
         let end = match check_segment(segment, until, report) {
             Ok(Some(end)) => end,
             Ok(None) => break,
+            // A check tells of all damage: each segment can be read without the others.
             Err(Error::Damaged { what, .. }) => {
                 report.problems.push(what);
                 continue;

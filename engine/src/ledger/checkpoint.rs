@@ -67,6 +67,7 @@ impl Checkpoints {
             if stop(&progress) {
                 return false;
             }
+            // A backup may have begun while the rows were left to grow older.
             if progress.held == 0 {
                 progress.checkpointing = true;
                 return true;

@@ -164,6 +164,7 @@ impl Ledger for Disk {
             return full(format!("{} bytes of journal wait for a checkpoint", overlay.behind_bytes()));
         }
         let seq = Seq(overlay.last().0 + 1);
+        // Sent before its rows are shown: where nobody writes any more, no row is seen that never becomes durable.
         let size = bytes.len() as u64;
         if self.rounds.as_ref().is_none_or(|rounds| rounds.send((seq, bytes)).is_err()) {
             let source = std::io::Error::other("the thread that writes the journal has ended");
@@ -172,6 +173,7 @@ impl Ledger for Disk {
         let (was_empty, was_due) = (!overlay.has_active(), self.is_due(&overlay));
         overlay.take(round.changes, size);
         let is_due = self.is_due(&overlay);
+        // Every note wakes all who wait, so there is one only where the checkpoints have something new to go by.
         if was_empty || is_due != was_due {
             self.shared.note(|progress| {
                 progress.changed = true;

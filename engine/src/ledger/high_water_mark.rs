@@ -1,8 +1,8 @@
 //! The high-water mark: the last durable sequence, in a file beside the journal.
 //!
-//! A journal whose end was overwritten with zeros looks like one that ended there. The mark is written after each
-//! commit and never synced, so after a power cut it may be older than the journal or unreadable; newer than the
-//! journal it can only be where the journal lost something.
+//! A journal whose end was overwritten with zeros looks like one that ended there. The mark is synced at the start
+//! alone, and written after each commit without a sync, so after a power cut it may be older than the journal or
+//! unreadable; newer than the journal it can only be where the journal lost something.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;

@@ -3,8 +3,8 @@
 //! In: the trees, the program, the reports of all tests. Out: every part that counts, and whether it was seen.
 //! A line of `fields` is seen where an expectation that held looked at the value it wrote; a row of a table where a
 //! decision read it; a word of a branch of a `when` where a change came to it by that branch; every other block where
-//! an action in it was decided. A block without actions, which is there to say that nothing happens, does not count, unless it is a
-//! branch for a stage.
+//! an action in it was decided. A block without actions, which is there to say that nothing happens, does not count,
+//! unless it is a branch for a stage.
 
 use std::collections::BTreeSet;
 

@@ -373,6 +373,7 @@ impl Simulation {
         let sending = heard.filter_map(|(system, twin)| match twin {
             Twin::HubSpot(twin) => {
                 let ahead = self.weather.ask().ahead(system);
+                // It says so by its own clock.
                 hold(twin).next_due().map(|at| at.plus(Duration(-ahead.0)))
             }
             _ => None,
@@ -432,6 +433,7 @@ impl Simulation {
                     }
                 }
                 Release::Log(event) => self.log.push(event),
+                // No cache stands in front of the twins.
                 Release::Invalidate { .. } => {}
             }
         }
@@ -522,6 +524,7 @@ impl Simulation {
                 continue;
             }
             let Some(answer) = answers.next() else { break };
+            // Sent again under its key, an operation is still one effect.
             if let Verb::Operation { name } = &flight.request.verb
                 && matches!(answer, Answer::Result(_) | Answer::Done)
                 && !self.calls.iter().any(|called| called.system == flight.system && called.key == input.key)

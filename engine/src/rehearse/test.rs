@@ -79,6 +79,7 @@ pub fn rehearse(program: &Arc<Program>, test: &Test) -> Report {
             }
         }
     }
+    // What a failed test leaves behind follows from its failure, and is not told besides.
     if report.failures.is_empty() {
         match expect::unexpected(&run.simulation, &run.accepted, test) {
             Ok(failures) => report.failures = failures,

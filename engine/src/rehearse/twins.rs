@@ -48,6 +48,7 @@ pub(super) fn hold<T>(twin: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Twin {
     /// The twin for a lock, and the connector that asks it over `transport`.
     pub(super) fn of(lock: &Lock, transport: Arc<dyn Transport>) -> (Self, Arc<dyn Connector>) {
+        // The addresses are names only: whatever is sent to them, `transport` leads to the twin.
         if lock.connector.parse() == Ok(ConnectorKind::HubSpot) {
             let settings = sandbox::hubspot::Settings {
                 portal_id: 99_000_111,

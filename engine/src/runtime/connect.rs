@@ -205,6 +205,7 @@ pub(super) fn kafka(kafka: &Kafka, topics: impl IntoIterator<Item = String>) -> 
     settings.fetch_wait_ms = u32::try_from(kafka.fetch_wait.0).unwrap_or(500);
     settings.when_gone = if kafka.park_gone { WhenGone::Park } else { WhenGone::Oldest };
     let security = &kafka.security;
+    // The client library calls TLS by its older name.
     let protocol = match (security.tls, security.sasl.is_some()) {
         (false, false) => None,
         (true, false) => Some("ssl"),

@@ -127,6 +127,7 @@ impl Reloader {
         let set = loaded.map_err(|error| Error::NotStored(error.to_string()))??;
         let hash = set.program.hash.clone();
         if active.hash == hash {
+            // The same rules, from elsewhere perhaps: they are read there from now on.
             active.origin = origin;
             return Ok(Reloaded { schema: SCHEMA, rules: hash, changed: false });
         }

@@ -74,9 +74,11 @@ pub(super) async fn serve(
             if let Err(error) = connection.await {
                 tracing::debug!(name, %error, "a connection ended early");
             }
+            // A place is free when its connection is over, not when it was accepted.
             drop(permit);
         });
     }
+    // Whoever comes now is refused at once, and does not wait in a queue that nobody takes from.
     drop(listener);
     open.shutdown().await;
 }

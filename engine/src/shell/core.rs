@@ -210,6 +210,7 @@ impl Core {
 
     /// Decides `input` and appends what follows in one round with `beside`, which comes first.
     fn take(&mut self, input: &Input, beside: Round, now: Now) -> Result<(Seq, Option<String>), Error> {
+        // The time of decisions never goes back, though the machine's clock may.
         self.at = self.at.max(now.at);
         if let Input::Answers { call, answers } = input {
             self.gate.answered(*call, answers, now.pace);
@@ -247,6 +248,7 @@ impl Core {
         let seq = match self.append(round) {
             Ok(seq) => seq,
             Err(error) => {
+                // Nothing was stored, so nothing is sent: what the gate has counted for it is free again.
                 for call in sent {
                     self.gate.unspent(call);
                 }
@@ -318,10 +320,12 @@ impl Core {
         if round.changes.is_empty() && round.records.is_empty() {
             return Ok(self.last);
         }
+        // Stored with what is decided at it: a restart goes on from there, whatever the machine's clock says.
         if self.at > self.stored_at {
             let bytes = postcard::to_stdvec(&self.at).expect("rows hold plain data");
             round.changes.push((Key::new(Kind::Time).bytes(), Some(bytes)));
         }
+        // Nothing but a timer that is set or gone moves the next one.
         let timers = round.changes.iter().any(|(key, _)| key.first() == Some(&(Kind::Timer as u8)));
         self.last = self.ledger.append(round)?;
         self.stored_at = self.at;
@@ -383,6 +387,7 @@ impl Core {
     /// When to call [`Core::step`] next: on the engine's clock, and on that of paces. Call it when `step` said no.
     pub fn next(&mut self, now: Now) -> (Option<Timestamp>, Option<Timestamp>) {
         match self.gate.poll(Now { at: self.at.max(now.at), pace: now.pace }) {
+            // Only the time was asked for: the lane is given back, and opened by the next step.
             Poll::Open { lane, priority, .. } => {
                 self.gate.work(lane, self.at, priority);
                 (Some(self.at), None)
@@ -446,6 +451,7 @@ impl Core {
                 return Err(error);
             }
         };
+        // History tells of the set before it tells of what its start has caused.
         self.waiting.insert(before_it, (seq, Release::Log(event)));
         self.connectors = Arc::new(connectors);
         self.gate.limit(&self.programs.active);

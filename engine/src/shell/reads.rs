@@ -1,8 +1,8 @@
 //! Reads that need not be asked for again: what records looked like, kept for as long as the rules say.
 //!
 //! Always true: a read that was under way when its record was invalidated is not kept; what is kept serves only
-//! requests for fields and links that it was asked for, and only in the epoch (the time between a start and its end) that kept them: what an
-//! earlier one kept it may have failed to remove, and nobody knows that any more.
+//! requests for fields and links that it was asked for, and only in the epoch (the time between a start and its end)
+//! that kept them: what an earlier one kept it may have failed to remove, and nobody knows that any more.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -129,6 +129,7 @@ impl Reads {
             let (fields, links): (BTreeSet<_>, BTreeSet<_>) = (fields.iter().collect(), links.iter().collect());
             let kept = (&*self.epoch, fields, links, observed);
             let bytes = serde_json::to_vec(&kept).expect("an observation is plain data");
+            // Looked at again behind the put: an invalidation in between may have removed nothing yet.
             self.cache.put(&name, Bytes::from(bytes), time).await;
             if !fresh() {
                 self.cache.remove(&name).await;

@@ -140,7 +140,7 @@ pub enum Wake {
         call: CallId,
         /// One per input.
         answers: Vec<Answer>,
-        /// Its system was asked; otherwise the cache knew everything.
+        /// Its system was asked; otherwise the cache knew everything, or nothing says how the system is reached.
         asked: bool,
     },
     /// Rounds became durable.

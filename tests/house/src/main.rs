@@ -111,6 +111,7 @@ fn sizes(tree: &Tree, packages: &[Package], folder: &Path) -> Result<String, Err
             lines += Lines::of(source, false);
             found.extend(functions(source));
         }
+        // Programs of tests are in no tree: they are found by the targets, and every line of them is a test's.
         for target in package.targets.iter().filter(|target| target.kind == Kind::Test) {
             for path in files_of(&target.path)? {
                 lines += Lines::of(&Source::read(&path)?, true);

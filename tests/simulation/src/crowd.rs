@@ -69,6 +69,7 @@ pub fn carry_out(
         let threads: Vec<_> = (0..effort.jobs.max(1))
             .map(|_| {
                 scope.spawn(|| {
+                    // A process for each thread: one that does not come to an end holds up no other.
                     let mut worker = Worker::new(&effort.program, effort.patience);
                     loop {
                         let index = next.fetch_add(1, Ordering::Relaxed);

@@ -245,6 +245,7 @@ pub fn generate(seed: u64, faults: &Faults) -> History {
     if generator.classes.contains(&Class::Repeats) && generator.chance.percent(30) {
         generator.steps.push(Step::EventIdsCollide);
     }
+    // People first: most of what else is made belongs to one.
     for _ in 0..1 + generator.chance.below(3) {
         generator.make(0);
     }
@@ -434,6 +435,7 @@ impl Generator<'_> {
                 self.steps.push(Step::Request(wanted(kind, times), fate));
             }
             Class::Late => {
+                // Longer than an answer is waited for: the request was given up when it lands.
                 let late = Duration(*self.chance.pick(&[31_000, 40_000, 60_000, 120_000]));
                 let fate = if self.chance.percent(60) { Fate::Arrives(late) } else { Fate::TakesEffect(late) };
                 self.steps.push(Step::Request(wanted(kind, 1), fate));
@@ -449,6 +451,7 @@ impl Generator<'_> {
                     7 | 8 => Fate::LeftOut,
                     _ => Fate::Race,
                 };
+                // The race form is HubSpot's alone.
                 let (kind, system) = if fate == Fate::Race { ("create", "crm") } else { (kind, system) };
                 let wanted = Wanted { times, kind: kind.to_owned(), system: system.to_owned(), entity: None };
                 self.steps.push(Step::Request(wanted, fate));
@@ -473,6 +476,7 @@ impl Generator<'_> {
                 self.steps.push(Step::Message(wanted(what, times), Delay(vec![late])));
             }
             Class::Repeats => {
+                // HubSpot sends a delivery again that is not answered within five seconds.
                 if system == "crm" && self.chance.percent(40) {
                     let fate = match self.chance.below(3) {
                         0 => Fate::NeverArrives,
@@ -495,6 +499,7 @@ impl Generator<'_> {
                 self.steps.push(Step::Reload(rules.to_owned()));
             }
             Class::Reloads => {}
+            // Clocks are set before the first step, and stay so.
             Class::Clocks => {}
             Class::Schema if self.kinds.len() > 2 => {
                 let stage = *self.chance.pick(&STAGES);

@@ -213,6 +213,7 @@ impl fmt::Display for History {
 
 impl fmt::Display for Step {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // In the words that are read again: a history that broke a promise is kept as its text.
         match self {
             Self::Person(entity, thing, deed) => {
                 write!(out, "{entity} {thing} ")?;

@@ -90,6 +90,7 @@ impl Mirror {
             }
         }
         for (record, written) in &now {
+            // What comes back is compared with what it was when it went, so that a restore changes no values by itself.
             let known = match (before.get(record), self.gone.remove(record)) {
                 (Some(known), _) if known == written => continue,
                 (Some(known), _) => known.clone(),
@@ -152,6 +153,7 @@ impl Mirror {
             match shape.entity.system.as_str() {
                 "crm" => {
                     for record in crm.records(name) {
+                        // A field without a value stands as null: one that was cleared is different from before.
                         let field = |field: &String| {
                             let wire = record.properties.get(field).map_or(Json::Null, |text| text.as_str().into());
                             (field.clone(), wire)

@@ -15,7 +15,9 @@ pub fn shrink(history: &History, mut tries: usize, mut bad: impl FnMut(&History)
         bad(candidate)
     };
     loop {
+        // A step may be needed only for one that is left out later, so all are tried again until nothing changes.
         let before = best.clone();
+        // Long stretches first: every try is a run, and most steps have nothing to do with what broke.
         let mut size = (best.steps.len() / 2).max(1);
         loop {
             let mut at = 0;

@@ -282,6 +282,7 @@ impl Conditions for Sky {
         match self.under_way.get(&asked.number)? {
             Fate::Refused(status) => Some(answer(asked.system, *status)),
             Fate::Race => {
+                // Said as it takes effect, so that it meets this request and no other.
                 self.twins.crm.lock().expect("a sound twin").race_next(1);
                 None
             }
@@ -290,6 +291,7 @@ impl Conditions for Sky {
     }
 
     fn response(&mut self, asked: Asked<'_>, response: http::Response<Bytes>, now: Timestamp) -> http::Response<Bytes> {
+        // A read changes nothing, so what is different at one was done by somebody else.
         if asked.request.method() != Method::GET {
             open(&self.shared).look(&self.twins, Who::Engine, now);
         }

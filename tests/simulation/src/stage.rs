@@ -329,6 +329,7 @@ impl Stage {
         }
         let mut values: BTreeMap<String, Option<String>> =
             given.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect();
+        // What a system requires is filled in, so that a history names only what it is about; `empty` leaves it out.
         let tag = thing.to_uppercase();
         let mut fill = |name: &str, value: &str| {
             values.entry(name.to_owned()).or_insert_with(|| Some(value.to_owned()));

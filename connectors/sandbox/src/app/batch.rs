@@ -56,6 +56,7 @@ impl App {
             let count = batch.inputs.len();
             return Err(Refused::request(format!("a batch has at most {LARGEST} inputs, not {count}")));
         }
+        // What is wrong with the batch itself is found before any of its inputs takes effect.
         let shape = self.shape(entity)?;
         if !shape.fields.get(&batch.by).is_some_and(|field| field.unique) {
             return Err(Refused::invalid(&batch.by, "is not unique, so records cannot be found by it"));

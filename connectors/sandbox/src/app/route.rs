@@ -80,6 +80,7 @@ impl App {
                 let values = json_body(request)?;
                 Ok(self.once(key, &format!("create {entity}"), |app| app.make(&entity, values, now))?)
             }
+            // Every input of a batch has an idempotency key of its own, so that of the request is not looked at.
             ["batch"] if method == Method::POST => {
                 let body = json_body(request)?;
                 Ok(self.batch(&entity, plural, body, now)?)
@@ -167,6 +168,7 @@ impl App {
                 other => return Err(Refused::request(format!("`{other}` is no parameter of a list"))),
             }
         }
+        // A cursor is the change time and id of the last record shown: what changes meanwhile is met again.
         let mut page = self.tables[entity].page(since, after).peekable();
         let mut records = Vec::new();
         let mut last = None;

@@ -136,6 +136,7 @@ impl HubSpot {
             }
             ("POST", ["v3" | "2026-03" | "2026-09", "token", "revoke"]) => {
                 if let Some(grant) = self.access.grants.get_mut(given("token")) {
+                    // An access token that was given out lives on until its time is over (CONTRACT 2).
                     grant.dead = true;
                 }
                 (204, Json::Null)

@@ -327,6 +327,7 @@ impl HubSpot {
             let next = links.next().map(|(place, _)| place);
             drop(links);
             if page.is_empty() {
+                // HubSpot answers a record without links by an error, and not by an empty list.
                 errors.push(self.no_links(from, to, &asked).body());
                 continue;
             }
@@ -429,6 +430,7 @@ impl HubSpot {
                 for (from, to, ty) in [(from, to, types[0]), (to, from, types[1])] {
                     results.extend(self.link_types.find(from, to, ty).map(|kind| kind.shown()));
                 }
+                // Between records of one type a label that reads alike from both ends is one type, not two.
                 if types[0] == types[1] {
                     results.truncate(1);
                 }

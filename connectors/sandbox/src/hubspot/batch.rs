@@ -177,6 +177,7 @@ impl HubSpot {
     /// Checks every input before the first is written. Records that are not there are told one by one all the same.
     fn all_or_nothing(&mut self, kind: &str, what: &str, inputs: &[Json], write: Write) -> Result<Vec<Done>, Refusal> {
         let mut plans: Vec<Result<Plan, Refusal>> = Vec::new();
+        // As long as none is written, two inputs with one unique value are each without a fault.
         let mut claimed: BTreeSet<(String, String)> = BTreeSet::new();
         for input in inputs {
             let target = if what == "create" { Ok(Target::New(input.clone())) } else { self.target(kind, what, input) };

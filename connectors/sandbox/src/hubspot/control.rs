@@ -45,6 +45,7 @@ impl HubSpot {
             }
             ("DELETE", "faults") => {
                 self.faults.clear();
+                // Races are this twin's own, and not among the faults that every twin knows.
                 self.race_next(0);
                 Ok(json!({}))
             }
@@ -92,6 +93,7 @@ impl HubSpot {
                     Ok(json!({}))
                 }
             },
+            // HubSpot shows a page for it and sends the code by way of a browser; nobody is there to click.
             (_, "consent") => Ok(json!({"code": self.consent(None), "client_id": super::CLIENT_ID})),
             (_, "uninstall") => {
                 self.uninstall();

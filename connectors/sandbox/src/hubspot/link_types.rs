@@ -102,11 +102,13 @@ impl LinkTypes {
                 else {
                     continue;
                 };
+                // What leads to or from a custom object is the account's own, as the object is.
                 let category = if [from, to].iter().any(|end| end.starts_with("2-")) {
                     Category::Account
                 } else {
                     Category::HubSpot
                 };
+                // A lock may name an association at both of its ends; at the second one it is known already.
                 let known = types.plain(from, to);
                 if known.is_some_and(|known| known.ty.id == there || known.ty.category == Category::Account) {
                     continue;

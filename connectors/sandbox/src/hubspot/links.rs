@@ -159,6 +159,7 @@ impl HubSpot {
             Some(ty) => self.link_types.find(from.0, to.0, ty).cloned(),
             None => plain.clone(),
         };
+        // With the type that has no label all labels go (CONTRACT 8).
         let whole = ty.is_none() || plain.map(|plain| plain.ty) == ty;
         let Some(kind) = kind else { return };
         for (a, b, ty) in [(from, to, kind.ty), (to, from, kind.back)] {
@@ -208,6 +209,7 @@ impl HubSpot {
             let primary = self.link_types.between(kind, &to).iter().find(|kind| kind.primary).cloned();
             let own = self.ends((kind, new), &to);
             let has = |link: &Linked| primary.as_ref().is_some_and(|primary| link.types.contains(&primary.ty));
+            // A record has one primary company, but a company is the primary one of many records.
             let lose = kind != "0-2" && own.ends.values().any(has);
             let mut others = Vec::new();
             for mut link in moved.ends.into_values() {

@@ -46,11 +46,13 @@ impl HubSpot {
         if merged.len() > MERGES {
             return Err(Refusal::new(414, "", "The record has been merged too often".to_owned()));
         }
+        // Taken before the third record is kept: unique values are free again only when nobody holds them.
         for old in [primary, other] {
             self.take(kind, old);
         }
         self.next_id += 1;
         let id = self.next_id;
+        // Later than all versions of both: HubSpot stamps the survivor anew, so that who lists by change time meets it.
         let at = write.now.max(main.updated.max(gone.updated).plus(Duration(1)));
         let mut record = Record { id, updated: at, created: main.created.min(gone.created), merged, ..main };
         for (name, versions) in gone.history {

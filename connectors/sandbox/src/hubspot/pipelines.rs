@@ -278,6 +278,7 @@ fn write(
             Ok((201, shown))
         }
         (_, [id, rest @ ..]) => {
+            // Taken before it is known whether a stage is made: the pipelines are borrowed from here on.
             let number = pipelines.number();
             // Only the whole of a pipeline brings stages.
             let mut stages = Vec::new();

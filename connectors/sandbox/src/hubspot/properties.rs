@@ -53,6 +53,7 @@ impl HubSpot {
         }
         let archived = query.flag("archived");
         match (method.as_str(), rest) {
+            // `groups` and `batch` stand where the name of a property would, so they come first.
             (_, ["groups", rest @ ..]) => self.group_routes(method, kind, rest, body),
             ("POST", ["batch", what]) => self.property_batch(kind, what, body, now),
             ("GET", []) => {
@@ -125,6 +126,7 @@ impl HubSpot {
             return Err(invalid(format!("Some required fields were not set: [{}]", missing.join(", "))));
         }
         let (name, ty) = (text(&body["name"]), text(&body["type"]));
+        // HubSpot states no rule for names; all that are known are like this (CONTRACT 3.8).
         let sound = name.starts_with(|c: char| c.is_ascii_lowercase())
             && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
         if !sound {

@@ -58,6 +58,7 @@ impl HubSpot {
                     let message = format!("A property group named '{name}' already exists.");
                     return Refusal::new(409, "OBJECT_ALREADY_EXISTS", message).answer();
                 }
+                // HubSpot shows what has the order -1 behind all that has a place.
                 let group = Group { label, order: body["displayOrder"].as_i64().unwrap_or(-1) };
                 let answer = (201, shown(&name, &group));
                 let groups = &mut Arc::make_mut(&mut self.definitions).groups.0;

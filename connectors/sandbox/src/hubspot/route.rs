@@ -16,6 +16,7 @@ impl HubSpot {
     pub(super) fn route(&mut self, request: &http::Request<Bytes>, now: Timestamp) -> Answer {
         let segments = segments(request.uri().path());
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        // Before the body is read as JSON: that of OAuth is a form (CONTRACT 2).
         if let ["oauth", rest @ ..] = segments.as_slice() {
             return self.oauth_routes(request, rest, now);
         }

@@ -189,6 +189,7 @@ impl HubSpot {
         now: Timestamp,
     ) -> Answer {
         let archived = query.flag("archived");
+        // An object that is deleted but not for good is still found by its name, to be shown or deleted for good.
         let kind = match rest {
             [] => None,
             [name, ..] => match self.schemas.find(self.settings.portal_id, name) {
@@ -276,6 +277,7 @@ impl HubSpot {
                 None => return Err(invalid(format!("Unable to infer object type from: {target}"))),
             };
         }
+        // Nothing is kept before all of the request is known to be sound: a refusal has no effect.
         let kind = self.schemas.free();
         let aliases = [qualified(portal, &name), format!("p_{name}")];
         Arc::make_mut(&mut self.types).add_custom(&kind, schema.object_type(), &aliases);

@@ -106,6 +106,7 @@ impl HubSpot {
             name if name == created_property(kind) => Time::Created,
             _ => return None,
         };
+        // Whatever is more than one span of that very time is left to a look at the records.
         let filters = match asked.groups.as_slice() {
             [] => &[],
             [filters] => filters.as_slice(),

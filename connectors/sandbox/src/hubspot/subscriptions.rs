@@ -218,6 +218,7 @@ impl HubSpot {
         (body, query): (&Json, &Query),
         now: Timestamp,
     ) -> Answer {
+        // These are of the app and not of an account, so they take the developer's key and no token (CONTRACT 2).
         if query.one("hapikey") != Some(DEVELOPER_KEY) {
             return super::access::unknown_token();
         }
@@ -225,6 +226,7 @@ impl HubSpot {
         if *app != self.settings.app_id.to_string() {
             return error(404, "OBJECT_NOT_FOUND", &format!("App {app} does not exist"));
         }
+        // Changed aside, and kept only in the end: a batch with an id that there is not changes nothing.
         let mut subscriptions = Arc::clone(&self.subscriptions);
         let known = Arc::make_mut(&mut subscriptions);
         let not_found = || error(404, "OBJECT_NOT_FOUND", "Subscription does not exist");

@@ -257,6 +257,7 @@ impl HubSpot {
         if !self.outbox.held && self.outbox.waiting.first().is_some_and(|(at, _)| now >= at.plus(GATHER)) {
             let ready = self.outbox.waiting.partition_point(|(at, _)| *at <= now);
             let mut events: Vec<Json> = self.outbox.waiting.drain(..ready).map(|(_, event)| event).collect();
+            // No order is promised, not even that a record is made before its values are told (CONTRACT 6.4).
             for index in (1..events.len()).rev() {
                 let other = (self.roll() % (index as u64 + 1)) as usize;
                 events.swap(index, other);
@@ -284,6 +285,7 @@ impl HubSpot {
                 event["attemptNumber"] = parcel.attempt.into();
             }
             let body = Json::Array(parcel.events.clone()).to_string();
+            // Signed anew at every attempt: with its first time a late one would be refused as too old (CONTRACT 6.4).
             let time = now.0.to_string();
             let request = http::Request::post(&url)
                 .header(http::header::CONTENT_TYPE, "application/json")

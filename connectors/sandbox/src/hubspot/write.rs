@@ -82,6 +82,7 @@ impl HubSpot {
         if let Some(refusal) = self.taken(kind, &values, None) {
             return Err(refusal);
         }
+        // A deal without a pipeline goes into the default one (CONTRACT 3.7).
         if kind == "0-3" {
             values.entry("pipeline".to_owned()).or_insert_with(|| "default".to_owned());
         }
@@ -134,6 +135,7 @@ impl HubSpot {
         let held = |name: &str| record.properties.get(name).map_or("", String::as_str);
         for (name, value) in &mut values {
             let several = self.definition(kind, name).is_some_and(Definition::several);
+            // A `;` at the beginning adds to what is held, where it would replace it otherwise (CONTRACT 3.8).
             if let Some(more) = value.strip_prefix(';').filter(|_| several) {
                 let mut options: Vec<&str> = held(name).split(';').filter(|option| !option.is_empty()).collect();
                 options.extend(
@@ -142,7 +144,8 @@ impl HubSpot {
                 *value = options.join(";");
             }
         }
-        // Forward only; the way back is silently not taken, until the stage is cleared.
+        // Forward only, until the stage is cleared. Whether HubSpot refuses the way back or keeps what is held is not
+        // established (CONTRACT 11): here it is kept.
         if kind == "0-1"
             && let Some(stage) = values.get("lifecyclestage")
             && place(stage).zip(place(held("lifecyclestage"))).is_some_and(|(to, from)| to < from)
@@ -216,6 +219,7 @@ impl HubSpot {
         let Some(record) = self.take(kind, id).or_else(|| self.table_mut(kind).recover(id)) else { return };
         self.table_mut(kind).forget_aliases(&record);
         self.cut_links(kind, id);
+        // Both are told, and which comes first is not fixed (CONTRACT 6.4).
         self.report_gone(kind, id, "privacyDeletion", write.by, write.now, write.now);
         self.report_gone(kind, id, "deletion", write.by, write.now, write.now);
     }

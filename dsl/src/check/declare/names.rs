@@ -78,6 +78,7 @@ impl Checker<'_> {
         let near =
             nearest(&name.value, lock.fields.keys().chain(lock.links.keys()).map(String::as_str)).map(str::to_owned);
         let system = &self.declared.systems[&entity.system];
+        // An `entity` item may add to a system that has a lock; only what stands in the lock comes from it.
         let pulled = system.lock.lines.contains_key(&format!("entities.{}", entity.entity));
         let source = match self.declared.lock_paths.get(&entity.system).filter(|_| pulled) {
             Some(path) => format!("{entity} comes from {path}, pulled {}", system.lock.pulled),
@@ -92,6 +93,7 @@ impl Checker<'_> {
             self.report(problem.help(help));
             return;
         }
+        // `PlanFacts.probability` is a natural way to write what is `PlanFacts[plan].probability`.
         if let Some(table) = self.declared.vocabulary.tables.iter().find(|table| table.name == name.value) {
             let column = table.columns.first().map_or("column", String::as_str);
             let help = format!("write `{}[field].{column}`, the field whose value is a key of the table", name.value);

@@ -56,6 +56,8 @@ impl Declaring<'_> {
         }
         let lock = match &system.schema {
             None => {
+                // Without a lock and without `entity` items nobody says what it has. That is told once, where something
+                // of it is wanted, and not here: a system from which nothing is wanted needs no description.
                 let own = |item: &ItemKind| matches!(item, ItemKind::Entity(e) if e.name.system.value == *name);
                 if !items.iter().any(|(_, item)| own(&item.kind)) {
                     self.declared.unknown.insert(name.clone());
@@ -67,6 +69,8 @@ impl Declaring<'_> {
                 }
                 Lock::empty(name, "").into()
             }
+            // An empty lock stands for one that cannot be used, and `unknown` says so: one mistake, and not one more
+            // for every name that is looked up in it.
             Some(path) => match self.declared.locks.get(&path.value).cloned() {
                 Some(Ok(lock)) => {
                     self.declared.lock_paths.insert(name.clone(), path.value.clone());
@@ -138,6 +142,8 @@ impl Declaring<'_> {
         }
         before.insert(name.clone(), item.name.span);
         let mut names: BTreeMap<&str, Span> = BTreeMap::new();
+        // Every record has an id that its system gives, so nobody declares it. How many records one request takes is
+        // known from a lock alone.
         let mut entity = Entity { batch: 1, ..Entity::default() };
         let id = Field { unique: true, read_only: true, ..Field::of(Type::Text) };
         entity.fields.insert("id".to_owned(), id);

@@ -193,6 +193,7 @@ impl Declaring<'_> {
                 )
                 .label(span, "… or this")
                 .help(help);
+                // A choice may serve several fields of a system; what is wrong with a row is the same for each.
                 if !self.findings.problems.iter().any(|p| p.code == Code::E0213 && p.span() == first) {
                     self.report(problem);
                 }

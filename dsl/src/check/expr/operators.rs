@@ -22,6 +22,7 @@ impl Checker<'_> {
         expected: &Expected,
         span: Span,
     ) -> Typed {
+        // The type that is wanted is that of the result, not of what is transformed.
         let of = self.expr(names, of, &Expected { name: expected.name.clone(), ..Expected::default() });
         let name = match &transform.name {
             TransformName::Format(text) => {
@@ -48,6 +49,7 @@ impl Checker<'_> {
             .find_map(|(system, s)| s.lock.lookups.get(&name).map(|l| (system.clone(), l.clone())));
         if let Some((system, lookup)) = found {
             let entity = EntityName::new(&system, &lookup.entity);
+            // A lookup goes by what the engine keeps of these records, so both of its fields must be kept.
             self.findings.uses_field(&entity, &lookup.from);
             self.findings.uses_field(&entity, &lookup.to);
             let product = &self.declared.systems[&system].lock.product;
@@ -79,6 +81,7 @@ impl Checker<'_> {
     pub(crate) fn builtin(&mut self, transform: &ast::Transform) -> Option<(&'static transforms::Builtin, Transform)> {
         let TransformName::Named(name) = &transform.name else { return None };
         let Some(builtin) = transforms::named(&name.value).filter(|b| b.name != "format") else {
+            // It may be a lookup of a lock that cannot be read.
             if !self.declared.unknown.is_empty() {
                 return None;
             }
@@ -308,6 +311,7 @@ impl Checker<'_> {
             );
             return compare(left, right);
         }
+        // At run time a word does not say of which choice it is, and two choices may share words in another order.
         let words = &self.declared.vocabulary.choices[choice].words;
         let (of, word, op) = match (&left.expr, &right.expr) {
             (_, Expr::Literal(Value::Text(word))) => (left.expr.clone(), word, op),

@@ -128,6 +128,7 @@ impl Checker<'_> {
                     if let Some(link) = lock.links.get(&name.value).cloned() {
                         self.findings.uses_link(&entity, &name.value);
                         if link.optional {
+                            // The first part that may lead nowhere is told of: who decides on it decides on the rest.
                             missing = missing.or_else(|| self.lacking(&entity, name, span, true));
                         }
                         links.push(name.value.clone());

@@ -88,6 +88,7 @@ impl Checker<'_> {
                 Some(choice) => self.declared.vocabulary.choices[choice].words.len(),
                 None => expected.options.len(),
             };
+            // A lock may name no options of an enumeration; then any text may be one.
             if options > 0 {
                 let message = format!("a text can be anything, and {} takes {options} options", expected.name);
                 let problem = Problem::new(Code::E0202, message, typed.span, "any text");

@@ -49,9 +49,11 @@ impl Checker<'_> {
                 None
             }
             ast::ActionKind::If { condition: written, then, otherwise } => {
+                // The code is flat: where a jump leads is known once what it jumps over stands there.
                 let condition = self.condition(names, written);
                 let jump = ops.len();
                 ops.push(Op::Jump(0));
+                // Names that a branch binds are not there behind it.
                 let mut inner = names.clone();
                 present(written, &mut inner.present);
                 self.block(&mut inner, &then.actions, around, ops);
@@ -205,6 +207,7 @@ impl Checker<'_> {
                     name: format!("{entity}.{}", field.value),
                     ..Expected::default()
                 };
+                // Of a value that is wrong it is not said besides that it may be missing.
                 let before = self.findings.problems.len();
                 let typed = self.expr(names, value, &wanted);
                 self.fit(&typed, &wanted, field.span);
@@ -301,6 +304,7 @@ impl Checker<'_> {
                 self.own_field(entity, field.span, "use a field that people or the systems keep");
                 return None;
             }
+            // Only a unique field can be read by its value; a search would find more, and lags behind what was written.
             if declared.unique {
                 self.findings.uses_field(entity, &field.value);
                 let wanted = Expected {

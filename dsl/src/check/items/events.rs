@@ -18,6 +18,7 @@ impl Checker<'_> {
         let Some(system) = self.has_system(&events.from) else { return };
         self.wants(&system);
         let lock = self.declared.systems[&system].lock.clone();
+        // What a system sends stands in its lock alone; without it every message would be told as unknown.
         if self.declared.unknown.contains(&system) {
             return;
         }
@@ -84,6 +85,7 @@ impl Checker<'_> {
             let to = self.route(route, &system);
             self.led(route, &system);
             for message in &route.messages {
+                // Counted under the name that is meant: two routes of one message are found however they are spelt.
                 let Some(name) = self.message(&system, message) else { continue };
                 if let Some(first) = seen.insert(name.clone(), message.span) {
                     let text = format!("message `{name}` has two routes");
@@ -218,6 +220,7 @@ impl Checker<'_> {
             }
         };
         let Some((leads, span)) = leads else { return };
+        // Nothing is said of a route to a sync whose head was told of, or to what an unread lock would describe.
         if leads.iter().any(|lead| self.declared.unknown.contains(&lead.system))
             || matches!(leads.as_slice(), [left, right] if !self.declared.can_pair(left, right))
         {

@@ -142,6 +142,7 @@ impl Checker<'_> {
             };
             let typed = self.expr(names, &line.value, &expected);
             self.fit(&typed, &expected, line.path.span);
+            // A parameter that may be left out is left out where there is no value, without a word for it.
             let (value, on_empty) = if field.optional && line.on_empty.is_none() {
                 (typed.expr, Outcome::Clear)
             } else {

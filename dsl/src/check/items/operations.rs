@@ -79,6 +79,7 @@ impl Checker<'_> {
         let mut params = vec![self.param(names, &full, &op, receiver, to, None, &place)];
         params.extend(self.about(names, about.as_ref(), &place));
         params.push(self.param(names, &full, &op, "text", text, None, &place));
+        // A notice gives no record: what its operation needs besides is told of as missing.
         let record = ast::Record { lines: Vec::new(), unread: Vec::new(), span: action.head };
         params.extend(self.params(names, &record, &system, &name, &op, action.head, &given));
         self.repeats(action, &op, &system, &name, accept);

@@ -72,6 +72,7 @@ impl Checker<'_> {
             self.report(problem.help("remove the word `link`").fix("remove it", true, vec![(without, String::new())]));
             return None;
         }
+        // What is meant is clear without the word: the line is told of, and checked as the link that it is.
         if let (None, true) = (line.link, lock.links.contains_key(&name.value)) {
             let message = format!("{}.{} is a link", purpose.entity, name.value);
             let problem = Problem::new(Code::E0201, message, name.span, "leads to a record");
@@ -129,6 +130,7 @@ impl Checker<'_> {
         let typed = self.expr(names, &line.value, &expected);
         self.fit(&typed, &expected, line.path.span);
         let may_lack = typed.missing.is_some();
+        // In a new record an empty value leaves the field out; in one that is there it would blank it.
         if typed.kind == Kind::Empty && line.on_empty.is_none() && !purpose.new && !field.optional {
             let problem =
                 Problem::new(Code::E0201, format!("{} is never empty", expected.name), typed.span, "would blank it");

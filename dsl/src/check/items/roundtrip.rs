@@ -25,6 +25,7 @@ impl Checker<'_> {
         direction: Direction,
     ) -> Policy {
         let written = line.policy.as_ref().or(sync.conflict.as_ref());
+        // The source owns a one-way field, whatever the `conflict` of the sync says of the others.
         if direction != Direction::Both {
             return Policy::Wins(if direction == Direction::ToRight { Side::Left } else { Side::Right });
         }
@@ -68,6 +69,7 @@ impl Checker<'_> {
             },
             ast::Policy::Newest { tie } => {
                 for entity in [&built.left, &built.right] {
+                    // The times of both changes outside are compared, never the engine's clock.
                     if self.declared.entity(entity).is_some_and(|e| e.changed_at == ChangedAt::Unknown) {
                         let problem = Problem::new(
                             Code::E0306,
@@ -184,6 +186,7 @@ impl Checker<'_> {
         right: &(ast::Name, Field),
         after: &Type,
     ) {
+        // Without a transform each side must hold every value of the other; a transform that can be undone leads back.
         let percent = (*after == Type::Percent) != (right.1.ty == Type::Percent);
         let stable = fits(after, &right.1.ty) && (fits(&right.1.ty, after) || !line.transforms.is_empty());
         if percent || !stable {
@@ -200,6 +203,7 @@ impl Checker<'_> {
         }
         let left_choice = self.declared.choice_of(&built.left, &left.0.value);
         let right_choice = self.declared.choice_of(&built.right, &right.0.value);
+        // A choice spells its words one to one, so the options of the two systems need not be the same.
         if left_choice.is_some() && left_choice == right_choice {
             return;
         }

@@ -32,6 +32,7 @@ impl Checker<'_> {
                 Run::Every(*every, batch(b))
             }
             ast::Run::DailyAt { minute, zone, batch: b } => {
+                // What it writes in a day does not depend on the zone, so E0801 is told beside a wrong one.
                 self.load(sync, run.span, value::Duration::days(1), b.as_ref().map(|b| b.value));
                 let Some(zone) = zone else {
                     let clock = format!("{:02}:{:02}", minute / 60, minute % 60);

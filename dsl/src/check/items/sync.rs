@@ -128,6 +128,7 @@ impl Checker<'_> {
             .iter()
             .map(|expr| self.condition(&names, expr))
             .reduce(|a, b| Expr::And(Box::new(a), Box::new(b)));
+        // What was not understood may be what keeps this sync and others apart.
         if self.findings.problems.len() > before {
             self.findings.suppressed.insert(sync.name.value.clone());
         }
@@ -139,6 +140,7 @@ impl Checker<'_> {
                 built.fields.push(mapping);
             }
         }
+        // Behind the lines, of which one may fill in a key; before `create_needs`, for which it counts as given.
         self.implicit(&mut built, sync);
         self.create_needs(sync, &built, item);
         self.findings.syncs.insert(built.name.clone(), Arc::new(built));
@@ -341,6 +343,7 @@ impl Checker<'_> {
             if direction == Direction::ToRight { (Side::Left, Side::Right) } else { (Side::Right, Side::Left) };
         let (source_expr, target_expr) =
             if direction == Direction::ToRight { (&line.left, &line.right) } else { (&line.right, &line.left) };
+        // Bare names are the source's; a field of the other side stands with its system.
         let variable = if source_side == Side::Left { "left" } else { "right" };
         let names = Names {
             vars: BTreeMap::<String, Var>::new(),

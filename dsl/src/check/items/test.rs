@@ -64,6 +64,7 @@ impl Checker<'_> {
                 Line::Fault { target: Target::System(self.has_system(system)?), status: *status, extent: *extent }
             }
             TestStatement::GivenRecord { named, entity, changed_at, record } => {
+                // The name is bound even where its line is wrong, so that the lines below are not told of as well.
                 let found = self.has_entity(entity);
                 let values = found.as_ref().map(|found| self.test_record(names, found, record)).unwrap_or_default();
                 if let Some(name) = named {
@@ -206,6 +207,7 @@ impl Checker<'_> {
                 Some((system, name, values))
             }
             SentWhat::Notice { role, to } => {
+                // A notice is the operation `notify` of a lock, although its statement does not name it.
                 let notify = ast::Name::new("notify".to_owned(), to.span);
                 let param = if *role { "role" } else { "person" };
                 let (system, name, op) = self.operation(None, &notify)?;

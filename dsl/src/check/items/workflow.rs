@@ -187,9 +187,11 @@ impl Checker<'_> {
             self.report(problem.help(format!("add `{lacking} {{ nothing }}`, or say what should happen")));
         }
         if event.is_some() {
+            // Only an event comes by a message of its own, which a route may ignore; a record is also read.
             self.findings.waits.push((what.clone(), head));
         }
         let key = self.awaited(names, &what, event.as_ref(), &wait.condition);
+        // A place for the wait itself: where it goes on when time is out is known behind its first branch only.
         let position = ops.len();
         ops.push(Op::Finish);
         let mut inner = names.clone();
@@ -254,6 +256,7 @@ impl Checker<'_> {
                 return None;
             };
             if event.is_none() {
+                // An event arrives whole; of a record only the fields that something uses are kept.
                 self.findings.uses_field(what, &field.value);
             }
             let wanted =

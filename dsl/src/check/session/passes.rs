@@ -151,6 +151,7 @@ fn hash(files: &[SourceFile], locks: &BTreeMap<String, String>) -> String {
         files.iter().filter(|file| !file.holds_tests()).map(|file| (file.path.as_str(), &*file.text)).collect();
     let locks = locks.iter().map(|(path, text)| (path.as_str(), text.as_str()));
     for (path, text) in rules.into_iter().chain(locks) {
+        // With their lengths, so that no two sets run together into the same bytes.
         digest.update((path.len() as u64).to_be_bytes());
         digest.update(path);
         digest.update((text.len() as u64).to_be_bytes());

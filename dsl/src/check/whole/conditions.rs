@@ -105,6 +105,7 @@ impl<'i> Scope<'i> {
     pub(crate) fn term(&self, expr: &Expr) -> String {
         match &expr.kind {
             ExprKind::Path(path) => self.path(path),
+            // In quotes, as bare words are: a text is the same as its word, and never the path of a field.
             ExprKind::Text(parts) => match parts.as_slice() {
                 [] => quoted(""),
                 [TextPart::Chars(text)] => quoted(text),
@@ -116,6 +117,7 @@ impl<'i> Scope<'i> {
                     parts.iter().map(part).collect::<Vec<_>>().join("+")
                 }
             },
+            // A number is the same however many zeros end it; a percentage is kept as its fraction.
             ExprKind::Number(n) | ExprKind::Percent(n) => n.normalize().to_string(),
             ExprKind::Flag(yes) => quoted(if *yes { "yes" } else { "no" }),
             ExprKind::Date(date) => date.to_string(),
@@ -260,6 +262,7 @@ impl<'i> Scope<'i> {
                 }
             }
             ExprKind::List(items) => items.iter().for_each(|item| self.reads(item, found)),
+            // A table stays as it is while rules run; what looks it up may change.
             ExprKind::Index { key, .. } => self.reads(key, found),
             ExprKind::As(of, transform) => {
                 self.reads(of, found);

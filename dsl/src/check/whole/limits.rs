@@ -44,6 +44,7 @@ impl WholeSet<'_> {
     }
 
     fn overload(&mut self, system: &str, limit: Limit, most: &Load, others: &[&Load]) {
+        // Where the lock counts the records, one run may write all of them; elsewhere only a batch is known.
         let what = if most.counted {
             let note = self
                 .declared

@@ -170,6 +170,7 @@ impl WholeSet<'_> {
         let mut step = 1;
         for (index, act) in path.iter().enumerate() {
             let entity = act.effect.entity();
+            // The line of a sync is fired and acts at one place, so it is one step; a rule is fired and acts at two.
             if rules[act.rule].sync.is_some() {
                 step += 1;
                 problem = problem.label(act.span, format!("{step}. … which this line carries to {}", system(entity)));

@@ -73,6 +73,7 @@ impl WholeSet<'_> {
                         && !exclude(&other.facts, &act.facts)
                 };
                 let Some((first, by)) = written[..index].iter().find(fights) else { continue };
+                // A line of a workflow is met once for every rule that starts the workflow.
                 if !told.insert((by.span, field.span)) {
                     continue;
                 }
@@ -129,6 +130,7 @@ impl WholeSet<'_> {
                     .and_then(|v| v.split(['}', '\n']).next())
                     .unwrap_or("…")
                     .trim();
+                // The field that holds the id of the other system tends to be named after it, as `crmId` is.
                 let key = self
                     .declared
                     .entity(&source)

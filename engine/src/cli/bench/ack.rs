@@ -43,6 +43,7 @@ fn next(events: &Events) -> bytes::Bytes {
 async fn measure(settings: &Settings) -> Result<Report, String> {
     let mut stage = Stage::build(settings, None)?;
     let http = Http::start()?;
+    // Seven measurements a round, those of a rival among them.
     let slice = settings.time / (ROUNDS * 7);
     let mut found = Found { fsync: vec![floor::fsync(&stage.rules(), slice)?], ..Found::default() };
     stage.start().await?;
@@ -57,6 +58,7 @@ async fn measure(settings: &Settings) -> Result<Report, String> {
     http.events(&mut floor_many, &stage.events, slice).await?;
 
     let process = stage.process()?;
+    // In turns, so that what else the machine does meets the engine and what it is compared with alike.
     for _ in 0..ROUNDS {
         found.floor_many.push(http.events(&mut floor_many, &stage.events, slice).await?);
         let before = process.processor_time()?;

@@ -81,6 +81,7 @@ async fn measure(settings: &Settings) -> Result<Report, String> {
         let mut random = seed;
         let result = loop {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            // The low bits of such a generator come again soon.
             tokio::time::sleep(Duration::from_millis(300 + (random >> 33) % 900)).await;
             if kills > 0 && begin.elapsed() >= settings.time {
                 break Ok((kills, doubt));
@@ -131,6 +132,7 @@ async fn measure(settings: &Settings) -> Result<Report, String> {
     if lost > 0 {
         return Err(format!("{lost} acknowledged events were lost; seed {seed}"));
     }
+    // A call without an answer at a kill may be sent again, since nobody knows whether it came; no other may.
     if repeated > in_doubt {
         return Err(format!("{repeated} calls came again, and only {in_doubt} were in doubt; seed {seed}"));
     }

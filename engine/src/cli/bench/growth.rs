@@ -28,6 +28,7 @@ fn run(settings: &Settings) -> Result<Report, String> {
     let open = |name: &str| Seeded::open(&folder.path().join("rules"), &folder.path().join(name));
     let (mut few, mut many) = (Ledger::new(open("few")?, FEW)?, Ledger::new(open("many")?, settings.rows)?);
     let [mut few_events, mut many_events, mut few_runs, mut many_runs] = std::array::from_fn(|_| Vec::new());
+    // The first turn pays for what happens once, and does not count.
     few.turn()?;
     many.turn()?;
     let begin = Instant::now();

@@ -1,6 +1,7 @@
 //! `intake`: how many events a second come in through the doors, many in one delivery, and from Kafka.
 //!
-//! Webhooks: 10 clients, 100 events in each delivery, as HubSpot sends them at most; floor: the same deliveries to a process that only answers.
+//! Webhooks: 10 clients, 100 events in each delivery, as HubSpot sends them at most; floor: the same deliveries to a
+//! process that only answers.
 //! Kafka: a topic of four partitions that is full when the engine starts; floor: the same records through the same
 //! client without an engine. The broker is librdkafka's own in this process.
 

@@ -71,6 +71,7 @@ async fn measure(settings: &Settings) -> Result<Report, String> {
     let [mut acks, mut whole, mut alone, mut floor, mut floor_alone, mut other, mut other_alone] =
         std::array::from_fn(|_| Vec::new());
     let (process, mut processor) = (stage.process()?, Duration::ZERO);
+    // In turns, so that what else the machine does meets the engine and what it is compared with alike.
     for _ in 0..ROUNDS {
         floor.push(http.workflows(&mut floor_many, &stage.events, slice).await?);
         let before = process.processor_time()?;

@@ -152,6 +152,7 @@ impl Report {
                 percentile(&self.to_app, 99),
             ));
         }
+        // Nothing is known of a storm that the play did not come to.
         if self.per_change > 0.0 {
             text.push_str(&format!(
                 "Calls to HubSpot: {} in all; in the storm one for every {:.0} changes.\n",

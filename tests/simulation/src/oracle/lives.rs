@@ -54,6 +54,7 @@ impl Lives {
     /// The lives that a run tells of.
     pub(crate) fn of(evidence: &Evidence) -> Self {
         let mut all = Self::default();
+        // All merges first: what happened to a record before it was merged belongs to the life that goes on behind it.
         for change in &evidence.changes {
             if let What::Merged { into, primary } = &change.what {
                 let into = (change.record.0.clone(), into.clone());

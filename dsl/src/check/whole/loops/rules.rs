@@ -174,6 +174,7 @@ fn of_when<'i>(
     if let Some(always) = &when.always {
         block(declared, &mut around, &always.actions, &mut acts);
     }
+    // Branches see the names that `always` binds, and not those that the actions beside them bind.
     let mut everywhere = around.clone();
     block(declared, &mut everywhere, &when.actions, &mut acts);
     for branch in &when.branches {
@@ -224,6 +225,7 @@ fn of_routes<'i>(
             };
             let trigger = match change {
                 Change::Created => Trigger::Created,
+                // A message of a change does not say of which field: any write of the record may have brought it.
                 Change::Updated => Trigger::Written,
                 _ => continue,
             };
@@ -324,6 +326,7 @@ fn act<'i>(declared: &Declared<'_>, around: &mut Around<'_, 'i>, action: &'i ast
         }
         _ => return,
     };
+    // Bound behind the action, before which the name has no record.
     if let Some(name) = bound {
         around.scope.bind(&name.value, whose.clone());
     }

@@ -128,6 +128,7 @@ pub(crate) fn circle<'r, 'i>(
             if guarded(rules, follower, trust) || matches!(follower.effect, Effect::Create(..)) {
                 continue;
             }
+            // A sync knows its own echo.
             if rules[act.rule].sync.is_some() && rule.sync.is_some() {
                 continue;
             }

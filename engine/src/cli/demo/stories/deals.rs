@@ -193,6 +193,7 @@ async fn won_in_crm(stage: &mut Stage, report: &mut Report, cast: &Cast) -> Resu
     };
     let wanted = (["pro", "45", "active"].map(str::to_owned), true, 1, true);
     let ok = stage.until(ARRIVAL_TIMEOUT_SECONDS, |s| state(s) == wanted).await;
+    // The id by which the effect is expected is known only now.
     if let Some(id) = made(stage) {
         stage.expect("activateSubscription", "", &id);
     }

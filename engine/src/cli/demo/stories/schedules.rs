@@ -57,6 +57,7 @@ pub(super) async fn tell(stage: &mut Stage, report: &mut Report, cast: &Cast) ->
         let all: Vec<String> = crm.records("Note").map(body).filter(|body| body.starts_with("Activity: ")).collect();
         all
     };
+    // A note too many would come after the third: they are counted when nothing is under way any more.
     stage.until(ARRIVAL_TIMEOUT_SECONDS, |s| notes(s).len() == 3).await;
     stage.quiet(ARRIVAL_TIMEOUT_SECONDS).await?;
     let kind = |body: &String| body.lines().next().and_then(|line| line.strip_prefix("Activity: ")).map(str::to_owned);

@@ -44,6 +44,7 @@ pub(super) async fn tell(stage: &mut Stage, report: &mut Report, cast: &Cast) ->
         (word("status"), word("priority"), own)
     };
     let tickets = |s: &Stage| [ticket(s, "The strap broke", 60), ticket(s, "How do I export?", 61)];
+    // `1`, `3` and `HIGH` in the words that the shipped choices have for them in the app.
     let wanted = [("new", "high"), ("waiting_on_us", "none")].map(|(s, p)| (s.to_owned(), p.to_owned(), true));
     let notes = |s: &Stage| {
         let in_app =

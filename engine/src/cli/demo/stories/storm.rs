@@ -50,6 +50,7 @@ pub(super) async fn tell(stage: &mut Stage, report: &mut Report, cast: &Cast) ->
             grouped(changes)
         ),
     );
+    // What was begun before would count among the calls of the storm.
     stage.quiet(ARRIVAL_TIMEOUT_SECONDS).await?;
     let before = stage.crm().calls().clone();
     let mut under_way: Vec<Timed> = Vec::new();
