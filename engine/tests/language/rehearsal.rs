@@ -293,10 +293,8 @@ fn too_little_coverage_stands_in_every_report() {
     assert_eq!((&report["failed"], &report["findings"][0]["code"]), (&0.into(), &"T0002".into()), "{report}");
     assert_eq!(report["findings"][0]["file"], "activities.rules");
     let text = folder.run(&[&arguments[..], &["--format", "junit"]].concat(), 1);
-    assert!(
-        text.contains("failures=\"1\"") && text.contains("<testcase classname=\"coverage\" name=\"rules\"><failure"),
-        "{text}"
-    );
+    let case = text.split_once("<testcase name=\"rules\" classname=\"coverage\">").map(|(_, rest)| rest.trim_start());
+    assert!(text.contains("failures=\"1\"") && case.is_some_and(|case| case.starts_with("<failure")), "{text}");
 }
 
 #[test]
