@@ -16,6 +16,7 @@ mod limits;
 mod objects;
 mod owners;
 mod schema;
+pub mod setup;
 pub mod signature;
 mod values;
 mod versions;

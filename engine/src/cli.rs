@@ -16,6 +16,7 @@ mod findings;
 mod fix;
 mod fmt;
 mod graph;
+mod hubspot;
 mod ledger;
 mod lists;
 mod lsp;
@@ -93,6 +94,9 @@ enum Command {
     /// The lock of a system, from the system itself.
     #[command(subcommand)]
     Schema(schema::Command),
+    /// Make a HubSpot account ready for the rules.
+    #[command(subcommand)]
+    Hubspot(hubspot::Command),
     /// Measure what this machine can do.
     Bench(bench::Arguments),
     /// Run a twin alone.
@@ -137,6 +141,7 @@ pub fn main() -> u8 {
         Command::Webhook(command) => webhook::run(&command),
         Command::Config(command) => config::run(&command),
         Command::Schema(command) => schema::run(&command),
+        Command::Hubspot(command) => hubspot::run(&command),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Sandbox(command) => sandbox::run(command),
     }

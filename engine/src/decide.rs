@@ -41,6 +41,7 @@ use dsl::value::Timestamp;
 use self::calls::{answers, open};
 use self::delivery::{inbox, offsets, route, tombstones};
 use self::isolation::Isolated;
+pub(crate) use self::links::own_key::OWN_KEY;
 use self::links::{advance, existence, overwritten, schedule};
 pub(crate) use self::model::answer::{denial, lets_in};
 pub use self::model::event::{Action, Event};

@@ -44,7 +44,7 @@ impl HubSpot {
     }
 
     /// The version with numbered paths, where the settings name one.
-    fn numbered(&self) -> bool {
+    pub(super) fn numbered(&self) -> bool {
         matches!(self.settings.api_version.as_str(), "v3" | "v4")
     }
 

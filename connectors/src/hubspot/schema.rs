@@ -87,7 +87,7 @@ impl HubSpot {
     }
 }
 
-fn stage_property(entity: &str) -> Option<&'static str> {
+pub(super) fn stage_property(entity: &str) -> Option<&'static str> {
     match entity {
         "Deal" => Some("dealstage"),
         "Ticket" => Some("hs_pipeline_stage"),
@@ -96,7 +96,7 @@ fn stage_property(entity: &str) -> Option<&'static str> {
 }
 
 /// Ids of the stages of all pipelines, in the order in which they are shown; archived ones still stand in records.
-fn stages(pipelines: &[Json]) -> Vec<String> {
+pub(super) fn stages(pipelines: &[Json]) -> Vec<String> {
     let mut found = Vec::new();
     for stage in pipelines.iter().flat_map(|pipeline| pipeline["stages"].as_array().into_iter().flatten()) {
         let id = text(&stage["id"]);
@@ -107,7 +107,7 @@ fn stages(pipelines: &[Json]) -> Vec<String> {
     found
 }
 
-fn field(property: &Json, known: Option<&Field>) -> Field {
+pub(super) fn field(property: &Json, known: Option<&Field>) -> Field {
     let options = property["options"].as_array().into_iter().flatten();
     let options: Vec<String> = options.map(|option| text(&option["value"])).collect();
     let several = property["fieldType"] == "checkbox" && property["type"] == "enumeration";

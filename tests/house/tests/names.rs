@@ -28,7 +28,8 @@ const ABOUT_IT: &[&str] = &[
     "engine/src/cli/bench",
     "engine/src/cli/demo",
     "engine/src/cli/sandbox.rs",
-    // Commands for people who keep an account there.
+    // Commands for people who keep an account there, and the list of commands.
+    "engine/src/cli.rs",
     "engine/src/cli/hubspot",
     "engine/src/cli/webhook.rs",
     // Programs that show how.
