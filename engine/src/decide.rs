@@ -64,6 +64,10 @@ pub use self::views::start::{
 };
 use crate::ledger::{Error, Rows};
 
+/// How often one decision comes back to the same instance. A page of a listing and the largest delivery come back to a
+/// record or a pair some hundred times.
+const MOST_TASKS: u32 = 2_000;
+
 /// Decides.
 ///
 /// # Errors
@@ -124,6 +128,16 @@ pub fn decide_isolated(
     // Its parts, and what follows from them, until nothing does.
     while let Some(task) = cx.next_task() {
         let instance = task.instance();
+        match cx.count(&instance) {
+            ..=MOST_TASKS => {}
+            // Whatever keeps it on the agenda would do so at the next start, too.
+            count => {
+                if count == MOST_TASKS + 1 {
+                    give_up(&mut cx, &task, &instance, "it does not come to an end")?;
+                }
+                continue;
+            }
+        }
         let isolated = isolation::run(&mut cx, &instance, |cx| carry_out(cx, &task))?;
         if let Isolated::Broken(why) = isolated {
             give_up(&mut cx, &task, &instance, &why)?;

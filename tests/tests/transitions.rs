@@ -199,7 +199,7 @@ fn a_contact_without_an_address_is_archived_and_restored() -> Simulation {
     simulation
 }
 
-fn a_deleted_user_waits_for_a_person_who_tries_again() -> Simulation {
+fn a_deleted_user_waits_for_a_person_who_keeps_the_contact() -> Simulation {
     let mut simulation = shipped();
     let user = user(&mut simulation, "ada@example.com");
     let now = simulation.now();
@@ -207,6 +207,24 @@ fn a_deleted_user_waits_for_a_person_who_tries_again() -> Simulation {
     pass(&mut simulation, Duration::seconds(20));
     let link = odd_link(&simulation);
     command(&mut simulation, OperatorCommand::RetryLink { link });
+    assert_eq!(trouble(&simulation), Vec::<String>::new());
+    assert!(crm(&simulation).find("Contact", "email", "ada@example.com").is_some());
+    simulation
+}
+
+fn an_update_that_is_refused_is_tried_again_by_a_person() -> Simulation {
+    let mut simulation = shipped();
+    let user = user(&mut simulation, "ada@example.com");
+    let updates = |request: &Request| request.verb == Verb::Update { entity: "Contact".to_owned() };
+    instead(&mut simulation, "crm", updates, |n| (n == 0).then(refused));
+    let now = simulation.now();
+    app(&simulation).edit("User", &user, json!({"phone": "111"}), now).expect("taken");
+    pass(&mut simulation, Duration::seconds(20));
+    let link = odd_link(&simulation);
+    command(&mut simulation, OperatorCommand::RetryLink { link });
+    assert_eq!(trouble(&simulation), Vec::<String>::new());
+    let contact = crm(&simulation).find("Contact", "email", "ada@example.com").expect("a contact").clone();
+    assert_eq!(contact.properties.get("phone").map(String::as_str), Some("111"));
     simulation
 }
 
@@ -326,7 +344,8 @@ const SCENARIOS: &[fn() -> Simulation] = &[
     the_deal_that_a_run_makes_exists_already,
     of_two_runs_whose_key_must_be_read_one_is_left_out,
     a_contact_without_an_address_is_archived_and_restored,
-    a_deleted_user_waits_for_a_person_who_tries_again,
+    a_deleted_user_waits_for_a_person_who_keeps_the_contact,
+    an_update_that_is_refused_is_tried_again_by_a_person,
     an_archiving_is_refused,
     a_login_leaves_no_note,
     a_user_for_whom_no_contact_is_made_stays_alone,

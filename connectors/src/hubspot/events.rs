@@ -59,6 +59,8 @@ fn message(lock: &Lock, app_id: Option<u64>, event: &Json) -> Result<Message, St
         .filter(|field| *field == "eventId" || !planted(Mutant::DedupeByEventId))
         // Under its own name, so that a classic and a generic subscription to one change make one message.
         .map(|field| if field == "subscriptionType" { name.clone() } else { text(&event[field.as_str()]) })
+        // An association is told apart by its two ends: of one moment there may be many, and some name no `objectId`.
+        .chain(["fromObjectId", "toObjectId"].iter().map(|end| text(&event[*end])).filter(|end| !end.is_empty()))
         .collect::<Vec<_>>()
         .join("|");
     let body = body(lock, &name, event);
@@ -265,6 +267,16 @@ mod tests {
         let generic = json!({"subscriptionType": "object.associationChange", "fromObjectTypeId": "0-46",
                              "toObjectTypeId": "0-1", "fromObjectId": 7, "toObjectId": 6});
         assert_eq!(one(&generic).body, Body::Linked { entity: "Note".to_owned(), id: "7".to_owned() });
+    }
+
+    #[test]
+    fn two_associations_of_one_moment_are_two_messages_whatever_their_event_ids() {
+        let of = |from: u64, to: u64| {
+            one(&json!({"subscriptionType": "deal.associationChange", "fromObjectId": from, "toObjectId": to})).dedupe
+        };
+        assert_eq!(of(5, 6), of(5, 6));
+        assert_ne!(of(5, 6), of(7, 6));
+        assert_ne!(of(5, 6), of(5, 7));
     }
 
     #[test]

@@ -49,13 +49,12 @@ impl WorkOwner for PointRead {
             // It was asked anew since; that answer counts.
             return Ok(());
         }
+        let mut missing = false;
         match answer::read(&answered.answer) {
             Ok(Some(observed)) => found(cx, self, observed)?,
             Ok(None) => {
-                cx.put(key::absent(&self.entity, &self.by, &self.value), &cx.now.clone());
-                if self.is_by_id() && cx.record(&self.entity, &self.value)?.is_some() {
-                    removal::deleted(cx, &self.entity, &self.value, cx.now, false)?;
-                }
+                cx.put(key::absent(&self.entity, &self.by, &self.value), &answered.sent);
+                missing = self.is_by_id();
             }
             Err(failure) => return failed(cx, open, failure),
         }
@@ -65,6 +64,9 @@ impl WorkOwner for PointRead {
                 cx.visited.insert(link, self.entity.clone());
             }
             reads::wake(cx, waiter);
+        }
+        if missing {
+            removal::missing(cx, &self.entity, &self.value, answered.sent)?;
         }
         Ok(())
     }

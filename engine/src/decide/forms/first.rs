@@ -115,6 +115,7 @@ impl OldRecord {
             life: self.life,
             complete_at: self.complete_at,
             latest: self.latest,
+            heard: Timestamp::default(),
             created: self.created,
             notified: self.told,
             expectations,
@@ -250,6 +251,7 @@ impl OldLink {
             claims: self.claims,
             bulk: self.bulk,
             creates: self.creates,
+            attempted: None,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! for before it is made again; every try that does not succeed makes the next one wait longer, and in time people are
 //! shown that none does.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use connectors::planted::{Mutant, planted};
@@ -11,6 +12,7 @@ use connectors::port::{Observed, Refusal};
 use dsl::decode::{decode, encode};
 use dsl::program::{Place, Side};
 use dsl::schema::EntityName;
+use dsl::value::Timestamp;
 
 use crate::decide::links::sides::comparable;
 use crate::decide::links::{matching, own_key};
@@ -19,17 +21,18 @@ use crate::decide::model::canonical::Canonical;
 use crate::decide::model::event::{Action, Event};
 use crate::decide::model::expectation::WriteOutcome;
 use crate::decide::model::key;
-use crate::decide::model::link::{HeldLine, LinkEvent, LinkState, RestoredBase};
+use crate::decide::model::link::{Attempted, HeldLine, LinkEvent, LinkState, RestoredBase};
 use crate::decide::model::need::Need;
-use crate::decide::model::record::FieldValue;
+use crate::decide::model::record::{FieldValue, Life};
 use crate::decide::model::task::Task;
 use crate::decide::model::trace::Wrote;
 use crate::decide::model::written::Written;
 use crate::decide::records::ahead;
-use crate::decide::records::expectations;
+use crate::decide::records::expectations::{self, LONGEST_LIFE};
 use crate::decide::records::observe::{How, observe, version};
 use crate::decide::records::removal;
 use crate::decide::store::links::{OpenLink, UNSTABLE_AFTER};
+use crate::decide::store::records;
 use crate::decide::store::transaction::Context;
 use crate::ledger::Error;
 
@@ -46,12 +49,29 @@ pub(crate) fn created(
             cx.wrote(|| lines(link, side, &observed.id, true, writes));
             link.went_through();
             link.creates += 1;
-            if link.ids[side].is_none() {
-                matching::pair(cx, link, side, observed.id.clone())?;
+            log(cx, link, (side, &observed.id), Action::Create, writes);
+            let entity = link.entity(side).clone();
+            let record = expectations::living(cx, &entity, &observed.id)?;
+            if !give(cx, link, side, &record)? {
+                return Ok(());
             }
-            move_bases(link, writes);
-            took(cx, link, side, writes, observed, How::Made)?;
-            log(cx, link, side, Action::Create, writes);
+            if link.attempted.as_ref().is_some_and(|attempted| !attempted.values.is_empty()) {
+                // An earlier create may be the one that made it: what it holds tells.
+                attempt(cx, link, side, writes);
+                took(cx, link, side, &[], observed, How::Made)?;
+            } else {
+                move_bases(link, writes);
+                if record == observed.id {
+                    took(cx, link, side, writes, observed, How::Made)?;
+                }
+            }
+            if cx.record(&entity, &record)?.is_some_and(|row| matches!(row.life, Life::Deleted(_) | Life::Erased)) {
+                // It was gone before we knew that it is ours.
+                let erased = cx.record(&entity, &record)?.is_some_and(|row| row.life == Life::Erased);
+                cx.task(Task::Deleted { entity, id: record, erased });
+            } else if record != observed.id {
+                link.wait_for(cx, &Need::record(&entity, &record))?;
+            }
             cx.task(Task::Link(link.id));
             Ok(())
         }
@@ -63,10 +83,52 @@ pub(crate) fn created(
         }
         Err(Failure::Unknown { cause }) => {
             log_doubt(cx, link, side, cause);
+            attempt(cx, link, side, writes);
             creation_in_doubt(cx, link, side, cause)
         }
         Err(Failure::NotDone(why)) => failed(cx, link, side, writes, why),
     }
+}
+
+/// Keeps what was sent to make a record of which nobody knows whether it was made.
+fn attempt(cx: &Context<'_>, link: &mut OpenLink, side: Side, writes: &[Written]) {
+    let until = cx.now.plus(LONGEST_LIFE);
+    let attempted = link.attempted.get_or_insert_with(|| Attempted { side, values: BTreeMap::new(), until });
+    attempted.until = until;
+    for write in writes {
+        let values = attempted.values.entry(write.mapping.clone()).or_default();
+        values.retain(|value| *value != write.canonical);
+        values.push(write.canonical.clone());
+        if values.len() > MOST_ATTEMPTS {
+            values.remove(0);
+        }
+    }
+}
+
+/// How many values are kept of one line that creates in doubt have sent.
+const MOST_ATTEMPTS: usize = 16;
+
+/// Gives the link the record that was made for it. False where it belongs to another link by now, which has a partner.
+fn give(cx: &mut Context<'_>, link: &mut OpenLink, side: Side, record: &str) -> Result<bool, Error> {
+    if link.ids[side].is_some() {
+        return Ok(true);
+    }
+    let holder = cx.get(&key::link_of(&link.sync.name, side, record))?.filter(|holder| *holder != link.id);
+    if let Some(holder) = holder
+        && let Some(held) = OpenLink::existing(cx, holder)?
+    {
+        if held.state != LinkState::Gone && (held.ids[side.other()].is_some() || held.is_in_flight()) {
+            let system = &link.entity(side).system;
+            let why = format!("{record}, which was made for it in {system}, belongs to another pair already");
+            link.park(cx, why)?;
+            return Ok(false);
+        }
+        // It began from a message about the very record, or with a record that ours was merged into.
+        held.settle_incident(cx)?;
+        held.yield_record(cx, side);
+    }
+    matching::pair(cx, link, side, record.to_owned())?;
+    Ok(true)
 }
 
 /// Takes the answer to the change of a record.
@@ -74,7 +136,7 @@ pub(crate) fn updated(
     cx: &mut Context<'_>,
     link: &mut OpenLink,
     side: Side,
-    asked: &str,
+    (asked, sent): (&str, Timestamp),
     writes: &[Written],
     answer: UpdateAnswer<'_>,
 ) -> Result<(), Error> {
@@ -90,14 +152,16 @@ pub(crate) fn updated(
                 removal::merged(cx, &entity, &observed.id, asked, cx.now)?;
             }
             took(cx, link, side, writes, observed, How::Changed)?;
-            log(cx, link, side, Action::Update, writes);
+            log(cx, link, (side, &observed.id), Action::Update, writes);
             cx.task(Task::Link(link.id));
             Ok(())
         }
         Ok(None) if planted(Mutant::MissingIgnored) => Ok(()),
         Ok(None) => {
             expectations::settle(cx, &entity, &record, link.id, None)?;
-            removal::deleted(cx, &entity, &record, cx.now, false)
+            removal::missing(cx, &entity, &record, sent)?;
+            cx.task(Task::Link(link.id));
+            Ok(())
         }
         Err(Failure::Unknown { cause }) if planted(Mutant::UpdateInDoubtResent) => {
             failed(cx, link, side, writes, NotDone::Retry { after: None, cause })
@@ -155,7 +219,16 @@ fn took(
     how: How,
 ) -> Result<(), Error> {
     let entity = link.entity(side).clone();
-    let acknowledged = acknowledged(link, &entity, writes, observed);
+    let mut acknowledged = acknowledged(link, &entity, writes, observed);
+    let told = version(&link.sync.program, &entity, &acknowledged);
+    let undated: Vec<&Written> = writes.iter().filter(|write| write.link && told.is_none()).collect();
+    if !undated.is_empty() {
+        // Our clock is no version of theirs: what is linked now is read.
+        undated.iter().for_each(|write| drop(acknowledged.links.remove(&write.field)));
+        let fields: Vec<&str> = undated.iter().map(|write| write.field.as_str()).collect();
+        records::forget_links(cx, &entity, &observed.id, &fields)?;
+        link.wait_for(cx, &Need::record(&entity, &observed.id))?;
+    }
     if let Some(mut known) = cx.record(&entity, &observed.id)? {
         let row = Arc::make_mut(&mut known);
         for write in writes.iter().filter(|write| !write.link) {
@@ -168,15 +241,18 @@ fn took(
         cx.learn(&entity, &observed.id, known);
     }
     observe(cx, &entity, &acknowledged, how, cx.now)?;
-    let landed = version(&link.sync.program, &entity, &acknowledged).unwrap_or(cx.now);
-    let landed = ahead::bounded(cx, &entity.system, landed)?;
+    let landed = ahead::bounded(cx, &entity.system, told.unwrap_or(cx.now))?;
     expectations::settle(cx, &entity, &observed.id, link.id, Some(WriteOutcome::Landed(landed)))?;
     check_stable(cx, link, side, &observed.id, writes)
 }
 
-fn log(cx: &mut Context<'_>, link: &OpenLink, side: Side, action: Action, writes: &[Written]) {
+fn log(cx: &mut Context<'_>, link: &OpenLink, (side, record): (Side, &str), action: Action, writes: &[Written]) {
     let fields = writes.iter().map(|w| w.field.as_str()).collect::<Vec<_>>().join(", ");
-    let line = link.event(cx, action);
+    let mut line = link.event(cx, action);
+    match side {
+        Side::Left => line.left = Some(record.to_owned()),
+        Side::Right => line.right = Some(record.to_owned()),
+    }
     let entity = link.entity(side).to_string();
     cx.log(Event { entity, field: Some(fields), value: Some(printed(writes)), ..line });
 }
@@ -294,14 +370,28 @@ fn adopt(
         && holder != link.id
     {
         let held = OpenLink::existing(cx, holder)?;
-        if held.is_some_and(|held| held.ids[side.other()].is_some()) {
-            let why = format!("{system} has this record as {existing} already, and it is paired with another one");
-            return link.park(cx, why);
+        match held {
+            // What a pair that is over held is free. One that looks for a partner has found it: the key is ours.
+            Some(held) if held.state == LinkState::Gone => held.yield_record(cx, side),
+            Some(held) if held.ids[side.other()].is_none() && !held.is_in_flight() => {
+                held.settle_incident(cx)?;
+                held.yield_record(cx, side);
+            }
+            Some(held) if held.ids[side.other()].is_some() => {
+                let why = format!("{system} has this record as {existing} already, and it is paired with another one");
+                return link.park(cx, why);
+            }
+            _ => {
+                link.tries.attempts += 1;
+                if link.tries.attempts > MOST_SEARCHES {
+                    return link.park(cx, format!("{system} has this record as {existing} already: {reason}"));
+                }
+                // It makes its partner, which the key brings together with what we have.
+                link.turn(cx, LinkEvent::Search, LinkState::Matching);
+                cx.task(Task::Link(link.id));
+                return Ok(());
+            }
         }
-        // It looks for its partner too: the key brings the two together.
-        link.turn(cx, LinkEvent::Search, LinkState::Matching);
-        cx.task(Task::Link(link.id));
-        return Ok(());
     }
     link.log(cx, Action::Adopt, format!("{system} had the record already: {existing}"));
     matching::pair(cx, link, side, existing.to_owned())?;

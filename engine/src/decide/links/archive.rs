@@ -28,7 +28,10 @@ pub(crate) fn answered(
     let pause = match answer {
         Ok(()) => {
             link.went_through();
-            link.settle_incident(cx)?;
+            // One that a person must look at for another cause is shown still.
+            if link.state == LinkState::Gone {
+                link.settle_incident(cx)?;
+            }
             link.log(cx, Action::Archive, format!("archived in {system}"));
             None
         }

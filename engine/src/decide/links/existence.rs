@@ -5,11 +5,14 @@ use dsl::ast::{OnDelete, Priority};
 use dsl::program::Side;
 use dsl::schema::EntityName;
 
+use crate::decide::links::merge;
 use crate::decide::model::event::Action;
 use crate::decide::model::key;
 use crate::decide::model::lane::{Lane, LaneKind};
 use crate::decide::model::link::{LinkEvent, LinkState};
+use crate::decide::model::record::Life;
 use crate::decide::model::task::Task;
+use crate::decide::records::expectations;
 use crate::decide::store::links::{ActiveSync, OpenLink};
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{reads, records};
@@ -24,6 +27,9 @@ pub(crate) fn deleted(cx: &mut Context<'_>, entity: &EntityName, id: &str, erase
             erase(cx, &mut link, side)?;
         } else if link.state != LinkState::Gone {
             link.withdraw(cx);
+            for (mapping, owed) in std::mem::take(&mut link.restores) {
+                merge::not_put_back(cx, &link, &mapping, &owed, "a record of the pair is deleted");
+            }
             side_deleted(cx, &mut link, side)?;
         }
         link.save(cx);
@@ -40,6 +46,7 @@ fn erase(cx: &mut Context<'_>, link: &mut OpenLink, side: Side) -> Result<(), Er
     link.restores.clear();
     link.parked.clear();
     link.let_go_all(cx);
+    link.attempted = None;
     link.release(cx);
     link.turn(cx, LinkEvent::End, LinkState::Gone);
     if planted(Mutant::ErasedIsMadeAgain) {
@@ -81,17 +88,32 @@ fn side_deleted(cx: &mut Context<'_>, link: &mut OpenLink, side: Side) -> Result
 
 /// A record came back: its link lives again with its old base.
 pub(crate) fn restored(cx: &mut Context<'_>, entity: &EntityName, id: &str) -> Result<(), Error> {
+    // It may be told of an id that was merged into another one since.
+    let id = &expectations::living(cx, entity, id)?;
     for link in records::links_of(cx, entity, id)? {
         let Some(mut link) = OpenLink::existing(cx, link)? else { continue };
+        let Some(side) = records::side_of(&link.sync, entity) else { continue };
         if matches!(link.state, LinkState::Gone | LinkState::Parked(_)) && !planted(Mutant::RestoreDoesNotRevive) {
-            revive(cx, &mut link);
             link.withdraw(cx);
-            link.settle_incident(cx)?;
-            cx.task(Task::Link(link.id));
+            let (here, there) = (link.entity(side).system.clone(), link.entity(side.other()).system.clone());
+            if let Some(Life::Deleted(_)) = life(cx, &link, side.other())? {
+                let why = format!("restored in {here}, and deleted in {there}: restore it there too, or delete it?");
+                link.park(cx, why)?;
+            } else {
+                revive(cx, &mut link);
+                link.settle_incident(cx)?;
+                cx.task(Task::Link(link.id));
+            }
         }
         link.save(cx);
     }
     reads::refresh(cx, entity, id)
+}
+
+/// The life of one of its records, as far as it is known.
+pub(crate) fn life(cx: &Context<'_>, link: &OpenLink, side: Side) -> Result<Option<Life>, Error> {
+    let Some(record) = &link.ids[side] else { return Ok(None) };
+    Ok(cx.record(link.entity(side), record)?.map(|row| row.life.clone()))
 }
 
 /// The link is looked at as if nobody had given it up.
@@ -136,13 +158,18 @@ fn both_linked(
     (into, gone): (&str, &str),
 ) -> Result<(), Error> {
     let other = side.other();
+    if link.state == LinkState::Gone {
+        // What was over stays so.
+        return Ok(());
+    }
     let is_paired = link.ids[other].is_some();
-    if is_paired && held.ids[other].is_none() && !held.is_in_flight() {
+    if is_paired && (held.ids[other].is_none() || held.state == LinkState::Gone) && !held.is_in_flight() {
         // Only one of them has a partner: that pair lives on.
         held.withdraw(cx);
         held.release(cx);
         held.turn(cx, LinkEvent::End, LinkState::Gone);
         held.settle_incident(cx)?;
+        held.ids[side] = None;
         follow(cx, link, side, into, gone);
         return Ok(());
     }

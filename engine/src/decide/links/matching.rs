@@ -5,6 +5,8 @@
 //! read of a unique field, or in a whole listing.
 
 use connectors::planted::{Mutant, planted};
+use std::collections::BTreeSet;
+
 use dsl::eval::Scope;
 use dsl::program::Side;
 use dsl::schema::EntityName;
@@ -17,6 +19,7 @@ use crate::decide::model::key;
 use crate::decide::model::lane::LaneKind;
 use crate::decide::model::link::{LinkEvent, LinkState};
 use crate::decide::model::need::Blocked;
+use crate::decide::model::record::{FieldState, FieldValue};
 use crate::decide::model::sides::BOTH;
 use crate::decide::model::task::Task;
 use crate::decide::model::work::{TimerRow, Waiter};
@@ -48,6 +51,12 @@ pub(crate) fn find_partner(cx: &mut Context<'_>, link: &mut OpenLink) -> Result<
     if let Some(holder) = own_key::made_for(cx, &link.sync, side, &record)?
         && holder != link.id
     {
+        if let Some(held) = OpenLink::existing(cx, holder)?
+            && held.state == LinkState::Gone
+            && !held.is_in_flight()
+        {
+            return Ok(end_with(cx, link, held));
+        }
         return join(cx, link, holder, "our own key");
     }
     match search(cx, link)? {
@@ -102,6 +111,45 @@ fn search(cx: &mut Context<'_>, link: &mut OpenLink) -> Result<Search, Blocked> 
     Ok(search)
 }
 
+/// The claims of a pair follow its keys: what one of its records has is claimed as far as it is free, and what none has
+/// any more is given back once both sides agree.
+pub(crate) fn claim(cx: &mut Context<'_>, link: &mut OpenLink, agreed: bool) -> Result<(), Error> {
+    let mut wanted = BTreeSet::new();
+    for (number, (left, right)) in link.sync.keys.clone().iter().enumerate() {
+        for (side, field) in [(Side::Left, left), (Side::Right, right)] {
+            let record = link.record(side);
+            let value = match cx.record(link.entity(side), &record)?.as_deref().and_then(|row| row.fields.get(field)) {
+                _ if field == "id" => Value::Text(record),
+                Some(FieldState { value: FieldValue::Is(value), .. }) => value.clone(),
+                // What is not known says nothing of the key.
+                _ => return Ok(()),
+            };
+            let value = records::normal(&link.sync.program, link.entity(side), field, &value);
+            if !value.is_empty() {
+                wanted.insert(key::claim(&link.sync.name, number, &value));
+            }
+        }
+    }
+    if link.claims == wanted {
+        return Ok(());
+    }
+    for claim in wanted.difference(&link.claims.clone()) {
+        if !cx.has(claim)? {
+            cx.put(claim.clone(), &link.id);
+            link.claims.insert(claim.clone());
+        }
+    }
+    // The record of a create that comes late has its key.
+    let may_come = link.attempted.as_ref().is_some_and(|attempted| attempted.until > cx.now);
+    if agreed && !may_come {
+        for claim in link.claims.difference(&wanted).cloned().collect::<Vec<_>>() {
+            cx.delete(claim.clone());
+            link.claims.remove(&claim);
+        }
+    }
+    Ok(())
+}
+
 /// The value of a match key, in the domain in which keys are compared.
 fn key_value(cx: &Context<'_>, link: &OpenLink, field: &str) -> Result<Value, Blocked> {
     let side = link.known_side();
@@ -143,12 +191,25 @@ fn settle(cx: &mut Context<'_>, link: &mut OpenLink, event: LinkEvent, state: Li
     Ok(())
 }
 
+/// The record was made for a pair that is over, or what was made for it was merged into this one: the pair learns of it
+/// and stays over, and nothing else is made for the record.
+fn end_with(cx: &mut Context<'_>, link: &mut OpenLink, mut over: OpenLink) {
+    let side = link.known_side();
+    let record = link.record(side);
+    link.withdraw(cx);
+    link.release(cx);
+    link.remove(cx);
+    over.set_record(cx, side, record);
+    over.save(cx);
+}
+
 /// The key is taken: the holder takes our record if it has none, otherwise a person must look.
 fn join(cx: &mut Context<'_>, link: &mut OpenLink, holder: LinkId, key: &str) -> Result<(), Blocked> {
     let side = link.known_side();
     let record = link.record(side);
     let Some(mut held) = OpenLink::existing(cx, holder)? else { return Ok(()) };
-    if held.ids[side].is_none() && held.state != LinkState::Gone && !planted(Mutant::TakenKeyNeverJoins) {
+    let may_take = held.state != LinkState::Gone || held.is_in_flight();
+    if held.ids[side].is_none() && may_take && !planted(Mutant::TakenKeyNeverJoins) {
         if held.is_in_flight() || matches!(held.state, LinkState::Creating(_)) {
             // It may be making the very record we hold; its answer wakes us.
             let (other, waiter) = (side.other(), Waiter::Link(link.id));
@@ -158,6 +219,10 @@ fn join(cx: &mut Context<'_>, link: &mut OpenLink, holder: LinkId, key: &str) ->
         link.withdraw(cx);
         link.release(cx);
         link.remove(cx);
+        // What it may have made is the record that the holder has.
+        if held.attempted.is_none() {
+            held.attempted = link.attempted.clone();
+        }
         pair(cx, &mut held, side, record)?;
         held.save(cx);
         return Ok(());
@@ -218,7 +283,8 @@ pub(crate) fn found_own(cx: &mut Context<'_>, entity: &EntityName, own_key: &str
 /// A link waited too long: people are shown it.
 pub(crate) fn overdue(cx: &mut Context<'_>, id: LinkId) -> Result<(), Error> {
     let Some(link) = OpenLink::open(cx, id)? else { return Ok(()) };
-    let idle = !link.is_queued() && !link.is_in_flight() && link.tries.attempts == 0;
+    let is_tried = link.tries.not_before.is_some_and(|at| at > cx.now);
+    let idle = !link.is_queued() && !link.is_in_flight() && !is_tried;
     let (cause, advice) = match &link.state {
         LinkState::WaitingForKey => {
             ("it has no value of its match key yet", "fill in the key; it is taken up by itself")

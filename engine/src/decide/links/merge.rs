@@ -5,11 +5,16 @@
 
 use std::collections::BTreeMap;
 
+use dsl::program::{MappingKind, Side};
+
+use crate::decide::links::matching;
+use crate::decide::links::own_key;
 use crate::decide::links::plan::{Plan, Verdict, plan};
+use crate::decide::links::sides::{Resolution, side_value};
 use crate::decide::model::event::{Action, Event};
 use crate::decide::model::lane::LaneKind;
-use crate::decide::model::link::{LinkEvent, LinkState};
-use crate::decide::model::need::Unmet;
+use crate::decide::model::link::{Attempted, LinkEvent, LinkState, Restore};
+use crate::decide::model::need::{Blocked, Unmet};
 use crate::decide::model::sides::BOTH;
 use crate::decide::store::links::OpenLink;
 use crate::decide::store::transaction::Context;
@@ -17,6 +22,7 @@ use crate::ledger::Error;
 
 /// Merges a link whose two records are known.
 pub(crate) fn merge(cx: &mut Context<'_>, link: &mut OpenLink) -> Result<(), Error> {
+    found_again(cx, link)?;
     match plan(cx, link) {
         Ok(Verdict::Park(why)) => {
             link.withdraw(cx);
@@ -34,6 +40,37 @@ pub(crate) fn merge(cx: &mut Context<'_>, link: &mut OpenLink) -> Result<(), Err
     }
 }
 
+/// A record was found of which nobody knew whether it was made: what was sent is its base, so that what people have
+/// changed since, on either side, is merged and not written over.
+fn found_again(cx: &mut Context<'_>, link: &mut OpenLink) -> Result<(), Error> {
+    let Some(attempted) = link.attempted.clone() else { return Ok(()) };
+    let side = attempted.side;
+    // By our own key it is the one that was made. By another one it may be somebody else's: a line is known by its value.
+    let ours = own_key::carries(&link.sync, link.entity(side));
+    let mut unknown = BTreeMap::new();
+    for (text, values) in attempted.values {
+        let Some(mapping) = link.sync.fields.iter().find(|mapping| mapping.text == text && !mapping.on_create).cloned()
+        else {
+            continue;
+        };
+        let base = match side_value(cx, link, &mapping, side) {
+            Ok(Resolution::Value(held)) if values.contains(&held.value) => Some(held.value),
+            Ok(_) | Err(Blocked::Fault(_)) => values.last().filter(|_| ours).cloned(),
+            Err(Blocked::Need(_)) => {
+                unknown.insert(text, values);
+                continue;
+            }
+            Err(Blocked::Ledger(error)) => return Err(error),
+        };
+        if let Some(base) = base {
+            link.base.entry(text).or_insert(base);
+        }
+    }
+    let kept = Attempted { side, values: unknown, until: attempted.until };
+    link.attempted = (!kept.values.is_empty() || kept.until > cx.now).then_some(kept);
+    Ok(())
+}
+
 fn carry_out(cx: &mut Context<'_>, link: &mut OpenLink, plan: Plan) -> Result<(), Error> {
     for need in &plan.needs {
         link.wait_for(cx, need)?;
@@ -46,7 +83,9 @@ fn carry_out(cx: &mut Context<'_>, link: &mut OpenLink, plan: Plan) -> Result<()
         link.went_through();
     }
     for mapping in &plan.obsolete {
-        link.restores.remove(mapping);
+        if let Some(owed) = link.restores.remove(mapping) {
+            not_put_back(cx, link, mapping, &owed, "somebody has changed the field since");
+        }
     }
     for mapping in &plan.settled {
         link.let_go(cx, mapping)?;
@@ -62,6 +101,7 @@ fn carry_out(cx: &mut Context<'_>, link: &mut OpenLink, plan: Plan) -> Result<()
             link.queue(cx, side, LaneKind::Update { entity });
         }
     }
+    matching::claim(cx, link, quiet)?;
     if !link.is_queued() && !waits {
         link.bulk = false;
     }
@@ -75,6 +115,27 @@ fn carry_out(cx: &mut Context<'_>, link: &mut OpenLink, plan: Plan) -> Result<()
         cx.log(Event { entity: entity.to_string(), detail: detail.to_owned(), ..line });
     }
     Ok(())
+}
+
+/// A value that was to be put back is not: history says why, and keeps it.
+pub(crate) fn not_put_back(cx: &mut Context<'_>, link: &OpenLink, mapping: &str, owed: &Restore, why: &str) {
+    let line = link.event(cx, Action::Unchanged);
+    let Some(known) = link.sync.fields.iter().find(|known| known.text == *mapping) else { return };
+    let field = match &known.kind {
+        MappingKind::Field { left, .. } if owed.side == Side::Left => left.clone(),
+        MappingKind::Field { right, .. } => right.clone(),
+        MappingKind::Computed { target, .. } => target.clone(),
+        MappingKind::Link { .. } => return,
+    };
+    cx.log(Event {
+        place: known.place.to_string(),
+        entity: link.entity(owed.side).to_string(),
+        field: Some(field),
+        value: link.base.get(mapping).map(ToString::to_string),
+        displaced: Some(owed.value.to_string()),
+        detail: format!("a value that was written over before it was seen is not put back: {why}"),
+        ..line
+    });
 }
 
 /// Fields that wait for a person.

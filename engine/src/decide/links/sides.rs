@@ -13,8 +13,9 @@ use dsl::value::{Timestamp, Value};
 
 use crate::decide::model::canonical::Canonical;
 use crate::decide::model::freshness::Freshness;
+use crate::decide::model::key;
 use crate::decide::model::need::{Blocked, Need, needs_partner};
-use crate::decide::model::record::FieldValue;
+use crate::decide::model::record::{FieldValue, Life};
 use crate::decide::store::links::{ActiveSync, OpenLink};
 use crate::decide::store::scope::Variables;
 use crate::decide::store::transaction::Context;
@@ -206,6 +207,12 @@ fn link_value(cx: &Context<'_>, link: &OpenLink, mapping: &Mapping, side: Side) 
     let via = &program.syncs[*via].name;
     match reads::partner(cx, via, via_side, &id)? {
         Some((pair, _)) => Ok(SideValue { value: Canonical::Pair(pair), ..held }),
+        // What points to a record that is gone points to the pair that it had: nobody has changed that.
+        None if cx.record(&entity, &id)?.is_some_and(|row| matches!(row.life, Life::Deleted(_)))
+            && let Some(pair) = cx.get(&key::link_of(via, via_side, &id))? =>
+        {
+            Ok(SideValue { value: Canonical::Pair(pair), ..held })
+        }
         None => Err(Blocked::Need(Need::Partner { sync: via.clone(), side: via_side, id })),
     }
 }

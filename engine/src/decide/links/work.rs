@@ -6,9 +6,10 @@ use crate::decide::links::{answer, archive, write};
 use crate::decide::model::answer as answers;
 use crate::decide::model::key;
 use crate::decide::model::lane::{Lane, LaneKind};
-use crate::decide::model::link::WriteState;
+use crate::decide::model::link::{LinkState, WriteState};
 use crate::decide::model::task::Answered;
 use crate::decide::store::links::OpenLink;
+use crate::decide::store::reads;
 use crate::decide::store::transaction::Context;
 use crate::decide::store::work::{Composed, Outlook, WorkOwner};
 use crate::ids::{CallId, LinkId};
@@ -38,16 +39,21 @@ impl WorkOwner for LinkWrite {
 
     fn answered(&self, cx: &mut Context<'_>, answered: &Answered<'_>) -> Result<(), Error> {
         let Some(mut link) = OpenLink::open(cx, self.link)? else { return Ok(()) };
-        let Answered { lane, item, asked, answer, .. } = answered;
+        let Answered { lane, item, asked, sent, answer, .. } = answered;
         link.writes[self.side] = WriteState::Idle;
         link.tries.send_alone = answers::is_split(answer);
         match &lane.kind {
             LaneKind::Create { .. } => {
                 answer::created(cx, &mut link, self.side, &item.written, answers::create(answer))?;
+                if link.state == LinkState::Gone {
+                    // Whoever waited for what it would make goes on without it.
+                    let side = self.side.other();
+                    reads::partner_found(cx, &link.sync.name, side, &link.record(side))?;
+                }
             }
             LaneKind::Update { .. } => {
                 let asked = asked.clone().unwrap_or_else(|| link.record(self.side));
-                answer::updated(cx, &mut link, self.side, &asked, &item.written, answers::update(answer))?;
+                answer::updated(cx, &mut link, self.side, (&asked, *sent), &item.written, answers::update(answer))?;
             }
             LaneKind::Delete { .. } => archive::answered(cx, &mut link, self.side, lane, answers::delete(answer))?,
             LaneKind::Read { .. } | LaneKind::List { .. } | LaneKind::Operation { .. } => {}

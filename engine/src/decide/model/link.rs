@@ -45,6 +45,19 @@ pub(crate) struct LinkRow {
     pub(crate) bulk: bool,
     /// Record ids this link made, so that a create is never repeated blindly.
     pub(crate) creates: u32,
+    /// What was sent to make a record of which nobody knows whether it was made.
+    pub(crate) attempted: Option<Attempted>,
+}
+
+/// Creates of a record whose answers did not come: once the record is found, what it was sent is the base.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Attempted {
+    /// The side of the record.
+    pub(crate) side: Side,
+    /// What was sent, by the mapping's text: each value once, the last one last.
+    pub(crate) values: BTreeMap<String, Vec<Canonical>>,
+    /// Until then one of them may still take effect: the keys that they were sent with stay claimed.
+    pub(crate) until: Timestamp,
 }
 
 impl Entity for LinkRow {
@@ -68,6 +81,7 @@ impl LinkRow {
             claims: BTreeSet::new(),
             bulk: false,
             creates: 0,
+            attempted: None,
         }
     }
 

@@ -20,6 +20,9 @@ pub(crate) struct RecordRow {
     pub(crate) complete_at: Option<Timestamp>,
     /// Time of the newest observation.
     pub(crate) latest: Timestamp,
+    /// When, by our clock, it was last heard of as a record that is there: an answer to an older question that there is
+    /// none says nothing.
+    pub(crate) heard: Timestamp,
     /// `is created` has fired, or never will.
     pub(crate) created: bool,
     /// Values that `when … changes` already knows, by field.

@@ -7,8 +7,10 @@ use crate::decide::model::event::{Action, Event};
 use crate::decide::model::freshness::Freshness;
 use crate::decide::model::input::OperatorCommand;
 use crate::decide::model::key;
-use crate::decide::model::link::LinkState;
+use crate::decide::model::link::{LinkEvent, LinkState};
+use crate::decide::model::record::Life;
 use crate::decide::model::run::{RunEvent, RunRow, RunState};
+use crate::decide::model::sides::BOTH;
 use crate::decide::model::subject::Subject;
 use crate::decide::model::task::Task;
 use crate::decide::runs::ending;
@@ -134,6 +136,23 @@ fn retry_link(cx: &mut Context<'_>, id: LinkId) -> Result<String, Refused> {
     let mut link = open_link(cx, id)?;
     if link.state == LinkState::Gone {
         return refused("its records are gone");
+    }
+    for side in BOTH {
+        match existence::life(cx, &link, side)? {
+            Some(Life::Merged(into)) => {
+                let (gone, system) = (link.record(side), &link.entity(side).system);
+                return refused(format!("{gone} was merged into {into} in {system}, which has a pair of its own"));
+            }
+            Some(Life::Deleted(_) | Life::Erased) => {
+                // The other record is kept as it is.
+                link.withdraw(cx);
+                link.turn(cx, LinkEvent::End, LinkState::Gone);
+                link.settle_incident(cx)?;
+                link.save(cx);
+                return Ok("the other record is kept as it is".to_owned());
+            }
+            Some(Life::Live) | None => {}
+        }
     }
     existence::revive(cx, &mut link);
     link.let_go_all(cx);

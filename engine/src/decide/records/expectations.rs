@@ -22,7 +22,7 @@ use crate::ids::LinkId;
 use crate::ledger::Error;
 
 /// How long a request may still take effect after it was sent, with room for clocks that differ.
-const LONGEST_LIFE: Duration = Duration::minutes(30);
+pub(crate) const LONGEST_LIFE: Duration = Duration::minutes(30);
 
 /// How late a message may come: HubSpot repeats a delivery for a day.
 const LONGEST_DELAY: Duration = Duration::hours(24);

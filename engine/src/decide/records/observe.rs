@@ -50,6 +50,10 @@ pub(crate) fn observe(
     let Some(lock) = program.entity(entity) else { return Ok(false) };
     let used = program.used.get(entity).cloned().unwrap_or_default();
     let before = cx.record(entity, &seen.id)?;
+    if before.as_deref().is_some_and(|row| row.life == Life::Erased) {
+        // Nothing of it may be kept, whatever comes late.
+        return Ok(false);
+    }
     let known = before.is_some();
     let mut row = before.as_deref().cloned().unwrap_or_default();
     ahead::forget(cx, &mut row);
@@ -152,6 +156,7 @@ pub(crate) fn observe(
         row.complete_at = Some(row.complete_at.map_or(as_of, |old| old.max(as_of)));
     }
     row.latest = row.latest.max(version);
+    row.heard = cx.now;
     if !matches!(how, How::Message(_)) && matches!(row.life, Life::Deleted(_)) && how == How::Read {
         row.life = Life::Live;
         changed = true;

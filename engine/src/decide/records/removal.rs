@@ -49,6 +49,17 @@ pub(crate) fn deleted(
     Ok(())
 }
 
+/// There is no such record, says the answer to a question of this time. Where it has been heard of since, it is asked
+/// again.
+pub(crate) fn missing(cx: &mut Context<'_>, entity: &EntityName, id: &str, asked: Timestamp) -> Result<(), Error> {
+    let Some(row) = cx.record(entity, id)? else { return Ok(()) };
+    if row.heard > asked {
+        return reads::refresh(cx, entity, id);
+    }
+    // By the clock of its system, which may be ahead of ours.
+    deleted(cx, entity, id, asked.max(row.latest), false)
+}
+
 /// A record lives under another id now.
 pub(crate) fn merged(
     cx: &mut Context<'_>,

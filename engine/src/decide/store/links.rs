@@ -209,6 +209,21 @@ impl OpenLink {
         self.ids[side] = Some(record);
     }
 
+    /// Gives up the record on a side to another link: where that is all that it has, nothing is left of it.
+    pub(crate) fn yield_record(mut self, cx: &mut Context<'_>, side: Side) {
+        if let Some(record) = self.ids[side].take() {
+            cx.delete(key::link_of(&self.sync.name, side, &record));
+        }
+        self.withdraw(cx);
+        self.release(cx);
+        // What the two agreed on means nothing to a new pair.
+        self.base.clear();
+        if self.ids[side.other()].is_none() && !self.is_in_flight() {
+            self.remove(cx);
+        }
+        self.save(cx);
+    }
+
     /// Variables of its sync: its two records, as far as there are any.
     pub(crate) fn variables(&self) -> BTreeMap<String, Var> {
         let var = |side: Side| match &self.ids[side] {

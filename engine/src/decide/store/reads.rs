@@ -17,6 +17,7 @@ use crate::decide::model::lane::{Lane, LaneKind};
 use crate::decide::model::lifecycle;
 use crate::decide::model::link::LinkState;
 use crate::decide::model::need::{Need, Unmet};
+use crate::decide::model::record::Life;
 use crate::decide::model::row::RowKey;
 use crate::decide::model::task::Task;
 use crate::decide::model::trace::Reached;
@@ -161,7 +162,12 @@ pub(crate) fn partner(cx: &Context<'_>, sync: &str, side: Side, id: &str) -> Res
     if !matches!(row.state, LinkState::Linked | LinkState::Excluded | LinkState::Parked(_)) {
         return Ok(None);
     }
-    Ok(row.ids[side.other()].clone().map(|partner| (link, partner)))
+    let Some(partner) = row.ids[side.other()].clone() else { return Ok(None) };
+    // A pair that waits for a person may hold a record that is gone or lives under another id.
+    let sync = cx.programs.active.syncs.iter().find(|known| known.name == sync);
+    let record = sync.map(|sync| cx.record(sync.entity(side.other()), &partner)).transpose()?.flatten();
+    let lives = record.is_none_or(|record| matches!(record.life, Life::Live));
+    Ok(lives.then_some((link, partner)))
 }
 
 /// Ids of the records that a field finds; none where it is known that there is none.

@@ -1,6 +1,7 @@
 //! Records as rows, and the indexes that hang on them: values of keys, who links to whom, what is known to be absent.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use connectors::registry::ConnectorKind;
 use dsl::program::{Direction, Mapping, MappingKind, Program, Side, Sync};
@@ -115,6 +116,25 @@ pub(crate) fn normal(program: &Program, entity: &EntityName, field: &str, value:
         }
     }
     kept(program, entity, field, value.clone())
+}
+
+/// What a record links to by these fields is not known any more, until it is read.
+pub(crate) fn forget_links(cx: &mut Context<'_>, entity: &EntityName, id: &str, fields: &[&str]) -> Result<(), Error> {
+    let Some(mut known) = cx.record(entity, id)? else { return Ok(()) };
+    let row = Arc::make_mut(&mut known);
+    let program = cx.program();
+    for field in fields {
+        let Some(target) = row.links.remove(*field).and_then(|link| link.id) else { continue };
+        let to = program.entity(entity).and_then(|lock| lock.links.get(*field)).map(|link| link.to.clone());
+        if let Some(to) = to
+            && !row.links.values().any(|link| link.id.as_ref() == Some(&target))
+        {
+            cx.delete(key::backlink(&EntityName::new(&entity.system, to), &target, entity, id));
+        }
+    }
+    row.complete_at = None;
+    cx.learn(entity, id, known);
+    Ok(())
 }
 
 pub(crate) fn forget_absence(cx: &mut Context<'_>, entity: &EntityName, field: &str, value: &str) {

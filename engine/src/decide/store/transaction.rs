@@ -13,7 +13,7 @@ use dsl::value::Timestamp;
 
 use crate::decide::model::event::Event;
 use crate::decide::model::hash::hash;
-use crate::decide::model::instance::Isolation;
+use crate::decide::model::instance::{Instance, Isolation};
 use crate::decide::model::key;
 use crate::decide::model::kind::Kind;
 use crate::decide::model::lane::Lane;
@@ -49,6 +49,8 @@ pub(crate) struct Context<'a> {
     work: BTreeMap<Lane, (Timestamp, Priority)>,
     meta: Option<Meta>,
     agenda: Agenda<'a>,
+    /// How often each instance was taken from the agenda.
+    taken: BTreeMap<Instance, u32>,
     /// Links whose record was told of or read in this round, and its entity: that nothing is written is told too.
     pub(crate) visited: BTreeMap<LinkId, EntityName>,
     /// Why an operator's command was not carried out.
@@ -78,6 +80,7 @@ impl<'a> Context<'a> {
             work: BTreeMap::new(),
             meta: None,
             agenda: Agenda::default(),
+            taken: BTreeMap::new(),
             visited: BTreeMap::new(),
             refused: None,
             reached: RefCell::default(),
@@ -273,6 +276,20 @@ impl<'a> Context<'a> {
     pub(crate) fn wrote(&mut self, what: impl FnOnce() -> Vec<Wrote>) {
         if self.settings.trace {
             self.wrote.extend(what());
+        }
+    }
+
+    /// Counts that an instance is taken; gives how often it was.
+    pub(crate) fn count(&mut self, instance: &Instance) -> u32 {
+        match self.taken.get_mut(instance) {
+            Some(count) => {
+                *count += 1;
+                *count
+            }
+            None => {
+                self.taken.insert(instance.clone(), 1);
+                1
+            }
         }
     }
 
