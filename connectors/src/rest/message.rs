@@ -89,9 +89,9 @@ pub(super) fn observed(lock: &Lock, entity: &str, record: &Json) -> Observed {
             observed.fields.insert(name.clone(), value.clone());
         }
     }
-    let changed = known.and_then(|known| match &known.changed_at {
-        dsl::schema::ChangedAt::Field(name) => Some((known.fields.get(name), &record[name.as_str()])),
-        dsl::schema::ChangedAt::Unknown | dsl::schema::ChangedAt::PerField => Some((None, &record["updatedAt"])),
+    let changed = known.map(|known| match &known.changed_at {
+        dsl::schema::ChangedAt::Field(name) => (known.fields.get(name), &record[name.as_str()]),
+        dsl::schema::ChangedAt::Unknown | dsl::schema::ChangedAt::PerField => (None, &record["updatedAt"]),
     });
     // Where it cannot be read, the time of the message or of the answer stands in for it.
     observed.changed_at = changed.and_then(|(declared, time)| instant(declared, time).ok().flatten());
