@@ -4,8 +4,12 @@
 use std::path::Path;
 use std::process::{Output, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use dsl::schema::read_lock;
+use engine::Builder;
 use engine::testing::clock::wall;
+use sandbox::app::App;
 use sandbox::hubspot::{HubSpot, Settings};
 use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
@@ -66,6 +70,48 @@ impl Account {
             text.replace("https://api.hubapi.com", &url).replace("rules: .", &format!("rules: {}", rules.display()));
         std::fs::write(folder.path().join("engine.yaml"), text).expect("a file can be written");
         Self { twin, folder, url, stop }
+    }
+
+    /// An app with one user, and an engine between it and the account.
+    async fn engine_with_a_user(&self) -> engine::Engine {
+        let settings = sandbox::app::Settings { token: "the-token".to_owned(), ..Default::default() };
+        let lock = read_lock(include_str!("../../rules/schemas/app.lock")).expect("the lock is sound");
+        let app = Arc::new(Mutex::new(App::new(settings, lock)));
+        let user = serde_json::json!({"email": "ada@example.com", "firstName": "Ada", "lastName": "Lovelace",
+                                      "lifetimeValue": "12.50", "healthScore": 87});
+        app.lock().expect("a sound twin").create("User", user, wall()).expect("the app takes it");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let app_url = format!("http://{}", listener.local_addr().expect("it is bound"));
+        tokio::spawn(sandbox::face::serve(app, listener, Arc::new(wall), self.stop.clone()));
+        std::fs::write(self.folder.path().join("token"), "the-token").expect("a file can be written");
+        let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules");
+        let rules = rules.canonicalize().expect("the folder is there");
+        let operations = "{ email: { path: /send, body: {} }, survey: { path: /survey, body: {} }, notify: { path: /notify, body: {} } }";
+        let text = format!(
+            "rules: {}\nstate: state\nlisten: 127.0.0.1:0\nadmin: {{ listen: 127.0.0.1:0 }}\nsystems:\n  \
+             crm: {{ connector: hubspot, base_url: {}, token_file: token, app_id: 7700123 }}\n  \
+             app: {{ connector: rest, base_url: {app_url}, token_file: token }}\n  \
+             mail: {{ connector: http, base_url: {app_url}, operations: {operations} }}\nruntime: {{ hold: 20ms }}\n",
+            rules.display(),
+            self.url
+        );
+        let path = self.folder.path().join("running.yaml");
+        std::fs::write(&path, text).expect("a file can be written");
+        Builder::from_config(path).expect("the file is sound").start().await.expect("the engine starts")
+    }
+
+    /// Waits until the account has a contact of this address; gives one of its values.
+    async fn contact(&self, email: &str, property: &str) -> String {
+        let mut changes = self.twin.lock().expect("a sound twin").changes();
+        let found = async {
+            loop {
+                if let Some(contact) = self.twin.lock().expect("a sound twin").find("Contact", "email", email) {
+                    return contact.properties.get(property).cloned().unwrap_or_default();
+                }
+                changes.changed().await.expect("the twin lives");
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), found).await.expect("the contact is made")
     }
 
     async fn setup(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -234,4 +280,36 @@ async fn a_wrong_token_is_told_before_anything_else() {
     assert_eq!((code, out.as_str()), (Some(2), ""));
     assert!(err.contains("does not say whose the token is") && err.contains("401"), "{err}");
     assert_eq!(account.writes(), 1, "the one question");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_property_whose_change_nobody_subscribed_fails_the_check() {
+    let account = Account::empty().await;
+    assert_eq!(account.setup(&["--yes"]).await.0, Some(0));
+    let file = account.folder.path().join("webhooks-hsmeta.json");
+    let webhooks = ["--check", "--webhooks", file.to_str().expect("a path")];
+    let (code, _, err) = account.setup(&webhooks).await;
+    assert!(code == Some(2) && err.contains("webhooks-hsmeta.json"), "{err}");
+    let nothing = serde_json::json!({"type": "webhooks", "config": {"subscriptions": {}, "settings": {
+        "targetUrl": "https://engine.example.com/webhooks/crm"}}});
+    std::fs::write(&file, nothing.to_string()).expect("a file can be written");
+    let (code, checked) = account.report(&webhooks).await;
+    assert_eq!((code, &checked["subscriptions_compared"]), (Some(1), &true.into()));
+    let told = findings(&checked);
+    let phone = "Contact.phone: its changes stay unheard: nobody subscribed to contact.propertyChange of phone";
+    assert!(told.iter().any(|line| line == phone), "{told:?}");
+    assert!(told.iter().all(|line| !line.contains("health_score")), "the CRM is only written there: {told:?}");
+    let (code, checked) = account.report(&["--check"]).await;
+    assert_eq!((code, &checked["subscriptions_compared"]), (Some(0), &false.into()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_it_the_first_contact_is_in_step() {
+    let account = Account::empty().await;
+    assert_eq!(account.setup(&["--yes"]).await.0, Some(0));
+    let engine = account.engine_with_a_user().await;
+    engine.backfill("a test", "Contacts").await.expect("it is taken");
+    assert_eq!(account.contact("ada@example.com", "health_score").await, "87");
+    assert!(!account.contact("ada@example.com", "signed_up_at").await.is_empty());
+    engine.stop().await.expect("it stops");
 }

@@ -6,6 +6,7 @@
 //! error holds the token. Not here: what is needed (see [`plan`]), asking a person, waiting and trying again.
 
 pub mod plan;
+pub mod subscriptions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

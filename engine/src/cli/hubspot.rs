@@ -10,15 +10,16 @@ mod report;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use connectors::http::{Client, Transport};
 use connectors::hubspot::HubSpot;
 use connectors::hubspot::setup::plan::{Finding, Need, Plan, plan};
-use connectors::hubspot::setup::{Identity, Trouble};
+use connectors::hubspot::setup::{Identity, Trouble, subscriptions};
 use connectors::registry::{ConnectorKind, Settings};
 use dsl::program::Program;
+use serde_json::Value as Json;
 
 use self::report::Report;
 use super::client;
@@ -47,6 +48,9 @@ pub(super) struct Arguments {
     /// Change nothing; exit 1 where anything is missing or differs.
     #[arg(long, conflicts_with = "yes")]
     check: bool,
+    /// The app's `webhooks-hsmeta.json`, whose subscriptions are compared too.
+    #[arg(long, value_name = "FILE")]
+    webhooks: Option<PathBuf>,
     /// Make what is missing without asking.
     #[arg(long)]
     yes: bool,
@@ -93,6 +97,9 @@ enum Error {
     #[error("{0} things would be made, and nobody is here to ask")]
     #[diagnostic(code(hubspot::unasked), help("`--yes` makes them without asking, `--plan` only shows them"))]
     Unasked(usize),
+    #[error("the app's file of webhooks, {path}, cannot be read: {why}")]
+    #[diagnostic(code(hubspot::webhooks), help("give the `webhooks-hsmeta.json` of the app's project"))]
+    Webhooks { path: String, why: String },
     #[error("cannot start: {0}")]
     #[diagnostic(code(hubspot::start))]
     Start(String),
@@ -113,13 +120,20 @@ struct Subject {
     program: Program,
     needs: BTreeMap<String, Need>,
     identity: Identity,
+    /// The app's file of webhooks, and where deliveries have to go.
+    webhooks: Option<(Json, Option<String>)>,
 }
 
 impl Subject {
     /// What the account lacks now.
     async fn plan(&self) -> Result<Plan, Trouble> {
         let found = account::read(&self.hubspot, self.needs.keys(), &self.identity).await?;
-        Ok(plan(&self.program.systems[&self.system].lock, &self.needs, &found))
+        let lock = &self.program.systems[&self.system].lock;
+        let mut plan = plan(lock, &self.needs, &found);
+        if let Some((file, url)) = &self.webhooks {
+            plan.findings.extend(subscriptions::missing(lock, &self.needs, file, url.as_deref()));
+        }
+        Ok(plan)
     }
 }
 
@@ -137,6 +151,7 @@ async fn setup(arguments: &Arguments) -> Result<u8, Error> {
     report.whose();
     let first = subject.plan().await.map_err(broken)?;
     report.missing(&first);
+    report.compared(subject.webhooks.is_some());
     if arguments.plan || arguments.check {
         let code = u8::from(!first.findings.is_empty() || (arguments.check && !first.steps.is_empty()));
         report.end(&first.findings, if arguments.check { "--check" } else { "--plan" });
@@ -197,7 +212,19 @@ async fn subject(arguments: &Arguments, config: &Config, program: Program) -> Re
         Error::Account { system: system.clone(), url, reason: trouble.to_string(), help }
     })?;
     let needs = needs::of(&program, &system);
-    Ok(Subject { system, hubspot, program, needs, identity })
+    let url = connection.webhook.as_ref().and_then(|webhook| webhook.public_url.clone());
+    let webhooks = arguments.webhooks.as_deref().map(webhooks).transpose()?.map(|file| (file, url));
+    Ok(Subject { system, hubspot, program, needs, identity, webhooks })
+}
+
+fn webhooks(path: &Path) -> Result<Json, Error> {
+    let wrong = |why: String| Error::Webhooks { path: path.display().to_string(), why };
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let file: Json = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    if file["type"] != "webhooks" {
+        return Err(wrong("its `type` is not `webhooks`".to_owned()));
+    }
+    Ok(file)
 }
 
 /// Asks the person at the terminal.

@@ -19,6 +19,10 @@ pub struct Need {
     pub fields: BTreeSet<String>,
     /// Records are made, changed or deleted.
     pub writes: bool,
+    /// Fields whose changes lead to something.
+    pub heard: BTreeSet<String>,
+    /// Messages about it that the rules take, by their names in the lock.
+    pub messages: BTreeSet<String>,
 }
 
 /// What an account said.
@@ -348,7 +352,7 @@ entities:
 
     fn needs(entity: &str, fields: &[&str]) -> BTreeMap<String, Need> {
         let fields = fields.iter().map(|field| (*field).to_owned()).collect();
-        [(entity.to_owned(), Need { fields, writes: true })].into()
+        [(entity.to_owned(), Need { fields, writes: true, ..Need::default() })].into()
     }
 
     fn there(ty: Type, kind: (&str, &str), options: &[&str]) -> Property {

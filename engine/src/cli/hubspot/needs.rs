@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use connectors::hubspot::setup::plan::Need;
-use dsl::program::{ActionKind, Code, Op, Program, Side};
-use dsl::schema::EntityName;
+use dsl::program::{ActionKind, Code, Expr, MappingKind, Op, Program, Route, Run, Side, Sync, Trigger};
+use dsl::schema::{About, EntityName};
 
 use crate::decide::OWN_KEY;
 
@@ -23,7 +23,73 @@ pub(super) fn of(program: &Program, system: &str) -> BTreeMap<String, Need> {
     for name in written(program).filter(ours) {
         needs.entry(name.entity.clone()).or_default().writes = true;
     }
+    for (name, field) in heard(program).into_iter().filter(|(name, _)| name.system == system) {
+        needs.entry(name.entity.clone()).or_default().heard.insert(field);
+    }
+    let lock = program.systems.get(system).map(|system| &system.lock);
+    let deliveries = lock.and_then(|lock| lock.deliveries.as_ref());
+    for (name, route) in program.doors.get(system).into_iter().flat_map(|door| &door.routes) {
+        let message = deliveries.and_then(|deliveries| deliveries.messages.get(name));
+        if let Some(About::Record { entity, .. }) = message.map(|message| &message.about)
+            && *route != Route::Ignore
+            && let Some(need) = needs.get_mut(entity)
+        {
+            need.messages.insert(name.clone());
+        }
+    }
     needs
+}
+
+/// Fields whose changes lead to something: sources of syncs on change, and what reactions and waits look at.
+fn heard(program: &Program) -> Vec<(EntityName, String)> {
+    let mut all = Vec::new();
+    for sync in program.syncs.iter().filter(|sync| sync.run == Run::OnChange) {
+        synced(sync, &mut all);
+    }
+    for when in &program.whens {
+        if let Trigger::Changes(field) = &when.trigger {
+            all.push((when.entity.clone(), field.clone()));
+        }
+    }
+    for op in codes(program).flat_map(|code| &code.ops) {
+        if let Op::WaitFor { what, event: false, field, .. } = op {
+            all.push((what.clone(), field.clone()));
+        }
+    }
+    all
+}
+
+/// Fields from which a sync takes something. A key is read, and a new one pairs anew.
+fn synced(sync: &Sync, all: &mut Vec<(EntityName, String)>) {
+    for (left, right) in &sync.keys {
+        all.extend([(sync.left.clone(), left.clone()), (sync.right.clone(), right.clone())]);
+    }
+    let mut own = |expr: &Expr| {
+        expr.visit(&mut |part| {
+            if let Expr::Field { links, field, entity: Some(entity), .. } = part
+                && links.is_empty()
+            {
+                all.push((entity.clone(), field.clone()));
+            }
+        });
+    };
+    sync.only.iter().for_each(&mut own);
+    for line in &sync.fields {
+        if let MappingKind::Computed { source, .. } = &line.kind {
+            own(source);
+        }
+    }
+    for line in &sync.fields {
+        if let MappingKind::Field { left, right, .. } = &line.kind {
+            for (side, field) in [(Side::Left, left), (Side::Right, right)] {
+                all.extend(line.direction.writes(side.other()).then(|| (sync.entity(side).clone(), field.clone())));
+            }
+        }
+    }
+}
+
+fn codes(program: &Program) -> impl Iterator<Item = &Code> {
+    program.whens.iter().map(|when| &when.code).chain(program.workflows.iter().map(|flow| &flow.code))
 }
 
 /// Entities whose records rules make, change or delete.
@@ -34,8 +100,7 @@ fn written(program: &Program) -> impl Iterator<Item = &EntityName> {
             .filter(|side| sync.create.contains(side) || sync.fields.iter().any(|line| line.direction.writes(*side)));
         sides.map(|side| sync.entity(side))
     });
-    let codes = program.whens.iter().map(|when| &when.code).chain(program.workflows.iter().map(|flow| &flow.code));
-    synced.chain(codes.flat_map(acted))
+    synced.chain(codes(program).flat_map(acted))
 }
 
 fn acted(code: &Code) -> impl Iterator<Item = &EntityName> {
@@ -70,6 +135,9 @@ mod tests {
         assert_eq!(custom("Note"), ["engine_link_id", "importance", "source_id"]);
         let written: Vec<&str> = needs.iter().filter(|(_, need)| need.writes).map(|(name, _)| name.as_str()).collect();
         assert_eq!(written, ["Company", "Contact", "Deal", "Note"]);
+        let heard: Vec<&str> = needs["Contact"].heard.iter().map(String::as_str).collect();
+        assert_eq!(heard, ["company", "email", "firstname", "lastname", "phone"]);
+        assert!(needs["Contact"].messages.contains("contact.propertyChange"));
         assert!(of(&crate::rules::shipped(), "nowhere").is_empty());
     }
 }

@@ -64,6 +64,14 @@ impl Report {
         }
     }
 
+    /// Whether subscriptions were looked at: what was not compared is not told to be fine.
+    pub(super) fn compared(&mut self, subscriptions: bool) {
+        self.told["subscriptions_compared"] = subscriptions.into();
+        if !self.json && !subscriptions {
+            say!("subscriptions are not compared: `--webhooks` names the app's webhooks-hsmeta.json");
+        }
+    }
+
     /// A step was taken.
     pub(super) fn made(&mut self, number: usize, all: usize, step: &Step, result: &str) {
         if let Some(told) = self.steps.get_mut(number - 1) {
