@@ -5,8 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-const PAGES: [&str; 5] =
-    ["README.md", "rules/README.md", "engine/docs/operating.md", "dsl/docs/LANGUAGE.md", "dsl/docs/five-mistakes.md"];
+const PAGES: [&str; 6] = [
+    "README.md",
+    "rules/README.md",
+    "engine/docs/operating.md",
+    "engine/docs/first-contact.md",
+    "dsl/docs/LANGUAGE.md",
+    "dsl/docs/five-mistakes.md",
+];
 
 fn help(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_engine")).args(arguments).arg("--help").output().expect("it runs");
