@@ -64,6 +64,7 @@ impl Client {
             .pool_idle_timeout(Duration::from_secs(20))
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
+            .user_agent(concat!("engine/", env!("CARGO_PKG_VERSION")))
             .build()
             .map(Self)
             .map_err(|error| TransportError::NotSent(chain(&error)))

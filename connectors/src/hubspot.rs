@@ -33,7 +33,7 @@ pub use self::schema::known;
 pub(crate) use self::values::kept;
 use crate::http::Transport;
 use crate::port::{Answer, Connector, Delivery, Input, Refusal, Request, Unreadable, Verb};
-use crate::secret::Secret;
+use crate::token::Token;
 
 /// Where HubSpot is called.
 pub const BASE_URL: &str = "https://api.hubapi.com";
@@ -60,7 +60,7 @@ pub(crate) fn current_version() -> String {
 /// The connector.
 pub struct HubSpot {
     settings: Settings,
-    token: Secret,
+    token: Token,
     lock: Lock,
     transport: Arc<dyn Transport>,
     /// How many pages a read of owners may take; grows when the account has more.
@@ -76,7 +76,8 @@ impl std::fmt::Debug for HubSpot {
 impl HubSpot {
     /// Takes what it needs; touches no network.
     #[must_use]
-    pub fn new(settings: Settings, token: Secret, lock: Lock, transport: Arc<dyn Transport>) -> Self {
+    pub fn new(settings: Settings, token: impl Into<Token>, lock: Lock, transport: Arc<dyn Transport>) -> Self {
+        let token = token.into();
         Self { settings, token, lock, transport, owner_pages: AtomicU32::new(1) }
     }
 

@@ -16,4 +16,5 @@ pub mod rest;
 pub mod secret;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod token;
 pub mod webhook;

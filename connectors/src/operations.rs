@@ -15,7 +15,7 @@ use serde_json::Value as Json;
 
 use crate::http::{Transport, escape, lost, request, segment, text, trouble};
 use crate::port::{Answer, Connector, Delivery, Input, Refusal, Request, Unreadable, Verb, Wire};
-use crate::secret::Secret;
+use crate::token::Token;
 
 /// The parameter that names a role, such as `sales-manager`.
 const ROLE: &str = "role";
@@ -51,7 +51,7 @@ fn method<'de, D: Deserializer<'de>>(input: D) -> Result<Method, D::Error> {
 /// The connector.
 pub struct Operations {
     base_url: String,
-    token: Option<Secret>,
+    token: Option<Token>,
     roles: BTreeMap<String, String>,
     operations: BTreeMap<String, Template>,
     transport: Arc<dyn Transport>,
@@ -72,7 +72,7 @@ impl Operations {
     #[must_use]
     pub fn new(
         base_url: &str,
-        token: Option<Secret>,
+        token: Option<Token>,
         roles: BTreeMap<String, String>,
         operations: BTreeMap<String, Template>,
         transport: Arc<dyn Transport>,
@@ -115,7 +115,14 @@ impl Operations {
         let path = print(&template.path, values, escape);
         let url = format!("{}{path}", self.base_url);
         let body = Some(fill(&template.body, values)).filter(|body| !body.is_null());
-        let request = match request(template.method.clone(), &url, self.token.as_ref(), Some(key), body.as_ref()) {
+        let token = match &self.token {
+            Some(token) => match token.bearer().await {
+                Ok(bearer) => Some(bearer),
+                Err(answer) => return answer,
+            },
+            None => None,
+        };
+        let request = match request(template.method.clone(), &url, token.as_ref(), Some(key), body.as_ref()) {
             Ok(request) => request,
             Err(error) => return refuse(format!("the request cannot be made: {error}")),
         };
@@ -123,6 +130,9 @@ impl Operations {
             Ok(response) => response,
             Err(error) => return lost(&error, write),
         };
+        if let (Some(token), Some(bearer), http::StatusCode::UNAUTHORIZED) = (&self.token, &token, response.status()) {
+            token.refused(bearer).await;
+        }
         // A success in any form is one: many services answer with plain text, or with nothing.
         let json = crate::json::read(response.body()).unwrap_or(Json::Null);
         let said = ["error", "detail", "message"].iter().find_map(|name| json[*name].as_str()).unwrap_or_default();

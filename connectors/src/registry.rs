@@ -20,6 +20,7 @@ use crate::operations::{Operations, Template};
 use crate::port::Connector;
 use crate::rest::Rest;
 use crate::secret::Secret;
+use crate::token::Token;
 use crate::webhook::Verify;
 use crate::webhook::hmac::{self, Hmac256};
 
@@ -144,7 +145,7 @@ pub fn verifier(kind: ConnectorKind, signing: Signing) -> Arc<dyn Verify> {
 pub fn build(
     system: &str,
     settings: Settings,
-    token: Option<Secret>,
+    token: Option<Token>,
     lock: Lock,
     transport: Arc<dyn Transport>,
 ) -> Result<Arc<dyn Connector>, Error> {
@@ -152,7 +153,7 @@ pub fn build(
     if lock.connector != given.name() {
         return Err(Error::OtherConnector { system: system.to_owned(), given, wanted: lock.connector });
     }
-    let needed = |token: Option<Secret>| token.ok_or_else(|| Error::Token(system.to_owned()));
+    let needed = |token: Option<Token>| token.ok_or_else(|| Error::Token(system.to_owned()));
     Ok(match settings {
         Settings::HubSpot(settings) => Arc::new(HubSpot::new(settings, needed(token)?, lock, transport)),
         Settings::Rest { base_url } => Arc::new(Rest::new(&base_url, needed(token)?, lock, transport)),
@@ -173,12 +174,12 @@ pub fn build(
 pub async fn pull(
     system: &str,
     settings: Settings,
-    token: Option<Secret>,
+    token: Option<Token>,
     known: Lock,
     today: &str,
     transport: Arc<dyn Transport>,
 ) -> Result<Lock, String> {
-    let needed = |token: Option<Secret>| token.ok_or_else(|| Error::Token(system.to_owned()).to_string());
+    let needed = |token: Option<Token>| token.ok_or_else(|| Error::Token(system.to_owned()).to_string());
     match settings {
         Settings::HubSpot(settings) => HubSpot::new(settings, needed(token)?, known, transport).pull(today).await,
         Settings::Rest { base_url } => {
@@ -202,7 +203,7 @@ mod tests {
     fn built(settings: serde_json::Value, lock: &str, token: bool) -> Result<(), Error> {
         let settings = serde_json::from_value(settings).expect("settings that can be read");
         let lock = dsl::schema::read_lock(lock).expect("a shipped lock");
-        let token = token.then(|| Secret::new("t"));
+        let token = token.then(|| Token::from(Secret::new("t")));
         build("crm", settings, token, lock, Arc::new(Script::default())).map(|_| ())
     }
 

@@ -22,7 +22,7 @@ use serde_json::{Map, Value as Json, json};
 pub use self::names::entity_path;
 use crate::http::{Transport, escape, lost, request, segment, text, trouble};
 use crate::port::{Answer, Connector, Delivery, Input, LimitWindow, Observed, Refusal, Request, Unreadable, Verb};
-use crate::secret::Secret;
+use crate::token::Token;
 
 /// Inputs of one batch, records of one page.
 const BATCH: usize = 100;
@@ -30,7 +30,7 @@ const BATCH: usize = 100;
 /// The connector.
 pub struct Rest {
     base_url: String,
-    token: Secret,
+    token: Token,
     lock: Lock,
     transport: Arc<dyn Transport>,
 }
@@ -61,7 +61,8 @@ impl Reply {
 impl Rest {
     /// Takes what it needs; touches no network.
     #[must_use]
-    pub fn new(base_url: &str, token: Secret, lock: Lock, transport: Arc<dyn Transport>) -> Self {
+    pub fn new(base_url: &str, token: impl Into<Token>, lock: Lock, transport: Arc<dyn Transport>) -> Self {
+        let token = token.into();
         Self { base_url: base_url.trim_end_matches('/').to_owned(), token, lock, transport }
     }
 
@@ -75,9 +76,13 @@ impl Rest {
         write: bool,
     ) -> Result<Reply, Answer> {
         let url = format!("{}{path}", self.base_url);
-        let request = request(method, &url, Some(&self.token), key, body)
+        let token = self.token.bearer().await?;
+        let request = request(method, &url, Some(&token), key, body)
             .map_err(|error| refuse(format!("the request cannot be made: {error}")))?;
         let response = self.transport.send(request).await.map_err(|error| lost(&error, write))?;
+        if response.status() == http::StatusCode::UNAUTHORIZED {
+            self.token.refused(&token).await;
+        }
         let parsed = crate::json::read(response.body());
         if response.status().is_success() && !response.body().is_empty() && parsed.is_err() {
             let cause = format!("HTTP {} with a body that is no JSON", response.status());
@@ -96,7 +101,8 @@ impl Rest {
     /// Why it cannot be had, for people.
     pub async fn pull(&self) -> Result<Lock, String> {
         let url = format!("{}/schema", self.base_url);
-        let request = request(Method::GET, &url, Some(&self.token), None, None)
+        let token = self.token.bearer().await.map_err(|_| "there is no token to ask the app with".to_owned())?;
+        let request = request(Method::GET, &url, Some(&token), None, None)
             .map_err(|error| format!("the request cannot be made: {error}"))?;
         let response = self.transport.send(request).await.map_err(|error| error.to_string())?;
         if !response.status().is_success() {

@@ -14,7 +14,7 @@ use serde_json::{Value as Json, json};
 fn connector(settings: &Json, lock: &str, script: Script) -> Arc<dyn Connector> {
     let settings: Settings = serde_json::from_value(settings.clone()).expect("settings");
     let lock = dsl::schema::read_lock(lock).expect("a shipped lock");
-    build("system", settings, Some(Secret::new("t")), lock, Arc::new(script)).expect("they fit")
+    build("system", settings, Some(Secret::new("t").into()), lock, Arc::new(script)).expect("they fit")
 }
 
 fn input(key: &str, id: Option<&str>, values: &Json, link: Option<&str>) -> Input {

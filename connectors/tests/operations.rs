@@ -20,7 +20,7 @@ fn templates() -> BTreeMap<String, Template> {
 async fn ask(steps: Vec<Step>, name: &str, values: &Json, token: Option<&str>) -> (Answer, Script) {
     let script = Script::new(steps);
     let roles = BTreeMap::from([("sales-manager".to_owned(), "lead@example.com".to_owned())]);
-    let token = token.map(Secret::new);
+    let token = token.map(|token| Secret::new(token).into());
     let mail = Operations::new("http://mail.test", token, roles, templates(), Arc::new(script.clone()));
     let values = values.as_object().cloned().unwrap_or_default().into_iter().collect();
     let inputs = vec![Input { key: "k1".into(), id: None, values, links: BTreeMap::new() }];

@@ -15,6 +15,7 @@ pub mod reload;
 mod running;
 mod serve;
 mod system;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -35,6 +36,7 @@ pub(crate) use self::plan::{AdminDoor, Plan};
 use self::reload::Reloader;
 pub(crate) use self::running::{Ended, Running};
 pub use self::system::System;
+use self::tokens::Tokens;
 use crate::admin::{self, Admin};
 use crate::clock::{self, Clock};
 use crate::config::Missing;
@@ -127,7 +129,8 @@ pub(crate) async fn start(plan: Plan) -> Result<Running, Error> {
     warn_of(&loaded);
     let refused = loaded.refused.map(|refusal| refusal.to_string());
     let program = Arc::clone(&loaded.programs.active);
-    let connectors = connect::all(&plan.systems, &program, &transport)?;
+    let tokens = Tokens::default();
+    let connectors = connect::all(&plan.systems, &program, &transport, &tokens)?;
     let doors = Doors::new(connect::verifiers(&plan.systems, &program)?);
     let reads = Reads::new(connect::cache(plan.redis.as_ref())?, &epoch());
     let webhook_listener = listen(plan.listen).await?;
@@ -169,8 +172,11 @@ pub(crate) async fn start(plan: Plan) -> Result<Running, Error> {
     }
     kafka.switch(topics);
 
+    let (watched, watching) = (tokens.clone(), handle.clone());
+    tasks.spawn("tokens", |stop| watched.watch(watching, stop));
     let parts = reload::Parts {
         systems: plan.systems.clone(),
+        tokens,
         transport,
         handle: handle.clone(),
         tasks: tasks.clone(),

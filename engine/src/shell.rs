@@ -299,6 +299,7 @@ impl Loop {
                 inspect(&Snapshot { core: &self.core, now: self.clock.now(), sources: &self.sources, full });
             }
             Wake::Source(news) => drop(self.sources.insert(news.name, news.state)),
+            Wake::Token { system } => self.core.try_again(&system),
             Wake::SourcesGone => self.sources.clear(),
             Wake::Stop { grace } => {
                 tracing::info!(under_way = self.core.gate().under_way(), "stopping");

@@ -121,7 +121,8 @@ async fn the_app_publishes_its_lock_itself() {
     let transport = Arc::new(InProcess::new(Arc::new(Mutex::new(app)), || NOW));
     let settings = || Settings::Rest { base_url: "http://app.example.com".to_owned() };
     let known = read_lock("lock: 1\nsystem: biometrics\nconnector: rest\npulled: 2026-01-01\n").expect("sound");
-    let pulled = registry::pull("biometrics", settings(), Some(Secret::new("t")), known, "2026-11-25", transport).await;
+    let pulled =
+        registry::pull("biometrics", settings(), Some(Secret::new("t").into()), known, "2026-11-25", transport).await;
     let pulled = pulled.expect("it tells");
     assert_eq!((pulled.system.as_str(), pulled.pulled.as_str()), ("biometrics", "2026-11-25"));
     assert_eq!((pulled.entities, pulled.operations), (lock.entities, lock.operations));

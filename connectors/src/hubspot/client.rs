@@ -3,7 +3,7 @@
 //! In: method, path and body. Out: the JSON of a success, or a [`Failure`].
 //! Always true: a success whose body cannot be read is not a success; only 4xx words come back to be looked at.
 
-use http::Method;
+use http::{Method, StatusCode};
 use serde_json::Value as Json;
 
 use super::failure::{Failure, trouble};
@@ -21,9 +21,13 @@ impl HubSpot {
         write: bool,
     ) -> Result<Json, Failure> {
         let url = format!("{}{path}", self.settings.base_url.trim_end_matches('/'));
-        let request = request(method, &url, Some(&self.token), None, body)
+        let token = self.token.bearer().await.map_err(Failure::Same)?;
+        let request = request(method, &url, Some(&token), None, body)
             .map_err(|error| Failure::Same(refuse(format!("the request cannot be made: {error}"))))?;
         let response = self.transport.send(request).await.map_err(|error| Failure::Same(lost(&error, write)))?;
+        if response.status() == StatusCode::UNAUTHORIZED {
+            self.token.refused(&token).await;
+        }
         let parsed = crate::json::read(response.body());
         if response.status().is_success() {
             if response.body().is_empty() {

@@ -132,7 +132,8 @@ impl HubSpot {
             }
             answered => answered?,
         };
-        let asked = json!({"tokenKey": self.token.expose()});
+        let bearer = self.token.bearer().await.map_err(Failure::Same)?;
+        let asked = json!({"tokenKey": bearer.expose()});
         let path = "/oauth/v2/private-apps/get/access-token-info";
         let (app, scopes) = match self.call(Method::POST, path, Some(&asked), false).await {
             Ok(info) => {

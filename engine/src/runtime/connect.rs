@@ -13,6 +13,7 @@ use connectors::kafka::source::{self, WhenGone};
 use connectors::port::Connector;
 use connectors::registry::{self, ConnectorKind, Settings, Signing};
 use connectors::secret::Secret;
+use connectors::token::Token;
 use connectors::webhook::Verify;
 use connectors::webhook::door::is_path;
 use dsl::program::Program;
@@ -20,6 +21,7 @@ use dsl::program::Program;
 use super::isolated::Isolated;
 use super::system::{Reached, Sender, System};
 use crate::config::{Connection, Kafka, Missing, Redis, SecretAt};
+use crate::runtime::tokens::Tokens;
 use crate::shell::Connectors;
 
 /// Bytes of the embedded cache.
@@ -104,6 +106,7 @@ pub(super) fn all(
     systems: &BTreeMap<String, System>,
     program: &Program,
     transport: &Arc<dyn Transport>,
+    tokens: &Tokens,
 ) -> Result<Connectors, Error> {
     let mut connectors = Connectors::new();
     for (name, system) in &program.systems {
@@ -111,7 +114,7 @@ pub(super) fn all(
         let connector = match &given.reached {
             Reached::Own(connector) => Arc::clone(connector),
             Reached::Built { settings, token } => {
-                built(name, settings.clone(), token.as_ref(), &system.lock, transport)?
+                built(name, settings.clone(), tokens.of(name, token.as_ref())?, &system.lock, transport)?
             }
         };
         connectors.insert(name.clone(), Arc::new(Isolated::new(name, connector)));
@@ -123,23 +126,22 @@ pub(super) fn all(
 ///
 /// # Errors
 /// Where the token is missing.
-pub fn settings(name: &str, connection: &Connection) -> Result<(Settings, Option<Secret>), Error> {
-    let token = secret(name, connection.token.as_ref())?;
+pub fn settings(name: &str, connection: &Connection) -> Result<(Settings, Option<Token>), Error> {
+    let token = secret(name, connection.token.as_ref())?.map(Token::from);
     Ok((super::system::settings(connection.clone()), token))
 }
 
-fn secret(system: &str, at: Option<&SecretAt>) -> Result<Option<Secret>, Error> {
+pub(super) fn secret(system: &str, at: Option<&SecretAt>) -> Result<Option<Secret>, Error> {
     at.map(SecretAt::read).transpose().map_err(|missing| Error::Secret { system: system.to_owned(), missing })
 }
 
 fn built(
     name: &str,
     settings: Settings,
-    token: Option<&SecretAt>,
+    token: Option<Token>,
     lock: &dsl::schema::Lock,
     transport: &Arc<dyn Transport>,
 ) -> Result<Arc<dyn Connector>, Error> {
-    let token = secret(name, token)?;
     registry::build(name, settings, token, lock.clone(), Arc::clone(transport)).map_err(|error| match error {
         registry::Error::OtherConnector { system, given, wanted } => Error::OtherConnector { system, given, wanted },
         registry::Error::Operation { system, operation } => Error::Operation { system, operation },

@@ -15,6 +15,7 @@ use super::connect;
 use super::doors::Doors;
 use super::kafka::KafkaDoor;
 use super::system::System;
+use super::tokens::Tokens;
 use crate::admin::api::{Reloaded, SCHEMA};
 use crate::admin::{Refusal, Reload};
 use crate::rules::{Rules, stored};
@@ -68,6 +69,7 @@ impl From<Error> for Refusal {
 /// What follows the rules when they change, and what it is made from.
 pub(super) struct Parts {
     pub(super) systems: BTreeMap<String, System>,
+    pub(super) tokens: Tokens,
     pub(super) transport: Arc<dyn Transport>,
     pub(super) handle: Handle,
     pub(super) tasks: Tasks,
@@ -132,7 +134,7 @@ impl Reloader {
             return Ok(Reloaded { schema: SCHEMA, rules: hash, changed: false });
         }
         let program = Arc::clone(&set.program);
-        let connectors = connect::all(&parts.systems, &program, &parts.transport)?;
+        let connectors = connect::all(&parts.systems, &program, &parts.transport, &parts.tokens)?;
         let verifiers = connect::verifiers(&parts.systems, &program)?;
         let kafka = parts.kafka.prepare(&program, &parts.intake)?;
         parts.handle.activate(set, connectors.clone()).await.map_err(|not_done| match not_done {

@@ -426,6 +426,11 @@ impl Core {
         self.gate.unspent(call);
     }
 
+    /// A system may let in whoever asks now: where it refused, it is asked at once.
+    pub fn try_again(&mut self, system: &str) {
+        self.gate.try_again(system);
+    }
+
     /// Another rule set decides from now on, with the connectors made for its locks; runs in progress keep theirs.
     /// `kept` holds the rows by which it is found again, and `event` the line of history.
     ///

@@ -164,6 +164,11 @@ pub enum Wake {
     Source(SourceNews),
     /// What sources said so far is of rules that are no longer active.
     SourcesGone,
+    /// A system has another token now.
+    Token {
+        /// The system.
+        system: String,
+    },
     /// Another rule set.
     Activate(Activation),
     /// Open nothing more; end when nothing is under way, at the latest after `grace`.

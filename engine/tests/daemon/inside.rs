@@ -7,6 +7,7 @@ use connectors::secret::Secret;
 use engine::Error;
 use engine::testing::admin::api::Filter;
 use engine::testing::clock::wall;
+use engine::testing::decide::OperatorCommand;
 use engine::testing::shell::SourceState;
 use futures_util::FutureExt as _;
 use serde_json::Value as Json;
@@ -337,5 +338,38 @@ async fn a_second_engine_on_one_state_folder_is_refused() {
     let running = stage.start().await.expect("the engine starts");
     let second = stage.start().await;
     assert!(matches!(second.err(), Some(Error::StateInUse { .. })));
+    running.stop().await.expect("it stops");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_is_refused_is_told_as_degraded_and_another_one_in_its_file_is_taken_at_once() {
+    let stage = Stage::new();
+    stage.crm.lock().expect("a sound twin").rotate_token("another-token");
+    let running = stage.start().await.expect("the engine starts");
+    let now = wall();
+    let user =
+        serde_json::json!({"email": "ada@example.com", "firstName": "Ada", "lastName": "L", "lifetimeValue": "0"});
+    stage.app.lock().expect("a sound twin").create("User", user, now).expect("taken");
+    let client = client(running.admin);
+    client.operate("eve", OperatorCommand::Backfill { sync: "Contacts".to_owned() }).await.expect("a backfill begins");
+    let degraded = async {
+        while get(running.admin, "/readyz").await != (200, "degraded: crm\n".to_owned()) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), degraded).await.expect("it is told");
+    let status = json(running.admin, "/api/v1/status").await;
+    assert!(status["warnings"].to_string().contains("crm refuses the engine: HTTP 401"), "{status}");
+    assert_eq!((status["parked"].clone(), status["incidents"].clone()), (Json::from(0), Json::from(1)), "{status}");
+    assert!(get(running.admin, "/metrics").await.1.contains("engine_system_denied{system=\"crm\"} 1"));
+
+    stage.write("crm-token", "another-token\n");
+    let made = async {
+        while stage.crm.lock().expect("a sound twin").find("Contact", "email", "ada@example.com").is_none() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), made).await.expect("it goes on by itself");
+    assert_eq!(get(running.admin, "/readyz").await, (200, "ready\n".to_owned()));
     running.stop().await.expect("it stops");
 }

@@ -82,9 +82,12 @@ impl Stage {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder can be made");
         copy(Path::new(RULES), &folder.path().join("rules"));
-        for (name, secret) in
-            [("token", "twin-token\n"), ("client-secret", "client-secret"), ("app-secret", "app-secret")]
-        {
+        for (name, secret) in [
+            ("token", "twin-token\n"),
+            ("crm-token", "twin-token\n"),
+            ("client-secret", "client-secret"),
+            ("app-secret", "app-secret"),
+        ] {
             std::fs::write(folder.path().join(name), secret).expect("a file can be written");
         }
         let crm = HubSpot::new(
@@ -124,7 +127,7 @@ systems:
   crm:
     connector: hubspot
     base_url: {crm}
-    token_file: token
+    token_file: crm-token
     app_id: 7700123
     webhook: {{ path: /webhooks/crm, public_url: https://engine.test/webhooks/crm, client_secret_file: client-secret }}
   app:

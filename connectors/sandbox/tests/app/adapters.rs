@@ -179,7 +179,7 @@ async fn the_shipped_settings_call_every_operation_of_the_mail_lock() {
     assert_eq!(operations.keys().collect::<Vec<_>>(), declared.keys().collect::<Vec<_>>());
     let mail = Arc::new(Mutex::new(Mail::new(Some(TOKEN.into()))));
     let transport = Arc::new(InProcess::new(Arc::clone(&mail), || Timestamp(1)));
-    let adapter = Operations::new("http://mail.test", Some(Secret::new(TOKEN)), roles, operations, transport);
+    let adapter = Operations::new("http://mail.test", Some(Secret::new(TOKEN).into()), roles, operations, transport);
     let about = json!({ "id": "7" });
     let calls = [
         ("email", json!({ "template": "welcome", "to": "ada@example.com", "about": about })),
