@@ -5,11 +5,12 @@
 use std::sync::Arc;
 
 use connectors::planted::{Mutant, planted};
+use dsl::program::Side;
 use dsl::schema::EntityName;
 use dsl::value::Timestamp;
 
 use crate::decide::model::outcome::Command;
-use crate::decide::model::record::{Life, RecordRow};
+use crate::decide::model::record::{FieldState, FieldValue, Life, RecordRow};
 use crate::decide::model::task::{Task, Transition, TransitionKind};
 use crate::decide::records::ahead;
 use crate::decide::store::transaction::Context;
@@ -35,6 +36,7 @@ pub(crate) fn deleted(
     ahead::settle(cx, entity, id);
     row.latest = at;
     if erased {
+        forget_keys(cx, entity, &row);
         let kept = if planted(Mutant::ErasureKeepsRow) { row } else { RecordRow::default() };
         row = RecordRow { life: Life::Erased, latest: at, ..kept };
     } else {
@@ -47,6 +49,23 @@ pub(crate) fn deleted(
     cx.task(Task::Deleted { entity: entity.clone(), id: id.to_owned(), erased });
     cx.task(Task::Changed { entity: entity.clone(), id: id.to_owned(), row });
     Ok(())
+}
+
+/// That its partner was looked for by its keys, and not found, tells the keys of a record that is erased.
+fn forget_keys(cx: &mut Context<'_>, entity: &EntityName, row: &RecordRow) {
+    let program = cx.program();
+    for (index, side) in program.syncs_of(entity) {
+        let sync = &program.syncs[index];
+        let other = if side == Side::Left { &sync.right } else { &sync.left };
+        for (left, right) in &sync.keys {
+            let (mine, theirs) = if side == Side::Left { (left, right) } else { (right, left) };
+            let Some(FieldState { value: FieldValue::Is(value), .. }) = row.fields.get(mine) else { continue };
+            for (entity, field) in [(entity, mine), (other, theirs)] {
+                let value = records::normal(&program, entity, field, value);
+                records::forget_absence(cx, entity, field, &value.to_string());
+            }
+        }
+    }
 }
 
 /// There is no such record, says the answer to a question of this time. Where it has been heard of since, it is asked
