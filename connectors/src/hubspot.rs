@@ -52,6 +52,18 @@ pub struct Settings {
     pub app_id: Option<u64>,
 }
 
+/// Where refresh tokens are exchanged, under the address of the API and in its version (CONTRACT 2).
+#[must_use]
+pub fn oauth_url(base_url: &str, api_version: Option<&str>) -> String {
+    let version = match api_version {
+        // Numbered versions of other paths have this one here.
+        Some("v4") => "v3".to_owned(),
+        Some(version) => version.to_owned(),
+        None => current_version(),
+    };
+    format!("{}/oauth/{version}/token", base_url.trim_end_matches('/'))
+}
+
 /// The dated version that is supported longest at the time of writing.
 pub(crate) fn current_version() -> String {
     "2026-09".to_owned()

@@ -60,18 +60,24 @@ pub struct Settings {
 
 struct Grant {
     settings: Settings,
-    /// As it was given last.
-    given: RwLock<Secret>,
-    /// The one that is exchanged: a system may give another one with each exchange.
-    refresh_token: RwLock<Secret>,
+    refresh: RwLock<Refresh>,
     transport: Arc<dyn Transport>,
     /// Held while it is refreshed.
     access: Mutex<Option<Access>>,
 }
 
 #[derive(Clone)]
+struct Refresh {
+    /// As a person gave it last.
+    given: Secret,
+    /// The one that is exchanged: a system may give another one with each exchange.
+    next: Secret,
+}
+
 struct Access {
     token: Secret,
+    /// The refresh token of which it came, as it was given.
+    given: Secret,
     refresh_at: Instant,
     ends: Instant,
 }
@@ -80,27 +86,28 @@ impl Token {
     /// A token that is fetched, and refreshed in time, by a grant. Touches no network.
     #[must_use]
     pub fn granted(settings: Settings, transport: Arc<dyn Transport>) -> Self {
-        let refresh_token = RwLock::new(settings.refresh_token.clone());
-        let given = RwLock::new(settings.refresh_token.clone());
-        let grant = Grant { settings, given, refresh_token, transport, access: Mutex::new(None) };
+        let given = settings.refresh_token.clone();
+        let refresh = RwLock::new(Refresh { next: given.clone(), given });
+        let grant = Grant { settings, refresh, transport, access: Mutex::new(None) };
         Self(Arc::new(Kind::Grant(Box::new(grant))))
     }
 
     /// The secret behind it, the token itself or the grant's, is this one from now on; false where it was before.
     pub fn replace(&self, secret: &Secret) -> bool {
-        let (given, used) = match &*self.0 {
-            Kind::Fixed(held) => (held, None),
-            Kind::Grant(grant) => (&grant.given, Some(&grant.refresh_token)),
-        };
-        let mut given = given.write().unwrap_or_else(PoisonError::into_inner);
-        if *given == *secret {
-            return false;
+        match &*self.0 {
+            Kind::Fixed(held) => {
+                let mut held = held.write().unwrap_or_else(PoisonError::into_inner);
+                std::mem::replace(&mut *held, secret.clone()) != *secret
+            }
+            Kind::Grant(grant) => {
+                let mut refresh = grant.refresh.write().unwrap_or_else(PoisonError::into_inner);
+                let other = refresh.given != *secret;
+                if other {
+                    *refresh = Refresh { given: secret.clone(), next: secret.clone() };
+                }
+                other
+            }
         }
-        given.clone_from(secret);
-        if let Some(used) = used {
-            used.write().unwrap_or_else(PoisonError::into_inner).clone_from(secret);
-        }
-        true
     }
 
     /// The bearer token of the next request.
@@ -129,12 +136,15 @@ impl Grant {
     async fn bearer(&self) -> Result<Secret, Answer> {
         let mut access = self.access.lock().await;
         let now = Instant::now();
-        if let Some(access) = access.as_ref().filter(|access| access.refresh_at > now) {
+        let refresh = self.refresh.read().unwrap_or_else(PoisonError::into_inner).clone();
+        // What a replaced grant gave may do what that one allowed, which is perhaps why it was replaced.
+        let mut held = access.as_mut().filter(|access| access.given == refresh.given);
+        if let Some(access) = held.as_ref().filter(|access| access.refresh_at > now) {
             return Ok(access.token.clone());
         }
-        match self.refresh(now).await {
+        match self.exchange(refresh, now).await {
             Ok(fresh) => Ok(access.insert(fresh).token.clone()),
-            Err(answer) => match access.as_mut().filter(|access| access.ends > now) {
+            Err(answer) => match held.as_mut().filter(|access| access.ends > now) {
                 Some(good) => {
                     tracing::warn!(url = self.settings.url, "the token could not be refreshed; it is good for a while");
                     // Not again with each request.
@@ -146,14 +156,13 @@ impl Grant {
         }
     }
 
-    async fn refresh(&self, now: Instant) -> Result<Access, Answer> {
+    async fn exchange(&self, refresh: Refresh, now: Instant) -> Result<Access, Answer> {
         let Settings { url, client_id, client_secret, .. } = &self.settings;
-        let refresh_token = self.refresh_token.read().unwrap_or_else(PoisonError::into_inner).clone();
         let form = format!(
             "grant_type=refresh_token&client_id={}&client_secret={}&refresh_token={}",
             escape(client_id),
             escape(client_secret.expose()),
-            escape(refresh_token.expose())
+            escape(refresh.next.expose())
         );
         let request = http::Request::builder()
             .method(http::Method::POST)
@@ -181,11 +190,15 @@ impl Grant {
             return Err(Answer::Retry { after: None, cause });
         };
         if let Some(next) = json["refresh_token"].as_str().filter(|next| !next.is_empty()) {
-            *self.refresh_token.write().unwrap_or_else(PoisonError::into_inner) = Secret::new(next);
+            let mut held = self.refresh.write().unwrap_or_else(PoisonError::into_inner);
+            // Not where another one was given meanwhile.
+            if held.given == refresh.given {
+                held.next = Secret::new(next);
+            }
         }
         let life = Duration::from_secs(json["expires_in"].as_u64().unwrap_or(USUAL_LIFE).min(365 * 24 * 3_600));
         let early = EARLY.min(life / 4);
-        Ok(Access { token: Secret::new(token), refresh_at: now + life - early, ends: now + life })
+        Ok(Access { token: Secret::new(token), given: refresh.given, refresh_at: now + life - early, ends: now + life })
     }
 }
 
@@ -256,7 +269,7 @@ mod tests {
     async fn a_dead_grant_is_about_who_asks_and_a_new_one_is_taken_at_once() {
         let dead =
             json!({"error": "invalid_grant", "status": "BAD_REFRESH_TOKEN", "message": "refresh token is invalid"});
-        let (token, script) = granted([Step::json(400, &dead), access("b")]);
+        let (token, script) = granted([Step::json(400, &dead), access("b"), Step::json(400, &dead)]);
         let Err(Answer::Refused { reason, refusal: Refusal::Unauthenticated }) = bearer(&token).await else {
             panic!("it is dead")
         };
@@ -265,7 +278,9 @@ mod tests {
         assert!(!token.replace(&Secret::new("refresh-1")), "the same");
         assert!(token.replace(&Secret::new("refresh-2")));
         assert_eq!(bearer(&token).await.as_deref(), Ok("b"));
-        assert_eq!(script.sent().len(), 2);
+        assert!(token.replace(&Secret::new("refresh-3")));
+        assert!(bearer(&token).await.is_err(), "what an earlier grant gave is not sent any more");
+        assert_eq!(script.sent().len(), 3);
     }
 
     #[tokio::test(start_paused = true)]

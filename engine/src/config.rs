@@ -14,7 +14,7 @@ use dsl::yaml::Places;
 
 pub use checked::{Admin, Config, Connection, Kafka, Redis, Runtime, Sasl, Security, Webhook};
 pub use raw::schema;
-pub use secret::{Missing, SecretAt};
+pub use secret::{Missing, OAuth, SecretAt, TokenAt};
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, miette::Diagnostic)]
@@ -144,7 +144,7 @@ mod tests {
         let crm = &config.systems["crm"];
         assert_eq!(crm.connector, ConnectorKind::HubSpot);
         assert_eq!(crm.app_id, Some(7_700_123));
-        assert_eq!(crm.token, Some(SecretAt::Environment("HUBSPOT_TOKEN".to_owned())));
+        assert_eq!(crm.token, Some(TokenAt::Fixed(SecretAt::Environment("HUBSPOT_TOKEN".to_owned()))));
         assert_eq!(config.systems["mail"].operations["notify"].body["to"], "{address}");
         assert_eq!(config.kafka.expect("it has Kafka").group, "biometrics-engine");
     }
@@ -213,6 +213,41 @@ mod tests {
     fn broken_yaml_says_where() {
         let said = problems("rules: .\nsystems: [\n");
         assert!(said.contains("no YAML"), "{said}");
+    }
+
+    #[test]
+    fn a_grant_of_oauth_needs_its_parts_and_is_exchanged_where_the_system_is_called() {
+        let crm = |more: &str| format!("systems:\n  crm:\n    connector: hubspot\n{more}");
+        let whole = "client_id: app, client_secret_env: S, refresh_token_file: grant";
+        let url = |more: &str| {
+            let token = parse(&crm(more)).expect("it is whole").systems["crm"].token.clone();
+            let Some(TokenAt::Granted(grant)) = token else { panic!("it is a grant: {token:?}") };
+            assert_eq!(grant.client_secret, SecretAt::Environment("S".to_owned()));
+            assert_eq!(grant.refresh_token, SecretAt::File("/srv/rules/grant".into()));
+            grant.url
+        };
+        assert_eq!(url(&format!("    oauth: {{ {whole} }}\n")), "https://api.hubapi.com/oauth/2026-09/token");
+        let numbered = format!("    base_url: http://crm/\n    api_version: v3\n    oauth: {{ {whole} }}\n");
+        assert_eq!(url(&numbered), "http://crm/oauth/v3/token");
+        assert_eq!(url(&format!("    oauth: {{ {whole}, url: \"http://x/token\" }}\n")), "http://x/token");
+        assert_eq!(
+            problems(&crm("    oauth:\n      url: nowhere\n      refresh_token: abc\n")),
+            "4: `systems.crm.oauth` needs `client_id` | oauth | the client id that the app's page at HubSpot shows\n\
+             4: `systems.crm.oauth` needs `client_secret_env` or `client_secret_file` | oauth | the client secret that the app's page at HubSpot shows\n\
+             4: `systems.crm.oauth` needs `refresh_token_env` or `refresh_token_file` | oauth | what HubSpot gave when the app was connected to the account\n\
+             5: `nowhere` is no URL | nowhere | such as https://api.example.com\n\
+             6: a secret must not stand in the file | refresh_token | name the environment's variable with `refresh_token_env`, or a file with `refresh_token_file`\n"
+        );
+        assert_eq!(
+            problems(&crm(&format!("    token_env: T\n    oauth: {{ {whole} }}\n"))),
+            "5: `systems.crm` has a token and a grant that gives others | oauth | keep one\n"
+        );
+        assert_eq!(
+            problems(&format!(
+                "systems:\n  app:\n    connector: rest\n    base_url: http://a\n    oauth: {{ {whole} }}\n"
+            )),
+            "5: `systems.app.oauth` is for the connector `hubspot` | oauth | name its token with `token_env` or `token_file`\n"
+        );
     }
 
     #[test]

@@ -112,7 +112,8 @@ fn beside(config: &Config) -> (Vec<String>, Vec<String>) {
         Err(refusal) => findings.push(format!("the rules in {}: {refusal}", config.rules.display())),
     }
     // A note and no finding: the file is right, and the daemon may run in an environment that has them.
-    let secrets = config.systems.values().flat_map(|c| c.token.iter().chain(c.webhook.as_ref().map(|w| &w.secret)));
+    let tokens = config.systems.values().filter_map(|c| c.token.as_ref()).flat_map(config::TokenAt::secrets);
+    let secrets = tokens.chain(config.systems.values().filter_map(|c| c.webhook.as_ref().map(|w| &w.secret)));
     let password = config.kafka.as_ref().and_then(|kafka| kafka.security.sasl.as_ref()).map(|sasl| &sasl.password);
     let redis = config.redis.as_ref().and_then(|redis| match redis {
         config::Redis::Secret(at) => Some(at),

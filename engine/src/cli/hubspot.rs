@@ -198,11 +198,11 @@ async fn subject(arguments: &Arguments, config: &Config, program: Program) -> Re
         }
     };
     let lock = program.systems.get(&system).ok_or_else(|| Error::Unused(system.clone()))?.lock.as_ref().clone();
-    let (settings, token) = connect::settings(&system, connection)?;
+    let transport: Arc<dyn Transport> = Arc::new(Client::new().map_err(|error| Error::Start(error.to_string()))?);
+    let (settings, token) = connect::settings(&system, connection, &transport)?;
     let token = token.ok_or_else(|| Error::NoToken(system.clone()))?;
     let Settings::HubSpot(settings) = settings else { return Err(Error::NoAccount(String::new())) };
     let url = settings.base_url.clone();
-    let transport: Arc<dyn Transport> = Arc::new(Client::new().map_err(|error| Error::Start(error.to_string()))?);
     let hubspot = HubSpot::new(settings, token, lock, transport);
     let identity = account::patiently(async || hubspot.identity().await).await.map_err(|trouble| {
         let help = match trouble {

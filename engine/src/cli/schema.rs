@@ -100,8 +100,8 @@ fn pulled(arguments: &Arguments, writes: bool) -> Result<u8, Error> {
     };
     // What a system does not say of itself stays as it was known.
     let known = old.as_ref().map_or_else(|| connection.connector.known(system), |(lock, _)| lock.clone());
-    let (settings, token) = connect::settings(system, connection)?;
     let transport: Arc<dyn Transport> = Arc::new(Client::new().map_err(|error| Error::Start(error.to_string()))?);
+    let (settings, token) = connect::settings(system, connection, &transport)?;
     let today = arguments.today.unwrap_or_else(|| jiff::Zoned::now().date()).to_string();
     let asked = registry::pull(system, settings, token, known, &today, transport);
     let new = block_on(1, asked)

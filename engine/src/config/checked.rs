@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use connectors::hubspot;
 use connectors::operations::Template;
 use connectors::registry::ConnectorKind;
 use connectors::webhook::door::{MAX_BODY, is_path};
@@ -13,7 +14,7 @@ use serde_json::Value as Json;
 
 use super::Problem;
 use super::raw::problem;
-use super::secret::SecretAt;
+use super::secret::{OAuth, SecretAt, TokenAt};
 
 /// The whole configuration.
 #[derive(Debug, Clone)]
@@ -55,7 +56,7 @@ pub struct Connection {
     /// Version of its API, where one is named.
     pub api_version: Option<String>,
     /// Its token.
-    pub token: Option<SecretAt>,
+    pub token: Option<TokenAt>,
     /// Our app at the system, to know our own echoes.
     pub app_id: Option<u64>,
     /// Most requests under way at once, where it is not the usual number.
@@ -367,11 +368,7 @@ impl Check<'_> {
         let connector = self.connector(name);
         let base_url = match (self.text(&under("base_url")), connector) {
             (Some(url), _) => {
-                let scheme = url.parse::<http::Uri>().ok().and_then(|uri| uri.scheme_str().map(str::to_owned));
-                if !matches!(scheme.as_deref(), Some("http" | "https")) {
-                    let message = format!("`{url}` is no URL");
-                    self.say(&under("base_url"), message, "no URL", "such as https://api.example.com");
-                }
+                self.is_url(&under("base_url"), &url);
                 url.trim_end_matches('/').to_owned()
             }
             (None, Some(connector)) => connector.base_url().map_or_else(
@@ -384,11 +381,26 @@ impl Check<'_> {
             ),
             (None, None) => String::new(),
         };
-        let token = self.secret(&at, "token");
-        if token.is_none() && connector.is_some_and(ConnectorKind::needs_token) {
-            let message = format!("`systems.{name}` needs `token_env` or `token_file`");
-            self.say_at_key(&at, message, "no token", "name where its token is found");
-        }
+        let api_version = self.text(&under("api_version"));
+        let granted = self.get(&under("oauth")).is_some();
+        let token = match self.secret(&at, "token") {
+            Some(_) if granted => {
+                let message = format!("`systems.{name}` has a token and a grant that gives others");
+                self.say_at_key(&under("oauth"), message, "one too many", "keep one");
+                None
+            }
+            Some(token) => Some(TokenAt::Fixed(token)),
+            None if granted => self
+                .oauth(name, connector, &base_url, api_version.as_deref())
+                .map(|grant| TokenAt::Granted(Box::new(grant))),
+            None => {
+                if connector.is_some_and(ConnectorKind::needs_token) {
+                    let message = format!("`systems.{name}` needs `token_env` or `token_file`");
+                    self.say_at_key(&at, message, "no token", "name where its token is found");
+                }
+                None
+            }
+        };
         let webhook = self.get(&under("webhook")).is_some().then(|| self.webhook(name, connector)).flatten();
         let mut roles = BTreeMap::new();
         for role in self.keys(&under("roles")) {
@@ -404,7 +416,7 @@ impl Check<'_> {
         let concurrency = self.number(&under("concurrency"), "4");
         Some(Connection {
             base_url,
-            api_version: self.text(&under("api_version")),
+            api_version,
             token,
             app_id: self.number(&under("app_id"), "7700123"),
             concurrency: concurrency.map(|n| usize::try_from(n).unwrap_or(usize::MAX).max(1)),
@@ -413,6 +425,53 @@ impl Check<'_> {
             operations,
             connector: connector?,
         })
+    }
+
+    /// The grant that gives a system's tokens.
+    fn oauth(
+        &mut self,
+        system: &str,
+        connector: Option<ConnectorKind>,
+        base_url: &str,
+        api_version: Option<&str>,
+    ) -> Option<OAuth> {
+        let at = ["systems", system, "oauth"];
+        let under = |key: &'static str| ["systems", system, "oauth", key];
+        if connector.is_some_and(|kind| kind != ConnectorKind::HubSpot) {
+            let message = format!("`systems.{system}.oauth` is for the connector `{}`", ConnectorKind::HubSpot);
+            self.say_at_key(&at, message, "not here", "name its token with `token_env` or `token_file`");
+        }
+        let client_id = self.text(&under("client_id")).filter(|id| !id.is_empty());
+        if client_id.is_none() {
+            let message = format!("`systems.{system}.oauth` needs `client_id`");
+            self.say_at_key(&at, message, "no app", "the client id that the app's page at HubSpot shows");
+        }
+        let mut needed = |key: &str, help: &str| {
+            let secret = self.secret(&at, key);
+            if secret.is_none() {
+                let message = format!("`systems.{system}.oauth` needs `{key}_env` or `{key}_file`");
+                self.say_at_key(&at, message, "no secret", help);
+            }
+            secret
+        };
+        let client_secret = needed("client_secret", "the client secret that the app's page at HubSpot shows");
+        let refresh_token = needed("refresh_token", "what HubSpot gave when the app was connected to the account");
+        let url = match self.text(&under("url")) {
+            Some(url) => {
+                self.is_url(&under("url"), &url);
+                url
+            }
+            None => hubspot::oauth_url(base_url, api_version),
+        };
+        Some(OAuth { url, client_id: client_id?, client_secret: client_secret?, refresh_token: refresh_token? })
+    }
+
+    /// Says where `url` is none.
+    fn is_url(&mut self, path: &[&str], url: &str) {
+        let scheme = url.parse::<http::Uri>().ok().and_then(|uri| uri.scheme_str().map(str::to_owned));
+        if !matches!(scheme.as_deref(), Some("http" | "https")) {
+            self.say(path, format!("`{url}` is no URL"), "no URL", "such as https://api.example.com");
+        }
     }
 
     /// The connector that a system names.

@@ -36,6 +36,17 @@ const WEBHOOK: Node = Node::Map(&[
     ("secret", Node::Secret),
 ]);
 
+const OAUTH: Node = Node::Map(&[
+    ("client_id", Node::Scalar("the app's id at HubSpot")),
+    ("client_secret_env", Node::Scalar("environment variable with the app's client secret")),
+    ("client_secret_file", Node::Scalar("file with the app's client secret")),
+    ("client_secret", Node::Secret),
+    ("refresh_token_env", Node::Scalar("environment variable with the refresh token")),
+    ("refresh_token_file", Node::Scalar("file with the refresh token")),
+    ("refresh_token", Node::Secret),
+    ("url", Node::Scalar("where the refresh token is exchanged")),
+]);
+
 const OPERATION: Node = Node::Map(&[
     ("method", Node::Scalar("POST")),
     ("path", Node::Scalar("behind base_url")),
@@ -49,6 +60,7 @@ const SYSTEM: Node = Node::Map(&[
     ("token_env", Node::Scalar("environment variable with the token")),
     ("token_file", Node::Scalar("file with the token")),
     ("token", Node::Secret),
+    ("oauth", OAUTH),
     ("app_id", Node::Scalar("our app at HubSpot, to know our own echoes")),
     ("concurrency", Node::Scalar("most requests under way at once")),
     ("webhook", WEBHOOK),

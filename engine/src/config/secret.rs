@@ -1,4 +1,4 @@
-//! Where a secret is found. It is read when it is needed, and engine.yaml keeps none.
+//! Where a secret is found, and what makes a system's token. It is read when it is needed, and engine.yaml keeps none.
 
 use std::path::PathBuf;
 
@@ -30,6 +30,54 @@ impl From<&str> for SecretAt {
 impl From<String> for SecretAt {
     fn from(secret: String) -> Self {
         Self::Value(Secret::new(&secret))
+    }
+}
+
+/// What a system is told who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenAt {
+    /// A token that stays until somebody replaces it.
+    Fixed(SecretAt),
+    /// Tokens that a grant of OAuth gives, each for a while.
+    Granted(Box<OAuth>),
+}
+
+/// A grant of OAuth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OAuth {
+    /// Where the refresh token is exchanged.
+    pub url: String,
+    /// The app.
+    pub client_id: String,
+    /// The app's secret.
+    pub client_secret: SecretAt,
+    /// What the app was granted.
+    pub refresh_token: SecretAt,
+}
+
+impl From<SecretAt> for TokenAt {
+    fn from(token: SecretAt) -> Self {
+        Self::Fixed(token)
+    }
+}
+
+impl TokenAt {
+    /// The secret that a person replaces while the engine runs: the token, or the refresh token.
+    #[must_use]
+    pub fn replaceable(&self) -> &SecretAt {
+        match self {
+            Self::Fixed(token) => token,
+            Self::Granted(grant) => &grant.refresh_token,
+        }
+    }
+
+    /// Every secret that it needs.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretAt> {
+        let other = match self {
+            Self::Fixed(_) => None,
+            Self::Granted(grant) => Some(&grant.client_secret),
+        };
+        other.into_iter().chain([self.replaceable()])
     }
 }
 

@@ -8,7 +8,7 @@ use connectors::webhook::door::MAX_BODY;
 use http::Method;
 use serde_json::Value as Json;
 
-use crate::config::{Connection, SecretAt, Webhook};
+use crate::config::{Connection, SecretAt, TokenAt, Webhook};
 use crate::runtime::System;
 
 /// A connection of which nothing but the kind and the address is known.
@@ -17,7 +17,7 @@ fn connection(connector: ConnectorKind, base_url: &str, token: Option<SecretAt>)
         connector,
         base_url: base_url.trim_end_matches('/').to_owned(),
         api_version: None,
-        token,
+        token: token.map(TokenAt::Fixed),
         app_id: None,
         concurrency: None,
         webhook: None,
@@ -155,7 +155,7 @@ impl Http {
     /// With this bearer token; without one nothing is sent.
     #[must_use]
     pub fn token(mut self, token: impl Into<SecretAt>) -> Self {
-        self.0.token = Some(token.into());
+        self.0.token = Some(TokenAt::Fixed(token.into()));
         self
     }
 

@@ -12,7 +12,6 @@ use connectors::http::Transport;
 use connectors::kafka::source::{self, WhenGone};
 use connectors::port::Connector;
 use connectors::registry::{self, ConnectorKind, Settings, Signing};
-use connectors::secret::Secret;
 use connectors::token::Token;
 use connectors::webhook::Verify;
 use connectors::webhook::door::is_path;
@@ -20,8 +19,8 @@ use dsl::program::Program;
 
 use super::isolated::Isolated;
 use super::system::{Reached, Sender, System};
-use crate::config::{Connection, Kafka, Missing, Redis, SecretAt};
-use crate::runtime::tokens::Tokens;
+use super::tokens::{self, Tokens};
+use crate::config::{Connection, Kafka, Missing, Redis};
 use crate::shell::Connectors;
 
 /// Bytes of the embedded cache.
@@ -113,26 +112,34 @@ pub(super) fn all(
         let given = systems.get(name).ok_or_else(|| Error::Unreached(name.clone()))?;
         let connector = match &given.reached {
             Reached::Own(connector) => Arc::clone(connector),
-            Reached::Built { settings, token } => {
-                built(name, settings.clone(), tokens.of(name, token.as_ref())?, &system.lock, transport)?
-            }
+            Reached::Built { settings, token } => built(
+                name,
+                settings.clone(),
+                tokens.of(name, token.as_ref(), transport).map_err(missing(name))?,
+                &system.lock,
+                transport,
+            )?,
         };
         connectors.insert(name.clone(), Arc::new(Isolated::new(name, connector)));
     }
     Ok(connectors)
 }
 
-/// How the file says that a system is reached, with its token.
+/// How the file says that a system is reached, with its token; one that a grant gives is got by `transport`.
 ///
 /// # Errors
 /// Where the token is missing.
-pub fn settings(name: &str, connection: &Connection) -> Result<(Settings, Option<Token>), Error> {
-    let token = secret(name, connection.token.as_ref())?.map(Token::from);
+pub fn settings(
+    name: &str,
+    connection: &Connection,
+    transport: &Arc<dyn Transport>,
+) -> Result<(Settings, Option<Token>), Error> {
+    let token = connection.token.as_ref().map(|at| tokens::read(at, transport)).transpose().map_err(missing(name))?;
     Ok((super::system::settings(connection.clone()), token))
 }
 
-pub(super) fn secret(system: &str, at: Option<&SecretAt>) -> Result<Option<Secret>, Error> {
-    at.map(SecretAt::read).transpose().map_err(|missing| Error::Secret { system: system.to_owned(), missing })
+fn missing(system: &str) -> impl Fn(Missing) -> Error {
+    |missing| Error::Secret { system: system.to_owned(), missing }
 }
 
 fn built(
@@ -179,7 +186,7 @@ pub(super) fn verifiers(
         let verify = match &webhook.sender {
             Sender::Own(verify) => Arc::clone(verify),
             Sender::Signed { kind, secret, public_url } => {
-                let secret = secret.read().map_err(|missing| Error::Secret { system: name.clone(), missing })?;
+                let secret = secret.read().map_err(missing(name))?;
                 registry::verifier(*kind, Signing { secret, public_url: public_url.clone(), header })
             }
         };

@@ -7,7 +7,7 @@ use connectors::registry::{self, ConnectorKind, Settings};
 use connectors::webhook::Verify;
 use connectors::webhook::door::MAX_BODY;
 
-use crate::config::{Connection, SecretAt};
+use crate::config::{Connection, SecretAt, TokenAt};
 
 /// A system of the rules: how it is reached, and what it may send. A connector by itself is one too.
 ///
@@ -41,7 +41,7 @@ pub(super) enum Reached {
     /// A connector that is there.
     Own(Arc<dyn Connector>),
     /// One that is made of settings and the lock of the rules.
-    Built { settings: Settings, token: Option<SecretAt> },
+    Built { settings: Settings, token: Option<TokenAt> },
 }
 
 /// A path at which deliveries of a system arrive.

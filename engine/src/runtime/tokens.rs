@@ -8,17 +8,17 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use connectors::token::Token;
+use connectors::http::Transport;
+use connectors::token::{self, Token};
 use tokio_util::sync::CancellationToken;
 
-use super::connect::{self, Error};
-use crate::config::SecretAt;
+use crate::config::{Missing, OAuth, SecretAt, TokenAt};
 use crate::shell::{Handle, Wake};
 
 /// How often the files are looked at.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// One system's token, and where it is found.
+/// One system's token, and where what replaces it is found.
 #[derive(Debug, Clone)]
 struct Known {
     token: Token,
@@ -34,14 +34,21 @@ impl Tokens {
     ///
     /// # Errors
     /// Where it is not where it should be.
-    pub(super) fn of(&self, system: &str, at: Option<&SecretAt>) -> Result<Option<Token>, Error> {
-        let (Some(secret), Some(at)) = (connect::secret(system, at)?, at) else { return Ok(None) };
+    pub(super) fn of(
+        &self,
+        system: &str,
+        at: Option<&TokenAt>,
+        transport: &Arc<dyn Transport>,
+    ) -> Result<Option<Token>, Missing> {
+        let Some(at) = at else { return Ok(None) };
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = known
-            .entry(system.to_owned())
-            .or_insert_with(|| Known { token: Token::from(secret.clone()), at: at.clone() });
-        known.token.replace(&secret);
-        Ok(Some(known.token.clone()))
+        if let Some(known) = known.get(system) {
+            known.token.replace(&known.at.read()?);
+            return Ok(Some(known.token.clone()));
+        }
+        let token = read(at, transport)?;
+        known.insert(system.to_owned(), Known { token: token.clone(), at: at.replaceable().clone() });
+        Ok(Some(token))
     }
 
     /// Reads the files anew; gives the systems whose token is another one now.
@@ -75,8 +82,30 @@ impl Tokens {
     }
 }
 
+/// The token that is found there; one that a grant gives is got by `transport`, which is not touched here.
+///
+/// # Errors
+/// Where a secret is not where it should be.
+pub(super) fn read(at: &TokenAt, transport: &Arc<dyn Transport>) -> Result<Token, Missing> {
+    Ok(match at {
+        TokenAt::Fixed(token) => Token::from(token.read()?),
+        TokenAt::Granted(grant) => {
+            let OAuth { url, client_id, client_secret, refresh_token } = grant.as_ref();
+            let settings = token::Settings {
+                url: url.clone(),
+                client_id: client_id.clone(),
+                client_secret: client_secret.read()?,
+                refresh_token: refresh_token.read()?,
+            };
+            Token::granted(settings, Arc::clone(transport))
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use connectors::http::Client;
+
     use super::*;
 
     #[tokio::test]
@@ -84,8 +113,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let file = folder.path().join("token");
         std::fs::write(&file, "one\n").expect("it can be written");
-        let (tokens, at) = (Tokens::default(), SecretAt::File(file.clone()));
-        let token = tokens.of("crm", Some(&at)).expect("it is there").expect("it has one");
+        let (tokens, at) = (Tokens::default(), TokenAt::Fixed(SecretAt::File(file.clone())));
+        let transport: Arc<dyn Transport> = Arc::new(Client::new().expect("a client can be made"));
+        let token = tokens.of("crm", Some(&at), &transport).expect("it is there").expect("it has one");
         let held = async || token.bearer().await.expect("a token").expose().to_owned();
         assert_eq!(tokens.renew(), Vec::<String>::new());
         std::fs::remove_file(&file).expect("it can be removed");
@@ -96,7 +126,7 @@ mod tests {
         assert_eq!((tokens.renew(), held().await), (vec!["crm".to_owned()], "two".to_owned()));
         // Connectors that a reload makes have the same one.
         std::fs::write(&file, "three\n").expect("it can be written");
-        tokens.of("crm", Some(&at)).expect("it is there");
+        tokens.of("crm", Some(&at), &transport).expect("it is there");
         assert_eq!((tokens.renew(), held().await), (Vec::new(), "three".to_owned()));
     }
 }

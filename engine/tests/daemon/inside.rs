@@ -10,6 +10,7 @@ use engine::testing::clock::wall;
 use engine::testing::decide::OperatorCommand;
 use engine::testing::shell::SourceState;
 use futures_util::FutureExt as _;
+use sandbox::hubspot::CLIENT_ID;
 use serde_json::Value as Json;
 
 use crate::stage::{Running, Stage, client};
@@ -370,6 +371,55 @@ async fn a_token_that_is_refused_is_told_as_degraded_and_another_one_in_its_file
         }
     };
     tokio::time::timeout(Duration::from_secs(10), made).await.expect("it goes on by itself");
+    assert_eq!(get(running.admin, "/readyz").await, (200, "ready\n".to_owned()));
+    running.stop().await.expect("it stops");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_of_oauth_are_got_by_the_engine_and_a_grant_that_is_dead_is_told_and_can_be_replaced() {
+    let stage = Stage::new();
+    // Nothing but a grant leads into the account.
+    stage.crm.lock().expect("a sound twin").rotate_token("nobody-knows");
+    stage.write("refresh-token", &stage.connect_app());
+    let yaml = stage.yaml(Stage::HOSTS, "");
+    let grant = format!(
+        "oauth: {{ client_id: {CLIENT_ID}, client_secret_file: client-secret, refresh_token_file: refresh-token }}"
+    );
+    assert!(yaml.contains("token_file: crm-token"), "{yaml}");
+    let running = stage.start_as(&yaml.replace("token_file: crm-token", &grant)).await.expect("the engine starts");
+    let client = client(running.admin);
+    let backfill = async |email: &str| {
+        let user = serde_json::json!({"email": email, "firstName": "Ada", "lastName": "L", "lifetimeValue": "0"});
+        stage.app.lock().expect("a sound twin").create("User", user, wall()).expect("taken");
+        client.operate("eve", OperatorCommand::Backfill { sync: "Contacts".to_owned() }).await.expect("it begins");
+    };
+    let until = async |what: &str, holds: &dyn Fn(&Stage, &str) -> bool| {
+        let held = async {
+            while !holds(&stage, &get(running.admin, "/api/v1/status").await.1) {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), held).await.unwrap_or_else(|_| panic!("{what}"));
+    };
+    let made = |email: &'static str| {
+        move |stage: &Stage, _: &str| stage.crm.lock().expect("a sound twin").find("Contact", "email", email).is_some()
+    };
+    backfill("ada@example.com").await;
+    until("a token is got and sent", &made("ada@example.com")).await;
+
+    {
+        let mut crm = stage.crm.lock().expect("a sound twin");
+        crm.uninstall();
+        crm.expire_tokens(wall());
+    }
+    backfill("grace@example.com").await;
+    until("the dead grant is told", &|_, status| status.contains("connect the app again")).await;
+    assert_eq!(get(running.admin, "/readyz").await, (200, "degraded: crm\n".to_owned()));
+    let status = json(running.admin, "/api/v1/status").await;
+    assert_eq!((status["parked"].clone(), status["incidents"].clone()), (Json::from(0), Json::from(1)), "{status}");
+
+    stage.write("refresh-token", &stage.connect_app());
+    until("it goes on by itself", &made("grace@example.com")).await;
     assert_eq!(get(running.admin, "/readyz").await, (200, "ready\n".to_owned()));
     running.stop().await.expect("it stops");
 }

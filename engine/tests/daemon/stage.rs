@@ -12,10 +12,10 @@ use dsl::schema::read_lock;
 use engine::testing::admin::client::Client;
 use engine::testing::clock::wall;
 use engine::{Builder, Engine, Error};
-use sandbox::InProcess;
 use sandbox::app::App;
-use sandbox::hubspot::HubSpot;
+use sandbox::hubspot::{CLIENT_ID, HubSpot};
 use sandbox::mail::Mail;
+use sandbox::{InProcess, Model as _};
 
 /// A client of the engine whose admin API is at this address.
 pub(crate) fn client(admin: SocketAddr) -> Client {
@@ -79,6 +79,9 @@ impl Running {
 }
 
 impl Stage {
+    /// Where the twins are reached: CRM, app, mail.
+    pub(crate) const HOSTS: [&str; 3] = ["http://crm.test", "http://app.test", "http://mail.test"];
+
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder can be made");
         copy(Path::new(RULES), &folder.path().join("rules"));
@@ -153,13 +156,30 @@ runtime: {{ hold: 20ms }}
 
     /// Starts with twins that are reached by their hosts' names.
     pub(crate) async fn start_with(&self, more: &str) -> Result<Running, Error> {
-        self.write("inside.yaml", &self.yaml(["http://crm.test", "http://app.test", "http://mail.test"], more));
+        self.start_as(&self.yaml(Self::HOSTS, more)).await
+    }
+
+    /// Starts with this engine.yaml.
+    pub(crate) async fn start_as(&self, yaml: &str) -> Result<Running, Error> {
+        self.write("inside.yaml", yaml);
         let twins: Arc<dyn Transport> = Arc::clone(&self.twins) as Arc<dyn Transport>;
         let builder = Builder::from_config(self.folder.path().join("inside.yaml")).expect("the file is sound");
         let engine = builder.record_metrics().transport(twins).start().await?;
         let listens = "engine.yaml names its listeners";
         let (webhooks, admin) = (engine.webhook_address().expect(listens), engine.admin_address().expect(listens));
         Ok(Running { webhooks, admin, engine })
+    }
+
+    /// A person connects the app to the account; gives the refresh token.
+    pub(crate) fn connect_app(&self) -> String {
+        let mut crm = self.crm.lock().expect("a sound twin");
+        let code = crm.consent(None);
+        let form =
+            format!("grant_type=authorization_code&code={code}&client_id={CLIENT_ID}&client_secret=client-secret");
+        let request = http::Request::post("http://crm.test/oauth/2026-09/token").body(Bytes::from(form));
+        let answer = crm.handle(&request.expect("a sound request"), wall());
+        let answer: serde_json::Value = serde_json::from_slice(answer.body()).expect("it is JSON");
+        answer["refresh_token"].as_str().expect("it is granted").to_owned()
     }
 
     /// Writes a file of the folder.
