@@ -39,7 +39,7 @@ impl Checker<'_> {
             }
             ExprKind::Timestamp(at) => Typed::of(Expr::Literal(Value::Time(*at)), Kind::Value(Type::Time), span),
             ExprKind::Duration(length) => Typed::of(Expr::Literal(Value::Integer(length.0)), Kind::Duration, span),
-            ExprKind::Empty => Typed::of(Expr::Literal(Value::Empty), Kind::Empty, span),
+            ExprKind::Empty => Typed { empty: true, ..Typed::of(Expr::Literal(Value::Empty), Kind::Empty, span) },
             ExprKind::List(items) => {
                 let items: Vec<Typed> = items.iter().map(|item| self.expr(names, item, expected)).collect();
                 if let Some(Kind::Value(first)) = items.first().map(|item| item.kind.clone()) {
@@ -113,6 +113,7 @@ impl Checker<'_> {
                     choice: first.choice,
                     options: first.options,
                     missing: second.missing,
+                    empty: second.empty,
                     span,
                     field: None,
                 }
@@ -162,7 +163,7 @@ impl Checker<'_> {
                 TextPart::Chars(text) => joined.push((Expr::Literal(Value::text(text.as_str())), None)),
                 TextPart::Expr(inner) => {
                     let inner = self.expr(names, inner, &Expected { printed: true, ..Expected::default() });
-                    self.needed(&inner, "and the text would have a gap");
+                    self.printed(&inner, "and the text would have a gap");
                     joined.push((inner.expr, inner.choice));
                 }
             }

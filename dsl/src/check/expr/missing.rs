@@ -6,7 +6,7 @@ use crate::check::facts::phrases;
 use crate::check::facts::typed::{Expected, Kind, Missing, Names, Typed};
 use crate::diagnostic::{Code, Problem};
 use crate::program::{Expr, Outcome, Side, Sync};
-use crate::schema::EntityName;
+use crate::schema::{EntityName, Type};
 use crate::source::Span;
 
 /// What `else …` is about, for the words of its help.
@@ -103,7 +103,9 @@ impl Checker<'_> {
                 if let Some(missing) = value.missing.clone().filter(|missing| !missing.ruled_out) {
                     self.undecided(&value, missing, expected, receiver, target);
                 }
-                (Expr::Else(Box::new(typed.expr), Box::new(value.expr)), Outcome::Never)
+                // `else empty` says what `else clear` says, and is as wrong where the field is never empty.
+                let outcome = if value.empty { Outcome::Clear } else { Outcome::Never };
+                (Expr::Else(Box::new(typed.expr), Box::new(value.expr)), outcome)
             }
             Written::Clear => (typed.expr, Outcome::Clear),
             Written::Keep => (typed.expr, Outcome::Keep),
@@ -113,13 +115,7 @@ impl Checker<'_> {
     }
 
     /// E0209 for `else clear` where the field or link is never empty.
-    pub(crate) fn clears(
-        &mut self,
-        entity: &EntityName,
-        name: &str,
-        outcome: &Outcome,
-        written: Option<&ast::OnEmpty>,
-    ) {
+    pub(crate) fn clears(&mut self, entity: &EntityName, name: &str, outcome: &Outcome, written: Option<Span>) {
         let (Outcome::Clear, Some(written), Some(lock)) = (outcome, written, self.declared.entity(entity)) else {
             return;
         };
@@ -128,7 +124,7 @@ impl Checker<'_> {
             return;
         }
         let message = format!("{entity}.{name} is never empty, so it cannot be cleared");
-        let problem = Problem::new(Code::E0209, message, written.span, "does not belong here");
+        let problem = Problem::new(Code::E0209, message, written, "does not belong here");
         self.report(problem.help("write `else keep`, `else skip`, `else fail` or a value"));
     }
 
@@ -163,14 +159,35 @@ impl Checker<'_> {
         self.report(problem);
     }
 
-    /// E0203 for a value that has no line of its own: a part of a text, a key.
+    /// E0203 for a value that has no line of its own: a key, the time of a wait.
     pub(crate) fn needed(&mut self, typed: &Typed, so: &str) {
-        let Some(missing) = typed.missing.clone().filter(|missing| !missing.ruled_out) else { return };
+        self.decided_by_value(typed, so, example(&typed.kind));
+    }
+
+    /// E0203 for a part of a text, where any value will do.
+    pub(crate) fn printed(&mut self, typed: &Typed, so: &str) {
+        self.decided_by_value(typed, so, "\"none\"");
+    }
+
+    fn decided_by_value(&mut self, typed: &Typed, so: &str, example: &str) {
+        let empty = typed.empty.then(|| Missing::new("`empty` is no value", typed.span));
+        let Some(missing) = typed.missing.clone().or(empty).filter(|missing| !missing.ruled_out) else { return };
         let span = missing.span.unwrap_or(typed.span);
         let message = "this value can be missing, and nothing says what to do then";
         let mut problem = Problem::new(Code::E0203, message, span, format!("{}, {so}", missing.why))
-            .help("write a value for that case behind it: `else \"none\"`");
+            .help(format!("write a value for that case behind it: `else {example}`"));
         problem.related.extend(missing.related);
         self.report(problem);
+    }
+}
+
+/// A value of this kind, as somebody would write it.
+fn example(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Value(Type::Time | Type::Date) => "2026-12-31",
+        Kind::Value(Type::Integer | Type::Number | Type::Money) => "0",
+        Kind::Value(Type::Percent) => "0%",
+        Kind::Value(Type::Flag) => "no",
+        _ => "\"none\"",
     }
 }

@@ -3,11 +3,12 @@
 use crate::check::facts::checker::Checker;
 use crate::check::facts::phrases;
 use crate::check::facts::typed::{Expected, Kind, Typed};
-use crate::check::facts::types::{describe, fits, numeric, type_name};
+use crate::check::facts::types::{describe, element, fits, numeric, one_choice, type_name};
 use crate::diagnostic::{Code, Problem};
-use crate::program::Expr;
+use crate::program::{Arithmetic, Expr};
 use crate::schema::Type;
 use crate::source::Span;
+use crate::value::Value;
 
 impl Checker<'_> {
     /// Does the value fit what it is wanted for? Tells what does not.
@@ -76,14 +77,42 @@ impl Checker<'_> {
             self.report(problem);
             return;
         }
+        if *element(ty) == Type::Integer && self.may_have_a_fraction(&typed.expr) {
+            let message = format!("{} is a whole number, this may have a fraction", expected.name);
+            let mut problem = Problem::new(Code::E0201, message, typed.span, "not always whole");
+            if target != typed.span {
+                problem = problem.label(target, type_name(ty));
+            }
+            self.report(problem.help("write a whole number, or round the value: `(…) as round`"));
+            return;
+        }
         self.fit_options(typed, expected, target);
     }
 
-    pub(crate) fn fit_options(&mut self, typed: &Typed, expected: &Expected, target: Span) {
-        if expected.ty != Some(Type::Enum) {
-            return;
+    /// Can it be seen from what is written that the value need not be whole? A field of numbers is taken as it comes.
+    fn may_have_a_fraction(&self, expr: &Expr) -> bool {
+        match expr {
+            Expr::Literal(Value::Decimal(number)) => !number.fract().is_zero(),
+            Expr::List(items) => items.iter().any(|item| self.may_have_a_fraction(item)),
+            Expr::Else(value, otherwise) => self.may_have_a_fraction(value) || self.may_have_a_fraction(otherwise),
+            Expr::Arithmetic(Arithmetic::Divide, ..) => true,
+            Expr::Arithmetic(_, left, right) => self.may_have_a_fraction(left) || self.may_have_a_fraction(right),
+            Expr::Transform(_, transform) if transform.name == "round" => {
+                transform.args.first().is_some_and(|digits| *digits != Value::Integer(0))
+            }
+            Expr::Table { table, column, .. } => {
+                let rows = self.declared.vocabulary.tables[*table].rows.values();
+                rows.filter_map(|row| row.get(*column))
+                    .any(|cell| matches!(cell, Value::Decimal(number) if !number.fract().is_zero()))
+            }
+            _ => false,
         }
-        if typed.kind == Kind::Value(Type::Text) {
+    }
+
+    pub(crate) fn fit_options(&mut self, typed: &Typed, expected: &Expected, target: Span) {
+        // A list takes its values one by one.
+        let Some(ty) = expected.ty.as_ref().filter(|ty| *element(ty) == Type::Enum) else { return };
+        if matches!(&typed.kind, Kind::Value(ty) if *element(ty) == Type::Text) {
             let options = match expected.choice {
                 Some(choice) => self.declared.vocabulary.choices[choice].words.len(),
                 None => expected.options.len(),
@@ -122,7 +151,7 @@ impl Checker<'_> {
                 problem = problem
                     .label(target, format!("has only {}", ours.iter().take(6).cloned().collect::<Vec<_>>().join(", ")));
             }
-            self.report(problem.help("name both fields in one `choice`, which says how each system spells the words"));
+            self.report(problem.help(one_choice(ty)));
         }
     }
 }

@@ -35,6 +35,8 @@ pub(crate) struct Typed {
     pub(crate) options: Vec<String>,
     /// It may be missing, and why, in the reader's words.
     pub(crate) missing: Option<Missing>,
+    /// It is `empty`, or that is what stands in for a value that is missing.
+    pub(crate) empty: bool,
     pub(crate) span: Span,
     /// The field it reads, `app.User.phone`, where it is one.
     pub(crate) field: Option<String>,
@@ -46,7 +48,7 @@ impl Typed {
     }
 
     pub(crate) fn of(expr: Expr, kind: Kind, span: Span) -> Self {
-        Self { expr, kind, choice: None, options: Vec::new(), missing: None, span, field: None }
+        Self { expr, kind, choice: None, options: Vec::new(), missing: None, empty: false, span, field: None }
     }
 }
 

@@ -7,6 +7,14 @@ pub(crate) fn numeric(ty: &Type) -> bool {
     matches!(ty, Type::Integer | Type::Number | Type::Money | Type::Percent)
 }
 
+/// The type of the values of a list; of anything else its own.
+pub(crate) fn element(ty: &Type) -> &Type {
+    match ty {
+        Type::List(inner) => inner,
+        ty => ty,
+    }
+}
+
 /// May a value of `found` stand where `wanted` is wanted?
 pub(crate) fn fits(found: &Type, wanted: &Type) -> bool {
     match (found, wanted) {
@@ -18,6 +26,14 @@ pub(crate) fn fits(found: &Type, wanted: &Type) -> bool {
         (Type::Date, Type::Time) => true,
         (Type::List(a), b) => fits(a, b),
         _ => false,
+    }
+}
+
+/// What to do where two fields of this type spell their words differently.
+pub(crate) fn one_choice(ty: &Type) -> &'static str {
+    match ty {
+        Type::List(_) => "no `choice` translates lists: give both fields the same options, or leave the line out",
+        _ => "name both fields in one `choice`, which says how each system spells the words",
     }
 }
 

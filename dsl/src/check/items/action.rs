@@ -368,7 +368,7 @@ impl Checker<'_> {
         let span = front[0].span.to(front[front.len() - 1].span);
         let front = ast::Path { names: front.to_vec(), span };
         let target = self.path(names, &front, &Expected::default());
-        if let Some(missing) = target.missing.clone().filter(|missing| missing.span.is_none()) {
+        if let Some(missing) = target.missing.clone() {
             self.absent(&missing, front.span, "set");
         }
         let (variable, links, entity) = match (target.expr, target.kind) {

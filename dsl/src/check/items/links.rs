@@ -52,7 +52,7 @@ impl Checker<'_> {
                 self.lacks(entity, link, written.span);
             }
             if line.on_create.is_none() {
-                self.clears(entity, link, &on_empty, line.on_empty.as_ref());
+                self.clears(entity, link, &on_empty, line.on_empty.as_ref().map(|written| written.span));
             }
             // The side that wins may be written by rules: its link goes to the other side. What is only written into a
             // new record is a first value.

@@ -142,12 +142,19 @@ impl Checker<'_> {
             };
             let typed = self.expr(names, &line.value, &expected);
             self.fit(&typed, &expected, line.path.span);
+            let empty = typed.empty;
             // A parameter that may be left out is left out where there is no value, without a word for it.
             let (value, on_empty) = if field.optional && line.on_empty.is_none() {
                 (typed.expr, Outcome::Clear)
             } else {
                 self.outcome(names, typed, line.on_empty.as_ref(), &expected, true, line.path.span)
             };
+            if !field.optional && (on_empty == Outcome::Clear || line.on_empty.is_none() && empty) {
+                let message = format!("{} is needed, so it cannot be left out", expected.name);
+                let span = line.on_empty.as_ref().map_or(line.value.span, |written| written.span);
+                let problem = Problem::new(Code::E0209, message, span, "does not belong here");
+                self.report(problem.help("write `else skip`, `else fail` or a value"));
+            }
             assigns.push(Assign { name: param.value.clone(), link: None, value, on_empty, place });
         }
         let missing: Vec<String> = operation

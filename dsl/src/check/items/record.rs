@@ -106,7 +106,7 @@ impl Checker<'_> {
             let value = self.link_value(&from, &wanted, line.via.as_ref(), typed.span)?;
             let on_empty = self.link_outcome(line.on_empty.as_ref(), purpose.new);
             if !purpose.new {
-                self.clears(purpose.entity, &name.value, &on_empty, line.on_empty.as_ref());
+                self.clears(purpose.entity, &name.value, &on_empty, line.on_empty.as_ref().map(|written| written.span));
             }
             self.writes(purpose, &name.value, line.path.span);
             return Some(Assign { name: name.value.clone(), link: Some(value), value: reference, on_empty, place });
@@ -131,10 +131,14 @@ impl Checker<'_> {
         self.fit(&typed, &expected, line.path.span);
         let may_lack = typed.missing.is_some();
         // In a new record an empty value leaves the field out; in one that is there it would blank it.
-        if typed.kind == Kind::Empty && line.on_empty.is_none() && !purpose.new && !field.optional {
-            let problem =
-                Problem::new(Code::E0201, format!("{} is never empty", expected.name), typed.span, "would blank it");
-            self.report(problem.help("write a value"));
+        if typed.empty && line.on_empty.is_none() {
+            if purpose.new {
+                self.lacks(purpose.entity, &name.value, typed.span);
+            } else if !field.optional {
+                let message = format!("{} is never empty", expected.name);
+                let problem = Problem::new(Code::E0201, message, typed.span, "would blank it");
+                self.report(problem.help("write a value"));
+            }
         }
         let (value, on_empty) =
             self.outcome(names, typed, line.on_empty.as_ref(), &expected, purpose.new, line.path.span);
@@ -142,7 +146,7 @@ impl Checker<'_> {
             self.lacks(purpose.entity, &name.value, written.span);
         }
         if !purpose.new {
-            self.clears(purpose.entity, &name.value, &on_empty, line.on_empty.as_ref());
+            self.clears(purpose.entity, &name.value, &on_empty, line.on_empty.as_ref().map(|written| written.span));
         }
         self.writes(purpose, &name.value, line.path.span);
         Some(Assign { name: name.value.clone(), link: None, value, on_empty, place })

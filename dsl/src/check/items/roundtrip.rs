@@ -6,7 +6,7 @@ use crate::ast::{self, TransformName};
 use crate::check::facts::checker::Checker;
 use crate::check::facts::findings::{By, Named, Writer};
 use crate::check::facts::phrases;
-use crate::check::facts::types::{fits, type_name};
+use crate::check::facts::types::{element, fits, one_choice, type_name};
 use crate::check::items::sync::unread;
 use crate::diagnostic::{Code, Problem};
 use crate::program::{Direction, Mapping, MappingKind, Outcome, Policy, Side, Sync};
@@ -207,7 +207,7 @@ impl Checker<'_> {
         if left_choice.is_some() && left_choice == right_choice {
             return;
         }
-        if left.1.ty == Type::Enum || right.1.ty == Type::Enum {
+        if *element(&left.1.ty) == Type::Enum || *element(&right.1.ty) == Type::Enum {
             let (a, b): (BTreeSet<&String>, BTreeSet<&String>) =
                 (left.1.options.iter().collect(), right.1.options.iter().collect());
             let other = left_choice.is_some() || right_choice.is_some() || a != b;
@@ -219,9 +219,7 @@ impl Checker<'_> {
                     left.1.options.join(", "),
                 )
                 .label(line.right.span, right.1.options.join(", "));
-                self.report(
-                    problem.help("name both fields in one `choice`, which says how each system spells the words"),
-                );
+                self.report(problem.help(one_choice(&right.1.ty)));
             }
         }
     }

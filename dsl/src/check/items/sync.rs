@@ -372,10 +372,20 @@ impl Checker<'_> {
         self.fit(&typed, &expected, target_expr.span);
         let create_only = line.on_create.is_some();
         let may_lack = typed.missing.is_some();
+        // `empty` as the last word on the value itself says what `else clear` says.
+        if typed.empty && line.on_empty.is_none() {
+            let written = typed.span;
+            if built.create.contains(&target_side) {
+                self.lacks(&target_entity, &name.value, written);
+            }
+            if !create_only {
+                self.clears(&target_entity, &name.value, &Outcome::Clear, Some(written));
+            }
+        }
         let (source, on_empty) =
             self.mapping_outcome(&names, typed, line, &expected, target_expr.span, source_side, built);
         if !create_only {
-            self.clears(&target_entity, &name.value, &on_empty, line.on_empty.as_ref());
+            self.clears(&target_entity, &name.value, &on_empty, line.on_empty.as_ref().map(|written| written.span));
         }
         if let (true, true, Outcome::Clear | Outcome::Keep, Some(written)) =
             (built.create.contains(&target_side), may_lack, &on_empty, &line.on_empty)

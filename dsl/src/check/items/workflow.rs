@@ -94,6 +94,8 @@ impl Checker<'_> {
                         let problem =
                             Problem::new(Code::E0201, "`wait until` needs a time", typed.span, describe(&typed.kind));
                         self.report(problem);
+                    } else {
+                        self.needed(&typed, "and the wait would be over at once");
                     }
                     code.ops.push(Op::WaitUntil(typed.expr));
                 }
