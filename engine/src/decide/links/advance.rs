@@ -12,6 +12,7 @@ use crate::decide::model::need::Blocked;
 use crate::decide::model::record::Life;
 use crate::decide::model::sides::BOTH;
 use crate::decide::model::task::Task;
+use crate::decide::records::expectations;
 use crate::decide::store::links::{ActiveSync, OpenLink};
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{links, records};
@@ -38,6 +39,8 @@ pub(crate) fn touched(
     id: &str,
     syncs: &BTreeSet<usize>,
 ) -> Result<(), Error> {
+    // A late message of an id that was merged away is about the record that lives: the old id gets no pair of its own.
+    let id = &expectations::living(cx, entity, id)?;
     for index in syncs {
         let sync = ActiveSync::at(cx, *index);
         if let Some(side) = records::side_of(&sync, entity) {

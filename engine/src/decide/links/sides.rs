@@ -16,6 +16,7 @@ use crate::decide::model::freshness::Freshness;
 use crate::decide::model::key;
 use crate::decide::model::need::{Blocked, Need, needs_partner};
 use crate::decide::model::record::{FieldValue, Life};
+use crate::decide::records::expectations;
 use crate::decide::store::links::{ActiveSync, OpenLink};
 use crate::decide::store::scope::Variables;
 use crate::decide::store::transaction::Context;
@@ -197,7 +198,8 @@ fn link_value(cx: &Context<'_>, link: &OpenLink, mapping: &Mapping, side: Side) 
                 let Some(target) = &seen.id else { return Ok(held) };
                 let to = program.entity(&entity).and_then(|e| e.links.get(name)).map(|l| l.to.clone());
                 entity = EntityName::new(&entity.system, to.unwrap_or_default());
-                id.clone_from(target);
+                // Nobody need tell that what it points to goes by another id since a merge.
+                id = expectations::living(cx, &entity, target)?;
             }
             None if row.complete_at.is_some() => return Ok(SideValue::default()),
             None => return Err(need()),
