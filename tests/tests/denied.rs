@@ -111,7 +111,7 @@ fn a_step_whose_system_refuses_the_token_for_days_does_not_fail() {
         assert_eq!(welcome, 1, "{}", change.1);
         assert_eq!(trouble(&simulation), Vec::<String>::new());
         let runs = views::runs(simulation.rows(), simulation.programs()).expect("readable");
-        assert!(runs.iter().all(|run| run.state != "failed" && run.state != "stopped"), "{runs:?}");
+        assert!(runs.iter().all(|run| !matches!(run.state.as_str(), "failed" | "stopped")), "{runs:?}");
     }
 }
 

@@ -25,7 +25,7 @@ fn counts(simulation: &Simulation) -> (usize, usize) {
 /// The contacts that users are paired with, by the user's id.
 fn pairs(simulation: &Simulation) -> Vec<(String, u64)> {
     let links = views::links(simulation.rows()).expect("rows");
-    let linked = links.into_iter().filter(|link| link.sync == "Contacts" && link.state == "linked");
+    let linked = links.into_iter().filter(|link| link.sync == "Contacts" && link.state.as_str() == "linked");
     linked.filter_map(|link| Some((link.left?, link.right?.parse().ok()?))).collect()
 }
 

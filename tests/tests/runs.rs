@@ -32,7 +32,7 @@ fn emails(simulation: &Simulation, template: &str) -> usize {
 fn onboarding(simulation: &Simulation) -> (String, Vec<String>, Vec<String>) {
     let runs = views::runs(simulation.rows(), simulation.programs()).expect("readable");
     let run = runs.into_iter().find(|run| run.rule == "Onboarding").expect("it has begun");
-    (run.state, run.completed, run.undone)
+    (run.state.to_string(), run.completed, run.undone)
 }
 
 #[test]

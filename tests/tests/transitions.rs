@@ -67,14 +67,14 @@ fn command(simulation: &mut Simulation, command: OperatorCommand) {
 /// The number of the only link that is not linked.
 fn odd_link(simulation: &Simulation) -> u64 {
     let links = views::links(simulation.rows()).expect("readable");
-    let odd = links.into_iter().find(|link| link.state != "linked").expect("one that is not linked");
+    let odd = links.into_iter().find(|link| link.state.as_str() != "linked").expect("one that is not linked");
     odd.link[1..].parse().expect("a number")
 }
 
 /// The number of the only run that stopped.
 fn stopped_run(simulation: &Simulation) -> u64 {
     let runs = views::runs(simulation.rows(), simulation.programs()).expect("readable");
-    let stopped = runs.into_iter().find(|run| run.state == "stopped").expect("one that stopped");
+    let stopped = runs.into_iter().find(|run| run.state.as_str() == "stopped").expect("one that stopped");
     stopped.run[1..].parse().expect("a number")
 }
 

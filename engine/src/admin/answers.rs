@@ -94,7 +94,7 @@ impl Admin {
         let (after, filter) = (behind(filter)?, filter.clone());
         self.beside(move |parts| {
             let fits = |link: &views::Link| {
-                filter.state.as_ref().is_none_or(|state| link.state == *state)
+                filter.state.as_ref().is_none_or(|state| link.state.as_str() == state)
                     && filter.about.as_ref().is_none_or(|about| concerns_link(link, about) || link.sync == *about)
             };
             let page = Page::of(views::links_behind(&parts.reader, after), &filter, fits, |link| &link.link)?;
@@ -112,7 +112,7 @@ impl Admin {
         let (after, filter) = (behind(filter)?, filter.clone());
         self.beside(move |parts| {
             let fits = |run: &views::Run| {
-                filter.state.as_ref().is_none_or(|state| run.state == *state)
+                filter.state.as_ref().is_none_or(|state| run.state.as_str() == state)
                     && filter.about.as_ref().is_none_or(|about| run.run == *about || run.rule.contains(about))
             };
             let page = Page::of(views::runs_behind(&parts.reader, &programs, after), &filter, fits, |run| &run.run)?;

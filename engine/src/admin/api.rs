@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::decide::views;
-pub use crate::decide::views::{Incident, Link, Parked as KeptMessage, Run};
+pub use crate::decide::views::{Incident, Link, LinkStatus, Parked as KeptMessage, Run, RunStatus};
 pub use crate::decide::{Action, Event, OperatorCommand};
 pub use crate::gate::Usage;
 pub use crate::ledger::{Report, Seq};

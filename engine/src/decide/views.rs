@@ -3,6 +3,7 @@
 pub mod liveness;
 mod parked;
 pub mod start;
+mod status;
 
 use dsl::program::{Place, Side};
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,7 @@ use crate::ids::{CallId, LinkId, RunId};
 use crate::ledger::{Error, Rows};
 
 pub use self::parked::{Parked, parked};
+pub use self::status::{LinkStatus, RunStatus};
 
 /// Something that needs a person.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,8 +55,8 @@ pub struct Link {
     pub left: Option<String>,
     /// Id on the right.
     pub right: Option<String>,
-    /// `linked`, `looking`, `waiting for its key`, `being made`, `alone`, `left out`, `parked`, `gone`.
-    pub state: String,
+    /// In which state it is.
+    pub state: LinkStatus,
     /// Why it is parked, or which fields are.
     pub detail: String,
 }
@@ -66,8 +68,8 @@ pub struct Run {
     pub run: String,
     /// The workflow's name, or `when …`.
     pub rule: String,
-    /// `running`, `waiting`, `stopped`, `finished`, `failed`, `cancelled`.
-    pub state: String,
+    /// In which state it is.
+    pub state: RunStatus,
     /// The step it is in.
     pub step: Option<String>,
     /// Steps that are completed.
@@ -133,21 +135,21 @@ pub fn link(rows: &dyn Rows, id: LinkId) -> Result<Option<Link>, Error> {
 fn link_of(id: LinkId, row: &LinkRow) -> Link {
     let fields = || row.parked.iter().map(|(m, why)| format!("{m}: {why}")).collect::<Vec<_>>().join("; ");
     let (state, detail) = match &row.state {
-        LinkState::Matching | LinkState::ReadingBack => ("looking", String::new()),
-        LinkState::WaitingForKey => ("waiting for its key", String::new()),
-        LinkState::Creating(_) => ("being made", String::new()),
-        LinkState::Alone => ("alone", String::new()),
-        LinkState::Excluded => ("left out", String::new()),
-        LinkState::Linked => ("linked", fields()),
-        LinkState::Parked(why) => ("parked", why.clone()),
-        LinkState::Gone => ("gone", String::new()),
+        LinkState::Matching | LinkState::ReadingBack => (LinkStatus::Looking, String::new()),
+        LinkState::WaitingForKey => (LinkStatus::WaitingForKey, String::new()),
+        LinkState::Creating(_) => (LinkStatus::BeingMade, String::new()),
+        LinkState::Alone => (LinkStatus::Alone, String::new()),
+        LinkState::Excluded => (LinkStatus::LeftOut, String::new()),
+        LinkState::Linked => (LinkStatus::Linked, fields()),
+        LinkState::Parked(why) => (LinkStatus::Parked, why.clone()),
+        LinkState::Gone => (LinkStatus::Gone, String::new()),
     };
     Link {
         link: id.to_string(),
         sync: row.sync.clone(),
         left: row.ids[Side::Left].clone(),
         right: row.ids[Side::Right].clone(),
-        state: state.to_owned(),
+        state,
         detail,
     }
 }
@@ -197,23 +199,23 @@ fn run_of(id: RunId, row: &RunRow, programs: &Programs) -> Run {
         code.and_then(|c| c.steps.get(index)).map_or_else(|| index.to_string(), |step| step.name.clone())
     };
     let (state, detail) = match &row.state {
-        RunState::Ready | RunState::Starting => ("running", String::new()),
-        RunState::Calling(_) => ("running", "a call is on its way".to_owned()),
-        RunState::Reading => ("waiting", "for a record to be read or paired".to_owned()),
+        RunState::Ready | RunState::Starting => (RunStatus::Running, String::new()),
+        RunState::Calling(_) => (RunStatus::Running, "a call is on its way".to_owned()),
+        RunState::Reading => (RunStatus::Waiting, "for a record to be read or paired".to_owned()),
         RunState::Sleeping { until }
         | RunState::Awaiting { until }
         | RunState::Retrying { until, .. }
-        | RunState::Rechecking { until } => ("waiting", format!("until {until}")),
-        RunState::Behind(other) => ("waiting", format!("behind {other}")),
-        RunState::Stopped(why) => ("stopped", why.clone()),
-        RunState::Finished { .. } => ("finished", String::new()),
-        RunState::Failed { failure, .. } => ("failed", failure.as_ref().map(ToString::to_string).unwrap_or_default()),
-        RunState::Cancelled { .. } => ("cancelled", String::new()),
+        | RunState::Rechecking { until } => (RunStatus::Waiting, format!("until {until}")),
+        RunState::Behind(other) => (RunStatus::Waiting, format!("behind {other}")),
+        RunState::Stopped(why) => (RunStatus::Stopped, why.clone()),
+        RunState::Finished { .. } => (RunStatus::Finished, String::new()),
+        RunState::Failed { failure, .. } => (RunStatus::Failed, failure.as_ref().map(ToString::to_string).unwrap_or_default()),
+        RunState::Cancelled { .. } => (RunStatus::Cancelled, String::new()),
     };
     Run {
         run: id.to_string(),
         rule,
-        state: state.to_owned(),
+        state,
         step: row.step.map(step),
         completed: row.completed.iter().map(|index| step(*index)).collect(),
         undone: row.undone.iter().map(|index| step(*index)).collect(),

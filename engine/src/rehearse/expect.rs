@@ -18,7 +18,7 @@ use super::lines::{self, Named};
 use super::simulation::{Called, Simulation};
 use super::test::{Failure, Run, Writer};
 use super::view::{Record, same};
-use crate::decide::views;
+use crate::decide::views::{self, RunStatus};
 
 /// What became of one expectation.
 #[derive(Debug, Default)]
@@ -363,15 +363,15 @@ fn workflow(run: &Run<'_>, index: usize, state: WorkflowState, span: Span) -> Re
     let name = &run.program.workflows[index].name;
     let runs = run.runs()?;
     let runs: Vec<_> = runs.iter().filter(|run| run.rule == *name).collect();
-    let states: Vec<&str> = runs.iter().map(|run| run.state.as_str()).collect();
-    let fits = |is: &&&str| match state {
-        WorkflowState::Running => matches!(**is, "running" | "waiting"),
-        WorkflowState::Finished => **is == "finished",
-        WorkflowState::Failed => **is == "failed",
+    let fits = |is: RunStatus| match state {
+        WorkflowState::Running => matches!(is, RunStatus::Running | RunStatus::Waiting),
+        WorkflowState::Finished => is == RunStatus::Finished,
+        WorkflowState::Failed => is == RunStatus::Failed,
     };
-    if states.iter().any(|state| fits(&state)) {
+    if runs.iter().any(|run| fits(run.state)) {
         return Ok(Expected::default());
     }
+    let states: Vec<&str> = runs.iter().map(|run| run.state.as_str()).collect();
     let was = match states.as_slice() {
         [] => "it never began".to_owned(),
         [one] => format!("it is {one}"),
@@ -404,11 +404,10 @@ fn step_state(run: &Run<'_>, index: usize, step: usize, state: StepState, span: 
     let name = &workflow.code.steps[step].name;
     let runs = run.runs()?;
     let runs: Vec<_> = runs.iter().filter(|run| run.rule == workflow.name).collect();
-    let over = |run: &views::Run| matches!(run.state.as_str(), "finished" | "failed" | "cancelled");
     let fits = |run: &&&views::Run| match state {
         StepState::Done => run.completed.contains(name),
         StepState::Undone => run.undone.contains(name),
-        StepState::Skipped => over(run) && !run.completed.contains(name),
+        StepState::Skipped => run.state.is_over() && !run.completed.contains(name),
     };
     if runs.iter().any(|run| fits(&run)) {
         return Ok(Expected::default());

@@ -476,7 +476,7 @@ impl Stage {
             name: link.link,
             sync: link.sync,
             ids: [link.left, link.right],
-            state: link.state,
+            state: link.state.to_string(),
             detail: link.detail,
         });
         let incidents = views::incidents(rows).map_err(unreadable)?.into_iter().map(|incident| Incident {

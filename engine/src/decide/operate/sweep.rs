@@ -102,6 +102,7 @@ mod tests {
     use crate::decide::model::freshness::Freshness;
     use crate::decide::model::row::all;
     use crate::decide::model::run::RunState;
+    use crate::decide::views::RunStatus;
     use crate::decide::{Settings, views};
     use crate::rehearse::Simulation;
 
@@ -131,13 +132,13 @@ mod tests {
             let runs = views::runs(world.rows(), world.programs()).expect("readable");
             runs.into_iter().map(|run| run.state).collect::<Vec<_>>()
         };
-        assert_eq!(states(&world), ["finished"]);
+        assert_eq!(states(&world), [RunStatus::Finished]);
         assert!(marks(&world) > 0);
         world.pass(Duration::days(2)).expect("the engine goes on");
-        assert_eq!(states(&world), ["finished"]);
+        assert_eq!(states(&world), [RunStatus::Finished]);
         assert_eq!(marks(&world), 0, "24 hours are promised");
         world.pass(Duration::days(2)).expect("the engine goes on");
-        assert_eq!(states(&world), Vec::<String>::new());
+        assert_eq!(states(&world), []);
     }
 
     #[test]
