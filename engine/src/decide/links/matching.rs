@@ -55,7 +55,8 @@ pub(crate) fn find_partner(cx: &mut Context<'_>, link: &mut OpenLink) -> Result<
             && held.state == LinkState::Gone
             && !held.is_in_flight()
         {
-            return Ok(end_with(cx, link, held));
+            end_with(cx, link, held);
+            return Ok(());
         }
         return join(cx, link, holder, "our own key");
     }
