@@ -680,18 +680,6 @@ pub enum Expr {
 }
 
 impl Expr {
-    /// A transform in it may refuse what it is given.
-    #[must_use]
-    pub fn may_refuse(&self) -> bool {
-        let mut refuses = false;
-        self.visit(&mut |part| {
-            if let Self::Transform(_, transform) = part {
-                refuses |= crate::transforms::named(&transform.name).is_some_and(|builtin| builtin.refuses);
-            }
-        });
-        refuses
-    }
-
     /// Shows this expression and every part of it, outermost first.
     pub fn visit(&self, see: &mut impl FnMut(&Self)) {
         see(self);

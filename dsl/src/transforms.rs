@@ -12,7 +12,7 @@ mod text;
 mod unix_seconds;
 
 use crate::fault::Fault;
-use crate::program::Transform;
+use crate::program::{Expr, Transform};
 use crate::schema::Type;
 use crate::value::Value;
 
@@ -89,6 +89,17 @@ pub fn registry() -> &'static [Builtin] {
 #[must_use]
 pub fn named(name: &str) -> Option<&'static Builtin> {
     registry().iter().find(|builtin| builtin.name == name)
+}
+
+/// Whether a transform in this expression may refuse what it is given.
+pub(crate) fn may_refuse(expr: &Expr) -> bool {
+    let mut refuses = false;
+    expr.visit(&mut |part| {
+        if let Expr::Transform(_, transform) = part {
+            refuses |= named(&transform.name).is_some_and(|builtin| builtin.refuses);
+        }
+    });
+    refuses
 }
 
 /// The transform that other languages call like this, where it has another name here.

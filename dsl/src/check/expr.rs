@@ -16,6 +16,7 @@ use crate::diagnostic::{Code, Problem};
 use crate::program::Expr;
 use crate::schema::Type;
 use crate::source::Span;
+use crate::transforms;
 use crate::value::{Value, days_of};
 
 impl Checker<'_> {
@@ -97,7 +98,7 @@ impl Checker<'_> {
                     let problem = Problem::new(Code::E0201, message, second.span, type_name(after));
                     self.report(problem.label(first.span, type_name(before)));
                 }
-                if first.missing.is_none() && !first.expr.may_refuse() && first.kind != Kind::Any {
+                if first.missing.is_none() && !transforms::may_refuse(&first.expr) && first.kind != Kind::Any {
                     let problem = Problem::new(
                         Code::W0204,
                         "this `else` never happens",

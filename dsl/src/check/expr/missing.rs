@@ -8,6 +8,7 @@ use crate::diagnostic::{Code, Problem};
 use crate::program::{Expr, Outcome, Side, Sync};
 use crate::schema::{EntityName, Type};
 use crate::source::Span;
+use crate::transforms;
 
 /// What `else …` is about, for the words of its help.
 pub(crate) struct Receiver {
@@ -81,7 +82,10 @@ impl Checker<'_> {
             }
             return (typed.expr, Outcome::Never);
         };
-        if typed.missing.is_none() && !typed.expr.may_refuse() && !matches!(typed.kind, Kind::Any | Kind::Empty) {
+        if typed.missing.is_none()
+            && !transforms::may_refuse(&typed.expr)
+            && !matches!(typed.kind, Kind::Any | Kind::Empty)
+        {
             let problem =
                 Problem::new(Code::W0204, "this `else` never happens", written.span, "the value cannot be missing");
             self.report(problem.help("remove the `else`").fix("remove it", true, vec![(written.span, String::new())]));
