@@ -126,7 +126,10 @@ async fn a_connector_that_panics_hangs_or_answers_too_few_holds_nothing_else_up(
         assert!(warehouse.labels().is_empty(), "{does:?}");
         // Nobody knows whether it happened: the run goes on by itself, later.
         let runs = engine.runs(&Default::default()).await.expect("runs").runs;
-        assert!(runs.iter().any(|run| !matches!(run.state.as_str(), "finished" | "failed" | "stopped")), "{does:?}: {runs:?}");
+        assert!(
+            runs.iter().any(|run| !matches!(run.state.as_str(), "finished" | "failed" | "stopped")),
+            "{does:?}: {runs:?}"
+        );
         warehouse.now_prints();
         engine.deliver("warehouse", "p2").await.expect("it is durable");
         timeout(SOON, async {

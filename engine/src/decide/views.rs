@@ -209,7 +209,9 @@ fn run_of(id: RunId, row: &RunRow, programs: &Programs) -> Run {
         RunState::Behind(other) => (RunStatus::Waiting, format!("behind {other}")),
         RunState::Stopped(why) => (RunStatus::Stopped, why.clone()),
         RunState::Finished { .. } => (RunStatus::Finished, String::new()),
-        RunState::Failed { failure, .. } => (RunStatus::Failed, failure.as_ref().map(ToString::to_string).unwrap_or_default()),
+        RunState::Failed { failure, .. } => {
+            (RunStatus::Failed, failure.as_ref().map(ToString::to_string).unwrap_or_default())
+        }
         RunState::Cancelled { .. } => (RunStatus::Cancelled, String::new()),
     };
     Run {

@@ -35,7 +35,7 @@ fn the_shipped_tests_have_seen_nearly_all_of_the_shipped_rules() {
 #[test]
 fn a_failing_expectation_shows_what_was_there_and_which_line_wrote_it() {
     let folder = with(
-        "test \"first names are trimmed on the way to the CRM\" {\n  given app.User { email = \"a@example.com\", firstName = \" Ada\", healthScore = 82 }\n  when sync Contacts runs\n  expect one crm.Contact { firstname = \"Ada\", health_score = 82 }\n}\n",
+        "test \"first names are in lower case on the way to the CRM\" {\n  given app.User { email = \"a@example.com\", firstName = \"Ada\", healthScore = 82 }\n  when sync Contacts runs\n  expect one crm.Contact { firstname = \"ada\", health_score = 82 }\n}\n",
     );
     let git = |arguments: &[&str]| {
         let done = Command::new("git")
@@ -48,20 +48,20 @@ fn a_failing_expectation_shows_what_was_there_and_which_line_wrote_it() {
         String::from_utf8_lossy(&done.stdout).trim().to_owned()
     };
     git(&["init", "-q"]);
-    folder.spoil("contacts.rules", "<-> firstname\n", "<-> firstname  as trimmed\n");
+    folder.spoil("contacts.rules", "<-> firstname\n", "<-> firstname  as lowercase\n");
     git(&["add", "."]);
     git(&["commit", "-qm", "rules"]);
-    folder.spoil("contacts.rules", "<-> firstname  as trimmed\n", "<-> firstname\n");
+    folder.spoil("contacts.rules", "<-> firstname  as lowercase\n", "<-> firstname\n");
     git(&["commit", "-qam", "names as they are"]);
     let commit = git(&["rev-parse", "--short=7", "HEAD"]);
-    let text = folder.run(&["test", "--filter", "trimmed"], 1);
+    let text = folder.run(&["test", "--filter", "first names"], 1);
     for part in [
         "T0001",
-        "test \"first names are trimmed on the way to the CRM\" failed",
+        "test \"first names are in lower case on the way to the CRM\" failed",
         "[mine.test.rules:4:28]",
-        "was \" Ada\"",
+        "was \"Ada\"",
         "written by contacts.rules:12  `firstName <-> firstname`",
-        &format!("contacts.rules:12 had the transform `as trimmed` until commit {commit} ("),
+        &format!("contacts.rules:12 had the transform `as lowercase` until commit {commit} ("),
         "0 passed, 1 failed",
     ] {
         assert!(text.contains(part), "{part:?} is missing in:\n{text}");
