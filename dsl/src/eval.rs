@@ -331,16 +331,22 @@ pub fn written(
 
 /// An option that the field does not have is refused here, before the system refuses it.
 fn held(program: &Program, entity: &EntityName, name: &str, field: &Field, value: Value) -> Result<Value, Fault> {
-    if field.ty == Type::Enum
-        && let Value::Text(text) = &value
-    {
-        let known = match program.choice(entity, name) {
-            Some(choice) => choice.row(text).is_some(),
-            None => field.options.is_empty() || field.options.contains(text),
-        };
-        if !known {
-            return Err(no_option(entity, name, text));
-        }
+    let one = match &field.ty {
+        Type::List(one) => one,
+        one => one,
+    };
+    let choice = program.choice(entity, name);
+    let known = |text: &str| match choice {
+        Some(choice) => choice.row(text).is_some(),
+        None => field.options.is_empty() || field.options.iter().any(|option| option == text),
+    };
+    let several = match &value {
+        Value::List(values) => values.as_slice(),
+        value => std::slice::from_ref(value),
+    };
+    let unknown = several.iter().filter_map(Value::as_text).find(|text| !known(text));
+    if let (Type::Enum, Some(text)) = (one, unknown) {
+        return Err(no_option(entity, name, text));
     }
     Ok(value)
 }

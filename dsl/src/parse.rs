@@ -317,7 +317,7 @@ impl Item<'_> {
         if told.edits.is_empty() {
             self.parse.unparsed_names.extend(recovery::declared(pair.as_str()));
         }
-        self.parse.problems.push(told.problem);
+        self.parse.problems.extend(told.problem);
         self.mend(reader.patched, told.edits)
     }
 
@@ -347,7 +347,7 @@ impl Item<'_> {
         }
         let told = recovery::head(&reader, self.keyword, head);
         if !head_unclosed {
-            self.parse.problems.push(told.problem);
+            self.parse.problems.extend(told.problem);
             if self.mend(patched, told.edits) {
                 return true;
             }

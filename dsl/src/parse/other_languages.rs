@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use rust_decimal::Decimal;
+
 use super::patch::Change;
 use crate::forms::Place;
 use crate::tokens::{Kind, Token, tokens};
@@ -46,6 +48,26 @@ const SIGNS: [(&str, &str); 28] = [
 /// Words of other languages for a value that is not there.
 const NOTHING: [&str; 9] = ["null", "NULL", "nil", "None", "none", "undefined", "blank", "missing", "nothing"];
 
+/// Words of other languages for whether there is a value, which may be options of a field as well.
+const SET: [(&str, bool); 11] = [
+    ("there", true),
+    ("set", true),
+    ("known", true),
+    ("defined", true),
+    ("filled", true),
+    ("given", true),
+    ("present", true),
+    ("unset", false),
+    ("unknown", false),
+    ("absent", false),
+    ("unfilled", false),
+];
+
+/// Whether there is a value, where a word says so, see [`SET`].
+fn set(word: &str) -> Option<bool> {
+    SET.iter().find(|(other, _)| *other == word).map(|(_, set)| *set)
+}
+
 /// All changes of a line that stands in `block`, if that is known.
 pub(super) fn translations(text: &str, found: &[Token], block: Option<Place>) -> Vec<Change> {
     let mut line = Line { text, found, block, changes: Vec::new() };
@@ -81,6 +103,17 @@ impl<'t> Line<'t> {
     /// The number at this place.
     fn number(&self, index: usize) -> Option<&'t str> {
         self.found.get(index).filter(|token| token.kind == Kind::Number).map(|token| self.piece(token))
+    }
+
+    /// How many groups of three digits follow the number at this place, each behind a blank.
+    fn groups(&self, index: usize) -> usize {
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        match self.number(index) {
+            Some(first) if first.len() <= 3 && digits(first) => (1..)
+                .take_while(|more| self.number(index + more).is_some_and(|group| group.len() == 3 && digits(group)))
+                .count(),
+            _ => 0,
+        }
     }
 
     /// Does a name stand some places further on, with nothing between it and `at`?
@@ -180,6 +213,22 @@ impl<'t> Line<'t> {
                     None => false,
                 }
             }
+            (Kind::Number, count) if self.groups(index) > 0 => {
+                let groups = self.groups(index);
+                let digits: String = (0..=groups).filter_map(|more| self.number(index + more)).collect();
+                let behind = self.found[index + groups].end;
+                let help = format!("a number is written without blanks: `{digits}`");
+                self.propose(start..behind, &digits, help) && !count.is_empty()
+            }
+            (Kind::Number, count) if self.is_name(index, 1, end) && thousands(self.beside(index, 1)).is_some() => {
+                let (Some(times), Some(next)) = (thousands(self.beside(index, 1)), next) else { return false };
+                let Some(number) = count.parse::<Decimal>().ok().and_then(|n| n.checked_mul(times)) else {
+                    return false;
+                };
+                let digits = number.normalize().to_string();
+                let help = format!("a number is written out: `{digits}`");
+                self.propose(start..next.end, &digits, help)
+            }
             (Kind::Number, count) if self.is_name(index, 1, end) => {
                 let unit = match self.beside(index, 1) {
                     "s" | "sec" | "secs" => "second",
@@ -233,6 +282,15 @@ impl<'t> Line<'t> {
                 let new = format!("not {name} in");
                 self.put(start..self.found[index + 3].end, &new, format!("write `{new} …`"))
             }
+            (Kind::Name, "not") if index > 0 && self.is_operand(index - 1) && one != "in" => {
+                if one == "empty" || NOTHING.contains(&one) {
+                    let new = "is not empty";
+                    let help = format!("write `{new}` for `not {one}`");
+                    return self.put(start..self.found[index + 1].end, new, help);
+                }
+                set(one).is_some_and(|set| self.is_set(index, 1, !set))
+            }
+            (Kind::Name, "exists") if index > 0 && self.is_operand(index - 1) => self.is_set(index, 0, true),
             (Kind::Name, "is") => match (one, two) {
                 ("empty" | "created" | "deleted" | "", _) | ("not", "empty" | "in" | "") => false,
                 ("in", _) => self.put(start..self.found[index + 1].start, "", "leave out the `is` before `in`"),
@@ -240,15 +298,38 @@ impl<'t> Line<'t> {
                     let place = &self.found[index + 2];
                     self.put(place.start..place.end, "empty", format!("write `is not empty` for `is not {word}`"))
                 }
+                ("not", word) if set(word).is_some() => self.is_set(index, 2, set(word) == Some(false)),
                 ("not", _) => self.put(start..self.found[index + 1].end, "!=", "write `!=` for `is not`"),
                 (word, _) if NOTHING.contains(&word) => {
                     let place = &self.found[index + 1];
                     self.put(place.start..place.end, "empty", format!("write `is empty` for `is {word}`"))
                 }
+                (word, _) if set(word).is_some() => self.is_set(index, 1, set(word) == Some(true)),
                 _ => self.put(start..end, "=", "write `=` for `is`"),
             },
             _ => false,
         }
+    }
+
+    /// Proposes `is empty` or `is not empty` for the words up to the one that stands `last` places further on.
+    fn is_set(&mut self, index: usize, last: usize, set: bool) -> bool {
+        let range = self.found[index].start..self.found[index + last].end;
+        let new = if set { "is not empty" } else { "is empty" };
+        let help = format!("write `{new}` for `{}`", &self.text[range.clone()]);
+        self.propose(range, new, help)
+    }
+
+    /// Does `|` stand anywhere but at the ends of the line?
+    fn has_cells(&self) -> bool {
+        let code = self.found.iter().filter(|token| !matches!(token.kind, Kind::Line | Kind::Comment));
+        let code: Vec<&str> = code.map(|token| self.piece(token)).collect();
+        code.iter().skip(1).rev().skip(1).any(|piece| *piece == "|")
+    }
+
+    /// Is it a name that a value may have?
+    fn is_operand(&self, index: usize) -> bool {
+        let token = &self.found[index];
+        token.kind == Kind::Name && !crate::forms::is_word(self.piece(token))
     }
 
     /// What stands between and behind the parts of a line.
@@ -272,7 +353,10 @@ impl<'t> Line<'t> {
             (Kind::Symbol, ",", Some(Place::Sync)) if self.beside(0, 0) == "match" => {
                 self.propose(start..end, " then by", "write `then by` before a second key")
             }
-            (Kind::Symbol, ",", Some(Place::Table)) => self.put(start..end, "|", "write `|` between the cells"),
+            // Between commas alone, it is a row of another format; between `|`, several values stand in one cell.
+            (Kind::Symbol, ",", Some(Place::Table)) if !self.has_cells() => {
+                self.put(start..end, "|", "write `|` between the cells")
+            }
             (Kind::Text, _, Some(Place::Events)) if rest.first().is_some_and(|next| next.kind == Kind::Text) => {
                 self.put(end..end, ",", "write a `,` between the messages")
             }
@@ -379,6 +463,15 @@ impl<'t> Line<'t> {
             }
             _ => false,
         }
+    }
+}
+
+/// What a number is multiplied by where this stands directly behind it.
+fn thousands(sign: &str) -> Option<Decimal> {
+    match sign {
+        "k" | "K" => Some(Decimal::ONE_THOUSAND),
+        "M" => Some(Decimal::from(1_000_000)),
+        _ => None,
     }
 }
 

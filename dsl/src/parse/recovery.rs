@@ -21,7 +21,8 @@ use crate::tokens::{Kind, Token, tokens};
 
 /// A problem, and changes of the text that was looked at.
 pub(super) struct Report {
-    pub(super) problem: Problem,
+    /// None where the check tells of what is mended.
+    pub(super) problem: Option<Problem>,
     /// The line would be understood in another block.
     pub(super) misplaced: bool,
     pub(super) edits: Vec<(Range<usize>, String)>,
@@ -313,9 +314,12 @@ pub(super) fn head(reader: &Reader<'_>, keyword: &str, head: Range<usize>) -> Re
             safe: true,
         };
         let told = offered(reader, head.start, change, "its `{` does not stand in this line");
-        let labels =
-            vec![Label { span: reader.span(&(head.start..head.start + line)), ..told.problem.labels[0].clone() }];
-        return Report { problem: Problem { labels, ..told.problem }, ..told };
+        let whole = reader.span(&(head.start..head.start + line));
+        let problem = told.problem.map(|problem| {
+            let labels = vec![Label { span: whole, ..problem.labels[0].clone() }];
+            Problem { labels, ..problem }
+        });
+        return Report { problem, ..told };
     }
     if let Some(change) =
         repair::find(text, None, |text, words| repair::understood(Rule::only_item, &with_body(keyword, text), words))
@@ -331,7 +335,7 @@ pub(super) fn head(reader: &Reader<'_>, keyword: &str, head: Range<usize>) -> Re
     };
     let span = reader.span(&(head.start + range.start..head.start + range.end));
     let problem = Problem::new(Code::E0001, "this line is not understood here", span, label).help(form(keyword));
-    Report { problem, edits: Vec::new(), misplaced: false }
+    Report { problem: Some(problem), edits: Vec::new(), misplaced: false }
 }
 
 /// Is this a head of an item?
@@ -384,6 +388,13 @@ pub(super) fn statement(reader: &Reader<'_>, place: Place, range: Range<usize>) 
     let fits = |text: &str, words: &[Range<usize>]| repair::understood(rule_of(place), text, words);
     let parsed = grammar::parse(rule_of(place), &skeleton.text);
     let stopped = parsed.as_ref().err().map(position);
+    if let Some(edits) = repair::blanks_in_a_name(&skeleton.text, place, fits) {
+        let file = |(inside, new): (Range<usize>, String)| {
+            let inside = skeleton.places(&inside);
+            (range.start + inside.start..range.start + inside.end, new)
+        };
+        return Report { problem: None, misplaced: false, edits: edits.into_iter().map(file).collect() };
+    }
     let change = repair::find(&skeleton.text, Some(place), fits)
         .or_else(|| stopped.and_then(|position| repair::missing(&skeleton.text, Some(place), position, fits)));
     if let Some(change) = change {
@@ -398,7 +409,7 @@ pub(super) fn statement(reader: &Reader<'_>, place: Place, range: Range<usize>) 
     let problem = |inside: Range<usize>, label: String| {
         Problem::new(Code::E0001, "this line is not understood here", span(inside), label)
     };
-    let done = |problem: Problem| Report { problem, edits: Vec::new(), misplaced: false };
+    let done = |problem: Problem| Report { problem: Some(problem), edits: Vec::new(), misplaced: false };
     if let Some(inside) = repair::bad_interpolation(text) {
         let told = problem(inside, "nothing can be filled in from this".to_owned());
         return done(told.help("write `{name.field}`, or `\\{` for a brace that stands for itself"));
@@ -407,6 +418,10 @@ pub(super) fn statement(reader: &Reader<'_>, place: Place, range: Range<usize>) 
         let told = problem(0..whole, format!("this belongs in {}", other.name()));
         let told = told.help(format!("here may stand: {}", short(place)));
         return Report { misplaced: true, ..done(told) };
+    }
+    if let Some((inside, values)) = (place == Place::Table).then(|| several_in_a_cell(text)).flatten() {
+        let told = problem(inside, "more than one value".to_owned());
+        return done(told.help(format!("a cell holds one value: write a row for each of {values}")));
     }
     let forms = forms_of(place, word(text));
     let position = match stopped {
@@ -434,6 +449,16 @@ pub(super) fn statement(reader: &Reader<'_>, place: Place, range: Range<usize>) 
             done(told.help(format!("here may stand: {}", short(place))))
         }
     }
+}
+
+/// The first cell of a row in which values stand between commas, and these values.
+fn several_in_a_cell(text: &str) -> Option<(Range<usize>, String)> {
+    let code = code(text, line_end(text, 0));
+    let piece = |token: &Token| &text[token.start..token.end];
+    code.iter().find(|token| piece(token) == "|")?;
+    let cell = code.split(|token| piece(token) == "|").find(|cell| cell.iter().any(|token| piece(token) == ","))?;
+    let inside = cell.first()?.start..cell.last()?.end;
+    Some((inside.clone(), text[inside].to_owned()))
 }
 
 /// What may stand behind the two ends of a line of `fields`, where both stand in `text`.
@@ -491,7 +516,7 @@ fn offered(reader: &Reader<'_>, base: usize, change: Change, label: &str) -> Rep
     let mut problem =
         Problem::new(Code::E0001, "this line is not understood here", reader.span(&first), label).help(change.help);
     problem = problem.fix(title, change.safe, spans);
-    Report { problem, misplaced: false, edits: if change.safe { shifted } else { Vec::new() } }
+    Report { problem: Some(problem), misplaced: false, edits: if change.safe { shifted } else { Vec::new() } }
 }
 
 /// Where pest stopped.

@@ -143,14 +143,18 @@ pub(super) fn missing(
     let blank = if text[..position].ends_with([' ', '\t']) { "" } else { " " };
     let (before, behind) = (text[..position].trim_end(), text[position..].trim_start());
     let next = &behind[..behind.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(behind.len())];
-    let possible = |word: &str| match (word, block) {
+    let value = in_a_value(before, block);
+    let possible = |word: &str| match word {
+        "as" if value => is_transform(next),
         // A name stands behind these, and no word of the language.
-        ("as" | "to", _) => !forms::is_word(next),
+        "as" | "to" => !forms::is_word(next),
         // In a row of a choice, `in` stands behind the label.
-        ("in", Some(Place::Choice)) => before.ends_with('"'),
+        "in" if block == Some(Place::Choice) => before.ends_with('"'),
         // In a value, it would make a condition of it, of which a list is a part.
-        ("in", Some(Place::Record | Place::Fields | Place::Table)) => behind.starts_with('['),
-        ("and", Some(Place::Record | Place::Fields | Place::Table)) => false,
+        "in" if value => behind.starts_with('['),
+        "and" if matches!(block, Some(Place::Record | Place::Fields | Place::Table)) => false,
+        // Two numbers are one that was not written as one, two names are one with a blank: a condition compares.
+        "and" if value => ends_a_condition(before) && begins_a_condition(behind),
         _ => true,
     };
     SMALL.into_iter().filter(|word| possible(word)).find_map(|word| {
@@ -163,6 +167,91 @@ pub(super) fn missing(
             safe: true,
         })
     })
+}
+
+/// A field whose name has blanks in it, as one name between backquotes: which field is meant, the check knows.
+pub(super) fn blanks_in_a_name(
+    text: &str,
+    block: Place,
+    fits: impl Fn(&str, &[Range<usize>]) -> bool,
+) -> Option<Vec<(Range<usize>, String)>> {
+    let found = tokens(text);
+    let piece = |token: &Token| &text[token.start..token.end];
+    let signs = match block {
+        Place::Fields => ["<->", "->", "<-"].as_slice(),
+        Place::Record => ["="].as_slice(),
+        _ => ["=", "!=", "<", "<=", ">", ">=", "is", "in"].as_slice(),
+    };
+    // Many names end in `date`, and outside of `fields` hardly anybody means the transform.
+    let transformed = |word: &str| is_transform(word) && (block == Place::Fields || word != "date");
+    let opens = ["set", "where", "if", "and", "or", "not", "("];
+    let mut edits = Vec::new();
+    let mut first = 0;
+    while first < found.len() {
+        let names = found[first..].iter().take_while(|token| is_named(text, token)).count();
+        let before = first.checked_sub(1).map(|before| piece(&found[before]));
+        let behind = found.get(first + names).map_or("", piece);
+        let (start, end) = match (block, before) {
+            (Place::Fields | Place::Record, None) => (first, first + names),
+            // A system stands before `wins`.
+            (Place::Fields, Some(sign)) if signs.contains(&sign) => {
+                (first, first + names - usize::from(behind == "wins" && names > 0))
+            }
+            (Place::Fields | Place::Record, _) => (first, first),
+            (_, Some(word)) if opens.contains(&word) => (first, first + names),
+            _ => (first, first),
+        };
+        let in_place = signs.contains(&behind) || block == Place::Fields && before.is_some();
+        if let ([one, more @ .., last], true) = (&found[start..end], in_place)
+            && !more.iter().chain([last]).any(|token| transformed(piece(token)) || piece(token).contains('.'))
+        {
+            let from = one.start + piece(one).rfind('.').map_or(0, |dot| dot + 1);
+            edits.push((from..from, "`".to_owned()));
+            edits.push((last.end..last.end, "`".to_owned()));
+        }
+        first += names.max(1);
+    }
+    let mut quoted = text.to_owned();
+    for (range, new) in edits.iter().rev() {
+        quoted.insert_str(range.start, new);
+    }
+    (!edits.is_empty() && fits(&quoted, &[])).then_some(edits)
+}
+
+/// Is it a name that is neither a word of a value nor, as `lnk` and `nto`, one that is misspelt?
+fn is_named(text: &str, token: &Token) -> bool {
+    const WORDS: [&str; 11] = ["link", "where", "not", "and", "or", "is", "in", "as", "else", "on", "empty"];
+    let word = &text[token.start..token.end];
+    let near = suggest::all_near(word, WORDS);
+    let kept = matches!(word, "wins" | "clear" | "keep" | "skip" | "fail" | "review" | "newest" | "set" | "if");
+    token.kind == Kind::Name && !word.contains('`') && !kept && near.is_empty()
+}
+
+/// Does a line stand in the middle of a value behind `before`? Elsewhere small words are parts of its form.
+fn in_a_value(before: &str, block: Option<Place>) -> bool {
+    const OPENS: [&str; 8] = ["where", "if", "until", "key", "cancel", "=", "->", "<-"];
+    matches!(block, Some(Place::Record | Place::Fields | Place::Table))
+        || tokens(before).iter().any(|token| OPENS.contains(&&before[token.start..token.end]))
+}
+
+/// Something that is compared, or `empty`, and no name alone.
+fn ends_a_condition(text: &str) -> bool {
+    let found = tokens(text);
+    let piece = |token: &Token| &text[token.start..token.end];
+    let mut back = found.iter().rev();
+    let last = back.next().is_some_and(|last| last.kind != Kind::Name || piece(last) == "empty");
+    last || back.next().is_some_and(|sign| !matches!(piece(sign), "where" | "if" | "and" | "or" | "not" | "("))
+}
+
+/// A name, or what stands before one, and then something that compares it.
+fn begins_a_condition(text: &str) -> bool {
+    let found = tokens(text);
+    let piece = |token: &Token| &text[token.start..token.end];
+    let mut rest = found.iter().skip_while(|token| matches!(piece(token), "not" | "("));
+    rest.next().is_some_and(|first| first.kind == Kind::Name)
+        && rest
+            .next()
+            .is_some_and(|sign| matches!(piece(sign), "=" | "!=" | "<" | "<=" | ">" | ">=" | "is" | "in" | "as"))
 }
 
 /// Words that are nearly words of the language, the nearest first.
@@ -183,7 +272,11 @@ fn words(text: &str, found: &[Token]) -> Vec<Change> {
             }
             let edits = vec![(token.start..token.end, meant.to_owned())];
             // `change` may stand for `changes`, but who writes `is` does not mean `as`.
-            let known = word.len() <= 3 && forms::is_word(word);
+            let mut known = word.len() <= 3 && forms::is_word(word);
+            // Who writes `has value` means no transform.
+            let next = text[token.end..].trim_start();
+            let next = &next[..next.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(next.len())];
+            known |= meant == "as" && in_a_value(&text[..token.start], None) && !is_transform(next);
             let change = Change { edits, help: format!("did you mean `{meant}`?"), safe: !known };
             near_words.push((known, distance, token.start, change));
         }

@@ -142,11 +142,15 @@ impl Declaring<'_> {
                 continue;
             }
             claims.insert(claim.clone(), path.span);
-            if !matches!(declared.ty, Type::Enum | Type::Text) {
+            let one = match &declared.ty {
+                Type::List(one) => one,
+                one => one,
+            };
+            if !matches!(one, Type::Enum | Type::Text) {
                 let message = format!("{entity}.{field} takes no words");
                 let ty = type_name(&declared.ty);
                 let problem = Problem::new(Code::E0201, message, path.span, ty);
-                self.report(problem.help("name fields of type `enum` or `text`, or remove this one"));
+                self.report(problem.help("name fields of type `enum` or `text`, or lists of them, or remove this one"));
                 continue;
             }
             Arc::make_mut(&mut self.declared.vocabulary.choice_of).insert(claim, index);

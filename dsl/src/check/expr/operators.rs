@@ -158,6 +158,16 @@ impl Checker<'_> {
             BinaryOp::In => {
                 let of = self.expr(names, left, &Expected::default());
                 let list = self.expr(names, right, &wanted(&of));
+                if let (ExprKind::List(items), Kind::Value(ty)) = (&right.kind, &of.kind)
+                    && let Some(item) = items.first()
+                    && let (Kind::Value(Type::List(inner)), Expr::List(values)) = (&list.kind, &list.expr)
+                    && let Some(value) = values.first()
+                {
+                    let item = Typed::of(value.clone(), Kind::Value((**inner).clone()), item.span);
+                    if self.not_percent(&of, ty, &item, inner) {
+                        return Typed::any(span);
+                    }
+                }
                 self.in_list(&of, &list);
                 flag(Expr::In(Box::new(of.expr), Box::new(list.expr)))
             }
@@ -255,6 +265,7 @@ impl Checker<'_> {
             (Kind::Value(Type::Date), Kind::Value(Type::Time)) | (Kind::Value(Type::Time), Kind::Value(Type::Date)) => {
                 self.incomparable(&l, &r);
             }
+            (Kind::Value(a), Kind::Value(b)) if self.not_percent(&l, a, &r, b) => {}
             (Kind::Value(a), Kind::Value(b)) if fits(a, b) || fits(b, a) => {
                 if !equality {
                     return self.ordered_by(l, op, r);
@@ -268,6 +279,15 @@ impl Checker<'_> {
             (_, expr) => expr,
         };
         Expr::Compare(op, Box::new(reference(l)), Box::new(reference(r)))
+    }
+
+    /// E0205 for a percentage that is compared with a number. Was it?
+    fn not_percent(&mut self, left: &Typed, a: &Type, right: &Typed, b: &Type) -> bool {
+        // What is written out is what is to be changed.
+        let (of, of_type, wanted, wanted_type) =
+            if matches!(left.expr, Expr::Literal(_)) { (left, a, right, b) } else { (right, b, left, a) };
+        let name = wanted.field.clone().unwrap_or_else(|| format!("`{}`", self.declared.text(wanted.span)));
+        self.percent_and_number(of, of_type, wanted_type, &name)
     }
 
     fn incomparable(&mut self, left: &Typed, right: &Typed) {
@@ -284,7 +304,8 @@ impl Checker<'_> {
     /// `<` and the like. With a word that is written out, it becomes the list of words that are meant.
     fn ordered_by(&mut self, left: Typed, op: Compare, right: Typed) -> Expr {
         let compare = |l: Typed, r: Typed| Expr::Compare(op, Box::new(l.expr), Box::new(r.expr));
-        let Some(choice) = left.choice.or(right.choice) else {
+        let list = |typed: &Typed| matches!(typed.kind, Kind::Value(Type::List(_)));
+        let Some(choice) = left.choice.or(right.choice).filter(|_| !list(&left) && !list(&right)) else {
             let without = [&left.kind, &right.kind]
                 .into_iter()
                 .find(|kind| matches!(kind, Kind::Value(Type::Flag | Type::Enum | Type::Record | Type::List(_))));

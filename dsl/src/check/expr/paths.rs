@@ -4,7 +4,7 @@ use crate::ast::{self, ExprKind, Name, Path};
 use crate::check::facts::checker::Checker;
 use crate::check::facts::findings::Named;
 use crate::check::facts::phrases::{self, suggest};
-use crate::check::facts::typed::{Expected, Kind, Missing, Names, Typed, dotted};
+use crate::check::facts::typed::{Expected, Kind, Missing, Names, Typed, place};
 use crate::diagnostic::{Code, Problem, Related};
 use crate::program::Expr;
 use crate::schema::{EntityName, Type};
@@ -17,7 +17,7 @@ impl Checker<'_> {
     pub(crate) fn path(&mut self, names: &Names, path: &Path, expected: &Expected) -> Typed {
         let mut typed = self.found(names, path, expected);
         if let Some(missing) = &mut typed.missing {
-            missing.ruled_out |= names.present.contains(&dotted(path));
+            missing.ruled_out |= place(&typed.expr).is_some_and(|place| names.present.contains(&place));
         }
         typed
     }
@@ -105,6 +105,16 @@ impl Checker<'_> {
         Typed::any(path.span)
     }
 
+    /// E0001 for a name with blanks in it that does not stand between backquotes.
+    pub(crate) fn quoted(&mut self, name: &Name) {
+        if name.value.contains(' ') && !self.declared.text(name.span).starts_with('`') {
+            let message = "a name with a blank in it stands between backquotes";
+            let written = format!("`{}`", name.value);
+            let problem = Problem::new(Code::E0001, message, name.span, "two words").help(format!("write {written}"));
+            self.report(problem.fix(format!("write {written}"), true, vec![(name.span, written)]));
+        }
+    }
+
     /// Links, then a field.
     pub(crate) fn walk(
         &mut self,
@@ -153,6 +163,7 @@ impl Checker<'_> {
                         self.own_field(&entity, name.span, "use a field that people or the systems keep");
                         return Typed::any(span);
                     }
+                    self.quoted(name);
                     self.findings.uses_field(&entity, &name.value);
                     if field.optional {
                         missing = missing.or_else(|| self.lacking(&entity, name, span, false));

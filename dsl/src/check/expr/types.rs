@@ -29,36 +29,7 @@ impl Checker<'_> {
                 return;
             }
         };
-        if *ty == Type::Percent
-            && matches!(found, Type::Integer | Type::Number)
-            && matches!(typed.expr, Expr::Literal(_))
-        {
-            let written = self.declared.text(typed.span).to_owned();
-            let hundredfold = written.replace('_', "").parse::<rust_decimal::Decimal>().ok();
-            let hundredfold = hundredfold.and_then(|n| n.checked_mul(rust_decimal::Decimal::ONE_HUNDRED));
-            let stored = hundredfold.map_or_else(|| format!("{written}00"), |n| n.normalize().to_string());
-            // Who writes a fraction means it.
-            let fraction = hundredfold.is_some_and(|n| !n.is_zero() && n.abs() < rust_decimal::Decimal::ONE_HUNDRED);
-            let meant = if fraction { &stored } else { &written }.clone();
-            let problem = Problem::new(
-                Code::E0205,
-                format!("{} is a percent, this is a number", expected.name),
-                typed.span,
-                "number",
-            )
-            .help(format!("write {meant}%  (a bare {written} would be stored as {stored}%)"))
-            .fix(format!("write {meant}%"), false, vec![(typed.span, format!("{meant}%"))]);
-            self.report(problem);
-            return;
-        }
-        if (*ty == Type::Percent) != (found == Type::Percent) && numeric(ty) && numeric(&found) {
-            let problem = Problem::new(
-                Code::E0205,
-                format!("{} is {}, this is {}", expected.name, type_name(ty), type_name(&found)),
-                typed.span,
-                type_name(&found),
-            );
-            self.report(problem.help("a percentage is stored as a fraction: 60% is 0.6"));
+        if self.percent_and_number(typed, &found, ty, &expected.name) {
             return;
         }
         if !fits(&found, ty) {
@@ -109,6 +80,39 @@ impl Checker<'_> {
         }
     }
 
+    /// E0205 for a number where a percentage is wanted, or the other way round. Was it one of these?
+    pub(crate) fn percent_and_number(&mut self, typed: &Typed, found: &Type, ty: &Type, name: &str) -> bool {
+        if *ty == Type::Percent
+            && matches!(found, Type::Integer | Type::Number)
+            && matches!(typed.expr, Expr::Literal(_))
+        {
+            let written = self.declared.text(typed.span).to_owned();
+            let hundredfold = written.replace('_', "").parse::<rust_decimal::Decimal>().ok();
+            let hundredfold = hundredfold.and_then(|n| n.checked_mul(rust_decimal::Decimal::ONE_HUNDRED));
+            let stored = hundredfold.map_or_else(|| format!("{written}00"), |n| n.normalize().to_string());
+            // Who writes a fraction means it.
+            let fraction = hundredfold.is_some_and(|n| !n.is_zero() && n.abs() < rust_decimal::Decimal::ONE_HUNDRED);
+            let meant = if fraction { &stored } else { &written }.clone();
+            let problem =
+                Problem::new(Code::E0205, format!("{} is a percent, this is a number", name), typed.span, "number")
+                    .help(format!("write {meant}%  (a bare {written} would be stored as {stored}%)"))
+                    .fix(format!("write {meant}%"), false, vec![(typed.span, format!("{meant}%"))]);
+            self.report(problem);
+            return true;
+        }
+        if (*ty == Type::Percent) != (*found == Type::Percent) && numeric(ty) && numeric(found) {
+            let problem = Problem::new(
+                Code::E0205,
+                format!("{} is {}, this is {}", name, type_name(ty), type_name(found)),
+                typed.span,
+                type_name(found),
+            );
+            self.report(problem.help("a percentage is stored as a fraction: 60% is 0.6"));
+            return true;
+        }
+        false
+    }
+
     pub(crate) fn fit_options(&mut self, typed: &Typed, expected: &Expected, target: Span) {
         // A list takes its values one by one.
         let Some(ty) = expected.ty.as_ref().filter(|ty| *element(ty) == Type::Enum) else { return };
@@ -136,7 +140,7 @@ impl Checker<'_> {
             Some(choice) => self.declared.words(choice),
             None => expected.options.clone(),
         };
-        if ours.is_empty() || self.declared.may_be_chosen(&ours) {
+        if ours.is_empty() || self.declared.may_be_chosen(&ours) || self.declared.is_torn(&ours) {
             return;
         }
         let without: Vec<String> = theirs.into_iter().filter(|o| !ours.contains(o)).collect();

@@ -178,8 +178,13 @@ impl Declared<'_> {
     /// May this word stand in a row that was not understood, of the choice that has these words? Not if it is one of
     /// them but for a letter.
     pub(crate) fn may_be_torn(&self, word: &str, words: &[String]) -> bool {
-        self.vocabulary.torn.iter().any(|torn| torn == words)
+        self.is_torn(words)
             && !all_near(word, words.iter().map(String::as_str)).into_iter().any(|(distance, _)| distance <= 1)
+    }
+
+    /// Are these the words of a choice of which some rows were not understood?
+    pub(crate) fn is_torn(&self, words: &[String]) -> bool {
+        self.vocabulary.torn.iter().any(|torn| torn == words)
     }
 
     /// May a choice that was not understood say how these options are spelled?

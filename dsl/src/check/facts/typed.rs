@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ast::{self, ExprKind};
 use crate::diagnostic::Related;
-use crate::program::Expr;
+use crate::program::{Compare, Expr};
 use crate::schema::{EntityName, Field, Type};
 use crate::source::Span;
 use crate::value::Value;
@@ -114,31 +113,87 @@ pub(crate) struct Names {
     /// In a sync: the variable that bare paths belong to, and the entities of both sides.
     pub(crate) bare: Option<(String, EntityName)>,
     pub(crate) sides: Vec<(String, EntityName)>,
-    /// Paths of which an `if` has made sure that they lead somewhere.
+    /// Places of which an `if` or `only where` has made sure that something is there, see [`present`].
     pub(crate) present: std::collections::BTreeSet<String>,
 }
 
-/// A path as it is written, blanks and backquotes left out.
-pub(crate) fn dotted(path: &ast::Path) -> String {
-    path.names.iter().map(|name| name.value.as_str()).collect::<Vec<_>>().join(".")
+/// What a name and links lead to, under one name however a path to it is written; nothing for other expressions.
+pub(crate) fn place(expr: &Expr) -> Option<String> {
+    let (variable, links, field) = match expr {
+        Expr::Field { variable, links, field, .. } => (variable, links, field.as_str()),
+        Expr::Record { variable, links } | Expr::Reference { variable, links } => (variable, links, ""),
+        _ => return None,
+    };
+    let names = std::iter::once(variable.as_str()).chain(links.iter().map(String::as_str)).chain([field]);
+    Some(names.filter(|name| !name.is_empty()).collect::<Vec<_>>().join("."))
 }
 
-/// Paths that lead somewhere where the condition holds: of `a is not empty and b.c is not empty`, both.
-pub(crate) fn present(condition: &ast::Expr, found: &mut BTreeSet<String>) {
-    match &condition.kind {
-        ExprKind::IsEmpty { of, negated: true } => {
-            if let ExprKind::Path(path) = &of.kind {
-                // What stands before it on the way is there as well.
-                let mut names: Vec<&str> = path.names.iter().map(|name| name.value.as_str()).collect();
-                while !names.is_empty() {
-                    found.insert(names.join("."));
-                    names.pop();
+/// Places that something is at where the condition has the answer `holds`: where `a is not empty and b.c > 5` holds,
+/// both and what stands before them on the way.
+pub(crate) fn present(condition: &Expr, holds: bool) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    match (condition, holds) {
+        (Expr::Not(of), _) => return present(of, !holds),
+        (Expr::And(left, right), true) | (Expr::Or(left, right), false) => {
+            found = present(left, holds);
+            found.append(&mut present(right, holds));
+        }
+        (Expr::And(left, right), false) | (Expr::Or(left, right), true) => {
+            let (left, right) = (present(left, holds), present(right, holds));
+            return left.intersection(&right).cloned().collect();
+        }
+        (Expr::IsEmpty(of), false) => not_empty(of, &mut found),
+        // An empty value equals only an empty one and is neither less nor greater than anything.
+        (Expr::Compare(Compare::Equal, left, right), true) | (Expr::Compare(Compare::NotEqual, left, right), false) => {
+            for (of, other) in [(left, right), (right, left)] {
+                if written_out(other) {
+                    not_empty(of, &mut found);
                 }
             }
         }
-        ExprKind::Binary(left, op, right) if op.value == ast::BinaryOp::And => {
-            present(left, found);
-            present(right, found);
+        (Expr::Compare(Compare::Equal, left, right), false) | (Expr::Compare(Compare::NotEqual, left, right), true) => {
+            for (of, other) in [(left, right), (right, left)] {
+                if **other == Expr::Literal(Value::Empty) {
+                    not_empty(of, &mut found);
+                }
+            }
+        }
+        (Expr::Compare(_, left, right), true) => {
+            not_empty(left, &mut found);
+            not_empty(right, &mut found);
+        }
+        (Expr::In(of, list), true) => {
+            if matches!(&**list, Expr::List(items) if items.iter().all(written_out)) {
+                not_empty(of, &mut found);
+            }
+        }
+        (Expr::Field { .. }, true) => not_empty(condition, &mut found),
+        _ => {}
+    }
+    found
+}
+
+/// A value of the rules that is not empty?
+fn written_out(expr: &Expr) -> bool {
+    matches!(expr, Expr::Literal(value) if !value.is_empty())
+}
+
+/// What must be there for this value to be there.
+fn not_empty(value: &Expr, found: &mut BTreeSet<String>) {
+    match value {
+        Expr::Field { .. } | Expr::Record { .. } | Expr::Reference { .. } => {
+            let mut place = place(value).unwrap_or_default();
+            // What stands before it on the way is there as well.
+            while let Some(dot) = place.rfind('.') {
+                let before = place[..dot].to_owned();
+                found.insert(std::mem::replace(&mut place, before));
+            }
+            found.insert(place);
+        }
+        Expr::Transform(of, _) | Expr::Lookup { of, .. } | Expr::Table { key: of, .. } => not_empty(of, found),
+        Expr::Arithmetic(_, left, right) => {
+            not_empty(left, found);
+            not_empty(right, found);
         }
         _ => {}
     }

@@ -55,13 +55,14 @@ impl Checker<'_> {
                 ops.push(Op::Jump(0));
                 // Names that a branch binds are not there behind it.
                 let mut inner = names.clone();
-                present(written, &mut inner.present);
+                inner.present.append(&mut present(&condition, true));
                 self.block(&mut inner, &then.actions, around, ops);
                 let end = ops.len();
                 if let Some(otherwise) = otherwise {
                     ops.push(Op::Jump(0));
-                    ops[jump] = Op::JumpUnless(condition, ops.len());
                     let mut inner = names.clone();
+                    inner.present.append(&mut present(&condition, false));
+                    ops[jump] = Op::JumpUnless(condition, ops.len());
                     self.block(&mut inner, &otherwise.actions, around, ops);
                     ops[end] = Op::Jump(ops.len());
                 } else {

@@ -11,6 +11,7 @@ use crate::diagnostic::{Code, Problem};
 use crate::program::{Assign, MappingKind, Outcome, Side, Sync};
 use crate::schema::{EntityName, Operation};
 use crate::source::Span;
+use crate::suggest::nearest;
 
 impl Checker<'_> {
     /// E0206: what a new record must be given.
@@ -21,7 +22,13 @@ impl Checker<'_> {
             .create_needs
             .iter()
             .filter(|need| purpose.key != Some(need.as_str()))
-            .filter(|need| !record.lines.iter().any(|line| line.path.names[0].value == **need))
+            .filter(|need| {
+                // A line for a field that there is not may be meant for the one that is needed.
+                let gives = |name: &String| {
+                    name == *need || !lock.fields.contains_key(name) && nearest(name, [need.as_str()]).is_some()
+                };
+                !record.lines.iter().any(|line| gives(&line.path.names[0].value))
+            })
             .cloned()
             .collect();
         if let Some(first) = missing.first().filter(|_| record.unread.is_empty()) {

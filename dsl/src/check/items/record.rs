@@ -119,6 +119,7 @@ impl Checker<'_> {
             self.own_field(purpose.entity, line.path.span, "remove the line");
             return None;
         }
+        self.quoted(name);
         self.findings.uses_field(purpose.entity, &name.value);
         let expected = Expected {
             ty: Some(field.ty.clone()),

@@ -7,7 +7,7 @@ use crate::ast::{self, Arrow, ExprKind, Item};
 use crate::check::facts::checker::Checker;
 use crate::check::facts::findings::{By, Named, Writer};
 use crate::check::facts::phrases;
-use crate::check::facts::typed::{Expected, Names, Var};
+use crate::check::facts::typed::{Expected, Names, Var, present};
 use crate::check::facts::types::{fits, type_name};
 use crate::diagnostic::{Code, Problem};
 use crate::program::{Direction, Expr, Mapping, MappingKind, Outcome, Policy, Side, Sync};
@@ -201,6 +201,7 @@ impl Checker<'_> {
         };
         match self.declared.entity(entity)?.fields.get(&name.value).cloned() {
             Some(field) => {
+                self.quoted(name);
                 self.findings.uses_field(entity, &name.value);
                 Some((name.clone(), field))
             }
@@ -349,7 +350,7 @@ impl Checker<'_> {
             vars: BTreeMap::<String, Var>::new(),
             bare: Some((variable.to_owned(), built.entity(source_side).clone())),
             sides: vec![("left".to_owned(), built.left.clone()), ("right".to_owned(), built.right.clone())],
-            ..Names::default()
+            present: built.only.as_ref().map(|only| present(only, true)).unwrap_or_default(),
         };
         let target_entity = built.entity(target_side).clone();
         let target = self.field_of(&target_entity, target_expr);

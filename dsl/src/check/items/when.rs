@@ -5,10 +5,11 @@ use std::sync::Arc;
 use crate::ast::{self, Item};
 use crate::check::facts::checker::Checker;
 use crate::check::facts::findings::By;
-use crate::check::facts::typed::{Kind, Missing, Names, Var};
+use crate::check::facts::typed::{Kind, Missing, Names, Var, present};
 use crate::check::items::action::Around;
 use crate::diagnostic::{Code, Problem};
 use crate::program::{self, Compare, Expr, Op, Trigger, When};
+use crate::schema::Type;
 use crate::value::Value;
 
 impl Checker<'_> {
@@ -34,7 +35,9 @@ impl Checker<'_> {
                 };
                 let Some(declared) = self.declared.field(&entity, &field.value).cloned() else { return };
                 self.findings.uses_field(&entity, &field.value);
-                choice = self.declared.choice_of(&entity, &field.value);
+                // A list has several words at once, and no stage.
+                let list = matches!(declared.ty, Type::List(_));
+                choice = self.declared.choice_of(&entity, &field.value).filter(|_| !list);
                 options = declared.options.clone();
                 for name in ["old", "new"] {
                     // There may have been no value before, and an optional field may have none afterwards.
@@ -53,6 +56,9 @@ impl Checker<'_> {
             .iter()
             .map(|expr| self.condition(&names, expr))
             .reduce(|a, b| Expr::And(Box::new(a), Box::new(b)));
+        if let Some(only) = &only {
+            names.present = present(only, true);
+        }
         let around = Around {
             by: By::When(self.declared.text(item.head).to_owned()),
             head: when.entity.span.to(when.trigger.span),
