@@ -54,7 +54,7 @@ pub struct Settings {
 
 /// Where refresh tokens are exchanged, under the address of the API and in its version (CONTRACT 2).
 #[must_use]
-pub fn oauth_url(base_url: &str, api_version: Option<&str>) -> String {
+pub(crate) fn oauth_url(base_url: &str, api_version: Option<&str>) -> String {
     let version = match api_version {
         // Numbered versions of other paths have this one here.
         Some("v4") => "v3".to_owned(),

@@ -61,6 +61,16 @@ impl ConnectorKind {
         }
     }
 
+    /// Where the tokens of an app that was connected to an account are renewed, under an address and in a version of the
+    /// API; `None` where its system knows no such grants.
+    #[must_use]
+    pub fn grant_url(self, base_url: &str, api_version: Option<&str>) -> Option<String> {
+        match self {
+            Self::HubSpot => Some(hubspot::oauth_url(base_url, api_version)),
+            Self::Rest | Self::Http => None,
+        }
+    }
+
     /// It cannot work without a bearer token.
     #[must_use]
     pub fn needs_token(self) -> bool {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use connectors::hubspot;
 use connectors::operations::Template;
 use connectors::registry::ConnectorKind;
 use connectors::webhook::door::{MAX_BODY, is_path};
@@ -437,8 +436,11 @@ impl Check<'_> {
     ) -> Option<OAuth> {
         let at = ["systems", system, "oauth"];
         let under = |key: &'static str| ["systems", system, "oauth", key];
-        if connector.is_some_and(|kind| kind != ConnectorKind::HubSpot) {
-            let message = format!("`systems.{system}.oauth` is for the connector `{}`", ConnectorKind::HubSpot);
+        let grants = |kind: ConnectorKind| kind.grant_url(base_url, api_version);
+        if connector.is_some_and(|kind| grants(kind).is_none()) {
+            let able = ConnectorKind::ALL.into_iter().filter(|kind| grants(*kind).is_some());
+            let able: Vec<_> = able.map(|kind| format!("`{kind}`")).collect();
+            let message = format!("`systems.{system}.oauth` is for the connector {}", able.join(", "));
             self.say_at_key(&at, message, "not here", "name its token with `token_env` or `token_file`");
         }
         let client_id = self.text(&under("client_id")).filter(|id| !id.is_empty());
@@ -461,7 +463,7 @@ impl Check<'_> {
                 self.is_url(&under("url"), &url);
                 url
             }
-            None => hubspot::oauth_url(base_url, api_version),
+            None => connector.and_then(grants).unwrap_or_default(),
         };
         Some(OAuth { url, client_id: client_id?, client_secret: client_secret?, refresh_token: refresh_token? })
     }
