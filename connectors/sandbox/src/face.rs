@@ -22,7 +22,8 @@ use tokio::io::{self, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{Ending, Model, Now, Sending, locked};
+use crate::model::{Model, Now, locked};
+use crate::sending::{Ending, Sending};
 
 /// The largest body that is read: a batch of 100 generous records.
 const LARGEST_BODY: usize = 8 << 20;

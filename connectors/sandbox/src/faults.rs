@@ -12,7 +12,7 @@ use dsl::value::{Duration, Timestamp};
 use http::header::{self, HeaderName, HeaderValue};
 use serde::Deserialize;
 
-use crate::model::{Admitted, Arrival, Ending, Sending};
+use crate::sending::{Ending, Sending};
 
 /// Which side of its effect something happens on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -54,6 +54,19 @@ pub enum Garbling {
         to: String,
     },
 }
+
+/// What becomes of a request that arrives.
+#[derive(Debug)]
+pub enum Arrival {
+    /// It is let in.
+    Admitted(Admitted),
+    /// It is not, and answered so: the token, the pace, a fault.
+    TurnedAway(http::Response<Bytes>),
+}
+
+/// A request that was let in, and the fault that meets its answer.
+#[derive(Debug, Clone)]
+pub struct Admitted(pub(crate) Option<Fault>);
 
 /// What meets one request.
 #[derive(Debug, Clone, PartialEq, Eq)]

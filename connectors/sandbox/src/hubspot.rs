@@ -47,8 +47,9 @@ use dsl::schema::Lock;
 use dsl::value::{Duration, Timestamp};
 use tokio::sync::watch;
 
+use crate::faults::Arrival;
 use crate::faults::Faults;
-use crate::model::{Arrival, Model};
+use crate::model::Model;
 
 use write::Write;
 

@@ -6,8 +6,10 @@ pub mod hubspot;
 pub mod kafka;
 pub mod mail;
 mod model;
+mod sending;
 mod transport;
 
-pub use faults::{Faults, Garbling, When};
-pub use model::{Admitted, Arrival, Ending, Model, Now, Sending};
+pub use faults::{Admitted, Arrival, Faults, Garbling, When};
+pub use model::{Model, Now};
+pub use sending::{Ending, Sending};
 pub use transport::{InProcess, received};

@@ -13,8 +13,9 @@ use http::{Method, Request, Response};
 use serde_json::{Value as Json, json};
 
 use crate::app::{answer, authorized, change_faults, failure, idempotency_key, json_body, reply};
+use crate::faults::Arrival;
 use crate::faults::{Faults, When};
-use crate::model::{Arrival, Model};
+use crate::model::Model;
 
 /// One thing that was sent.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]

@@ -1,15 +1,15 @@
 //! What every twin is: a model that answers requests, and says of a response how it reaches its client.
 //!
 //! In: a request and the time at which it arrives. Out: a response; where something goes wrong on the way to the
-//! client, the response carries a [`Sending`] among its extensions.
+//! client, the response carries a [`Sending`](crate::Sending) among its extensions.
 //! Always true: a model looks at no clock and no chance of its own; a copy of it goes its own way from then on.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
-use dsl::value::{Duration, Timestamp};
+use dsl::value::Timestamp;
 
-use crate::faults::{Fault, Faults};
+use crate::faults::{Admitted, Arrival, Faults};
 
 /// A twin: a model that answers requests.
 pub trait Model: Send + 'static {
@@ -52,52 +52,6 @@ pub trait Model: Send + 'static {
         for (at, request) in self.faults().overdue(now) {
             self.perform(&request, at);
         }
-    }
-}
-
-/// What becomes of a request that arrives.
-#[derive(Debug)]
-pub enum Arrival {
-    /// It is let in.
-    Admitted(Admitted),
-    /// It is not, and answered so: the token, the pace, a fault.
-    TurnedAway(http::Response<Bytes>),
-}
-
-/// A request that was let in, and the fault that meets its answer.
-#[derive(Debug, Clone)]
-pub struct Admitted(pub(crate) Option<Fault>);
-
-/// How a response reaches its client; a response without one is sent whole and at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Sending {
-    /// It begins only so long after the request.
-    pub after: Duration,
-    /// How far it gets.
-    pub ending: Ending,
-}
-
-/// How far a response gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Ending {
-    /// To its end.
-    #[default]
-    Whole,
-    /// Nothing of it: the connection breaks instead.
-    Lost,
-    /// Its head and half of its body, then the connection breaks.
-    Cut,
-    /// Its body goes on with blanks for as long as the client listens.
-    Endless,
-    /// Its body comes byte by byte, ten in a second.
-    Drip,
-}
-
-impl Sending {
-    /// What stands among the extensions of `response`.
-    #[must_use]
-    pub fn of<B>(response: &http::Response<B>) -> Self {
-        response.extensions().get().copied().unwrap_or_default()
     }
 }
 

@@ -11,7 +11,8 @@ use connectors::http::{Transport, TransportError};
 use dsl::value::{Duration, Timestamp};
 
 use crate::app::App;
-use crate::model::{Ending, Model, Now, Sending, locked};
+use crate::model::{Model, Now, locked};
+use crate::sending::{Ending, Sending};
 
 /// How long a client waits for a whole answer (`connectors::http::Client`).
 const PATIENCE: Duration = Duration::seconds(30);

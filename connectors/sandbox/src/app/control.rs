@@ -20,8 +20,9 @@ use serde_json::{Value as Json, json};
 
 use super::route::{Reply, json_body};
 use super::{App, Refused, answer, names};
+use crate::faults::Arrival;
 use crate::faults::{Asked, Faults};
-use crate::model::{Arrival, Model};
+use crate::model::Model;
 
 impl Model for App {
     fn arrive(&mut self, request: &Request<Bytes>, now: Timestamp) -> Arrival {

@@ -12,8 +12,9 @@ use serde_json::{Map, Value as Json, json};
 
 use super::table::Record;
 use super::{App, Kept, Operation, Refused, answer, names};
+use crate::faults::Arrival;
 use crate::faults::Met;
-use crate::model::{Arrival, Model as _};
+use crate::model::Model as _;
 
 /// How many records a page of a list, and how many inputs a batch, may have.
 pub(super) const LARGEST: usize = 100;

@@ -16,7 +16,8 @@ use super::access::unknown_token;
 use super::reply::{Answer, error};
 use super::scopes::{lacking, needed};
 use super::target::segments;
-use crate::model::{Arrival, Model as _};
+use crate::faults::Arrival;
+use crate::model::Model as _;
 
 /// The window of the general limit.
 const WINDOW: Duration = Duration(10_000);
