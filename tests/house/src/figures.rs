@@ -50,9 +50,8 @@ impl Lines {
         }
         let test: BTreeSet<usize> = source.test_lines().into_iter().flatten().collect();
         let mut lines = Self { production: total - test.len(), test: test.len(), ..Self::default() };
-        for (number, line) in source.text.lines().enumerate().filter(|(number, _)| !test.contains(&(number + 1))) {
+        for (_, line) in source.text.lines().enumerate().filter(|(number, _)| !test.contains(&(number + 1))) {
             let line = line.trim_start();
-            let _ = number;
             if line.starts_with("///") || line.starts_with("//!") {
                 lines.documentation += 1;
             } else if line.starts_with("//") {
