@@ -353,11 +353,7 @@ async fn a_token_that_is_refused_is_told_as_degraded_and_another_one_in_its_file
     stage.app.lock().expect("a sound twin").create("User", user, now).expect("taken");
     let client = client(running.admin);
     client.operate("eve", OperatorCommand::Backfill { sync: "Contacts".to_owned() }).await.expect("a backfill begins");
-    let degraded = async {
-        while get(running.admin, "/readyz").await != (200, "degraded: crm\n".to_owned()) {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
+    let degraded = async { while get(running.admin, "/readyz").await != (200, "degraded: crm\n".to_owned()) {} };
     tokio::time::timeout(Duration::from_secs(20), degraded).await.expect("it is told");
     let status = json(running.admin, "/api/v1/status").await;
     assert!(status["warnings"].to_string().contains("crm refuses the engine: HTTP 401"), "{status}");
@@ -367,7 +363,7 @@ async fn a_token_that_is_refused_is_told_as_degraded_and_another_one_in_its_file
     stage.write("crm-token", "another-token\n");
     let made = async {
         while stage.crm.lock().expect("a sound twin").find("Contact", "email", "ada@example.com").is_none() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(Duration::from_secs(10), made).await.expect("it goes on by itself");
@@ -394,11 +390,7 @@ async fn tokens_of_oauth_are_got_by_the_engine_and_a_grant_that_is_dead_is_told_
         client.operate("eve", OperatorCommand::Backfill { sync: "Contacts".to_owned() }).await.expect("it begins");
     };
     let until = async |what: &str, holds: &dyn Fn(&Stage, &str) -> bool| {
-        let held = async {
-            while !holds(&stage, &get(running.admin, "/api/v1/status").await.1) {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
+        let held = async { while !holds(&stage, &get(running.admin, "/api/v1/status").await.1) {} };
         tokio::time::timeout(Duration::from_secs(30), held).await.unwrap_or_else(|_| panic!("{what}"));
     };
     let made = |email: &'static str| {
