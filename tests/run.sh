@@ -101,6 +101,9 @@ count() { # WORD: the sum over all test programs
 grep -o 'skipped: .*' "$work/tests.log" | sort -u | tee "$work/skipped.log"
 skipped=$(wc -l <"$work/skipped.log")
 sed -n 's/^test \(.*\) \.\.\. ignored, /not run by itself: \1, /p' "$work/tests.log"
+# A program that dies, by a stack that is too small for instance, counts none of its tests.
+grep -E '^(error: .* failed, to rerun pass|.*process didn.t exit successfully|thread .* has overflowed|---- .* stdout ----)' \
+  "$work/tests.log" | sort -u
 [ "${#missing[@]}" = 0 ] || printf 'missing: %s\n' "${missing[@]}"
 [ "${#failed[@]}" = 0 ] || printf 'failed step: %s\n' "${failed[@]}"
 printf '%s passed, %s failed, %s skipped, %s s\n' \

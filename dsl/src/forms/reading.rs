@@ -57,10 +57,15 @@ pub(crate) enum What {
 /// So many steps are taken at most; a line that people write takes a few hundred.
 const MAX_STEPS: usize = 20_000;
 
+/// So many steps lie inside of each other at most, about six for each word: deeper ones would not fit into the stack of
+/// a thread of 2 MiB, where a step takes 1 KiB in a build that is not optimised.
+const MAX_DEPTH: usize = 1_000;
+
 /// Reads the words of a statement that stands in `place`. With `tolerant`, words of the language behind the first one
 /// may be misspelt or missing.
 pub(crate) fn read(place: Place, words: &[Token<'_>], tolerant: bool) -> Reading {
-    let mut reader = Reader { words, tolerant, steps: 0, filled: Vec::new(), form: None, reading: Reading::default() };
+    let mut reader =
+        Reader { words, tolerant, steps: 0, depth: 0, filled: Vec::new(), form: None, reading: Reading::default() };
     for form in table::of(place) {
         reader.form = Some(form);
         reader.go(form.parts, None, 0);
@@ -82,12 +87,16 @@ impl Reading {
 struct Then<'t> {
     parts: &'static [Part],
     then: Option<&'t Then<'t>>,
+    /// Where the turn of what is repeated began; a turn that took no word, as words that may be missing allow, is not
+    /// followed by another one.
+    turn: Option<usize>,
 }
 
 struct Reader<'w> {
     words: &'w [Token<'w>],
     tolerant: bool,
     steps: usize,
+    depth: usize,
     filled: Filled,
     form: Option<&'static Form>,
     reading: Reading,
@@ -97,25 +106,31 @@ impl Reader<'_> {
     /// Takes `parts`, then what follows, from the word at `at` on.
     fn go(&mut self, parts: &'static [Part], then: Option<&Then<'_>>, at: usize) {
         self.steps += 1;
-        if self.steps > MAX_STEPS {
+        if self.steps > MAX_STEPS || self.depth == MAX_DEPTH {
             return;
         }
+        self.depth += 1;
+        self.step(parts, then, at);
+        self.depth -= 1;
+    }
+
+    fn step(&mut self, parts: &'static [Part], then: Option<&Then<'_>>, at: usize) {
         let Some((part, rest)) = parts.split_first() else {
             match then {
+                Some(then) if then.turn == Some(at) => {}
                 Some(then) => self.go(then.parts, then.then, at),
                 None => self.end(at),
             }
             return;
         };
-        let behind = Then { parts: rest, then };
+        let behind = Then { parts: rest, then, turn: None };
         match *part {
             Part::Maybe(inner) | Part::Asked(inner) => {
                 self.go(inner, Some(&behind), at);
                 self.go(rest, then, at);
             }
             Part::Many(inner) => {
-                // Each turn takes a word at least, because no form repeats what may be nothing.
-                self.go(inner, Some(&Then { parts, then }), at);
+                self.go(inner, Some(&Then { parts, then, turn: Some(at) }), at);
                 self.go(rest, then, at);
             }
             Part::Either(several) => several.iter().for_each(|inner| self.go(inner, Some(&behind), at)),
@@ -286,4 +301,37 @@ fn expression(words: &[Token<'_>], at: usize) -> (Vec<usize>, bool) {
         }
     }
     (ends, false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::forms::forms;
+
+    /// Words that may be missing repeat nothing; a statement of thousands of words is given up, not read to its end.
+    #[test]
+    fn every_statement_is_read_on_a_small_stack() {
+        let words = |texts: &[&'static str], count: usize| {
+            let kind =
+                |text: &str| if text.starts_with(|c: char| c.is_alphabetic()) { Kind::Name } else { Kind::Symbol };
+            let token = |text: &&'static str| Token { text, kind: kind(text) };
+            texts.iter().map(token).cycle().take(count).collect::<Vec<_>>()
+        };
+        let read_all = move || {
+            for place in Place::ALL {
+                for first in table::of(place).filter_map(|form| form.written.split(' ').next()) {
+                    for then in [&["x"][..], &["}"], &[","], &["x", ","], &["as", "x"], &["|", "x"], &["(", "x"]] {
+                        for count in [3, 30, 3_000] {
+                            let kind = Kind::Name;
+                            let statement = [vec![Token { text: first, kind }], words(then, count)].concat();
+                            let _ = read(place, &statement, true);
+                        }
+                    }
+                }
+            }
+        };
+        assert!(forms().count() > 50);
+        let small = std::thread::Builder::new().stack_size(1 << 20).spawn(read_all).expect("a thread is started");
+        small.join().expect("it does not panic");
+    }
 }
