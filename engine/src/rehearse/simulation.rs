@@ -578,6 +578,11 @@ impl Simulation {
             if self.held_back.contains(&system) {
                 continue;
             }
+            if !self.programs.active.doors.contains_key(&system) {
+                // Without `events from` it there is no subscription and no consumer: nobody hears of what it tells.
+                twin.silence();
+                continue;
+            }
             match twin {
                 Twin::HubSpot(twin) => happened |= self.post_webhooks(&system, &twin)?,
                 Twin::App(twin) => happened |= self.post_records(&system, &twin)?,

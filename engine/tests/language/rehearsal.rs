@@ -385,3 +385,21 @@ fn repetitions_are_known_by_the_member_that_the_rules_name() {
     let lock = &compiled.program.expect("they are sound").systems["app"].lock;
     assert_eq!(lock.deliveries.as_ref().expect("it sends messages").dedupe, ["data.id"]);
 }
+
+/// A first set of rules often has one sync on a schedule and no `events` at all: nobody subscribed to anything.
+#[test]
+fn what_a_system_tells_without_events_from_it_troubles_nobody() {
+    let folder = Folder::new();
+    for entry in std::fs::read_dir(&folder.rules).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|extension| extension == "rules") {
+            std::fs::remove_file(path).expect("removed");
+        }
+    }
+    let rules = "edition 2026\n\nsystem app { schema \"schemas/app.lock\" }\n\nsystem crm { schema \"schemas/crm.lock\" }\n\nsync Contacts from app.User to crm.Contact {\n  run    every 1 hour\n  match  by email\n  create missing in crm\n  fields {\n    email as lowercase -> email\n  }\n}\n";
+    let test = "test \"a user arrives within the hour\" {\n  given app.User { email = \"a@example.com\" }\n  when  1 hour passes\n  expect one crm.Contact { email = \"a@example.com\" }\n}\n";
+    std::fs::write(folder.rules.join("first.rules"), rules).expect("written");
+    std::fs::write(folder.rules.join("first.test.rules"), test).expect("written");
+    let text = folder.run(&["test", "rules"], 0);
+    assert!(text.contains("1 passed, 0 failed"), "{text}");
+}
