@@ -1,12 +1,14 @@
 //! What time it is: the only place in the engine that looks.
 //!
-//! Out: [`Now`], the engine's time and the time by which limits are paced. They differ only where the engine runs
-//! on the twins' clock, which can jump: a jump must not open a rate window.
+//! Out: [`Now`], the engine's time and the time by which limits are paced.
+//! Always true: neither goes back, and neither stands still while the machine's monotonic clock runs, whatever is done
+//! to the wall clock. The pace never jumps: a step of the wall clock must neither open a rate window nor keep it shut.
 
 pub mod remote;
+mod steady;
 
-use std::sync::Mutex;
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use dsl::value::Timestamp;
 
@@ -39,21 +41,76 @@ pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> Now;
 
+    /// What other machines take the time to be, by which they sign; it may go back.
+    fn wall(&self) -> Timestamp {
+        self.now().at
+    }
+
+    /// Decisions were made at `last`, by an earlier process perhaps: the time goes on from there.
+    fn resume(&self, _last: Timestamp) {}
+
     /// How long a sleeper may trust that the clock runs like the machine's; `None`: for ever.
     fn trust(&self) -> Option<Duration> {
         None
     }
 }
 
-/// The machine's clock.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct System;
+/// The machine's clock: its wall clock, and where that was set back, its monotonic one from the last known time on.
+/// A step of the wall clock is logged with its size.
+#[derive(Debug)]
+pub struct System {
+    began: Instant,
+    steady: Mutex<steady::Steady>,
+}
+
+impl System {
+    /// The machine's clock, from now on.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { began: Instant::now(), steady: Mutex::new(steady::Steady::new(wall())) }
+    }
+
+    fn steady(&self) -> MutexGuard<'_, steady::Steady> {
+        self.steady.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for System {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Clock for System {
     fn now(&self) -> Now {
-        Now::same(wall())
+        let (now, step) = {
+            let mut steady = self.steady();
+            // Both are read while nobody else reads, so that they are in order.
+            steady.show(wall(), self.began.elapsed())
+        };
+        if let Some(step) = step {
+            let by = Duration::from_millis(step.unsigned_abs());
+            let way = if step < 0 { "back" } else { "forward" };
+            tracing::warn!(?by, "the machine's clock was set {way}");
+        }
+        now
+    }
+
+    fn wall(&self) -> Timestamp {
+        wall()
+    }
+
+    fn resume(&self, last: Timestamp) {
+        self.steady().resume(last, self.began.elapsed());
+    }
+
+    fn trust(&self) -> Option<Duration> {
+        Some(TRUST)
     }
 }
+
+/// How late a timer may be at most where the wall clock is set forward while the engine sleeps.
+const TRUST: Duration = Duration::from_secs(60);
 
 /// The machine's wall time.
 #[must_use]

@@ -257,12 +257,14 @@ fn writes_in_bulk(lane: &Lane) -> bool {
     lane.bulk && matches!(lane.kind, LaneKind::Create { .. } | LaneKind::Update { .. } | LaneKind::Delete { .. })
 }
 
-/// How long to leave a system alone that says it is asked too fast and names no time.
-fn pause(met: LimitWindow, sliding: Duration) -> Duration {
+/// How long to leave a system alone that says it is asked too fast and names no time: at first, and at most when it
+/// says so again and again.
+fn pauses(met: LimitWindow, sliding: Duration) -> (Duration, Duration) {
     match met {
-        LimitWindow::Day => Duration::hours(1),
-        LimitWindow::Sliding => sliding,
-        LimitWindow::Unknown => Duration::seconds(1),
+        LimitWindow::Day => (Duration::hours(1), Duration::hours(1)),
+        // It has room again once it has passed, unless somebody else of the same account fills it.
+        LimitWindow::Sliding => (sliding, Duration(sliding.0.saturating_mul(3))),
+        LimitWindow::Unknown => (Duration::seconds(1), Duration::hours(1)),
     }
 }
 
@@ -378,6 +380,42 @@ mod tests {
             assert_eq!(gate.poll(at(1)), Poll::Wait { at: None, pace: Some(Timestamp(expected)) });
             assert!(opened(&gate.poll(at(expected))).is_some());
         }
+    }
+
+    #[test]
+    fn said_again_and_again_it_is_left_alone_longer_but_no_longer_than_the_cause_asks() {
+        let cases = [
+            (LimitWindow::Sliding, [10_000, 20_000, 30_000, 30_000, 30_000]),
+            (LimitWindow::Unknown, [1_000, 2_000, 4_000, 8_000, 16_000]),
+            (LimitWindow::Day, [3_600_000; 5]),
+        ];
+        for (window, expected) in cases {
+            let mut gate = gate(&[("api", 100, 10_000)], 1);
+            let mut now = Timestamp(0);
+            for (call, pause) in expected.into_iter().enumerate() {
+                gate.sent(CallId(call as u64), &lane("Contact", false), 1, 1);
+                gate.answered(CallId(call as u64), &[Answer::RateLimited { after: None, window, policy: None }], now);
+                let until = now.plus(Duration(pause));
+                assert_eq!(gate.paused(now).get("crm"), Some(&until), "{window:?}, refusal {call}");
+                now = until;
+            }
+        }
+    }
+
+    /// A machine that starts with its clock an hour ahead, and is set right while the engine is down.
+    #[test]
+    fn what_was_spent_counts_no_longer_than_its_window_where_the_clock_was_set_back() {
+        let hour = 3_600_000;
+        let mut before = gate(&[("api", 1, 10_000)], 1);
+        before.sent(CallId(1), &lane("Contact", false), 1, 1);
+        let fast = Answer::RateLimited { after: None, window: LimitWindow::Sliding, policy: None };
+        before.answered(CallId(1), &[fast], Timestamp(hour));
+        let saved = before.save("crm").expect("something was spent");
+        let mut after = gate(&[("api", 1, 10_000)], 1);
+        after.restore("crm", &saved, Timestamp(50));
+        after.work(lane("Contact", false), Timestamp(0), Priority::High);
+        assert!(opened(&after.poll(at(10_049))).is_none());
+        assert!(opened(&after.poll(at(10_051))).is_some());
     }
 
     fn refused(refusal: Refusal) -> Vec<Answer> {

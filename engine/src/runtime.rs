@@ -251,7 +251,7 @@ async fn clock(plan: &Plan, tasks: &Tasks, transport: &Arc<dyn Transport>) -> Re
             tasks.spawn("clock", |stop| follower.follow(stop));
             Arc::new(clock)
         }
-        (None, None) => Arc::new(clock::System),
+        (None, None) => Arc::new(clock::System::new()),
     })
 }
 
@@ -345,6 +345,7 @@ fn core(
     set: &stored::Set,
     clock: &dyn Clock,
 ) -> Result<Core, Error> {
+    clock.resume(Core::last_time(&*ledger)?);
     let fresh = stored::active_hash(&*ledger)?.as_ref() != Some(&set.program.hash);
     let mut core = Core::start(ledger, programs.clone(), connectors.clone(), settings, clock.now())?;
     core.set_max_in_flight(max_in_flight);

@@ -296,7 +296,8 @@ impl Loop {
             Wake::StorageFailed => drop(self.core.flush()?),
             Wake::Idle(reply) => self.idle.push(reply),
             Wake::Inspect(inspect) => {
-                inspect(&Snapshot { core: &self.core, now: self.clock.now(), sources: &self.sources, full });
+                let (now, wall) = (self.clock.now(), self.clock.wall());
+                inspect(&Snapshot { core: &self.core, now, wall, sources: &self.sources, full });
             }
             Wake::Source(news) => drop(self.sources.insert(news.name, news.state)),
             Wake::Token { system } => self.core.try_again(&system),

@@ -256,6 +256,8 @@ fn concerns_link(link: &views::Link, about: &str) -> bool {
 /// What the loop knows of itself.
 struct Figures {
     time: Timestamp,
+    /// How far the engine's time is ahead of the machine's clock, in milliseconds.
+    ahead: i64,
     rules: RulesView,
     ledger: LedgerView,
     sources: BTreeMap<String, SourceState>,
@@ -290,6 +292,7 @@ fn figures(snapshot: &Snapshot<'_>) -> Figures {
     });
     Figures {
         time,
+        ahead: time.since(snapshot.wall).0,
         rules: RulesView {
             hash: program.hash.clone(),
             syncs: program.syncs.len(),
@@ -322,6 +325,7 @@ fn status(parts: &Parts, mut figures: Figures, uptime_seconds: u64) -> Result<St
         schema: SCHEMA,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         time: figures.time.to_string(),
+        clock_behind_ms: figures.ahead.max(0),
         uptime_seconds,
         healthy: warnings.is_empty(),
         warnings,
@@ -342,6 +346,9 @@ fn status(parts: &Parts, mut figures: Figures, uptime_seconds: u64) -> Result<St
     })
 }
 
+/// So far apart the engine's time and the machine's clock are told of.
+const CLOCKS_DIFFER_MS: i64 = 2_000;
+
 /// What is not as it should be, in plain words; nothing where all is well.
 fn warnings(figures: &Figures, cache_up: bool) -> Vec<String> {
     let mut warnings = Vec::new();
@@ -350,6 +357,13 @@ fn warnings(figures: &Figures, cache_up: bool) -> Vec<String> {
     }
     if figures.ledger.full {
         warnings.push("the ledger takes nothing for now: free space on the disk".to_owned());
+    }
+    if figures.ahead >= CLOCKS_DIFFER_MS {
+        let by = std::time::Duration::from_secs(figures.ahead.unsigned_abs() / 1_000);
+        warnings.push(format!(
+            "the machine's clock is {by:?} behind the engine's time, perhaps because it was set back; the engine's time \
+             runs slower until both agree: check the machine's time service"
+        ));
     }
     let denied = figures.systems.iter().filter_map(|(system, view)| Some((system, view.denied.as_ref()?)));
     warnings.extend(denied.map(|(system, reason)| {
@@ -375,6 +389,7 @@ mod tests {
     fn fine() -> Figures {
         Figures {
             time: Timestamp(0),
+            ahead: 0,
             rules: RulesView { hash: String::new(), syncs: 0, reactions: 0, workflows: 0, older: 0, refused: None },
             ledger: LedgerView { last: 0, durable: 0, full: false },
             sources: BTreeMap::new(),
@@ -407,6 +422,13 @@ mod tests {
                 "crm refuses the engine: HTTP 401 Unauthorized; its calls wait, and it is asked again at 2026-03-02T09:00:04Z"
             ]
         );
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_is_warned_of() {
+        assert_eq!(warnings(&Figures { ahead: 1_999, ..fine() }, true), Vec::<String>::new());
+        let warned = warnings(&Figures { ahead: 3_600_250, ..fine() }, true);
+        assert!(warned[0].starts_with("the machine's clock is 3600s behind the engine's time"), "{warned:?}");
     }
 
     #[test]

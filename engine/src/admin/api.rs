@@ -28,6 +28,9 @@ pub struct Status {
     pub version: String,
     /// Its time, RFC 3339.
     pub time: String,
+    /// How far the machine's clock is behind that, in milliseconds; more than a moment where it was set back.
+    #[serde(default)]
+    pub clock_behind_ms: i64,
     /// Since its start.
     pub uptime_seconds: u64,
     /// Everything it needs answers.

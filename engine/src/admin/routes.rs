@@ -180,6 +180,7 @@ fn record(status: &Status) {
     metrics::gauge!("engine_incidents").set(status.incidents as f64);
     metrics::gauge!("engine_parked").set(status.parked as f64);
     metrics::gauge!("engine_rules_refused").set(flag(status.rules.refused.is_some()));
+    metrics::gauge!("engine_clock_behind_seconds").set(status.clock_behind_ms as f64 / 1_000.0);
     metrics::gauge!("engine_resident_bytes").set(status.resident_bytes.unwrap_or_default() as f64);
     metrics::counter!("engine_rounds_total").absolute(status.counts.rounds);
     metrics::counter!("engine_inputs_total").absolute(status.counts.inputs);

@@ -9,7 +9,7 @@ use dsl::value::{Duration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::window::Window;
-use super::{Reach, pause};
+use super::{Reach, pauses};
 use crate::decide::{LaneKind, denial, lets_in};
 use crate::ids::CallId;
 
@@ -186,9 +186,9 @@ impl Budget {
                 }
                 Answer::RateLimited { after: None, window: met, .. } => {
                     too_fast = true;
-                    // Whoever is refused again and again comes back more rarely, but at least every hour.
-                    let span = pause(*met, sliding);
-                    Duration(span.0.saturating_mul(1 << self.refused.min(6)).min(Duration::hours(1).0))
+                    // Whoever is refused again and again comes back more rarely, but no more so than the cause asks.
+                    let (first, most) = pauses(*met, sliding);
+                    Duration(first.0.saturating_mul(1 << self.refused.min(12)).min(most.0))
                 }
                 Answer::Retry { after: Some(after), .. } => Duration::from(*after),
                 _ => continue,
@@ -228,7 +228,10 @@ impl Budget {
                 window.restore(settled, *under_way, now);
             }
         }
-        self.until = self.until.max(saved.until);
+        // The clock may have been set back since: what is left of a pause stays as long as it was.
+        let last = saved.windows.values().flat_map(|(settled, _)| settled).map(|(at, _)| *at).max();
+        let ahead = last.map_or(0, |last| last.since(now).0.max(0));
+        self.until = self.until.max(saved.until.map(|until| until.minus(Duration(ahead))));
     }
 
     pub(super) fn usage(&self, system: &str, now: Timestamp) -> Vec<Usage> {

@@ -119,10 +119,10 @@ impl Window {
         (settled, self.under_way.values().sum())
     }
 
-    /// Takes back what was saved; what was under way counts as answered at `now`.
+    /// Takes back what was saved; what was under way counts as answered at `now`, and so does what would be later.
     pub fn restore(&mut self, settled: &[(Timestamp, u64)], under_way: u64, now: Timestamp) {
         for (at, amount) in settled {
-            self.settle(*at, *amount);
+            self.settle((*at).min(now), *amount);
         }
         if under_way > 0 {
             self.settle(now, under_way);

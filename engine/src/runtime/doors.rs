@@ -52,7 +52,7 @@ impl Opened {
     ) -> Self {
         let taken = systems.iter().filter_map(|(name, system)| Some((name.clone(), system.webhook.clone()?))).collect();
         let (intake, clock): (Arc<dyn Intake>, _) = (Arc::clone(webhooks) as _, Arc::clone(clock));
-        Self { doors: doors.clone(), webhooks: taken, intake, clock: Arc::new(move || clock.now().at) }
+        Self { doors: doors.clone(), webhooks: taken, intake, clock: Arc::new(move || clock.wall()) }
     }
 
     /// A router of its own.

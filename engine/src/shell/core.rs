@@ -124,6 +124,19 @@ impl std::fmt::Debug for Core {
 }
 
 impl Core {
+    /// The time of the last decision in the ledger; the earliest of all where there is none.
+    ///
+    /// # Errors
+    /// Where the row cannot be read.
+    pub fn last_time(ledger: &dyn Ledger) -> Result<Timestamp, Error> {
+        let rows: &dyn Rows = ledger;
+        let key = Key::new(Kind::Time).bytes();
+        Ok(match rows.get(&key)? {
+            Some(bytes) => read::<Timestamp>(&key, &bytes)?,
+            None => Timestamp(i64::MIN),
+        })
+    }
+
     /// Takes up where the ledger stands: limits as they were spent, queues, calls without an answer (which may or
     /// may not have happened), schedules.
     ///
@@ -151,11 +164,7 @@ impl Core {
         for queued in decide::queued(rows)? {
             gate.work(queued.lane, queued.deadline, queued.priority);
         }
-        let time_key = Key::new(Kind::Time).bytes();
-        let before = match rows.get(&time_key)? {
-            Some(bytes) => read::<Timestamp>(&time_key, &bytes)?,
-            None => Timestamp(i64::MIN),
-        };
+        let before = Self::last_time(&*ledger)?;
         let unanswered = decide::unanswered(rows)?;
         let timer = decide::next_timer(rows)?;
         let last = ledger.durable();

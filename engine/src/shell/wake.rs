@@ -25,6 +25,8 @@ pub struct Snapshot<'a> {
     pub core: &'a Core,
     /// The time.
     pub now: Now,
+    /// What other machines take it to be.
+    pub wall: Timestamp,
     /// What the sources say of themselves, by name.
     pub sources: &'a BTreeMap<String, SourceState>,
     /// The ledger takes nothing for now.
