@@ -104,7 +104,7 @@ impl HubSpot {
             Verb::Create { entity } => self.create(entity, inputs).await,
             Verb::Update { entity } => self.update(entity, inputs).await,
             Verb::Delete { entity } => self.delete(entity, inputs).await,
-            Verb::List { .. } | Verb::Operation { .. } => Vec::new(),
+            Verb::List { .. } | Verb::Archived { .. } | Verb::Operation { .. } => Vec::new(),
         }
     }
 }
@@ -123,7 +123,7 @@ impl Connector for HubSpot {
         let refused = |reason: String| vec![refuse(reason); request.inputs.len()];
         let entity = match &request.verb {
             Verb::Read { entity, .. } | Verb::Create { entity } | Verb::Update { entity } => entity,
-            Verb::Delete { entity } | Verb::List { entity, .. } => entity,
+            Verb::Delete { entity } | Verb::List { entity, .. } | Verb::Archived { entity } => entity,
             Verb::Operation { name } => return refused(format!("HubSpot has no operation `{name}`")),
         };
         if self.entity(entity).is_none() {
@@ -137,6 +137,13 @@ impl Connector for HubSpot {
             let mut answers = Vec::with_capacity(request.inputs.len());
             for input in &request.inputs {
                 answers.push(self.list(entity, fields, links, *since, input.id.as_deref()).await);
+            }
+            return answers;
+        }
+        if let Verb::Archived { entity } = &request.verb {
+            let mut answers = Vec::with_capacity(request.inputs.len());
+            for input in &request.inputs {
+                answers.push(self.list_archived(entity, input.id.as_deref()).await);
             }
             return answers;
         }

@@ -70,6 +70,13 @@ pub enum Verb {
         /// Only what changed at or after this time.
         since: Option<Timestamp>,
     },
+    /// One page of the records that were deleted and that the system still knows of, ids only; one empty page from a
+    /// system that forgets what it deletes. One input; [`Input::id`] is the cursor of the page before. Answer:
+    /// [`Answer::Page`].
+    Archived {
+        /// The entity's name in the lock.
+        entity: String,
+    },
     /// Call an operation of the lock with [`Input::values`] as its parameters. Answer: [`Answer::Result`].
     Operation {
         /// Its name in the lock.

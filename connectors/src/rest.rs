@@ -221,7 +221,7 @@ impl Connector for Rest {
     fn max_batch(&self, verb: &Verb) -> usize {
         match verb {
             Verb::Read { .. } | Verb::Create { .. } | Verb::Update { .. } => BATCH,
-            Verb::Delete { .. } | Verb::List { .. } | Verb::Operation { .. } => 1,
+            Verb::Delete { .. } | Verb::List { .. } | Verb::Archived { .. } | Verb::Operation { .. } => 1,
         }
     }
 
@@ -231,6 +231,7 @@ impl Connector for Rest {
             Verb::Delete { .. } | Verb::List { .. } | Verb::Operation { .. } => {
                 u32::try_from(request.inputs.len()).unwrap_or(u32::MAX)
             }
+            Verb::Archived { .. } => 0,
         }
     }
 
@@ -240,6 +241,8 @@ impl Connector for Rest {
             Verb::Read { entity, by, .. } => self.batch(entity, "read", Some(by), inputs).await,
             Verb::Create { entity } => self.batch(entity, "create", None, inputs).await,
             Verb::Update { entity } => self.batch(entity, "update", None, inputs).await,
+            // The app keeps no list of what it deleted.
+            Verb::Archived { .. } => vec![Answer::Page { records: Vec::new(), next: None }; inputs.len()],
             Verb::Delete { .. } | Verb::List { .. } | Verb::Operation { .. } => {
                 let mut answers = Vec::with_capacity(inputs.len());
                 for input in inputs {
@@ -247,7 +250,7 @@ impl Connector for Rest {
                         Verb::Delete { entity } => self.delete(entity, input).await,
                         Verb::List { entity, since, .. } => self.list(entity, *since, input.id.as_deref()).await,
                         Verb::Operation { name } => self.operation(name, input).await,
-                        Verb::Read { .. } | Verb::Create { .. } | Verb::Update { .. } => refuse("it is for batches"),
+                        _ => refuse("it is for batches"),
                     });
                 }
                 answers

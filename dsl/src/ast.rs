@@ -198,6 +198,8 @@ pub struct Sync {
     pub right: Qualified,
     /// `run …`
     pub run: Option<Spanned<Run>>,
+    /// `sweep every 15 minutes`, or `sweep never` (`None` inside).
+    pub sweep: Option<Spanned<Option<value::Duration>>>,
     /// `priority …`
     pub priority: Option<Spanned<Priority>>,
     /// `match by a = b then by c`

@@ -171,6 +171,9 @@ pub struct Sync {
     pub right: EntityName,
     /// When it runs.
     pub run: Run,
+    /// A sync on change looks this often for changes of which no message came; `None` for never, and for a sync that
+    /// runs by the clock.
+    pub sweep: Option<Duration>,
     /// How urgent it is.
     pub priority: Priority,
     /// Pairs of fields (left, right) whose equality makes records the same thing, in order.

@@ -42,7 +42,7 @@ use self::calls::{answers, open};
 use self::delivery::{inbox, offsets, route, tombstones};
 use self::isolation::Isolated;
 pub(crate) use self::links::own_key::OWN_KEY;
-use self::links::{advance, existence, overwritten, schedule};
+use self::links::{advance, catch_up, existence, overwritten, schedule};
 pub(crate) use self::model::answer::{denial, lets_in};
 pub use self::model::event::{Action, Event};
 use self::model::freshness::Freshness;
@@ -106,6 +106,7 @@ pub fn decide_isolated(
             store::runs::count(&mut cx)?;
             sweep::started(&mut cx)?;
             schedule::started(&mut cx)?;
+            catch_up::started(&mut cx)?;
             inbox::started(&mut cx)?;
         }
         Input::Delivery { system, messages, malformed, source } => {

@@ -123,8 +123,7 @@ impl Gate {
         let mut best: Option<(Priority, Timestamp, Lane, usize)> = None;
         let mut at: Option<Timestamp> = None;
         let mut pace: Option<Timestamp> = None;
-        let lists: BTreeSet<&Lane> =
-            self.in_flight.values().filter(|lane| matches!(lane.kind, LaneKind::List { .. })).collect();
+        let lists: BTreeSet<&Lane> = self.in_flight.values().filter(|lane| lane.kind.is_paged()).collect();
         let is_held = |lane: &Lane, only: &LaneKind| {
             let refused = |other: &Lane| other.system == lane.system && other.kind == *only;
             !refused(lane) && self.lanes.keys().any(refused)

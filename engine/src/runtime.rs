@@ -315,6 +315,7 @@ fn settings(plan: &Plan) -> Settings {
         clock_ahead: plan.runtime.clock_ahead,
         linger: plan.runtime.hold,
         retention: plan.runtime.retention,
+        sweeps: true,
         ..Settings::default()
     }
 }

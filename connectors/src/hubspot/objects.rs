@@ -16,9 +16,8 @@ use super::{HubSpot, answer, refuse};
 use crate::http::{escape, segment, text};
 use crate::port::{Answer, Input, Observed};
 
-/// Search gives this many results of one query; behind it a new query must start (CONTRACT 4).
-const SEARCH_END: u64 = 10_000;
-
+/// The property with a record's id, a number.
+const ID: &str = "hs_object_id";
 /// Old ids of a merged record, `;`-separated.
 const MERGED: &str = "hs_merged_object_ids";
 /// Further addresses of a contact, `;`-separated; each is as unique as `email`.
@@ -181,8 +180,9 @@ impl HubSpot {
         Ok((results(&json)?, answer::next_page(&json)))
     }
 
-    /// What changed at or after a time, oldest change first. A query of search ends after ten thousand results, so the
-    /// cursor, `<milliseconds>:<offset>`, moves on to a query that starts at the last change seen.
+    /// What changed at or after a time, oldest change first. Every page is a query of its own that begins where the one
+    /// before it ended: an offset would leave out what moves while the pages are read, and ends after ten thousand
+    /// results (CONTRACT 4).
     async fn list_changed(
         &self,
         entity: &str,
@@ -190,46 +190,71 @@ impl HubSpot {
         since: Timestamp,
         cursor: Option<&str>,
     ) -> Result<Page, Answer> {
-        let (from, offset) = match cursor {
-            None => (since.0, 0),
-            Some(cursor) => {
-                let parts = cursor.split_once(':').and_then(|(from, at)| Some((from.parse().ok()?, at.parse().ok()?)));
-                parts.ok_or_else(|| refuse(format!("`{cursor}` is no cursor of ours")))?
-            }
+        let place = match cursor {
+            None => Place::From(since.0),
+            Some(cursor) => Place::read(cursor).ok_or_else(|| refuse(format!("`{cursor}` is no cursor of ours")))?,
         };
         let modified = modified_property(self.entity(entity).and_then(|known| known.remote.as_deref()));
         let mut wanted: Vec<&str> = fields.iter().map(String::as_str).collect();
         if !wanted.contains(&modified) {
             wanted.push(modified);
         }
-        let mut body = json!({
-            "filterGroups": [{"filters": [
-                {"propertyName": modified, "operator": "GTE", "value": from.to_string()},
-            ]}],
-            "sorts": [{"propertyName": modified, "direction": "ASCENDING"}],
+        let filter = |name: &str, operator: &str, value: String| json!({"propertyName": name, "operator": operator, "value": value});
+        let (filters, order) = match &place {
+            Place::From(from) => (vec![filter(modified, "GTE", from.to_string())], modified),
+            Place::Of(at, id) => (vec![filter(modified, "EQ", at.to_string()), filter(ID, "GT", id.clone())], ID),
+        };
+        let body = json!({
+            "filterGroups": [{"filters": filters}],
+            "sorts": [{"propertyName": order, "direction": "ASCENDING"}],
             "properties": wanted,
             "limit": BATCH,
         });
-        if offset > 0 {
-            body["after"] = offset.to_string().into();
-        }
         let path = format!("{}/search", self.objects_path(entity));
         let json = self.call(Method::POST, &path, Some(&body), false).await.map_err(|f| answer::alone(&f))?;
         let results = results(&json)?;
-        // At the end of what one query can show, the next one begins at the last change seen. What changed in that very
-        // millisecond comes twice, which changes nothing; beginning after it could leave something out.
-        let Some(after) = answer::next_page(&json) else { return Ok((results, None)) };
-        let after: u64 = after.parse().map_err(|_| refuse(format!("`{after}` is no offset of a search")))?;
-        if after + BATCH as u64 <= SEARCH_END {
-            return Ok((results, Some(format!("{from}:{after}"))));
+        let next = match (&place, answer::next_page(&json).is_some()) {
+            (Place::From(_), false) => None,
+            (Place::Of(at, _), false) => Some(Place::From(at + 1)),
+            (Place::Of(at, _), true) => results.last().map(|last| Place::Of(*at, text(&last["id"]))),
+            (Place::From(from), true) => {
+                let last = results.last().and_then(|result| {
+                    let at = result["properties"][modified].as_str().or_else(|| result["updatedAt"].as_str())?;
+                    Timestamp::parse(at).or_else(|| at.parse().ok().map(Timestamp))
+                });
+                match last {
+                    // What changed in that very millisecond comes twice, which changes nothing; beginning behind it
+                    // could leave something out.
+                    Some(Timestamp(last)) if last > *from => Some(Place::From(last)),
+                    Some(Timestamp(last)) if last == *from => Some(Place::Of(last, "0".to_owned())),
+                    _ => {
+                        return Err(refuse(format!("the search for changed {entity} does not keep the order of time")));
+                    }
+                }
+            }
+        };
+        Ok((results, next.map(|place| place.to_string())))
+    }
+
+    /// Ids of archived records.
+    pub(super) async fn list_archived(&self, entity: &str, cursor: Option<&str>) -> Answer {
+        if is_owner(entity) {
+            return match self.owner_page(true, cursor).await {
+                Ok((records, next)) => Answer::Page { records: records.into_iter().map(only_id).collect(), next },
+                Err(failure) => answer::alone(&failure),
+            };
         }
-        let last = results.iter().rev().find_map(|result| {
-            let at = result["properties"][modified].as_str().or_else(|| result["updatedAt"].as_str())?;
-            Timestamp::parse(at).or_else(|| at.parse().ok().map(Timestamp))
-        });
-        match last {
-            Some(Timestamp(last)) if last > from => Ok((results, Some(format!("{last}:0")))),
-            _ => Err(refuse(format!("more than {SEARCH_END} records of {entity} changed in the same millisecond"))),
+        let mut path = format!("{}?limit={BATCH}&archived=true&properties={ID}", self.objects_path(entity));
+        if let Some(after) = cursor {
+            path.push_str(&format!("&after={}", escape(after)));
+        }
+        let page = self.call(Method::GET, &path, None, false).await.map_err(|failure| answer::alone(&failure));
+        match page.and_then(|json| Ok((results(&json)?, answer::next_page(&json)))) {
+            Ok((results, next)) => {
+                let records = results.iter().map(|result| Observed { id: text(&result["id"]), ..Observed::default() });
+                Answer::Page { records: records.collect(), next }
+            }
+            Err(answer) => answer,
         }
     }
 
@@ -339,6 +364,41 @@ type Found = (Vec<Json>, Vec<String>);
 
 /// Records of a page, and the cursor of the next one.
 type Page = (Vec<Json>, Option<String>);
+
+/// Where a page of changes begins.
+enum Place {
+    /// At the first change at or after a time, in milliseconds.
+    From(i64),
+    /// Behind an id, among those of one very millisecond: there are more of them than one page holds.
+    Of(i64, String),
+}
+
+impl Place {
+    /// `1772442000000`, or `1772442000000#512` with the id.
+    fn read(cursor: &str) -> Option<Self> {
+        match cursor.split_once('#') {
+            None => Some(Self::From(cursor.parse().ok()?)),
+            Some((at, id)) if id.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Some(Self::Of(at.parse().ok()?, id.to_owned()))
+            }
+            Some(_) => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::From(from) => write!(out, "{from}"),
+            Self::Of(at, id) => write!(out, "{at}#{id}"),
+        }
+    }
+}
+
+/// Nothing but the id of a record.
+fn only_id(record: Observed) -> Observed {
+    Observed { id: record.id, ..Observed::default() }
+}
 
 /// A page without results is no page: taken for an empty one, it would end a listing.
 fn results(json: &Json) -> Result<Vec<Json>, Answer> {

@@ -46,6 +46,7 @@ impl<'a> WholeSet<'a> {
         whole.writers(rules);
         whole.disjoint();
         whole.limits();
+        whole.sweeps();
         whole.loops(rules);
         whole.routes(items, again);
         whole.unheard();

@@ -205,6 +205,7 @@ codes! {
         Error E0802 "no such time zone"
         Error E0803 "no such limit, or it counts something else"
         Error E0804 "a time of day without a zone"
+        Error E0805 "this sweep asks too often, or has nothing to do"
     }
     Locks {
         Warning W0901 "the lock is older than 30 days"

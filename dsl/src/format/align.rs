@@ -54,7 +54,7 @@ pub(super) fn cells(text: &str, within: Place, statement: &Statement) -> Vec<Str
             let bars = statement.pieces.iter().enumerate().filter(|(_, piece)| is(piece, &["|"]));
             split(&bars.map(|(place, _)| place).collect::<Vec<_>>())
         }
-        Place::Sync if ["run", "priority", "match", "create", "conflict"].contains(&word) => split(&[1]),
+        Place::Sync if ["run", "sweep", "priority", "match", "create", "conflict"].contains(&word) => split(&[1]),
         Place::Events => find(&["->"]).map_or_else(whole, |arrow| split(&[arrow])),
         Place::Fields => fields(statement, &is).map_or_else(whole, |places| split(&places)),
         Place::Record => match (find(&["="]), find(&["else"])) {

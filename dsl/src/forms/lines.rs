@@ -133,6 +133,21 @@ pub(super) static FORMS: &[Form] = &[
         example: "run on change",
     },
     Form {
+        name: "sweep",
+        within: SYNC,
+        written: "sweep every 15 minutes",
+        also: &["sweep every hour", "sweep never"],
+        parts: &[
+            Part::Words("sweep"),
+            Part::Either(&[
+                &[Part::Words("every"), Part::Either(&[&[Part::Slot(Slot::Duration)], &[Part::Words("hour")]])],
+                &[Part::Words("never")],
+            ]),
+        ],
+        says: "says how often a sync on change asks for changes of which no message came",
+        example: "sweep every 15 minutes",
+    },
+    Form {
         name: "run every",
         within: SYNC,
         written: "run every 1 hour in batches of 100",

@@ -22,6 +22,7 @@ impl Builder<'_> {
                             left: self.qualified(&left),
                             right: self.qualified(&right),
                             run: None,
+                            sweep: None,
                             priority: None,
                             keys: Vec::new(),
                             unread: Vec::new(),
@@ -62,6 +63,14 @@ impl Builder<'_> {
         match part.as_rule() {
             Rule::s_run => {
                 self.fill(&mut sync.run, "run", span, |this| Some(Spanned::new(this.run(part), span)));
+            }
+            Rule::s_sweep => {
+                self.fill(&mut sync.sweep, "sweep", span, |this| {
+                    let never = has(&part, Rule::k_never);
+                    let written = parts(part).into_iter().find(|p| p.as_rule() == Rule::duration);
+                    let every = written.map_or(value::Duration::hours(1), |p| this.duration(&p).value);
+                    Some(Spanned::new((!never).then_some(every), span))
+                });
             }
             Rule::s_prio => {
                 if self.once(&sync.priority, "priority", span)

@@ -3,6 +3,7 @@
 pub(crate) mod advance;
 pub(crate) mod answer;
 pub(crate) mod archive;
+pub(crate) mod catch_up;
 pub(crate) mod existence;
 pub(crate) mod matching;
 pub(crate) mod merge;

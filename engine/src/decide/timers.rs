@@ -1,7 +1,7 @@
 //! What each timer that is due does.
 
 use crate::decide::delivery::route;
-use crate::decide::links::{advance, matching, schedule};
+use crate::decide::links::{advance, catch_up, matching, schedule};
 use crate::decide::model::key;
 use crate::decide::model::row::Prefix;
 use crate::decide::model::subject::Subject;
@@ -34,6 +34,7 @@ pub(crate) fn fire(cx: &mut Context<'_>, timer: &TimerRow) -> Result<(), Error> 
         TimerRow::Timeout(run, effect) => wake::timed_out(cx, *run, *effect),
         TimerRow::Unpaired(run, wait) => wake::unpaired(cx, *run, wait),
         TimerRow::Schedule(sync) => schedule::due(cx, sync),
+        TimerRow::CatchUp(sync) => catch_up::due(cx, sync),
         TimerRow::Pace(system) => route::due(cx, system),
         TimerRow::Link(link) => advance::retry(cx, *link),
         TimerRow::Overdue(link) => matching::overdue(cx, *link),

@@ -1,12 +1,14 @@
 //! The connector against the twin: what HubSpot's odd answers become.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use connectors::hubspot::{HubSpot as Connector, Settings};
 use connectors::port::{Answer, Connector as _, Input, LimitWindow, Observed, Refusal, Request, Verb};
 use connectors::secret::Secret;
+use dsl::value::Timestamp;
 use sandbox::InProcess;
 use sandbox::hubspot::HubSpot;
 use serde_json::{Value as Json, json};
@@ -215,4 +217,46 @@ async fn what_changed_lately_is_listed_once_the_index_has_it() {
     let Answer::Page { records, next: None } = &answers[0] else { panic!("{answers:?}") };
     let emails: Vec<&Json> = records.iter().map(|record| &record.fields["email"]).collect();
     assert_eq!(emails, [&json!("ada@example.com")]);
+}
+
+#[tokio::test]
+async fn more_than_ten_thousand_changes_of_one_millisecond_are_listed() {
+    let mut world = World::new();
+    let since = world.now;
+    for _ in 0..10_150 {
+        world.twin.place("Note", None, [("hs_note_body".to_owned(), "n".to_owned())].into(), since).expect("taken");
+    }
+    let World { twin, now } = world;
+    let settings = Settings { base_url: "https://api.hubapi.com".into(), api_version: "2026-09".into(), app_id: None };
+    // A search may be asked five times a second.
+    let clock = AtomicI64::new(now.0 + 1_000);
+    let transport = Arc::new(InProcess::new(Arc::new(Mutex::new(twin)), move || {
+        Timestamp(clock.fetch_add(250, Ordering::Relaxed))
+    }));
+    let connector = Connector::new(settings, Secret::new(TOKEN), shipped(), transport);
+    let verb = Verb::List { entity: "Note".into(), fields: Vec::new(), links: Vec::new(), since: Some(since) };
+    let mut seen = BTreeSet::new();
+    let mut cursor: Option<String> = None;
+    loop {
+        let input = Input { key: "k".to_owned(), id: cursor.clone(), ..Input::default() };
+        let answers = connector.perform(&Request { verb: verb.clone(), inputs: vec![input] }).await;
+        let [Answer::Page { records, next }] = &answers[..] else { panic!("{answers:?}") };
+        seen.extend(records.iter().map(|record| record.id.clone()));
+        cursor.clone_from(next);
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen.len(), 10_150);
+}
+
+#[tokio::test]
+async fn archived_contacts_are_listed_and_live_ones_are_not() {
+    let mut world = World::new();
+    let [ada, _] = ["ada", "grace"].map(|name| world.contact(&json!({"email": format!("{name}@example.com")})));
+    world.twin.archive("Contact", ada.parse().unwrap(), world.now);
+    let between = Between::new(world, "2026-09");
+    let answers = between.ask(Verb::Archived { entity: "Contact".into() }, &[(None, Json::Null)]).await;
+    let Answer::Page { records, next: None } = &answers[0] else { panic!("{answers:?}") };
+    assert_eq!(records.iter().map(|record| record.id.as_str()).collect::<Vec<_>>(), [ada.as_str()]);
 }

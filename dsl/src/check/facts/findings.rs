@@ -31,6 +31,8 @@ pub(crate) struct Findings {
     pub(crate) waits: Vec<(EntityName, Span)>,
     /// What schedules may write, for E0801.
     pub(crate) loads: Vec<Load>,
+    /// What sweeps ask of systems, for E0805.
+    pub(crate) sweeps: Vec<Sweep>,
     /// Tables and workflows that something uses.
     pub(crate) mentioned: BTreeSet<String>,
     /// Systems of which nothing says what they have, though something of them is wanted.
@@ -108,6 +110,7 @@ impl Findings {
         self.writers.extend(writers.iter().cloned());
         self.waits.extend(next.waits.iter().cloned());
         self.loads.extend(next.loads.iter().cloned());
+        self.sweeps.extend(next.sweeps.iter().cloned());
         next.mentioned.iter().for_each(|name| add(&mut self.mentioned, name));
         next.wanted.iter().for_each(|system| add(&mut self.wanted, system));
         self.suppressed.extend(next.suppressed.iter().cloned());
@@ -231,6 +234,15 @@ impl std::fmt::Display for By {
             Self::When(head) | Self::Workflow(head) => out.write_str(head),
         }
     }
+}
+
+/// What the sweeps of a sync ask of one of its systems.
+#[derive(Debug, Clone)]
+pub(crate) struct Sweep {
+    pub(crate) sync: String,
+    pub(crate) system: String,
+    pub(crate) every: value::Duration,
+    pub(crate) span: Span,
 }
 
 /// What a schedule may write to a system.

@@ -1,15 +1,47 @@
-//! Schedules: zones that exist, and what all schedules together may write inside of a limit.
+//! Schedules: zones that exist, and what all schedules together may write inside of a limit; sweeps, and what they ask.
 
 use crate::ast;
 use crate::check::facts::checker::Checker;
-use crate::check::facts::findings::Load;
+use crate::check::facts::findings::{Load, Sweep};
 use crate::diagnostic::{Code, Problem};
 use crate::program::Run;
 use crate::schema::EntityName;
 use crate::source::Span;
 use crate::value;
 
+/// How often a sync on change looks for changes of which no message came, where its rules do not say.
+pub(crate) const USUAL_SWEEP: value::Duration = value::Duration::minutes(15);
+
+/// Nobody sweeps more often.
+const SHORTEST_SWEEP: value::Duration = value::Duration::minutes(1);
+
 impl Checker<'_> {
+    /// How often the sync sweeps; `None` for never.
+    pub(crate) fn sweep(&mut self, sync: &ast::Sync) -> Option<value::Duration> {
+        let by_clock = sync.run.as_ref().filter(|run| run.value != ast::Run::OnChange);
+        if let Some(run) = by_clock {
+            if let Some(sweep) = &sync.sweep {
+                let message = "a sync that runs by the clock has no `sweep`";
+                let problem = Problem::new(Code::E0805, message, sweep.span, "each run asks for what changed anyway");
+                self.report(problem.label(run.span, "it runs by the clock").help("remove this line"));
+            }
+            return None;
+        }
+        let every = sync.sweep.as_ref().map_or(Some(USUAL_SWEEP), |sweep| sweep.value)?;
+        let span = sync.sweep.as_ref().map_or(sync.name.span, |sweep| sweep.span);
+        if every < SHORTEST_SWEEP {
+            let message = "a sweep once a minute is the most there is";
+            let problem = Problem::new(Code::E0805, message, span, "what changes now comes with its message");
+            self.report(problem.help(format!("write a longer interval, such as `sweep every {USUAL_SWEEP}`")));
+            return Some(SHORTEST_SWEEP);
+        }
+        for side in [&sync.left, &sync.right] {
+            let (name, system) = (sync.name.value.clone(), side.system.value.clone());
+            self.findings.sweeps.push(Sweep { sync: name, system, every, span });
+        }
+        Some(every)
+    }
+
     pub(crate) fn run(&mut self, sync: &ast::Sync) -> Run {
         let Some(run) = &sync.run else { return Run::OnChange };
         if let ast::Run::Every { batch: Some(size), .. } | ast::Run::DailyAt { batch: Some(size), .. } = &run.value

@@ -47,6 +47,7 @@ impl Checker<'_> {
             left: left.clone(),
             right: right.clone(),
             run: self.run(sync),
+            sweep: self.sweep(sync),
             priority: sync.priority.as_ref().map_or(ast::Priority::Medium, |p| p.value),
             keys: Vec::new(),
             create: BTreeSet::new(),

@@ -1,6 +1,6 @@
-//! What all schedules together may write inside of a limit.
+//! What all schedules together may write inside of a limit, and what all sweeps together may ask.
 
-use crate::check::facts::findings::Load;
+use crate::check::facts::findings::{Load, Sweep};
 use crate::check::facts::phrases::{list, plural};
 use crate::check::whole::WholeSet;
 use crate::diagnostic::{Code, Problem};
@@ -40,6 +40,31 @@ impl WholeSet<'_> {
             if let [most, others @ ..] = here.as_slice() {
                 self.overload(system, limit, most, others);
             }
+        }
+    }
+
+    /// E0805: what the sweeps ask of a system, of its `api` limit.
+    pub(crate) fn sweeps(&mut self) {
+        let (declared, found) = (self.declared, self.found);
+        for (system, limit) in declared.systems.iter().filter_map(|(name, s)| Some((name, *s.limits.get("api")?))) {
+            let mut here: Vec<&Sweep> = found.sweeps.iter().filter(|sweep| sweep.system == *system).collect();
+            let asked = here.iter().fold(0u64, |sum, sweep| sum.saturating_add(calls(sweep.every)));
+            let hour = value::Duration::hours(1).0.unsigned_abs();
+            let allowed = limit.amount.saturating_mul(hour) / limit.per.0.unsigned_abs().max(1);
+            if asked.saturating_mul(SHARE_OF_SWEEPS) <= allowed {
+                continue;
+            }
+            here.sort_by_key(|sweep| sweep.every);
+            let Some(most) = here.first() else { continue };
+            let message = format!("the sweeps take more than a tenth of the {system} limit");
+            let label =
+                format!("{} asks at least {} times an hour, all sweeps {asked} times", most.sync, calls(most.every));
+            let problem = Problem::new(Code::E0805, message, most.span, label);
+            let help = format!(
+                "{system} allows {} calls per {}, which is {allowed} an hour\nwrite a longer interval, or `sweep never`",
+                limit.amount, limit.per
+            );
+            self.report(problem.help(help));
         }
     }
 
@@ -94,6 +119,14 @@ impl WholeSet<'_> {
         );
         self.report(problem.help(help));
     }
+}
+
+/// Of the calls that a system allows, sweeps may take one in so many.
+const SHARE_OF_SWEEPS: u64 = 10;
+
+/// How many calls an hour a sweep makes at one side at least: for what changed, and for what was deleted.
+fn calls(every: value::Duration) -> u64 {
+    2 * runs(every, value::Duration::hours(1))
 }
 
 /// How many records a schedule may write in a window, if it ran at this interval.

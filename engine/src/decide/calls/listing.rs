@@ -7,7 +7,7 @@ use connectors::planted::{Mutant, planted};
 use connectors::port::{Input, Observed};
 use dsl::value::Duration;
 
-use crate::decide::links::schedule;
+use crate::decide::links::{catch_up, schedule};
 use crate::decide::model::answer::{self, Failure, NotDone};
 use crate::decide::model::lane::Lane;
 use crate::decide::model::subject::Subject;
@@ -16,7 +16,7 @@ use crate::decide::model::work::{ListingEvent, ListingState};
 use crate::decide::records::observe::{How, observe};
 use crate::decide::store::incidents::{self, NewIncident};
 use crate::decide::store::links::ActiveSync;
-use crate::decide::store::listings::OpenListing;
+use crate::decide::store::listings::{OpenListing, Purpose};
 use crate::decide::store::reads;
 use crate::decide::store::retry::{ALERT_AFTER_ATTEMPTS, REFUSED_AGAIN, backoff};
 use crate::decide::store::transaction::Context;
@@ -64,11 +64,16 @@ fn page(
     next: Option<&String>,
 ) -> Result<(), Error> {
     let entity = open.row.entity.clone();
-    for observed in records {
-        let observed = Observed { complete: true, ..observed.clone() };
-        observe(cx, &entity, &observed, How::Read, cx.now)?;
-        if let Some(sync) = &open.row.sync {
-            schedule::listed(cx, sync, &entity, &observed.id)?;
+    match open.purpose() {
+        Purpose::Changes(sync) | Purpose::Archived(sync) => catch_up::page(cx, sync, &entity, records)?,
+        purpose @ (Purpose::Index | Purpose::Run(_)) => {
+            for observed in records {
+                let observed = Observed { complete: true, ..observed.clone() };
+                observe(cx, &entity, &observed, How::Read, cx.now)?;
+                if let Purpose::Run(sync) = purpose {
+                    schedule::listed(cx, sync, &entity, &observed.id)?;
+                }
+            }
         }
     }
     let count = count + records.len() as u64;
@@ -84,11 +89,11 @@ fn page(
     for waiter in std::mem::take(&mut open.row.waiters) {
         reads::wake(cx, waiter);
     }
-    let (sync, started) = (open.row.sync.clone(), open.row.started);
-    open.save(cx);
-    match sync {
-        Some(sync) => schedule::finished(cx, &sync, started, count),
-        None => Ok(()),
+    open.clone().save(cx);
+    match open.purpose() {
+        Purpose::Run(sync) => schedule::finished(cx, sync, open.row.started, count),
+        Purpose::Changes(sync) | Purpose::Archived(sync) => catch_up::finished(cx, sync, open.row.started, count),
+        Purpose::Index => Ok(()),
     }
 }
 

@@ -46,7 +46,7 @@ enum Item {
 
 /// Takes up to `max` items out of a lane and sends them as one request.
 pub(crate) fn open(cx: &mut Context<'_>, lane: &Lane, max: usize) -> Result<(), Error> {
-    let max = if matches!(lane.kind, LaneKind::List { .. }) { 1 } else { max.max(1) };
+    let max = if lane.kind.is_paged() { 1 } else { max.max(1) };
     let work = cx.scan(&key::work_of(lane), max.saturating_mul(2).saturating_add(1))?;
     let mut filling =
         Filling { lane, call: None, max, request: Vec::new(), items: Vec::new(), records: BTreeSet::new() };
@@ -141,6 +141,7 @@ fn verb(cx: &Context<'_>, lane: &Lane, since: Option<Timestamp>) -> Verb {
             let (fields, links) = used(cx, &EntityName::new(&lane.system, entity));
             Verb::List { entity: entity.clone(), fields, links, since }
         }
+        LaneKind::Archived { entity } => Verb::Archived { entity: entity.clone() },
         LaneKind::Operation { name } => Verb::Operation { name: name.clone() },
     }
 }

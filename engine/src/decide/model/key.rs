@@ -20,7 +20,7 @@ use crate::decide::model::row::{Prefix, RowKey};
 use crate::decide::model::run::RunRow;
 use crate::decide::model::subject::Subject;
 use crate::decide::model::work::{
-    CallRow, ListingRow, Owner, PointRead, ReadRow, ScheduleRow, TimerRow, Waiter, WorkRow,
+    CallRow, CatchUpRow, ListingRow, Owner, PointRead, ReadRow, ScheduleRow, TimerRow, Waiter, WorkRow,
 };
 use crate::ids::{CallId, LinkId, RunId};
 use crate::ledger::Error;
@@ -205,6 +205,16 @@ pub(crate) fn index_name(entity: &EntityName) -> String {
     format!("index {entity}")
 }
 
+/// Name of the listing of what changed, of a sync's sweep.
+pub(crate) fn changes_name(sync: &str) -> String {
+    format!("changes {sync}")
+}
+
+/// Name of the listing of archived records, of a sync's sweep.
+pub(crate) fn archived_name(sync: &str) -> String {
+    format!("archived {sync}")
+}
+
 /// Somebody who waits for the partner of a record under a sync.
 pub(crate) fn partner_wait(sync: &str, side: Side, id: &str, waiter: Waiter) -> RowKey<Waiter> {
     Key::new(Kind::PartnerWait).text(sync).side(side).text(id).encoded(&waiter).row()
@@ -299,6 +309,11 @@ pub(crate) fn cluster() -> RowKey<String> {
 /// When a sync runs by the clock.
 pub(crate) fn schedule(sync: &str) -> RowKey<ScheduleRow> {
     Key::new(Kind::Schedule).text(sync).row()
+}
+
+/// When a sync on change sweeps, and where the next sweep begins.
+pub(crate) fn catch_up(sync: &str) -> RowKey<CatchUpRow> {
+    Key::new(Kind::CatchUp).text(sync).row()
 }
 
 /// An unfinished run of a `when` that made or wrote a record.

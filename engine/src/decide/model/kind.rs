@@ -81,4 +81,6 @@ pub(crate) enum Kind {
     Ahead = 37,
     /// [`HeldLines`](super::link::HeldLines) by link.
     Held = 38,
+    /// [`CatchUpRow`](super::work::CatchUpRow) by sync.
+    CatchUp = 39,
 }

@@ -34,6 +34,15 @@ pub enum LaneKind {
     List { entity: String },
     /// Call an operation.
     Operation { name: String },
+    /// List what was deleted, a page at a time.
+    Archived { entity: String },
+}
+
+impl LaneKind {
+    /// A page of it needs the cursor that the page before it brings.
+    pub(crate) fn is_paged(&self) -> bool {
+        matches!(self, Self::List { .. } | Self::Archived { .. })
+    }
 }
 
 impl fmt::Display for LaneKind {
@@ -45,6 +54,7 @@ impl fmt::Display for LaneKind {
             Self::Delete { entity } => write!(out, "delete {entity}"),
             Self::List { entity } => write!(out, "list {entity}"),
             Self::Operation { name } => write!(out, "call {name}"),
+            Self::Archived { entity } => write!(out, "list archived {entity}"),
         }
     }
 }

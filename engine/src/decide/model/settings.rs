@@ -36,6 +36,8 @@ pub struct Settings {
     pub linger_bulk: Duration,
     /// A sync that runs at intervals runs first when it is set up, not an interval later.
     pub run_at_start: bool,
+    /// Syncs on change sweep as their rules say.
+    pub sweeps: bool,
     /// How long runs of workflows that are over are kept for people.
     pub retention: Duration,
     /// Tell which parts of the rules were reached, for coverage.
@@ -50,6 +52,7 @@ impl Default for Settings {
             linger: Duration(300),
             linger_bulk: Duration::seconds(2),
             run_at_start: true,
+            sweeps: false,
             retention: Duration::days(30),
             trace: false,
         }

@@ -62,7 +62,9 @@ impl Task<'_> {
                 TimerRow::Run(run, _) | TimerRow::GiveUp(run) | TimerRow::Timeout(run, _) => Instance::Run(*run),
                 TimerRow::Unpaired(run, _) => Instance::Run(*run),
                 TimerRow::Link(link) | TimerRow::Overdue(link) => Instance::Link(*link),
-                TimerRow::Schedule(_) | TimerRow::Pace(_) | TimerRow::Sweep => Instance::Timer(key.as_bytes().to_vec()),
+                TimerRow::Schedule(_) | TimerRow::CatchUp(_) | TimerRow::Pace(_) | TimerRow::Sweep => {
+                    Instance::Timer(key.as_bytes().to_vec())
+                }
             },
             Self::Answer(answered) => Instance::of(&answered.item.owner),
             Self::Landed(landed) => Instance::Link(landed.link),

@@ -13,6 +13,7 @@ use crate::decide::model::kind::Kind;
 use crate::decide::model::lane::Lane;
 use crate::decide::model::lifecycle::{Lifecycle, Transition};
 use crate::decide::model::row::{Entity, RowKey};
+use crate::decide::model::sides::Sides;
 use crate::decide::model::written::Written;
 use crate::ids::{CallId, LinkId, RunId};
 
@@ -117,6 +118,8 @@ pub(crate) enum TimerRow {
     Timeout(RunId, u64),
     /// A run still waits for a partner, if the row with this key is there: list it for people.
     Unpaired(RunId, RowKey<Waiter>),
+    /// A sync on change sweeps.
+    CatchUp(String),
 }
 
 /// A point read that is queued or in flight.
@@ -330,6 +333,42 @@ impl Lifecycle for ScheduleRow {
             Transition { from: &[Running], event: E::Finish, to: Some(Waiting) },
         ]
     };
+}
+
+/// The sweeps of a sync on change.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct CatchUpRow {
+    /// When the next one begins; a timer of another time does not count.
+    pub(crate) next: Timestamp,
+    /// What is asked for now; nothing between two sweeps.
+    pub(crate) part: Option<CatchUpPart>,
+    /// Changes up to this time are known, by the clock of the side's system.
+    pub(crate) known_to: Sides<Timestamp>,
+    /// The latest change that the listing under way has brought.
+    pub(crate) seen_to: Option<Timestamp>,
+    /// When the list of archived records is read next.
+    pub(crate) archived_due: Sides<Timestamp>,
+}
+
+/// A part of a sweep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum CatchUpPart {
+    /// What changed on a side.
+    Changes(Side),
+    /// What was deleted on a side.
+    Archived(Side),
+}
+
+impl CatchUpPart {
+    pub(crate) fn side(self) -> Side {
+        match self {
+            Self::Changes(side) | Self::Archived(side) => side,
+        }
+    }
+}
+
+impl Entity for CatchUpRow {
+    const KIND: Kind = Kind::CatchUp;
 }
 
 impl Entity for WorkRow {

@@ -6,7 +6,7 @@
 //! Always true: nothing of it is silent, and nothing else waits for it.
 
 use crate::decide::delivery::inbox;
-use crate::decide::links::schedule;
+use crate::decide::links::{catch_up, schedule};
 use crate::decide::model::input::Skip;
 use crate::decide::model::key;
 use crate::decide::model::row::Prefix;
@@ -47,6 +47,7 @@ pub(crate) fn leave(cx: &mut Context<'_>, what: &Skip, reason: &str) -> Result<(
 pub(crate) fn again(cx: &mut Context<'_>, timer: &TimerRow) -> Result<(), Error> {
     match timer {
         TimerRow::Schedule(sync) => schedule::left_out(cx, sync),
+        TimerRow::CatchUp(sync) => catch_up::left_out(cx, sync),
         TimerRow::Pace(system) => inbox::later(cx, system),
         TimerRow::Sweep => sweep::later(cx),
         TimerRow::Run(..)

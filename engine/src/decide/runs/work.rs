@@ -46,7 +46,7 @@ impl WorkOwner for RunEffect {
             LaneKind::Update { .. } => effect::updated(cx, sent, answer::update(answer))?,
             LaneKind::Delete { .. } => effect::deleted(cx, sent, answer::delete(answer))?,
             LaneKind::Operation { .. } => effect::operated(cx, sent, answer::operation(answer))?,
-            LaneKind::Read { .. } | LaneKind::List { .. } => {}
+            LaneKind::Read { .. } | LaneKind::List { .. } | LaneKind::Archived { .. } => {}
         }
         run.save(cx);
         Ok(())

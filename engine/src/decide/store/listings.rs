@@ -15,10 +15,23 @@ use crate::decide::store::transaction::Context;
 use crate::ledger::Error;
 
 /// A listing that is being decided. What is changed of its row counts once it is saved.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct OpenListing {
     pub(crate) name: String,
     pub(crate) row: ListingRow,
+}
+
+/// What a listing is for, and of which sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose<'l> {
+    /// All records of an entity, for whoever waits.
+    Index,
+    /// A run by the clock, or a backfill.
+    Run(&'l str),
+    /// A sweep's changes.
+    Changes(&'l str),
+    /// A sweep's archived records: ids only.
+    Archived(&'l str),
 }
 
 impl OpenListing {
@@ -66,9 +79,23 @@ impl OpenListing {
         self.row.state = state;
     }
 
+    /// What it is for; its name says so.
+    pub(crate) fn purpose(&self) -> Purpose<'_> {
+        match self.row.sync.as_deref() {
+            None => Purpose::Index,
+            Some(sync) if self.name == key::changes_name(sync) => Purpose::Changes(sync),
+            Some(sync) if self.name == key::archived_name(sync) => Purpose::Archived(sync),
+            Some(sync) => Purpose::Run(sync),
+        }
+    }
+
     /// Queues the page that comes next.
     pub(crate) fn ask(&self, cx: &mut Context<'_>, pause: Duration) {
-        let kind = LaneKind::List { entity: self.row.entity.entity.clone() };
+        let entity = self.row.entity.entity.clone();
+        let kind = match self.purpose() {
+            Purpose::Archived(_) => LaneKind::Archived { entity },
+            Purpose::Index | Purpose::Run(_) | Purpose::Changes(_) => LaneKind::List { entity },
+        };
         let lane = Lane { system: self.row.entity.system.clone(), bulk: false, kind };
         cx.queue(Owner::Listing(self.name.clone()), lane, cx.now.plus(pause), Priority::Medium);
     }
