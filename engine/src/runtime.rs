@@ -19,6 +19,7 @@ mod tokens;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -122,7 +123,17 @@ pub(crate) async fn start(plan: Plan) -> Result<Running, Error> {
     let transport = transport(&plan)?;
     let clock = clock(&plan, &tasks, &transport).await?;
     let (handle, wakes) = shell::handle();
+    let folder = state.as_folder().map(Path::to_path_buf);
     let (ledger, reader) = open(&plan, state, &tasks, &handle).await?;
+    let token = match (token, folder.filter(|_| plan.admin.as_ref().is_some_and(|admin| admin.keeps_token))) {
+        (Some(token), _) => admin::Token::Named(token),
+        // The folder is there, and this process's own.
+        (None, Some(folder)) => {
+            let kept = admin::token::keep(&folder);
+            admin::Token::Kept(kept.map_err(|error| system(admin::token::failed(&folder, &error)))?)
+        }
+        (None, None) => admin::Token::Local,
+    };
     // What stands in the journal so far was reported by earlier epochs.
     let reported = reader.durable();
     let loaded = stored::start(&rules, &reader)?;

@@ -17,19 +17,33 @@ use super::api::{
     Reloaded, Runs, Status, Why,
 };
 use super::{Admin, Refusal};
+use crate::clock::remote::is_loopback;
 
 /// What a path answers.
 type Answer<T> = Result<Json<T>, Refusal>;
 
+/// What a request must carry.
+#[derive(Debug, Clone)]
+pub enum Token {
+    /// Nothing: whoever has these paths in a server of their own looks at requests before.
+    None,
+    /// Nothing, because only this machine reaches the address; it is asked for by a name of this machine.
+    Local,
+    /// A token that somebody named, for everything but the two questions of a supervisor.
+    Named(Secret),
+    /// The token that the engine keeps in its state folder; figures need none, they say nothing of people.
+    Kept(Secret),
+}
+
 /// A router of its own; what it does not know is told so.
-pub fn router(admin: Admin, token: Option<Secret>) -> Router {
+pub fn router(admin: Admin, token: Token) -> Router {
     routes(admin, token).fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path") })
 }
 
-/// The paths, to be part of another router. `token` is what a request must carry; without one nothing is looked at.
-pub fn routes(admin: Admin, token: Option<Secret>) -> Router {
+/// The paths, to be part of another router. `token` is what a request must carry.
+pub fn routes(admin: Admin, token: Token) -> Router {
+    let figures = Router::new().route("/metrics", get(metrics));
     let guarded = Router::new()
-        .route("/metrics", get(metrics))
         .route("/api/v1/status", get(status))
         .route("/api/v1/incidents", get(incidents))
         .route("/api/v1/parked", get(parked))
@@ -41,7 +55,17 @@ pub fn routes(admin: Admin, token: Option<Secret>) -> Router {
         .route("/api/v1/operator", post(operator))
         .route("/api/v1/backup", post(backup))
         .route("/api/v1/ledger", get(ledger))
-        .route_layer(middleware::from_fn_with_state(token, guard));
+        .route_layer(middleware::from_fn(json_only));
+    let (figures, guarded) = match token {
+        Token::None => (figures, guarded),
+        Token::Local => (figures, guarded.route_layer(middleware::from_fn(on_this_machine))),
+        Token::Named(token) => {
+            let guard = middleware::from_fn_with_state(token, guard);
+            (figures.route_layer(guard.clone()), guarded.route_layer(guard))
+        }
+        Token::Kept(token) => (figures, guarded.route_layer(middleware::from_fn_with_state(token, guard))),
+    };
+    let guarded = guarded.merge(figures).route_layer(middleware::from_fn(no_other_page));
     Router::new()
         .route("/healthz", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))
@@ -49,22 +73,56 @@ pub fn routes(admin: Admin, token: Option<Secret>) -> Router {
         .with_state(admin)
 }
 
-/// Lets through whoever has the token, where there is one.
-async fn guard(State(token): State<Option<Secret>>, request: Request, next: Next) -> Response {
-    if let Some(token) = &token {
-        let given = request
-            .headers()
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.strip_prefix("Bearer "))
-            .unwrap_or_default();
-        // Hashes of equal length: how long the comparison takes says nothing about the token.
-        if Sha256::digest(given) != Sha256::digest(token.expose()) {
-            let problem = Problem::new(StatusCode::UNAUTHORIZED, "the admin token is missing or wrong");
-            return ([(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))], problem).into_response();
-        }
+/// Lets through whoever has the token.
+async fn guard(State(token): State<Secret>, request: Request, next: Next) -> Response {
+    let given = text(&request, &header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer ")).unwrap_or("");
+    // Hashes of equal length: how long the comparison takes says nothing about the token.
+    if Sha256::digest(given) == Sha256::digest(token.expose()) {
+        return next.run(request).await;
+    }
+    let problem = Problem::new(StatusCode::UNAUTHORIZED, "the admin token is missing or wrong");
+    ([(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))], problem).into_response()
+}
+
+/// Without a token, lets through only who asks for an address of this machine: a page whose name was made to lead here
+/// ("DNS rebinding") still asks by that name.
+async fn on_this_machine(request: Request, next: Next) -> Response {
+    let host = text(&request, &header::HOST).or_else(|| request.uri().authority().map(http::uri::Authority::as_str));
+    let host = host.and_then(|host| host.parse::<http::uri::Authority>().ok());
+    if host.is_some_and(|host| is_loopback(host.host())) {
+        return next.run(request).await;
+    }
+    let problem =
+        Problem::new(StatusCode::FORBIDDEN, "without an admin token it answers to 127.0.0.1 and localhost only");
+    problem.into_response()
+}
+
+/// Lets through no page of a browser that comes from elsewhere: browsers say so.
+async fn no_other_page(request: Request, next: Next) -> Response {
+    let host = text(&request, &header::HOST).unwrap_or_default();
+    let own = |origin: &str| origin.split_once("://").is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(host));
+    let foreign = request.headers().get_all(header::ORIGIN).iter().any(|origin| !origin.to_str().is_ok_and(own));
+    let elsewhere = text(&request, &SEC_FETCH_SITE).is_some_and(|site| matches!(site, "cross-site" | "same-site"));
+    if foreign || elsewhere {
+        return Problem::new(StatusCode::FORBIDDEN, "pages of other addresses may not ask this").into_response();
     }
     next.run(request).await
+}
+
+/// The header by which a browser says where a request is from (Fetch Metadata, W3C).
+const SEC_FETCH_SITE: http::HeaderName = http::HeaderName::from_static("sec-fetch-site");
+
+/// Lets a command through only as JSON: a page can send other types anywhere without being asked about it first.
+async fn json_only(request: Request, next: Next) -> Response {
+    let kind = text(&request, &header::CONTENT_TYPE).and_then(|kind| kind.split(';').next()).unwrap_or_default();
+    if request.method() != http::Method::POST || kind.trim().eq_ignore_ascii_case("application/json") {
+        return next.run(request).await;
+    }
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "commands are `content-type: application/json`").into_response()
+}
+
+fn text<'a>(request: &'a Request, name: &http::HeaderName) -> Option<&'a str> {
+    request.headers().get(name).and_then(|value| value.to_str().ok())
 }
 
 impl IntoResponse for Refusal {
@@ -93,7 +151,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
     }
 }
 
-/// The body of a `POST`; it needs no content type.
+/// The body of a `POST`.
 fn read<T: serde::de::DeserializeOwned>(body: &Bytes, what: &str) -> Result<T, Refusal> {
     serde_json::from_slice(body).map_err(|error| Refusal::Malformed(format!("{what}: {error}")))
 }

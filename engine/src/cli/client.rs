@@ -6,6 +6,7 @@ use connectors::secret::Secret;
 
 use super::output::{block_on, could_not_run};
 use crate::admin::client::{self, Client};
+use crate::admin::token;
 use crate::config::{Config, SecretAt};
 
 /// How to find the daemon.
@@ -99,6 +100,9 @@ fn address(reach: &Reach) -> Result<(String, Option<Secret>), Error> {
     }
     let config = Config::read(&config_path(reach.config.as_deref()))?;
     // A token that this shell lacks is the daemon's to miss: it says so.
-    let token = config.admin.token.and_then(|at| at.read().ok());
+    let token = match config.admin.token {
+        Some(at) => at.read().ok(),
+        None => token::find(&config.state),
+    };
     Ok((format!("http://{}", config.admin.listen), token))
 }

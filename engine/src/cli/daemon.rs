@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::process::{Child, Command};
 
 use crate::admin::client::{Client, Error};
+use crate::admin::token;
 use crate::proc::Process;
 
 /// Why nothing can be done with it.
@@ -35,6 +36,7 @@ pub(super) struct Daemon {
     pub(super) clock_url: Option<String>,
     pub(super) secrets: Vec<(&'static str, &'static str)>,
     child: Option<Child>,
+    admin_url: String,
     client: Client,
     peak_mb: Option<u64>,
 }
@@ -47,7 +49,7 @@ impl Daemon {
         secrets: Vec<(&'static str, &'static str)>,
     ) -> Result<Self, Failed> {
         let client = Client::new(&admin_url, None).map_err(|error| Failed::at("HTTP")(&error))?;
-        Ok(Self { folder, clock_url, secrets, child: None, client, peak_mb: None })
+        Ok(Self { folder, clock_url, secrets, child: None, admin_url, client, peak_mb: None })
     }
 
     /// Starts it and waits until it is ready.
@@ -78,6 +80,8 @@ impl Daemon {
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+        let token = token::find(&self.folder.join("state"));
+        self.client = Client::new(&self.admin_url, token).map_err(|error| failed(&error))?;
         Ok(())
     }
 

@@ -41,7 +41,9 @@ enum Failed {
 pub(super) fn run(arguments: &Arguments) -> u8 {
     telemetry::init();
     let builder = match Builder::from_config(client::config_path(arguments.config.as_deref())) {
-        Ok(builder) => builder.record_metrics().abort_on_storage_failure().clock_url(arguments.clock.clone()),
+        Ok(builder) => {
+            builder.keep_admin_token().record_metrics().abort_on_storage_failure().clock_url(arguments.clock.clone())
+        }
         Err(error) => return could_not_run(&error),
     };
     let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);

@@ -66,13 +66,19 @@ impl Builder {
     /// [`admin_token`](Self::admin_token).
     pub fn admin(mut self, address: impl Into<Option<SocketAddr>>) -> Self {
         let token = self.plan.admin.take().and_then(|admin| admin.token);
-        self.plan.admin = address.into().map(|listen| AdminDoor { listen, token });
+        self.plan.admin = address.into().map(|listen| AdminDoor { listen, token, keeps_token: false });
         self
     }
 
     /// What requests to [`admin`](Self::admin) must carry as a bearer token.
     pub fn admin_token(mut self, token: impl Into<SecretAt>) -> Self {
         self.admin_token = Some(token.into());
+        self
+    }
+
+    /// Where nobody named an admin token, keeps one in the state folder.
+    pub(crate) fn keep_admin_token(mut self) -> Self {
+        self.plan.admin.iter_mut().for_each(|admin| admin.keeps_token = true);
         self
     }
 

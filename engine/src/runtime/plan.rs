@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use connectors::http::Transport;
@@ -39,6 +39,14 @@ impl State {
         Self(Kept::Folder(path.into()))
     }
 
+    /// The folder, where it is one.
+    pub(crate) fn as_folder(&self) -> Option<&Path> {
+        match &self.0 {
+            Kept::Folder(folder) => Some(folder),
+            Kept::Memory => None,
+        }
+    }
+
     /// In memory: it ends with the engine. For tests, and where whoever sends to the engine keeps everything and
     /// sends it again. It grows with the number of records that the rules link, and is never written anywhere.
     #[must_use]
@@ -53,6 +61,8 @@ pub(crate) struct AdminDoor {
     pub(crate) listen: SocketAddr,
     /// Needed where it listens beyond loopback.
     pub(crate) token: Option<SecretAt>,
+    /// Where there is none, one is kept in the state folder.
+    pub(crate) keeps_token: bool,
 }
 
 /// What an engine is made of.
@@ -87,7 +97,7 @@ impl From<Config> for Plan {
             state: Some(State::folder(state)),
             systems: systems.into_iter().map(|(name, connection)| (name, connection.into())).collect(),
             listen: Some(listen),
-            admin: Some(AdminDoor { listen: admin.listen, token: admin.token }),
+            admin: Some(AdminDoor { listen: admin.listen, token: admin.token, keeps_token: false }),
             kafka,
             redis,
             runtime,

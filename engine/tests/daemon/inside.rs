@@ -15,6 +15,11 @@ use serde_json::Value as Json;
 
 use crate::stage::{Running, Stage, client};
 
+/// A command to the admin API.
+fn commanded(url: &str) -> reqwest::RequestBuilder {
+    reqwest::Client::new().post(url).header("content-type", "application/json")
+}
+
 pub(crate) async fn get(admin: SocketAddr, path: &str) -> (u16, String) {
     let answer = reqwest::get(format!("http://{admin}{path}")).await.expect("the admin API answers");
     (answer.status().as_u16(), answer.text().await.expect("a whole answer"))
@@ -128,7 +133,7 @@ async fn the_admin_api_tells_how_it_is_and_refuses_in_problem_json() {
     assert_eq!(get(running.admin, "/nothing").await.0, 404);
     let url = format!("http://{}/api/v1/operator", running.admin);
     let body = r#"{"who": "", "command": "retry_run", "run": 1}"#;
-    let answer = reqwest::Client::new().post(&url).body(body).send().await.expect("it answers");
+    let answer = commanded(&url).body(body).send().await.expect("it answers");
     assert_eq!(answer.status().as_u16(), 400);
     assert_eq!(answer.headers()["content-type"], "application/problem+json");
     running.stop().await.expect("it stops");
@@ -145,7 +150,7 @@ async fn a_command_about_what_is_not_there_is_refused_with_the_reason_and_kept_i
         (r#"{"who": "ada", "command": "backfill", "sync": "Contracts"}"#, "there is no sync `Contracts`"),
     ];
     for (body, reason) in commands {
-        let answer = reqwest::Client::new().post(&url).body(body).send().await.expect("it answers");
+        let answer = commanded(&url).body(body).send().await.expect("it answers");
         assert_eq!(answer.status().as_u16(), 409, "{body}");
         assert_eq!(answer.headers()["content-type"], "application/problem+json");
         let problem: Json = serde_json::from_slice(&answer.bytes().await.expect("a body")).expect("it is JSON");
@@ -157,7 +162,7 @@ async fn a_command_about_what_is_not_there_is_refused_with_the_reason_and_kept_i
     assert_eq!(told, commands.map(|(_, reason)| format!("refused: {reason}")));
 
     let body = r#"{"who": "ada", "command": "backfill", "sync": "Contacts"}"#;
-    let answer = reqwest::Client::new().post(&url).body(body).send().await.expect("it answers");
+    let answer = commanded(&url).body(body).send().await.expect("it answers");
     assert_eq!(answer.status().as_u16(), 200);
 
     // The commands of the shell end as the daemon says.
@@ -229,10 +234,44 @@ async fn every_list_has_its_name_and_a_query_that_makes_no_sense_is_refused() {
     running.stop().await.expect("it stops");
 }
 
+/// What a browser sends for a page of somebody else, on this machine or by a name that was made to lead to it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_admin_api_takes_nothing_from_pages_of_other_addresses() {
+    let stage = Stage::new();
+    let running = stage.start().await.expect("the engine starts");
+    let (status, operator) = ("/api/v1/status", "/api/v1/operator");
+    let json = ("content-type", "application/json");
+    let own = format!("http://{}", running.admin);
+    let cases: [(&str, &str, &[(&str, &str)], u16); 11] = [
+        ("GET", status, &[], 200),
+        ("GET", status, &[("host", "localhost:8081")], 200),
+        ("GET", status, &[("host", "rebound.example.com:8081")], 403),
+        ("GET", status, &[("origin", &own)], 200),
+        ("GET", status, &[("origin", "https://example.com")], 403),
+        ("GET", status, &[("origin", "null")], 403),
+        ("GET", status, &[("sec-fetch-site", "cross-site")], 403),
+        ("GET", "/metrics", &[("origin", "https://example.com")], 403),
+        ("POST", operator, &[("content-type", "text/plain")], 415),
+        ("POST", operator, &[json, ("origin", "https://example.com")], 403),
+        ("POST", operator, &[json], 409),
+    ];
+    for (method, path, headers, expected) in cases {
+        let method = method.parse().expect("a method");
+        let mut request = reqwest::Client::new().request(method, format!("{own}{path}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = r#"{"who": "ada", "command": "retry_run", "run": 1}"#;
+        let answer = request.body(body).send().await.expect("it answers");
+        assert_eq!(answer.status().as_u16(), expected, "{path} with {headers:?}");
+    }
+    running.stop().await.expect("it stops");
+}
+
 /// Asks for a reload; gives the status and the answer.
 async fn reload(running: &Running) -> (u16, Json) {
     let url = format!("http://{}/api/v1/reload", running.admin);
-    let answer = reqwest::Client::new().post(&url).send().await.expect("it answers");
+    let answer = commanded(&url).send().await.expect("it answers");
     let status = answer.status().as_u16();
     (status, serde_json::from_slice(&answer.bytes().await.expect("a whole answer")).expect("JSON"))
 }

@@ -16,7 +16,6 @@ use serde_json::json;
 
 use crate::inside::get;
 use crate::process::{Beside, Daemon, Gate, within};
-use crate::stage::client;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -150,7 +149,7 @@ async fn killed_and_stopped_in_the_middle_of_a_stream_nothing_is_lost_or_decided
     contacts(&beside, USERS + 1).await;
     paired(&daemon, USERS + 1).await;
     assert_eq!(read(&daemon).await, (1, 0));
-    let status = client(daemon.admin).status().await.expect("it is told");
+    let status = daemon.client().status().await.expect("it is told");
     assert_eq!((status.incidents, status.parked), (0, 0), "{status:?}");
     assert_eq!(daemon.terminate().await, Some(0));
 
@@ -181,7 +180,7 @@ async fn a_topic_that_was_made_anew_is_read_from_its_first_record() {
     paired(&daemon, 25).await;
     assert_eq!(read(&daemon).await, (5, 0));
     // Nobody can know what the old topic held beyond our offset: a person is told.
-    let parked = client(daemon.admin).parked(&Filter::default()).await.expect("it is told").parked;
+    let parked = daemon.client().parked(&Filter::default()).await.expect("it is told").parked;
     assert_eq!(parked[0].subject, format!("topic {}/0", topic.name), "{parked:?}");
     assert_eq!(daemon.terminate().await, Some(0));
 

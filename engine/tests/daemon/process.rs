@@ -2,12 +2,15 @@
 
 use std::future::IntoFuture;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use connectors::http::Transport;
+use connectors::secret::Secret;
 use engine::testing::admin::api::Filter;
+use engine::testing::admin::client::Client;
 use engine::testing::clock::wall;
 use engine::testing::decide::views::Link;
 use serde_json::Value as Json;
@@ -16,7 +19,7 @@ use tokio::process::Child;
 use tokio::sync::watch;
 
 use crate::inside::get;
-use crate::stage::{Stage, client};
+use crate::stage::Stage;
 
 /// After this a test has failed; nothing waits so long when all is well.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -110,6 +113,7 @@ pub(crate) struct Daemon {
     log: watch::Receiver<Vec<Json>>,
     webhooks: SocketAddr,
     pub(crate) admin: SocketAddr,
+    state: PathBuf,
 }
 
 impl Daemon {
@@ -127,7 +131,8 @@ impl Daemon {
                 said.send_modify(|lines: &mut Vec<Json>| lines.push(line));
             }
         });
-        let mut daemon = Self { child, log, webhooks: ([0; 4], 0).into(), admin: ([0; 4], 0).into() };
+        let state = stage.folder.path().join("state");
+        let mut daemon = Self { child, log, webhooks: ([0; 4], 0).into(), admin: ([0; 4], 0).into(), state };
         let runs = daemon.says("the engine runs").await;
         let address = |name: &str| runs[name].as_str().and_then(|text| text.parse().ok()).expect("an address");
         (daemon.webhooks, daemon.admin) = (address("webhooks"), address("admin"));
@@ -164,14 +169,20 @@ impl Daemon {
         within("the end of the process", self.child.wait()).await.expect("it was started").code()
     }
 
+    /// A client that has the token which the daemon keeps.
+    pub(crate) fn client(&self) -> Client {
+        let token = std::fs::read_to_string(self.state.join("admin-token")).expect("the daemon keeps one");
+        Client::new(&format!("http://{}", self.admin), Some(Secret::new(token.trim()))).expect("an address")
+    }
+
     async fn rules(&self) -> String {
-        client(self.admin).status().await.expect("it is told").rules.hash
+        self.client().status().await.expect("it is told").rules.hash
     }
 
     /// The links that this daemon knows.
     pub(crate) async fn links(&self) -> Vec<Link> {
         let filter = Filter { limit: Some(10_000), about: Some("Contacts".to_owned()), ..Filter::default() };
-        client(self.admin).links(&filter).await.expect("it is told").links
+        self.client().links(&filter).await.expect("it is told").links
     }
 }
 
@@ -277,6 +288,26 @@ async fn a_second_engine_on_one_state_folder_exits_2_and_says_why() {
     let admin = daemon.admin;
     assert_eq!(daemon.terminate().await, Some(0));
     assert_eq!(alive(admin), Some(2), "nobody is there any more");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_named_admin_token_it_keeps_one_that_commands_find() {
+    let beside = Beside::new("20s", Gate::new(true)).await;
+    let daemon = Daemon::start(&beside.stage).await;
+    assert_eq!(get(daemon.admin, "/api/v1/status").await.0, 401);
+    assert_eq!(get(daemon.admin, "/readyz").await.0, 200);
+    assert_eq!(get(daemon.admin, "/metrics").await.0, 200, "figures say nothing of people");
+    let known = daemon.client().status().await.expect("it is told").rules.hash;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_engine"));
+    // The configuration of the stage takes any free port, so the address is said; the state folder is not.
+    let config = beside.stage.folder.path().join("reach.yaml");
+    let text = std::fs::read_to_string(beside.stage.folder.path().join("engine.yaml")).expect("the configuration");
+    let text = text.replace("admin: { listen: 127.0.0.1:0 }", &format!("admin: {{ listen: {} }}", daemon.admin));
+    std::fs::write(&config, text).expect("written");
+    let output = command.args(["status", "--json", "--config"]).arg(&config).output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains(&known), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(daemon.terminate().await, Some(0));
 }
 
 #[test]
