@@ -22,26 +22,26 @@ pub trait Scope {
     /// [`Value::Empty`] where a link is absent or the variable is bound to nothing.
     ///
     /// # Errors
-    /// [`Halt::Need`] where it has not been observed, [`Halt::Fault`] where it cannot be used.
-    fn field(&self, variable: &str, links: &[String], field: &str) -> Result<Value, Halt<Self::Need>>;
+    /// [`Interrupt::Need`] where it has not been observed, [`Interrupt::Fault`] where it cannot be used.
+    fn field(&self, variable: &str, links: &[String], field: &str) -> Result<Value, Interrupt<Self::Need>>;
 
     /// The id of the record reached from `variable` over `links`, as text.
     ///
     /// # Errors
     /// As for [`Scope::field`].
-    fn reference(&self, variable: &str, links: &[String]) -> Result<Value, Halt<Self::Need>>;
+    fn reference(&self, variable: &str, links: &[String]) -> Result<Value, Interrupt<Self::Need>>;
 
     /// The record reached from `variable` over `links`, as a [`Value::Record`].
     ///
     /// # Errors
     /// As for [`Scope::field`].
-    fn record(&self, variable: &str, links: &[String]) -> Result<Value, Halt<Self::Need>>;
+    fn record(&self, variable: &str, links: &[String]) -> Result<Value, Interrupt<Self::Need>>;
 
     /// What `lookup` of `system` finds for `value`; empty where it finds nothing.
     ///
     /// # Errors
     /// As for [`Scope::field`].
-    fn lookup(&self, system: &str, lookup: &Lookup, value: &Value) -> Result<Value, Halt<Self::Need>>;
+    fn lookup(&self, system: &str, lookup: &Lookup, value: &Value) -> Result<Value, Interrupt<Self::Need>>;
 
     /// A row of a table was read; for whoever counts which rows are used.
     fn row_read(&self, _table: usize, _key: &Value) {}
@@ -49,7 +49,7 @@ pub trait Scope {
 
 /// Why there is no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Halt<N> {
+pub enum Interrupt<N> {
     /// Something must be fetched first.
     Need(N),
     /// It can never be computed from what is there; a person must look.
@@ -59,8 +59,8 @@ pub enum Halt<N> {
 /// Runs `expr`; the program holds its tables and choices.
 ///
 /// # Errors
-/// Whatever `scope` halts with, or a fault of arithmetic or a transform.
-pub fn eval<S: Scope>(program: &Program, expr: &Expr, scope: &S) -> Result<Value, Halt<S::Need>> {
+/// Whatever `scope` interrupts with, or a fault of arithmetic or a transform.
+pub fn eval<S: Scope>(program: &Program, expr: &Expr, scope: &S) -> Result<Value, Interrupt<S::Need>> {
     let run = |expr: &Expr| eval(program, expr, scope);
     Ok(match expr {
         Expr::Literal(value) => value.clone(),
@@ -92,7 +92,7 @@ pub fn eval<S: Scope>(program: &Program, expr: &Expr, scope: &S) -> Result<Value
         // A value that is missing stays so on its way: what happens then is said by the line, not by a transform.
         Expr::Transform(of, transform) => match run(of)? {
             Value::Empty => Value::Empty,
-            value => transforms::apply(transform, &value).map_err(Halt::Fault)?,
+            value => transforms::apply(transform, &value).map_err(Interrupt::Fault)?,
         },
         Expr::Lookup { of, system, lookup } => match run(of)? {
             Value::Empty => Value::Empty,
@@ -100,9 +100,9 @@ pub fn eval<S: Scope>(program: &Program, expr: &Expr, scope: &S) -> Result<Value
         },
         Expr::Else(first, second) => match run(first) {
             // What a transform cannot take is as good as nothing, where the rules say what stands in for nothing.
-            Ok(Value::Empty) | Err(Halt::Fault(Fault::Transform { .. })) => run(second)?,
+            Ok(Value::Empty) | Err(Interrupt::Fault(Fault::Transform { .. })) => run(second)?,
             Ok(value) => value,
-            Err(halt) => return Err(halt),
+            Err(interrupt) => return Err(interrupt),
         },
         Expr::Not(of) => Value::Flag(!truth(&run(of)?)),
         Expr::And(left, right) => Value::Flag(truth(&run(left)?) && truth(&run(right)?)),
@@ -116,7 +116,7 @@ pub fn eval<S: Scope>(program: &Program, expr: &Expr, scope: &S) -> Result<Value
             Value::Flag(is_in(&of, &run(list)?))
         }
         Expr::IsEmpty(of) => Value::Flag(run(of)?.is_empty()),
-        Expr::Arithmetic(op, left, right) => arithmetic(*op, run(left)?, run(right)?).map_err(Halt::Fault)?,
+        Expr::Arithmetic(op, left, right) => arithmetic(*op, run(left)?, run(right)?).map_err(Interrupt::Fault)?,
         Expr::List(values) => Value::List(values.iter().map(run).collect::<Result<_, _>>()?),
     })
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use dsl::check::compile;
 use dsl::decode::{decode, decode_field, encode, encode_declared, encode_field};
-use dsl::eval::{Halt, Scope, canonical, coerce, eval, written};
+use dsl::eval::{Interrupt, Scope, canonical, coerce, eval, written};
 use dsl::fault::{Doubt, Fault};
 use dsl::program::{Arithmetic, Compare, Expr, Program, Side};
 use dsl::schema::{EntityName, EpochForm, Field, Lookup, Type};
@@ -238,17 +238,17 @@ struct Nothing;
 
 impl Scope for Nothing {
     type Need = String;
-    fn field(&self, variable: &str, _: &[String], _: &str) -> Result<Value, Halt<String>> {
-        Err(Halt::Need(variable.to_owned()))
+    fn field(&self, variable: &str, _: &[String], _: &str) -> Result<Value, Interrupt<String>> {
+        Err(Interrupt::Need(variable.to_owned()))
     }
-    fn reference(&self, variable: &str, _: &[String]) -> Result<Value, Halt<String>> {
-        Err(Halt::Need(variable.to_owned()))
+    fn reference(&self, variable: &str, _: &[String]) -> Result<Value, Interrupt<String>> {
+        Err(Interrupt::Need(variable.to_owned()))
     }
-    fn record(&self, variable: &str, _: &[String]) -> Result<Value, Halt<String>> {
-        Err(Halt::Need(variable.to_owned()))
+    fn record(&self, variable: &str, _: &[String]) -> Result<Value, Interrupt<String>> {
+        Err(Interrupt::Need(variable.to_owned()))
     }
-    fn lookup(&self, system: &str, _: &Lookup, _: &Value) -> Result<Value, Halt<String>> {
-        Err(Halt::Need(system.to_owned()))
+    fn lookup(&self, system: &str, _: &Lookup, _: &Value) -> Result<Value, Interrupt<String>> {
+        Err(Interrupt::Need(system.to_owned()))
     }
 }
 
@@ -277,9 +277,9 @@ fn calculations_end_in_a_fault_and_never_in_a_wrong_number() {
     let program = program("");
     let run = |op, a: Value, b: Value| eval(&program, &Expr::Arithmetic(op, literal(a), literal(b)), &Nothing);
     assert_eq!(run(Arithmetic::Multiply, decimal("49"), decimal("0.8")), Ok(decimal("39.2")));
-    assert_eq!(run(Arithmetic::Divide, decimal("1"), decimal("0")), Err(Halt::Fault(Fault::DivisionByZero)));
+    assert_eq!(run(Arithmetic::Divide, decimal("1"), decimal("0")), Err(Interrupt::Fault(Fault::DivisionByZero)));
     let huge = decimal("79228162514264337593543950335");
-    assert_eq!(run(Arithmetic::Add, huge.clone(), huge), Err(Halt::Fault(Fault::TooLarge)));
+    assert_eq!(run(Arithmetic::Add, huge.clone(), huge), Err(Interrupt::Fault(Fault::TooLarge)));
     assert!(matches!(
         run(Arithmetic::Multiply, Value::Integer(i64::MAX), Value::Integer(2)),
         Ok(Value::Decimal(_)) | Err(_)
@@ -296,7 +296,7 @@ fn a_choice_prints_its_label_and_nothing_is_looked_up_for_nothing() {
     let lookup = program.systems["crm"].lock.lookups["owner_id"].clone();
     let find = |of: Value| Expr::Lookup { of: literal(of), system: "crm".to_owned(), lookup: lookup.clone() };
     assert_eq!(eval(&program, &find(Value::Empty), &Nothing), Ok(Value::Empty));
-    assert_eq!(eval(&program, &find("a@example.com".into()), &Nothing), Err(Halt::Need("crm".to_owned())));
+    assert_eq!(eval(&program, &find("a@example.com".into()), &Nothing), Err(Interrupt::Need("crm".to_owned())));
 }
 
 proptest! {

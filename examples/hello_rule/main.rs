@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use dsl::check::{Compiled, compile};
 use dsl::decode::{decode, encode};
 use dsl::diagnostic::human;
-use dsl::eval::{Halt, Scope, canonical, eval, written};
+use dsl::eval::{Interrupt, Scope, canonical, eval, written};
 use dsl::fault::Fault;
 use dsl::program::{Direction, MappingKind, Outcome, Program, Side, Sync};
 use dsl::schema::{EntityName, Lookup};
@@ -91,9 +91,9 @@ fn mapped(program: &Program, sync: &Sync, record: &Json) -> Vec<(String, Result<
             // A link is to a record of another sync; this example has one sync only.
             MappingKind::Link { .. } => continue,
         };
-        let value = source.map_err(|halt| match halt {
-            Halt::Fault(fault) => fault,
-            Halt::Need(never) => match never {},
+        let value = source.map_err(|interrupt| match interrupt {
+            Interrupt::Fault(fault) => fault,
+            Interrupt::Need(never) => match never {},
         });
         // A two-way line carries the left side's value, transformed on the way; a one-way line was computed above.
         let side = if matches!(mapping.kind, MappingKind::Field { .. }) { Side::Left } else { Side::Right };
@@ -121,22 +121,22 @@ enum Never {}
 impl Scope for Record<'_> {
     type Need = Never;
 
-    fn field(&self, _variable: &str, links: &[String], field: &str) -> Result<Value, Halt<Never>> {
+    fn field(&self, _variable: &str, links: &[String], field: &str) -> Result<Value, Interrupt<Never>> {
         if !links.is_empty() {
             return Ok(Value::Empty);
         }
-        decode(self.program, self.entity, field, &self.record[field]).map_err(Halt::Fault)
+        decode(self.program, self.entity, field, &self.record[field]).map_err(Interrupt::Fault)
     }
 
-    fn reference(&self, variable: &str, links: &[String]) -> Result<Value, Halt<Never>> {
+    fn reference(&self, variable: &str, links: &[String]) -> Result<Value, Interrupt<Never>> {
         self.field(variable, links, "id")
     }
 
-    fn record(&self, _variable: &str, _links: &[String]) -> Result<Value, Halt<Never>> {
+    fn record(&self, _variable: &str, _links: &[String]) -> Result<Value, Interrupt<Never>> {
         Ok(Value::Empty)
     }
 
-    fn lookup(&self, _system: &str, _lookup: &Lookup, _value: &Value) -> Result<Value, Halt<Never>> {
+    fn lookup(&self, _system: &str, _lookup: &Lookup, _value: &Value) -> Result<Value, Interrupt<Never>> {
         Ok(Value::Empty)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use dsl::decode::decode;
-use dsl::eval::{Halt, Scope};
+use dsl::eval::{Interrupt, Scope};
 use dsl::fault::Fault;
 use dsl::program::Program;
 use dsl::schema::{EntityName, Lookup};
@@ -63,27 +63,27 @@ impl View<'_> {
 impl Scope for View<'_> {
     type Need = std::convert::Infallible;
 
-    fn field(&self, variable: &str, links: &[String], field: &str) -> Result<Value, Halt<Self::Need>> {
+    fn field(&self, variable: &str, links: &[String], field: &str) -> Result<Value, Interrupt<Self::Need>> {
         match self.reach(variable, links) {
-            Some(record) => self.value(&record, field).map_err(Halt::Fault),
+            Some(record) => self.value(&record, field).map_err(Interrupt::Fault),
             None => Ok(Value::Empty),
         }
     }
 
-    fn reference(&self, variable: &str, links: &[String]) -> Result<Value, Halt<Self::Need>> {
+    fn reference(&self, variable: &str, links: &[String]) -> Result<Value, Interrupt<Self::Need>> {
         Ok(self.reach(variable, links).map_or(Value::Empty, |(_, id)| Value::Text(id)))
     }
 
-    fn record(&self, variable: &str, links: &[String]) -> Result<Value, Halt<Self::Need>> {
+    fn record(&self, variable: &str, links: &[String]) -> Result<Value, Interrupt<Self::Need>> {
         let Some(record) = self.reach(variable, links) else { return Ok(Value::Empty) };
         let fields = self.program.entity(&record.0).into_iter().flat_map(|entity| entity.fields.keys());
         let held = fields.filter_map(|field| Some((field.clone(), self.value(&record, field).ok()?)));
         Ok(Value::Record(held.filter(|(_, value)| !value.is_empty()).collect()))
     }
 
-    fn lookup(&self, system: &str, lookup: &Lookup, value: &Value) -> Result<Value, Halt<Self::Need>> {
+    fn lookup(&self, system: &str, lookup: &Lookup, value: &Value) -> Result<Value, Interrupt<Self::Need>> {
         let found = self.find(&EntityName::new(system, &lookup.entity), &lookup.from, value);
-        found.map_or(Ok(Value::Empty), |record| self.value(&record, &lookup.to).map_err(Halt::Fault))
+        found.map_or(Ok(Value::Empty), |record| self.value(&record, &lookup.to).map_err(Interrupt::Fault))
     }
 }
 
@@ -102,8 +102,8 @@ pub(crate) fn same(left: &Value, right: &Value) -> bool {
 
 /// What a variable-free or checked expression of a test gives.
 pub(crate) fn evaluate(view: &View<'_>, expr: &dsl::program::Expr) -> Result<Value, Fault> {
-    dsl::eval::eval(view.program, expr, view).map_err(|halt| match halt {
-        Halt::Fault(fault) => fault,
-        Halt::Need(never) => match never {},
+    dsl::eval::eval(view.program, expr, view).map_err(|interrupt| match interrupt {
+        Interrupt::Fault(fault) => fault,
+        Interrupt::Need(never) => match never {},
     })
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use connectors::planted::{Mutant, planted};
-use dsl::eval::{Halt, canonical, eval};
+use dsl::eval::{Interrupt, canonical, eval};
 use dsl::fault::Fault;
 use dsl::program::{Direction, Mapping, MappingKind, Outcome, Side};
 use dsl::schema::EntityName;
@@ -120,7 +120,7 @@ pub(crate) fn side_value(
             let scope = Variables { cx, program: &sync.program, vars: &vars, fresh: Freshness::Any, cacheable: false };
             let value = match eval(&sync.program, source, &scope) {
                 // What a transform cannot take is as good as nothing, where the line says what happens then.
-                Err(Halt::Fault(Fault::Transform { .. })) if mapping.on_empty.takes_refused() => Value::Empty,
+                Err(Interrupt::Fault(Fault::Transform { .. })) if mapping.on_empty.takes_refused() => Value::Empty,
                 value => value?,
             };
             SideValue::undated(Canonical::Value(comparable(sync, mapping, side, &value)?))

@@ -1,6 +1,6 @@
 //! Why something cannot be decided yet, or ever.
 
-use dsl::eval::Halt;
+use dsl::eval::Interrupt;
 use dsl::fault::Fault;
 use dsl::program::Side;
 use dsl::schema::EntityName;
@@ -73,11 +73,11 @@ impl From<Unmet> for Blocked {
     }
 }
 
-impl From<Halt<Blocked>> for Blocked {
-    fn from(halt: Halt<Blocked>) -> Self {
-        match halt {
-            Halt::Need(blocked) => blocked,
-            Halt::Fault(fault) => Self::Fault(fault),
+impl From<Interrupt<Blocked>> for Blocked {
+    fn from(interrupt: Interrupt<Blocked>) -> Self {
+        match interrupt {
+            Interrupt::Need(blocked) => blocked,
+            Interrupt::Fault(fault) => Self::Fault(fault),
         }
     }
 }

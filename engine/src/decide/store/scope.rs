@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dsl::eval::{Halt, Scope};
+use dsl::eval::{Interrupt, Scope};
 use dsl::program::Program;
 use dsl::schema::{EntityName, Lookup};
 use dsl::value::Value;
@@ -159,24 +159,24 @@ impl Variables<'_, '_> {
 impl Scope for Variables<'_, '_> {
     type Need = Blocked;
 
-    fn field(&self, variable: &str, links: &[String], field: &str) -> Result<Value, Halt<Blocked>> {
-        let place = self.reach(variable, links).map_err(Halt::Need)?;
-        self.value(place, field).map_err(Halt::Need)
+    fn field(&self, variable: &str, links: &[String], field: &str) -> Result<Value, Interrupt<Blocked>> {
+        let place = self.reach(variable, links).map_err(Interrupt::Need)?;
+        self.value(place, field).map_err(Interrupt::Need)
     }
 
-    fn reference(&self, variable: &str, links: &[String]) -> Result<Value, Halt<Blocked>> {
-        Ok(match self.reach(variable, links).map_err(Halt::Need)? {
+    fn reference(&self, variable: &str, links: &[String]) -> Result<Value, Interrupt<Blocked>> {
+        Ok(match self.reach(variable, links).map_err(Interrupt::Need)? {
             Place::Record(_, id) => Value::Text(id),
             Place::Plain(value) => value,
             _ => Value::Empty,
         })
     }
 
-    fn record(&self, variable: &str, links: &[String]) -> Result<Value, Halt<Blocked>> {
-        let members = match self.reach(variable, links).map_err(Halt::Need)? {
+    fn record(&self, variable: &str, links: &[String]) -> Result<Value, Interrupt<Blocked>> {
+        let members = match self.reach(variable, links).map_err(Interrupt::Need)? {
             Place::Record(entity, id) => {
                 let lenient = Variables { fresh: Freshness::Any, ..Variables { ..*self } };
-                let Some((id, row)) = lenient.row(&entity, &id).map_err(Halt::Need)? else {
+                let Some((id, row)) = lenient.row(&entity, &id).map_err(Interrupt::Need)? else {
                     return Ok(Value::Empty);
                 };
                 let mut members: BTreeMap<String, Value> = row
@@ -197,8 +197,8 @@ impl Scope for Variables<'_, '_> {
         Ok(Value::Record(members))
     }
 
-    fn lookup(&self, system: &str, lookup: &Lookup, value: &Value) -> Result<Value, Halt<Blocked>> {
-        self.look_up(system, lookup, value).map_err(Halt::Need)
+    fn lookup(&self, system: &str, lookup: &Lookup, value: &Value) -> Result<Value, Interrupt<Blocked>> {
+        self.look_up(system, lookup, value).map_err(Interrupt::Need)
     }
 
     fn row_read(&self, table: usize, key: &Value) {
