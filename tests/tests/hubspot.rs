@@ -147,6 +147,10 @@ fn a_privacy_deletion_leaves_no_value_of_the_contact_in_the_ledger() {
     let now = simulation.now();
     crm(&simulation).edit("Contact", id, &[("phone", "0815-4712")], now).expect("HubSpot takes it");
     pass(&mut simulation, Duration::minutes(5));
+    // What is written to the contact is expected to be seen there.
+    let now = simulation.now();
+    app(&simulation).edit("User", &ada, json!({"lastName": "King-Noel"}), now).expect("the app takes it");
+    pass(&mut simulation, Duration::minutes(5));
     assert!(!rows_with(&simulation, "Wilhelmina").is_empty());
     let now = simulation.now();
     crm(&simulation).privacy_delete(keyless, now);
@@ -157,7 +161,7 @@ fn a_privacy_deletion_leaves_no_value_of_the_contact_in_the_ledger() {
     }
     // The user is another system's, and stays: what is left is what the app says of it.
     assert_eq!(counts(&simulation), (1, 0));
-    for text in ["ada@example.com", "0815-4712"] {
+    for text in ["ada@example.com", "0815-4712", "King-Noel"] {
         let left = rows_with(&simulation, text);
         assert!(left.iter().all(|(_, key)| key.contains("User") && !key.contains("Contact")), "{text}: {left:?}");
     }

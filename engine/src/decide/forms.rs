@@ -2,9 +2,11 @@
 //!
 //! In: the rows of a state folder, and the rule set that was active last. Out: rounds that are to be appended before
 //! anything is decided, a page of rows each, until none is left.
-//! Always true: a folder says its form; a newer one is refused. A migration that is cut off goes on where it stopped.
+//! Always true: a folder says its form; a newer one is refused. Rows go from each form to the next one, and a migration
+//! that is cut off goes on where it stopped.
 
 mod first;
+mod second;
 
 use dsl::program::Program;
 
@@ -32,38 +34,39 @@ pub fn form(rows: &dyn Rows) -> Result<Option<u32>, Error> {
     }
 }
 
-/// The round that brings the next page of rows to the form of this engine; `None` where all of them are in it.
+/// The round that brings the next page of rows to the next form; `None` where all of them are in that of this engine.
 /// `program` is the rule set that was active last: it says which lines of syncs hold links.
 ///
 /// # Errors
 /// [`Error::Newer`] where an engine after this one wrote them, and where rows cannot be read.
 pub fn migration(rows: &dyn Rows, program: Option<&Program>) -> Result<Option<Round>, Error> {
-    let row = key::form().read(rows)?;
-    let from = match (&row, form(rows)?) {
-        (Some(FormRow { form, .. }), _) if *form > FORM => {
-            return Err(Error::Newer { found: *form, known: FORM });
-        }
-        (Some(FormRow { migrated_to: None, .. }), _) => return Ok(None),
-        (Some(FormRow { migrated_to: Some(from), .. }), _) => from.clone(),
-        (None, Some(_)) => vec![Kind::Meta as u8],
+    let (to, cut_off) = match key::form().read(rows)? {
+        Some(FormRow { form, .. }) if form > FORM => return Err(Error::Newer { found: form, known: FORM }),
+        Some(FormRow { form, migrated_to: Some(from) }) => (form, Some(from)),
+        Some(FormRow { form: FORM, migrated_to: None }) => return Ok(None),
+        Some(FormRow { form, migrated_to: None }) => (form + 1, None),
         // A new folder says its form with its first decision.
-        (None, None) => return Ok(None),
+        None => match form(rows)? {
+            Some(form) => (form + 1, None),
+            None => return Ok(None),
+        },
     };
-    let page = rows.scan(&from, &[Kind::Form as u8], PAGE)?;
+    let (first, behind) = match to {
+        2 => (Kind::Meta, Kind::Form),
+        _ => (Kind::Record, Kind::Index),
+    };
+    let page = rows.scan(&cut_off.unwrap_or_else(|| vec![first as u8]), &[behind as u8], PAGE)?;
     let whole = page.len() == PAGE;
     let next = page.last().filter(|_| whole).map(|(last, _)| crate::ledger::key::after(last));
     let mut changes = Vec::new();
     for (key, bytes) in page {
-        if let Some(row) = first::migrated(&key, &bytes, program)? {
-            changes.push((key, row));
+        match to {
+            2 => changes.extend(first::migrated(&key, &bytes, program)?.map(|row| (key, row))),
+            _ => changes.extend(second::migrated(&key, &bytes)?),
         }
     }
-    changes.push(written(next));
+    changes.push((key::form().into_bytes(), Some(FormRow { form: to, migrated_to: next }.encode())));
     Ok(Some(Round { changes, records: Vec::new() }))
-}
-
-fn written(migrated_to: Option<Vec<u8>>) -> (Vec<u8>, Option<Vec<u8>>) {
-    (key::form().into_bytes(), Some(FormRow { form: FORM, migrated_to }.encode()))
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub(crate) mod link;
 pub(crate) mod meta;
 pub(crate) mod need;
 pub(crate) mod outcome;
+pub(crate) mod packed;
 pub(crate) mod record;
 pub(crate) mod row;
 pub(crate) mod run;

@@ -1,4 +1,4 @@
-//! Rows of the first form, as they stood before life cycles owned their data.
+//! Rows of the first form, as they stood before life cycles owned their data; they become rows of the second one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,14 +10,15 @@ use dsl::value::{Timestamp, Value};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::decide::forms::second::{SecondExpectation, SecondRecord};
 use crate::decide::model::canonical::Canonical;
-use crate::decide::model::expectation::{Expectation, Planned, WriteOutcome};
+use crate::decide::model::expectation::{Planned, WriteOutcome};
 use crate::decide::model::freshness::Freshness;
 use crate::decide::model::incident::IncidentRow;
 use crate::decide::model::kind::Kind;
 use crate::decide::model::lane::Lane;
 use crate::decide::model::link::{LinkRow, LinkState, Restore, RestoredBase, WriteState};
-use crate::decide::model::record::{FieldState, FieldValue, Life, LinkFieldState, RecordRow};
+use crate::decide::model::record::{FieldState, FieldValue, Life, LinkFieldState};
 use crate::decide::model::row::{Row, RowKey};
 use crate::decide::model::run::{ChangedLink, Effect, Frame, RunOf, RunRow, RunState, StepFailure, Var};
 use crate::decide::model::sides::Sides;
@@ -100,7 +101,7 @@ struct OldPlanned {
 }
 
 impl OldRecord {
-    fn migrated(self, entity: &EntityName) -> RecordRow {
+    fn migrated(self, entity: &EntityName) -> SecondRecord {
         let field = |(name, old): (String, OldField)| {
             let value = match old.value {
                 OldValue::Is(value) => FieldValue::Is(value),
@@ -109,7 +110,7 @@ impl OldRecord {
             (name, FieldState { value, at: old.at, changed: old.changed, before: old.before })
         };
         let expectations = self.expectations();
-        RecordRow {
+        SecondRecord {
             fields: self.fields.into_iter().map(field).collect(),
             links: self.links,
             life: self.life,
@@ -123,8 +124,8 @@ impl OldRecord {
     }
 
     /// Values that were known to be ours, and writes of which nobody knew whether they happened.
-    fn expectations(&self) -> BTreeMap<String, Vec<Expectation>> {
-        let expectation = |value: &Value, known: &OldPlanned, sent, outcome| Expectation {
+    fn expectations(&self) -> BTreeMap<String, Vec<SecondExpectation>> {
+        let expectation = |value: &Value, known: &OldPlanned, sent, outcome| SecondExpectation {
             link: None,
             mapping: String::new(),
             value: value.clone(),
@@ -135,7 +136,7 @@ impl OldRecord {
             outcome,
             covered: None,
         };
-        let mut expectations: BTreeMap<String, Vec<Expectation>> = BTreeMap::new();
+        let mut expectations: BTreeMap<String, Vec<SecondExpectation>> = BTreeMap::new();
         for (name, field) in &self.fields {
             if let (OldValue::Is(value), Some(known)) = (&field.value, &field.wrote) {
                 let written = expectation(value, known, field.changed, WriteOutcome::Landed(field.changed));

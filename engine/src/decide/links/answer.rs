@@ -229,17 +229,11 @@ fn took(
         records::forget_links(cx, &entity, &observed.id, &fields)?;
         link.wait_for(cx, &Need::record(&entity, &observed.id))?;
     }
-    if let Some(mut known) = cx.record(&entity, &observed.id)? {
-        let row = Arc::make_mut(&mut known);
-        for write in writes.iter().filter(|write| !write.link) {
-            let held = acknowledged.fields.get(&write.field);
-            let held = held.and_then(|wire| decode(&link.sync.program, &entity, &write.field, wire).ok());
-            if let Some(held) = held {
-                expectations::shown(row, link.id, &write.field, &held);
-            }
-        }
-        cx.learn(&entity, &observed.id, known);
-    }
+    let held = writes.iter().filter(|write| !write.link).filter_map(|write| {
+        let held = decode(&link.sync.program, &entity, &write.field, acknowledged.fields.get(&write.field)?).ok()?;
+        (held != write.value).then_some((write.field.as_str(), held))
+    });
+    expectations::shown(cx, &entity, &observed.id, link.id, held.collect())?;
     observe(cx, &entity, &acknowledged, how, cx.now)?;
     let landed = ahead::bounded(cx, &entity.system, told.unwrap_or(cx.now))?;
     expectations::settle(cx, &entity, &observed.id, link.id, Some(WriteOutcome::Landed(landed)))?;

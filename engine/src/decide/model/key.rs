@@ -9,6 +9,7 @@ use dsl::value::{Timestamp, Value};
 use serde::Serialize;
 
 use crate::decide::model::delivery::{Marks, OffsetRow, ParkedRow, StoredDelivery};
+use crate::decide::model::expectation::ExpectationsRow;
 use crate::decide::model::hash::{hash, hash_of};
 use crate::decide::model::incident::IncidentRow;
 use crate::decide::model::kind::Kind;
@@ -123,6 +124,11 @@ pub(crate) fn meta() -> RowKey<Meta> {
 /// What is known of a record.
 pub(crate) fn record(entity: &EntityName, id: &str) -> RowKey<RecordRow> {
     Key::new(Kind::Record).entity(entity).text(id).row()
+}
+
+/// The writes of ours to a record that may still be seen.
+pub(crate) fn expectations(entity: &EntityName, id: &str) -> RowKey<ExpectationsRow> {
+    Key::new(Kind::Expectations).entity(entity).text(id).row()
 }
 
 /// A record that holds a value in an indexed field.
@@ -336,9 +342,20 @@ pub(crate) fn sweep() -> RowKey<Timestamp> {
     Key::new(Kind::Sweep).row()
 }
 
-/// Where the look at old runs stopped: bytes of the key to go on at.
-pub(crate) fn sweep_position() -> RowKey<Vec<u8>> {
-    Key::new(Kind::Sweep).text("runs").row()
+/// Where the look at old rows of this kind stopped: bytes of the key to go on at.
+pub(crate) fn sweep_position(of: Swept) -> RowKey<Vec<u8>> {
+    let of = match of {
+        Swept::Runs => "runs",
+        Swept::Expectations => "expectations",
+    };
+    Key::new(Kind::Sweep).text(of).row()
+}
+
+/// Rows that are looked through now and then, from where the last look stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Swept {
+    Runs,
+    Expectations,
 }
 
 /// How many unfinished runs began by the rule set with this hash; no row where none did.

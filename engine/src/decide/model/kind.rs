@@ -66,7 +66,8 @@ pub(crate) enum Kind {
     Active = 30,
     /// Time of the last round, one row: the engine's time never runs back.
     Time = 31,
-    /// When old rows are next looked through, one row; and where the look at runs stopped, one row.
+    /// When old rows are next looked through, one row; and where the looks at runs and at expectations stopped, one row
+    /// each.
     Sweep = 32,
     /// [`Timestamp`] by system: the timer for stored deliveries that counts.
     Armed = 33,
@@ -83,4 +84,6 @@ pub(crate) enum Kind {
     Held = 38,
     /// [`CatchUpRow`](super::work::CatchUpRow) by sync.
     CatchUp = 39,
+    /// [`ExpectationsRow`](super::expectation::ExpectationsRow) by system, entity, id.
+    Expectations = 40,
 }

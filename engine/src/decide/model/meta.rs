@@ -14,7 +14,7 @@ pub(crate) struct Meta {
 }
 
 /// The form of the rows of this engine. It grows whenever a row changes so that an engine before cannot read it.
-pub const FORM: u32 = 2;
+pub const FORM: u32 = 3;
 
 /// In which form the rows are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

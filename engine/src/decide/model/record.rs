@@ -6,7 +6,6 @@ use dsl::fault::Fault;
 use dsl::value::{Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
-use crate::decide::model::expectation::Expectation;
 use crate::decide::model::kind::Kind;
 use crate::decide::model::row::Entity;
 
@@ -27,8 +26,6 @@ pub(crate) struct RecordRow {
     pub(crate) created: bool,
     /// Values that `when … changes` already knows, by field.
     pub(crate) notified: BTreeMap<String, Value>,
-    /// Writes of ours that may still be seen or still cover something, by field, in the order in which they were sent.
-    pub(crate) expectations: BTreeMap<String, Vec<Expectation>>,
 }
 
 /// The life of a record.

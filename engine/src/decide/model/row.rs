@@ -78,7 +78,12 @@ impl<R> RowKey<R> {
 
 impl<R: Row> RowKey<R> {
     pub(crate) fn decode(&self, bytes: &[u8]) -> Result<R, Error> {
-        R::decode(bytes).map_err(|reason| Error::Row { key: key::printable(&self.bytes), reason })
+        R::decode(bytes).map_err(|reason| self.unreadable(reason))
+    }
+
+    /// What stands under it, or a part of that, is no row of its kind.
+    pub(crate) fn unreadable(&self, reason: String) -> Error {
+        Error::Row { key: key::printable(&self.bytes), reason }
     }
 
     /// The row as it is in the ledger.

@@ -1,17 +1,21 @@
-//! What is kept for a time only: marks of messages that came, runs of workflows that are over, and messages that nobody
-//! could read.
+//! What is kept for a time only: marks of messages that came, runs of workflows that are over, writes of ours that cannot
+//! be seen any more, and messages that nobody could read.
 //!
 //! Always true: one sweep is armed, whatever was started how often; each looks at a bounded number of rows and comes
 //! back soon where more is left.
+
+use std::ops::ControlFlow;
 
 use dsl::value::{Duration, Timestamp};
 
 use crate::decide::delivery::parked;
 use crate::decide::model::delivery::Marks;
-use crate::decide::model::key;
-use crate::decide::model::row::{Prefix, after};
+use crate::decide::model::expectation::ExpectationsRow;
+use crate::decide::model::key::{self, Swept};
+use crate::decide::model::row::{Entity, Prefix, RowKey, after};
 use crate::decide::model::run::RunRow;
 use crate::decide::model::work::TimerRow;
+use crate::decide::records::expectations;
 use crate::decide::store::transaction::Context;
 use crate::ledger::Error;
 
@@ -43,7 +47,7 @@ fn arm(cx: &mut Context<'_>, after: Duration) -> Result<(), Error> {
 }
 
 pub(crate) fn due(cx: &mut Context<'_>) -> Result<(), Error> {
-    let more = marks(cx)? | runs(cx)? | parked::expire(cx)?;
+    let more = marks(cx)? | runs(cx)? | expected(cx)? | parked::expire(cx)?;
     arm(cx, if more { SOON } else { EVERY })
 }
 
@@ -68,36 +72,60 @@ fn marks(cx: &mut Context<'_>) -> Result<bool, Error> {
 /// are not over do not keep those behind them.
 fn runs(cx: &mut Context<'_>) -> Result<bool, Error> {
     let oldest: Timestamp = cx.now.minus(cx.settings.retention);
-    let all = Prefix::<RunRow>::all();
-    let from = cx.get(&key::sweep_position())?.unwrap_or_else(|| all.range().0);
-    let found = cx.scan_from(&all, &from, MOST)?;
-    let whole = found.len() == MOST;
-    let last = found.last().map(|(key, _)| key.as_bytes().to_vec());
-    for (key, bytes) in found {
-        let run = key.decode(&bytes)?;
+    look_through(cx, Swept::Runs, |cx, key: RowKey<RunRow>, run| {
         // What began later than this cannot be old enough.
         if run.started > oldest {
-            cx.delete(key::sweep_position());
-            return Ok(false);
+            return ControlFlow::Break(());
         }
         if run.state.over().is_some_and(|over| over <= oldest) {
             cx.delete(key);
         }
-    }
-    match last {
-        Some(last) if whole => {
-            cx.put(key::sweep_position(), &after(&last));
-            Ok(true)
+        ControlFlow::Continue(())
+    })
+}
+
+/// Records that are written again forget by themselves what is over; nobody may ever touch the others again.
+fn expected(cx: &mut Context<'_>) -> Result<bool, Error> {
+    look_through(cx, Swept::Expectations, |cx, key: RowKey<ExpectationsRow>, mut row| {
+        if expectations::forget(&mut row, cx.now) {
+            match row.0.is_empty() {
+                true => cx.delete(key),
+                false => cx.put(key, &row),
+            }
         }
-        _ => {
-            cx.delete(key::sweep_position());
-            Ok(false)
+        ControlFlow::Continue(())
+    })
+}
+
+/// Looks at the next rows of a kind, from where the last look stopped, as long as `look` goes on. Gives true where more
+/// are left.
+fn look_through<'a, R: Entity>(
+    cx: &mut Context<'a>,
+    swept: Swept,
+    mut look: impl FnMut(&mut Context<'a>, RowKey<R>, R) -> ControlFlow<()>,
+) -> Result<bool, Error> {
+    let all = Prefix::<R>::all();
+    let from = cx.get(&key::sweep_position(swept))?.unwrap_or_else(|| all.range().0);
+    let found = cx.scan_from(&all, &from, MOST)?;
+    let next = found.last().filter(|_| found.len() == MOST).map(|(last, _)| after(last.as_bytes()));
+    for (key, bytes) in found {
+        let row = key.decode(&bytes)?;
+        if look(cx, key, row).is_break() {
+            cx.delete(key::sweep_position(swept));
+            return Ok(false);
         }
     }
+    match &next {
+        Some(next) => cx.put(key::sweep_position(swept), next),
+        None => cx.delete(key::sweep_position(swept)),
+    }
+    Ok(next.is_some())
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::decide::model::freshness::Freshness;
     use crate::decide::model::row::all;
@@ -176,5 +204,30 @@ mod tests {
         }
         let left = all::<RunRow>(&ledger).filter(Result::is_ok).count();
         assert_eq!((left, sweeps), (2_400, 3));
+    }
+
+    #[test]
+    fn what_is_expected_of_a_record_that_nobody_touches_again_is_forgotten_in_time() {
+        let program = crate::rules::shipped();
+        let mut world = Simulation::new(program, Timestamp(1_772_442_000_000)).expect("the engine starts");
+        let change = |world: &mut Simulation, phone: &str| {
+            let (mut app, now) = (world.app.lock().expect("a sound twin"), world.now());
+            let user = app.create("User", json!({ "email": "ada@example.com", "firstName": "Ada" }), now).ok();
+            let user = user.unwrap_or_else(|| "user-1".to_owned());
+            app.edit("User", &user, json!({ "phone": phone }), now).expect("taken");
+        };
+        change(&mut world, "+44 20 7946 0000");
+        world.pass(Duration::minutes(1)).expect("the engine goes on");
+        change(&mut world, "+44 20 7946 0001");
+        world.pass(Duration::minutes(1)).expect("the engine goes on");
+        let expected = |world: &Simulation| {
+            let rows = all::<ExpectationsRow>(world.rows()).map(|row| row.expect("readable").1);
+            rows.map(|row| row.0.into_keys().collect::<Vec<_>>()).collect::<Vec<_>>()
+        };
+        assert_eq!(expected(&world), [["phone"]]);
+        world.pass(Duration::hours(24)).expect("the engine goes on");
+        assert_eq!(expected(&world), [["phone"]], "a message may be as late as a day");
+        world.pass(Duration::hours(8)).expect("the engine goes on");
+        assert_eq!(expected(&world), Vec::<Vec<String>>::new());
     }
 }

@@ -7,15 +7,16 @@
 //! message of that time can come any more; each takes effect once; versions are compared with versions of the same
 //! system only. Not here: what becomes of what is covered (`links::overwritten`), and of the base (`links::landed`).
 
-use std::sync::Arc;
-
 use dsl::eval::canonical;
 use dsl::program::{MappingKind, Program, Side};
 use dsl::schema::EntityName;
 use dsl::value::{Duration, Timestamp, Value};
 
-use crate::decide::model::expectation::{Expectation, WriteOutcome};
+use crate::decide::model::expectation::{Content, Expectation, ExpectationsRow, WriteOutcome};
+use crate::decide::model::key;
+use crate::decide::model::packed::Packed;
 use crate::decide::model::record::{Life, RecordRow};
+use crate::decide::model::row::RowKey;
 use crate::decide::model::written::Written;
 use crate::decide::store::transaction::Context;
 use crate::ids::LinkId;
@@ -62,14 +63,19 @@ pub(crate) fn landing(
     at: Timestamp,
     seen: Timestamp,
     alike: Alike<'_>,
-) -> Option<usize> {
-    writes.iter().rposition(|write| {
-        write.landed().is_none()
-            && write.known.at.is_none_or(|known| at >= known)
-            // By their clock or by ours: the two may differ.
-            && (at.since(write.sent) <= LONGEST_LIFE || seen.since(write.sent) <= LONGEST_LIFE)
-            && alike(&write.value, value)
-    })
+) -> Result<Option<usize>, String> {
+    for (index, write) in writes.iter().enumerate().rev() {
+        // By their clock or by ours: the two may differ.
+        let lives = at.since(write.sent) <= LONGEST_LIFE || seen.since(write.sent) <= LONGEST_LIFE;
+        if write.landed().is_some() || !lives {
+            continue;
+        }
+        let content = write.content.unpack()?;
+        if content.known.at.is_none_or(|known| at >= known) && alike(&content.value, value) {
+            return Ok(Some(index));
+        }
+    }
+    Ok(None)
 }
 
 /// The write that took effect last by this version.
@@ -79,23 +85,24 @@ fn last_landed(writes: &[Expectation], at: Timestamp) -> Option<&Expectation> {
 }
 
 /// Is this value, which the field had at this version, there by a write of ours?
-pub(crate) fn is_ours(writes: &[Expectation], value: &Value, at: Timestamp, alike: Alike<'_>) -> bool {
-    last_landed(writes, at).is_some_and(|write| alike(&write.value, value))
+pub(crate) fn is_ours(writes: &[Expectation], value: &Value, at: Timestamp, alike: Alike<'_>) -> Result<bool, String> {
+    let Some(write) = last_landed(writes, at) else { return Ok(false) };
+    Ok(alike(&write.content.unpack()?.value, value))
 }
 
 /// Does this write, which takes effect now, replace an outside change that nobody knew of when it was planned? `value`
 /// is what stood, and `at` its version.
 pub(crate) fn replaces(
     writes: &[Expectation],
-    write: &Expectation,
+    write: &Content,
     value: &Value,
     at: Timestamp,
     alike: Alike<'_>,
-) -> bool {
-    write.known.at.is_none_or(|known| at > known)
+) -> Result<bool, String> {
+    let unknown = write.known.at.is_none_or(|known| at > known)
         && !alike(&write.known.value, value)
-        && !alike(&write.value, value)
-        && !is_ours(writes, value, at, alike)
+        && !alike(&write.value, value);
+    Ok(unknown && !is_ours(writes, value, at, alike)?)
 }
 
 /// The write that overwrote a change which is told only now: the first one that took effect after it, unless it was
@@ -107,29 +114,96 @@ pub(crate) fn covering(
     at: Timestamp,
     stands: (&Value, Timestamp),
     alike: Alike<'_>,
-) -> Option<usize> {
-    if is_ours(writes, value, at, alike) {
-        return None;
+) -> Result<Option<usize>, String> {
+    if is_ours(writes, value, at, alike)? {
+        return Ok(None);
     }
-    // One in doubt that sent what stands may have taken effect without a trace.
-    let effect = |write: &Expectation| match write.outcome {
-        WriteOutcome::Landed(landed) => Some(landed),
-        WriteOutcome::InDoubt if alike(&write.value, stands.0) => Some(stands.1),
-        WriteOutcome::InDoubt | WriteOutcome::InFlight => None,
-    };
-    let after = writes.iter().enumerate().filter_map(|(index, write)| Some((effect(write)?, index)));
-    let (landed, index) = after.filter(|(landed, _)| *landed >= at).min()?;
-    let write = &writes[index];
-    let known = write.known.at.is_some_and(|known| known >= at) || write.covered.is_some_and(|covered| covered >= at);
+    let mut first = None;
+    for (index, write) in writes.iter().enumerate() {
+        let effect = match write.outcome {
+            WriteOutcome::Landed(landed) => landed,
+            // One in doubt that sent what stands may have taken effect without a trace.
+            WriteOutcome::InDoubt if alike(&write.content.unpack()?.value, stands.0) => stands.1,
+            WriteOutcome::InDoubt | WriteOutcome::InFlight => continue,
+        };
+        if effect >= at && first.is_none_or(|first| (effect, index) < first) {
+            first = Some((effect, index));
+        }
+    }
+    let Some((landed, index)) = first else { return Ok(None) };
+    let write = writes[index].content.unpack()?;
+    let covered = writes[index].covered.is_some_and(|covered| covered >= at);
+    let known = covered || write.known.at.is_some_and(|known| known >= at);
     if known || alike(&write.known.value, value) || alike(&write.value, value) {
-        return None;
+        return Ok(None);
     }
-    let outside = |value: &Value, at: Timestamp| at > landed && !is_ours(writes, value, at, alike);
-    let changed_since = outside(stands.0, stands.1) && !alike(&write.value, stands.0)
-        || writes[index + 1..]
-            .iter()
-            .any(|later| later.known.at.is_some_and(|known| outside(&later.known.value, known)));
-    (!changed_since).then_some(index)
+    let outside = |value: &Value, at: Timestamp| Ok::<_, String>(at > landed && !is_ours(writes, value, at, alike)?);
+    if outside(stands.0, stands.1)? && !alike(&write.value, stands.0) {
+        return Ok(None);
+    }
+    for later in &writes[index + 1..] {
+        let later = later.content.unpack()?.known;
+        if let Some(known) = later.at
+            && outside(&later.value, known)?
+        {
+            return Ok(None);
+        }
+    }
+    Ok(Some(index))
+}
+
+/// The expectations of one record while a decision works on them.
+pub(crate) struct Expected {
+    key: RowKey<ExpectationsRow>,
+    row: ExpectationsRow,
+    changed: bool,
+}
+
+impl Expected {
+    /// Those that are not over.
+    pub(crate) fn load(cx: &Context<'_>, entity: &EntityName, record: &str) -> Result<Self, Error> {
+        let key = key::expectations(entity, record);
+        let mut row = cx.get(&key)?.unwrap_or_default();
+        let changed = forget(&mut row, cx.now);
+        Ok(Self { key, row, changed })
+    }
+
+    pub(crate) fn of(&self, field: &str) -> &[Expectation] {
+        self.row.0.get(field).map_or(&[], Vec::as_slice)
+    }
+
+    /// To change one of a field, by its place among them.
+    pub(crate) fn change(&mut self, field: &str, index: usize) -> Option<&mut Expectation> {
+        self.changed = true;
+        self.row.0.get_mut(field)?.get_mut(index)
+    }
+
+    /// Keeps those for which this holds.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&Expectation) -> bool) {
+        self.changed |= retain(&mut self.row, keep);
+    }
+
+    /// Adds some of a field; of too many the oldest are forgotten.
+    fn add(&mut self, field: String, writes: impl IntoIterator<Item = Expectation>) {
+        let list = self.row.0.entry(field).or_default();
+        list.extend(writes);
+        list.sort_by_key(|write| write.sent);
+        list.drain(..list.len().saturating_sub(MOST));
+        self.changed = true;
+    }
+
+    pub(crate) fn save(self, cx: &mut Context<'_>) {
+        match self.changed {
+            true if self.row.0.is_empty() => cx.delete(self.key),
+            true => cx.put(self.key, &self.row),
+            false => {}
+        }
+    }
+
+    /// A write of theirs is none.
+    pub(crate) fn unreadable(&self, reason: String) -> Error {
+        self.key.unreadable(reason)
+    }
 }
 
 /// What is sent is expected from now on.
@@ -140,27 +214,25 @@ pub(crate) fn intend(
     link: LinkId,
     writes: &[Written],
 ) -> Result<(), Error> {
-    let mut known = cx.record(entity, record)?.unwrap_or_default();
-    let row = Arc::make_mut(&mut known);
-    forget(row, cx.now);
+    let mut expected = Expected::load(cx, entity, record)?;
     for write in writes.iter().filter(|write| !write.link) {
-        let list = row.expectations.entry(write.field.clone()).or_default();
-        list.push(Expectation {
-            link: Some(link),
+        let content = Content {
             mapping: write.mapping.clone(),
             value: write.value.clone(),
             canonical: write.canonical.clone(),
             restore: write.restore,
             known: write.known.clone(),
+        };
+        let sent = Expectation {
+            link: Some(link),
             sent: cx.now,
             outcome: WriteOutcome::InFlight,
             covered: None,
-        });
-        if list.len() > MOST {
-            list.remove(0);
-        }
+            content: Packed::pack(&content),
+        };
+        expected.add(write.field.clone(), [sent]);
     }
-    cx.learn(entity, record, known);
+    expected.save(cx);
     Ok(())
 }
 
@@ -172,40 +244,77 @@ pub(crate) fn settle(
     link: LinkId,
     outcome: Option<WriteOutcome>,
 ) -> Result<(), Error> {
-    let Some(mut known) = cx.record(entity, record)? else { return Ok(()) };
+    let mut expected = Expected::load(cx, entity, record)?;
     let is_open = |write: &Expectation| write.link == Some(link) && write.outcome == WriteOutcome::InFlight;
-    if !known.expectations.values().flatten().any(is_open) {
-        return Ok(());
-    }
-    let row = Arc::make_mut(&mut known);
-    for list in row.expectations.values_mut() {
-        match outcome {
-            Some(outcome) => {
-                list.iter_mut().filter(|write| is_open(write)).for_each(|write| write.outcome = outcome);
+    match outcome {
+        Some(outcome) => {
+            for write in expected.row.0.values_mut().flatten().filter(|write| is_open(write)) {
+                write.outcome = outcome;
+                expected.changed = true;
             }
-            None => list.retain(|write| !is_open(write)),
         }
+        None => expected.retain(|write| !is_open(write)),
     }
-    cx.learn(entity, record, known);
+    expected.save(cx);
     Ok(())
 }
 
-/// An answer shows what became of the values on their way: a system may have kept them in a form of its own.
-pub(crate) fn shown(row: &mut RecordRow, link: LinkId, field: &str, value: &Value) {
-    let list = row.expectations.get_mut(field).into_iter().flatten();
-    for write in list.filter(|write| write.link == Some(link) && write.outcome == WriteOutcome::InFlight) {
-        write.value = value.clone();
+/// An answer shows what became of values on their way: a system may have kept them in a form of its own. `held` are
+/// the fields that hold another value than was sent.
+pub(crate) fn shown(
+    cx: &mut Context<'_>,
+    entity: &EntityName,
+    record: &str,
+    link: LinkId,
+    held: Vec<(&str, Value)>,
+) -> Result<(), Error> {
+    if held.is_empty() {
+        return Ok(());
     }
+    let mut expected = Expected::load(cx, entity, record)?;
+    for (field, value) in held {
+        let list = expected.row.0.get_mut(field).into_iter().flatten();
+        for write in list.filter(|write| write.link == Some(link) && write.outcome == WriteOutcome::InFlight) {
+            let content = write.content.unpack().map_err(|reason| expected.key.unreadable(reason))?;
+            write.content = Packed::pack(&Content { value: value.clone(), ..content });
+            expected.changed = true;
+        }
+    }
+    expected.save(cx);
+    Ok(())
 }
 
-/// Forgets what cannot be seen any more.
-pub(crate) fn forget(row: &mut RecordRow, now: Timestamp) {
-    let lives = |write: &Expectation| now.since(write.sent).0 <= LONGEST_LIFE.0 + LONGEST_DELAY.0;
-    if row.expectations.values().flatten().all(lives) {
-        return;
+/// What was sent to a record takes effect on the one that it was merged into.
+pub(crate) fn follow(cx: &mut Context<'_>, entity: &EntityName, gone: &str, into: &str) -> Result<(), Error> {
+    let mut moved = Expected::load(cx, entity, gone)?;
+    if moved.row.0.is_empty() {
+        return Ok(());
     }
-    row.expectations.values_mut().for_each(|list| list.retain(lives));
-    row.expectations.retain(|_, list| !list.is_empty());
+    let mut expected = Expected::load(cx, entity, into)?;
+    for (field, writes) in std::mem::take(&mut moved.row.0) {
+        expected.add(field, writes);
+    }
+    moved.changed = true;
+    moved.save(cx);
+    expected.save(cx);
+    Ok(())
+}
+
+/// Takes away what cannot be seen any more. Gives true if there was any.
+pub(crate) fn forget(row: &mut ExpectationsRow, now: Timestamp) -> bool {
+    retain(row, |write| now.since(write.sent).0 <= LONGEST_LIFE.0 + LONGEST_DELAY.0)
+}
+
+/// Keeps those for which this holds. Gives true if there was another one.
+fn retain(row: &mut ExpectationsRow, keep: impl Fn(&Expectation) -> bool) -> bool {
+    if row.0.values().flatten().all(&keep) {
+        return false;
+    }
+    row.0.retain(|_, list| {
+        list.retain(&keep);
+        !list.is_empty()
+    });
+    true
 }
 
 /// The id that a record has by now, where it was merged into another one.
@@ -232,16 +341,19 @@ mod tests {
 
     /// A write of `value` that was planned when the field had `known` since `at`.
     fn write(value: &str, (known, at): (&str, i64), outcome: WriteOutcome) -> Expectation {
-        Expectation {
-            link: Some(LinkId(1)),
+        let content = Content {
             mapping: "phone <-> phone".to_owned(),
             value: text(value),
             canonical: Canonical::Value(text(value)),
             restore: false,
             known: Planned { at: Some(Timestamp(at)), value: text(known), base: None },
+        };
+        Expectation {
+            link: Some(LinkId(1)),
             sent: Timestamp(at + 1),
             outcome,
             covered: None,
+            content: Packed::pack(&content),
         }
     }
 
@@ -254,7 +366,7 @@ mod tests {
     }
 
     fn covered(writes: &[Expectation], value: &str, at: i64, stands: (&str, i64)) -> Option<usize> {
-        covering(writes, &text(value), Timestamp(at), (&text(stands.0), Timestamp(stands.1)), &same)
+        covering(writes, &text(value), Timestamp(at), (&text(stands.0), Timestamp(stands.1)), &same).expect("readable")
     }
 
     #[test]
@@ -300,7 +412,7 @@ mod tests {
     #[test]
     fn each_write_takes_effect_once_and_not_after_its_life() {
         let found = |writes: &[Expectation], value: &str, at: i64| {
-            landing(writes, &text(value), Timestamp(at), Timestamp(at), &same)
+            landing(writes, &text(value), Timestamp(at), Timestamp(at), &same).expect("readable")
         };
         let writes = [
             write("111", ("100", 10), WriteOutcome::InDoubt),
@@ -316,13 +428,16 @@ mod tests {
 
     #[test]
     fn only_an_outside_change_that_was_not_known_is_replaced() {
-        let ours = write("111", ("100", 5), WriteOutcome::InFlight);
-        let replaced = |value: &str, at: i64| replaces(&[], &ours, &text(value), Timestamp(at), &same);
+        let ours = write("111", ("100", 5), WriteOutcome::InFlight).content.unpack().expect("packed above");
+        let found = |writes: &[Expectation], value: &str, at: i64| {
+            replaces(writes, &ours, &text(value), Timestamp(at), &same).expect("readable")
+        };
+        let replaced = |value: &str, at: i64| found(&[], value, at);
         assert!(replaced("222", 7));
         assert!(!replaced("222", 5));
         assert!(!replaced("100", 7));
         assert!(!replaced("111", 7));
         let earlier = write("222", ("100", 5), landed(7));
-        assert!(!replaces(&[earlier], &ours, &text("222"), Timestamp(7), &same));
+        assert!(!found(&[earlier], "222", 7));
     }
 }

@@ -14,11 +14,12 @@ use dsl::program::{Program, Trigger};
 use dsl::schema::{Change, ChangedAt, EntityName};
 use dsl::value::{Timestamp, Value};
 
-use crate::decide::model::expectation::{Expectation, WriteOutcome};
+use crate::decide::model::expectation::{Content, WriteOutcome};
 use crate::decide::model::key;
 use crate::decide::model::outcome::Command;
 use crate::decide::model::record::{FieldState, FieldValue, Life, LinkFieldState};
 use crate::decide::model::task::{Landed, Overwritten, Task, Transition, TransitionKind};
+use crate::decide::records::expectations::Expected;
 use crate::decide::records::{ahead, expectations};
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{reads, records};
@@ -59,7 +60,7 @@ pub(crate) fn observe(
     ahead::forget(cx, &mut row);
     let said = version(&program, entity, seen).unwrap_or(at);
     let version = ahead::bounded(cx, &entity.system, said)?;
-    expectations::forget(&mut row, cx.now);
+    let mut expected = None;
     let mut changed = !known;
     let mut tie = false;
 
@@ -79,10 +80,14 @@ pub(crate) fn observe(
         };
         let old = row.fields.get(name);
         if let FieldValue::Is(value) = &value
-            && let Some(writes) = row.expectations.get_mut(name)
+            && !old.is_some_and(|old| version >= old.at && matches!(&old.value, FieldValue::Is(old) if old == value))
         {
+            let expected = match &mut expected {
+                Some(expected) => expected,
+                None => expected.insert(Expected::load(cx, entity, &seen.id)?),
+            };
             let sighting = Sighting { entity, id: &seen.id, field: name, value, at: version, now: cx.now };
-            sighting.account(&program, writes, old, how, &mut ours);
+            sighting.account(&program, expected, old, how, &mut ours)?;
         }
         match old {
             Some(old) if replaceable == Some(old.at) => {}
@@ -112,8 +117,12 @@ pub(crate) fn observe(
         row.fields.insert(name.clone(), FieldState { value, at: version, changed: since, before: earlier });
     }
     if planted(Mutant::DoubtForgotten) && how == How::Read {
-        let forgotten = |write: &Expectation| write.outcome == WriteOutcome::InDoubt;
-        row.expectations.values_mut().for_each(|list| list.retain(|write| !forgotten(write)));
+        let mut doubted = expected.take().map_or_else(|| Expected::load(cx, entity, &seen.id), Ok)?;
+        doubted.retain(|write| write.outcome != WriteOutcome::InDoubt);
+        expected = Some(doubted);
+    }
+    if let Some(expected) = expected {
+        expected.save(cx);
     }
     for (name, target) in &seen.links {
         if !used.links.contains(name) {
@@ -263,61 +272,70 @@ impl Sighting<'_> {
     fn account(
         &self,
         program: &Program,
-        writes: &mut [Expectation],
+        expected: &mut Expected,
         old: Option<&FieldState>,
         how: How,
         tasks: &mut Vec<Task<'_>>,
-    ) {
-        let alike = |one: &Value, other: &Value| expectations::alike(program, self.entity, self.field, one, other);
+    ) -> Result<(), Error> {
+        let (field, writes) = (self.field, expected.of(self.field));
+        let unreadable = |reason| expected.unreadable(reason);
+        let alike = |one: &Value, other: &Value| expectations::alike(program, self.entity, field, one, other);
         let stands = old.and_then(|old| match &old.value {
             FieldValue::Is(value) => Some((value, old.at)),
             FieldValue::Malformed(_) => None,
         });
         let newest = old.is_none_or(|old| self.at >= old.at);
-        if newest && stands.is_some_and(|(value, _)| value == self.value) {
-            return;
-        }
-        if let Some(index) = expectations::landing(writes, self.value, self.at, self.now, &alike) {
+        if let Some(index) = expectations::landing(writes, self.value, self.at, self.now, &alike).map_err(unreadable)? {
             let write = &writes[index];
+            let content = write.content.unpack().map_err(unreadable)?;
             let is_last = writes.iter().all(|other| other.landed().is_none_or(|landed| landed <= self.at));
             if let Some(link) = write.link.filter(|_| is_last) {
                 tasks.push(Task::Landed(Landed {
                     link,
-                    mapping: write.mapping.clone(),
-                    field: self.field.to_owned(),
-                    canonical: write.canonical.clone(),
-                    restore: write.restore,
+                    mapping: content.mapping.clone(),
+                    field: field.to_owned(),
+                    canonical: content.canonical.clone(),
+                    restore: content.restore,
                     doubted: write.outcome == WriteOutcome::InDoubt,
                 }));
             }
-            let replaced =
-                stands.filter(|(value, at)| newest && expectations::replaces(writes, write, value, *at, &alike));
-            if let Some((value, at)) = replaced {
+            let mut replaced = None;
+            if let Some((value, at)) = stands.filter(|_| newest)
+                && expectations::replaces(writes, &content, value, at, &alike).map_err(unreadable)?
+            {
                 // The edit is as old as the first message that showed it.
                 let since = old.map_or(at, |old| old.changed);
-                tasks.push(Task::Overwritten(self.overwritten(write, value, since)));
-                writes[index].covered = Some(since);
+                tasks.push(Task::Overwritten(self.overwritten(content, value, since)));
+                replaced = Some(since);
             }
-            writes[index].outcome = WriteOutcome::Landed(self.at);
-            return;
+            if let Some(write) = expected.change(field, index) {
+                write.covered = replaced.or(write.covered);
+                write.outcome = WriteOutcome::Landed(self.at);
+            }
+            return Ok(());
         }
         // What an answer shows of an older moment was looked at when its record was read.
         let late = matches!(how, How::Message(_)) && !planted(Mutant::NoWriteOverDetection);
-        let Some(stands) = stands.filter(|(_, at)| late && self.at <= *at) else { return };
-        if let Some(index) = expectations::covering(writes, self.value, self.at, stands, &alike) {
-            writes[index].covered = Some(self.at);
-            tasks.push(Task::Overwritten(self.overwritten(&writes[index], self.value, self.at)));
+        let Some(stands) = stands.filter(|(_, at)| late && self.at <= *at) else { return Ok(()) };
+        let covering = expectations::covering(writes, self.value, self.at, stands, &alike).map_err(unreadable)?;
+        if let Some(index) = covering {
+            let content = writes[index].content.unpack().map_err(unreadable)?;
+            tasks.push(Task::Overwritten(self.overwritten(content, self.value, self.at)));
+            if let Some(write) = expected.change(field, index) {
+                write.covered = Some(self.at);
+            }
         }
+        Ok(())
     }
 
-    fn overwritten(&self, write: &Expectation, value: &Value, at: Timestamp) -> Overwritten {
+    fn overwritten(&self, write: Content, value: &Value, at: Timestamp) -> Overwritten {
         Overwritten {
             entity: self.entity.clone(),
             id: self.id.to_owned(),
             field: self.field.to_owned(),
             value: value.clone(),
             at,
-            known: write.known.clone(),
+            known: write.known,
         }
     }
 }

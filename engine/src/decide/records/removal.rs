@@ -9,10 +9,11 @@ use dsl::program::Side;
 use dsl::schema::EntityName;
 use dsl::value::Timestamp;
 
+use crate::decide::model::key;
 use crate::decide::model::outcome::Command;
 use crate::decide::model::record::{FieldState, FieldValue, Life, RecordRow};
 use crate::decide::model::task::{Task, Transition, TransitionKind};
-use crate::decide::records::ahead;
+use crate::decide::records::{ahead, expectations};
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{reads, records};
 use crate::ledger::Error;
@@ -37,7 +38,12 @@ pub(crate) fn deleted(
     row.latest = at;
     if erased {
         forget_keys(cx, entity, &row);
-        let kept = if planted(Mutant::ErasureKeepsRow) { row } else { RecordRow::default() };
+        let kept = if planted(Mutant::ErasureKeepsRow) {
+            row
+        } else {
+            cx.delete(key::expectations(entity, id));
+            RecordRow::default()
+        };
         row = RecordRow { life: Life::Erased, latest: at, ..kept };
     } else {
         row.life = Life::Deleted(at);
@@ -96,18 +102,8 @@ pub(crate) fn merged(
     records::unindex(cx, entity, gone, &row);
     row.life = Life::Merged(into.to_owned());
     row.latest = row.latest.max(at);
-    let expected = std::mem::take(&mut row.expectations);
     cx.learn(entity, gone, Arc::new(row));
-    if !expected.is_empty()
-        && let Some(mut living) = cx.record(entity, into)?
-    {
-        // What was sent to the one takes effect on the other.
-        let row = Arc::make_mut(&mut living);
-        for (field, writes) in expected {
-            row.expectations.entry(field).or_default().extend(writes);
-        }
-        cx.learn(entity, into, living);
-    }
+    expectations::follow(cx, entity, gone, into)?;
     cx.task(Task::Merged { entity: entity.clone(), into: into.to_owned(), gone: gone.to_owned() });
     reads::refresh(cx, entity, into)
 }
