@@ -104,9 +104,13 @@ pub fn eval<S: Scope>(program: &Program, expr: &Expr, scope: &S) -> Result<Value
             Ok(value) => value,
             Err(interrupt) => return Err(interrupt),
         },
-        Expr::Not(of) => Value::Flag(!truth(&run(of)?)),
-        Expr::And(left, right) => Value::Flag(truth(&run(left)?) && truth(&run(right)?)),
-        Expr::Or(left, right) => Value::Flag(truth(&run(left)?) || truth(&run(right)?)),
+        Expr::Not(of) => match run(of)? {
+            Value::Empty => Value::Empty,
+            value => Value::Flag(!truth(&value)),
+        },
+        // What one side settles stays so whatever the other is; else a missing side makes a missing answer.
+        Expr::And(left, right) => both(false, run(left)?, || run(right))?,
+        Expr::Or(left, right) => both(true, run(left)?, || run(right))?,
         Expr::Compare(op, left, right) => {
             let (left, right) = (run(left)?, run(right)?);
             Value::Flag(compare(program, *op, &left, &right))
@@ -119,6 +123,16 @@ pub fn eval<S: Scope>(program: &Program, expr: &Expr, scope: &S) -> Result<Value
         Expr::Arithmetic(op, left, right) => arithmetic(*op, run(left)?, run(right)?).map_err(Interrupt::Fault)?,
         Expr::List(values) => Value::List(values.iter().map(run).collect::<Result<_, _>>()?),
     })
+}
+
+/// `and`, which a `no` settles, and `or`, which a `yes` settles.
+fn both<N>(settles: bool, left: Value, right: impl FnOnce() -> Result<Value, Halt<N>>) -> Result<Value, Halt<N>> {
+    let settles = Value::Flag(settles);
+    if left == settles {
+        return Ok(left);
+    }
+    let right = right()?;
+    Ok(if right == settles || !left.is_empty() { right } else { Value::Empty })
 }
 
 fn truth(value: &Value) -> bool {

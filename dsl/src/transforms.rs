@@ -85,6 +85,9 @@ pub fn registry() -> &'static [Builtin] {
     ALL
 }
 
+/// The one transform that gives a number of a number.
+pub(crate) const ROUND: &str = round::BUILTIN.name;
+
 /// The transform that rules write like this.
 #[must_use]
 pub fn named(name: &str) -> Option<&'static Builtin> {

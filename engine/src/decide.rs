@@ -157,10 +157,11 @@ fn carry_out(cx: &mut Context<'_>, task: &Task<'_>) -> Result<(), Error> {
         Task::Deleted { entity, id, erased } => existence::deleted(cx, entity, id, *erased),
         Task::Merged { entity, into, gone } => existence::merged(cx, entity, into, gone),
         Task::Restored { entity, id } => existence::restored(cx, entity, id),
-        Task::Changed { entity, id, row } => {
+        Task::Changed { entity, id } => {
             advance::changed(cx, entity, id)?;
-            wake::record_changed(cx, entity, id, row)
+            wake::record_changed(cx, entity, id)
         }
+        Task::Moved { entity, id, at, own } => wake::record_moved(cx, entity, id, *at, *own),
         Task::Touched { entity, id, syncs } => advance::touched(cx, entity, id, syncs),
         Task::Start { workflow, entity, id, at } => {
             start::start(cx, &cx.program(), *workflow, (entity, id), Freshness::AsOf(*at))

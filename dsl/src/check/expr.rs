@@ -10,7 +10,7 @@ pub(crate) mod types;
 
 use crate::ast::{self, ExprKind, TextPart};
 use crate::check::facts::checker::Checker;
-use crate::check::facts::typed::{Expected, Kind, Names, Typed};
+use crate::check::facts::typed::{Expected, Kind, Missing, Names, Typed};
 use crate::check::facts::types::{describe, fits, type_name};
 use crate::diagnostic::{Code, Problem};
 use crate::program::Expr;
@@ -120,21 +120,47 @@ impl Checker<'_> {
                 }
             }
             ExprKind::Not(of) => {
-                let of = self.condition(names, of);
-                Typed::of(Expr::Not(Box::new(of)), Kind::Value(Type::Flag), span)
+                let of = self.answer(names, of);
+                let mut typed = Typed::of(Expr::Not(Box::new(of.expr)), Kind::Value(Type::Flag), span);
+                typed.missing = of.missing.map(|missing| Missing { negated: Some(of.span), ..missing });
+                typed
             }
             ExprKind::Binary(left, op, right) => self.binary(names, left, op.value, right, span),
         }
     }
 
-    /// An expression that is yes or no.
+    /// An expression that must say yes before something is done: a missing answer is none. Behind a `not` that would
+    /// turn into a yes that nobody gave, so there the rules decide.
     pub(crate) fn condition(&mut self, names: &Names, expr: &ast::Expr) -> Expr {
+        let typed = self.answer(names, expr);
+        if let Some(missing) = &typed.missing
+            && let Some(of) = missing.negated.filter(|_| !missing.ruled_out)
+        {
+            let message = "this value can be missing, and nothing says what to do then";
+            let label = format!("{}, and `not` of nothing is neither yes nor no", missing.why);
+            let mut problem = Problem::new(Code::E0203, message, missing.span.unwrap_or(of), label);
+            let text = self.declared.text(of);
+            let help = if text.contains(char::is_whitespace) {
+                "write behind that value what counts where it is missing: `else no` or `else yes`".to_owned()
+            } else {
+                format!("write `{text} = no` to ask for a known no, `{text} != yes` to count a missing one as no")
+            };
+            problem = problem.help(help);
+            problem.related.extend(missing.related.clone());
+            self.report(problem);
+        }
+        typed.expr
+    }
+
+    /// An expression that is yes or no, or missing.
+    pub(crate) fn answer(&mut self, names: &Names, expr: &ast::Expr) -> Typed {
         let typed = self.expr(names, expr, &Expected { ty: Some(Type::Flag), ..Expected::default() });
         if !matches!(typed.kind, Kind::Any | Kind::Value(Type::Flag)) {
             let problem = Problem::new(Code::E0201, "this is no condition", typed.span, "neither yes nor no");
             self.report(problem.help("compare it: `= …`, `is empty`, `in […]`"));
+            return Typed { missing: None, ..typed };
         }
-        typed.expr
+        typed
     }
 
     fn text_parts(&mut self, names: &Names, parts: &[TextPart], expected: &Expected, span: Span) -> Typed {

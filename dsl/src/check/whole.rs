@@ -48,8 +48,10 @@ impl<'a> WholeSet<'a> {
         whole.limits();
         whole.sweeps();
         whole.loops(rules);
+        whole.restarts(items);
         whole.routes(items, again);
         whole.unheard();
+        whole.untold(rules);
         whole.undescribed();
         // Last, because it goes by whether anything is wrong.
         whole.lints(items);

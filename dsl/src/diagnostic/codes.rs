@@ -163,6 +163,7 @@ codes! {
         Error E0212 "this row has too many or too few cells, or one of another type"
         Error E0213 "two rows of a choice are spelled alike in one system"
         Error E0214 "two choices claim one field"
+        Warning W0215 "this is read otherwise than it looks"
     }
     Direction {
         Error E0301 "this arrow points against the header of the sync"

@@ -177,9 +177,16 @@ impl<'a> Run<'a> {
             trace: true,
             // A test dates its changes as it likes: no clock of its systems is wrong.
             clock_ahead: Duration(i64::MAX / 2),
+            // However long it lasts, what is over can be asked for at its end.
+            retention: Duration(i64::MAX / 2),
             ..Settings::default()
         };
-        let simulation = Simulation::with(Arc::clone(program), start, settings).map_err(|error| error.to_string())?;
+        let mut simulation =
+            Simulation::with(Arc::clone(program), start, settings).map_err(|error| error.to_string())?;
+        // A system whose messages no rule takes sends them to nobody.
+        for system in program.systems.keys().filter(|system| !program.doors.contains_key(*system)) {
+            simulation.hold_back(system, true);
+        }
         Ok(Self {
             program,
             test,
@@ -327,6 +334,9 @@ impl<'a> Run<'a> {
     }
 
     fn message(&mut self, system: &str, message: &str, times: u32, values: &[Held]) -> Result<(), String> {
+        if !self.program.doors.contains_key(system) {
+            return Err(format!("the rules have no `events from {system}`, so nothing hears this message"));
+        }
         let lock = &self.program.systems[system].lock;
         let about = lock.deliveries.as_ref().and_then(|d| d.messages.get(message)).map(|message| message.about.clone());
         let (entity, change) = match about {

@@ -3,7 +3,7 @@
 use crate::ast::{self, BinaryOp, ExprKind, TransformName};
 use crate::check::facts::checker::Checker;
 use crate::check::facts::phrases::{self, suggest};
-use crate::check::facts::typed::{Expected, Kind, Missing, Names, Typed};
+use crate::check::facts::typed::{Expected, Kind, Missing, Names, Typed, present};
 use crate::check::facts::types::{describe, fits, numeric, type_name};
 use crate::diagnostic::{Code, Problem};
 use crate::program::{Arithmetic, Compare, Expr, Transform};
@@ -138,7 +138,7 @@ impl Checker<'_> {
         match op {
             BinaryOp::And | BinaryOp::Or => {
                 let before = self.findings.problems.len();
-                let l = self.condition(names, left);
+                let l = self.answer(names, left);
                 let told = self.findings.problems[before..].last_mut();
                 if let (BinaryOp::Or, Some(problem)) = (op, told)
                     && problem.code == Code::E0201
@@ -148,8 +148,19 @@ impl Checker<'_> {
                     problem.help.push("for a value in the place of a missing one, write `else`, not `or`".to_owned());
                     return Typed::any(span);
                 }
-                let (l, r) = (Box::new(l), Box::new(self.condition(names, right)));
-                flag(if op == BinaryOp::And { Expr::And(l, r) } else { Expr::Or(l, r) })
+                // The right side is looked at where the left one has not answered for both.
+                let said = present(&l.expr, op == BinaryOp::And);
+                let r = if said.is_empty() {
+                    self.answer(names, right)
+                } else {
+                    let mut names = names.clone();
+                    names.present.extend(said);
+                    self.answer(&names, right)
+                };
+                let missing = [l.missing, r.missing].into_iter().flatten().max_by_key(|missing| (!missing.ruled_out, missing.negated.is_some()));
+                let (l, r) = (Box::new(l.expr), Box::new(r.expr));
+                let both = if op == BinaryOp::And { Expr::And(l, r) } else { Expr::Or(l, r) };
+                Typed { missing, ..flag(both) }
             }
             BinaryOp::Add => self.arithmetic(names, left, Arithmetic::Add, right, span),
             BinaryOp::Subtract => self.arithmetic(names, left, Arithmetic::Subtract, right, span),
@@ -184,6 +195,7 @@ impl Checker<'_> {
         let before = self.findings.problems.len();
         let adjacent = op == Arithmetic::Subtract && left.span.end + 1 == right.span.start;
         let both = left.span.to(right.span);
+        self.rounded_alone(left, right);
         let left = self.expr(names, left, &Expected::default());
         if adjacent && left.kind == Kind::Any && self.findings.problems.len() > before {
             // `role customer-success`: one word that lacks its quotes, and nothing to calculate.
@@ -225,6 +237,35 @@ impl Checker<'_> {
         let mut typed = Typed::of(Expr::Arithmetic(op, Box::new(left.expr), Box::new(right.expr)), kind, span);
         typed.missing = missing;
         typed
+    }
+
+    /// W0215 for `a * b as round(2)`, which rounds `b`.
+    fn rounded_alone(&mut self, left: &ast::Expr, right: &ast::Expr) {
+        let ExprKind::As(of, transform) = &right.kind else { return };
+        let round = matches!(&transform.name, TransformName::Named(name) if name.value == transforms::ROUND);
+        // Brackets around all of it begin before the value.
+        if !round || of.span.start != right.span.start {
+            return;
+        }
+        let value = self.declared.text(of.span).to_owned();
+        let calculation = self.declared.text(left.span.to(of.span)).to_owned();
+        let rounding = self.declared.text(transform.span).to_owned();
+        let message = format!("only `{value}` is rounded, and not what is calculated");
+        let problem = Problem::new(Code::W0215, message, transform.span, "belongs to the value before it")
+            .label(of.span, "this one");
+        let whole = vec![
+            (Span { end: left.span.start, ..left.span }, "(".to_owned()),
+            (Span { start: of.span.end, ..of.span }, ")".to_owned()),
+        ];
+        let alone = vec![
+            (Span { end: of.span.start, ..of.span }, "(".to_owned()),
+            (Span { start: transform.span.end, ..transform.span }, ")".to_owned()),
+        ];
+        let problem = problem
+            .help(format!("write `({calculation}) {rounding}`, or `({value} {rounding})` if only that is meant"))
+            .fix("round what is calculated", false, whole)
+            .fix("round this value only", false, alone);
+        self.report(problem);
     }
 
     fn in_list(&mut self, of: &Typed, list: &Typed) {

@@ -38,6 +38,12 @@ impl Checker<'_> {
         }
         if let Some(var) = names.vars.get(&first.value) {
             let var = var.clone();
+            if var.ahead {
+                let message = format!("`{}` is not there yet", first.value);
+                let problem = Problem::new(Code::E0106, message, first.span, "named by this very action");
+                self.report(problem.help("use what is known before it; behind the action the name can be used"));
+                return Typed::any(path.span);
+            }
             let mut typed = self.walk(&first.value, var.kind, var.missing, &path.names[1..], path.span);
             if let (Some((entity, field)), 1) = (var.field, path.names.len()) {
                 typed.choice = self.declared.choice_of(&entity, &field);

@@ -62,16 +62,18 @@ pub(crate) struct Missing {
     pub(crate) related: Option<Related>,
     /// An `if` around it has made sure that it is there.
     pub(crate) ruled_out: bool,
+    /// It stands behind a `not`: whether that holds is not known, and a condition must not take it for yes.
+    pub(crate) negated: Option<Span>,
 }
 
 impl Missing {
     pub(crate) fn new(why: impl Into<String>, span: Span) -> Self {
-        Self { why: why.into(), span: Some(span), related: None, ruled_out: false }
+        Self { why: why.into(), span: Some(span), related: None, ruled_out: false, negated: None }
     }
 
     /// A variable that may be bound to nothing.
     pub(crate) fn variable(why: impl Into<String>) -> Self {
-        Self { why: why.into(), span: None, related: None, ruled_out: false }
+        Self { why: why.into(), span: None, related: None, ruled_out: false, negated: None }
     }
 }
 
@@ -97,12 +99,14 @@ pub(crate) struct Var {
     pub(crate) missing: Option<Missing>,
     /// The field whose value it holds, where it holds one: `old` and `new`.
     pub(crate) field: Option<(EntityName, String)>,
+    /// It names what the action makes or finds that is being read, and is there only behind it.
+    pub(crate) ahead: bool,
 }
 
 impl Var {
     /// A variable that is always bound.
     pub(crate) fn new(kind: Kind) -> Self {
-        Self { kind, missing: None, field: None }
+        Self { kind, missing: None, field: None, ahead: false }
     }
 }
 

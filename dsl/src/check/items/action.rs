@@ -132,12 +132,31 @@ impl Checker<'_> {
         let named = named.or(misplaced.map(|(name, _)| name));
         let meant = misplaced.zip(key).map(|((_, value), (field, _))| (field.clone(), value.clone()));
         let key = meant.as_ref().or(key);
+        let known = found.as_ref().map_or(Kind::Any, |entity| Kind::Record(entity.clone()));
         if let Some(name) = named {
             self.taken(names, name);
-            let kind = found.clone().map_or(Kind::Any, Kind::Record);
-            names.vars.insert(name.value.clone(), Var::new(kind));
+            names.vars.insert(name.value.clone(), Var { ahead: true, ..Var::new(known.clone()) });
         }
-        let entity = found?;
+        let made = found.and_then(|entity| self.made(names, action, entity, entity_span, named, key, record, around));
+        if let Some(name) = named {
+            names.vars.insert(name.value.clone(), Var::new(known));
+        }
+        made
+    }
+
+    /// The new record of a `create`: its key and its values.
+    #[expect(clippy::too_many_arguments, reason = "the parts of the form, one each")]
+    fn made(
+        &mut self,
+        names: &Names,
+        action: &ast::Action,
+        entity: EntityName,
+        entity_span: Span,
+        named: Option<&ast::Name>,
+        key: Option<&(ast::Name, ast::Expr)>,
+        record: &ast::Record,
+        around: &Around,
+    ) -> Option<ActionKind> {
         let unique: Vec<String> = self
             .declared
             .entity(&entity)?
@@ -243,8 +262,13 @@ impl Checker<'_> {
         around: &Around,
     ) -> Option<ActionKind> {
         let found = self.has_entity(entity);
-        let key = found.as_ref().and_then(|entity| self.key(names, entity, condition));
         let or_nothing = nothing(otherwise);
+        let known = found.as_ref().map_or(Kind::Any, |entity| Kind::Record(entity.clone()));
+        if let Some(name) = named {
+            self.taken(names, name);
+            names.vars.insert(name.value.clone(), Var { ahead: true, ..Var::new(known.clone()) });
+        }
+        let key = found.as_ref().and_then(|entity| self.key(names, entity, condition));
         let values = match &found {
             Some(entity) => {
                 let purpose = For { entity, new: false, key: None, by: around.by.clone(), head: action.head };
@@ -253,11 +277,9 @@ impl Checker<'_> {
             None => Vec::new(),
         };
         if let Some(name) = named {
-            self.taken(names, name);
-            let kind = found.clone().map_or(Kind::Any, Kind::Record);
             let missing = or_nothing
                 .then(|| Missing::variable(format!("there may be no such {}", phrases::thing(&entity.name.value))));
-            names.vars.insert(name.value.clone(), Var { missing, ..Var::new(kind) });
+            names.vars.insert(name.value.clone(), Var { missing, ..Var::new(known) });
         }
         Some(ActionKind::Update {
             entity: found?,

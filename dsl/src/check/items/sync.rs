@@ -366,6 +366,7 @@ impl Checker<'_> {
             None => Expected::default(),
         };
         let typed = self.expr(&names, source_expr, &Expected { name: expected.name.clone(), ..Expected::default() });
+        self.quoted_field(built.entity(source_side), source_expr);
         let (name, field) = target?;
         if field.read_only || name.value == "engine_link_id" {
             self.own_field(&target_entity, name.span, "remove the line");
@@ -418,6 +419,21 @@ impl Checker<'_> {
             place,
             text,
         })
+    }
+
+    /// W0215 for a text that is a field of the side that is read, but for blanks, signs and capitals.
+    fn quoted_field(&mut self, source: &EntityName, written: &ast::Expr) {
+        let ExprKind::Text(parts) = &written.kind else { return };
+        let [ast::TextPart::Chars(text)] = parts.as_slice() else { return };
+        let plain = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase();
+        let Some(lock) = self.declared.entity(source) else { return };
+        let wanted = plain(text);
+        let Some(field) = lock.fields.keys().find(|name| plain(name) == wanted).cloned() else { return };
+        let thing = phrases::thing(&source.entity);
+        let message = format!("every {thing} would be given the words \"{text}\"");
+        let problem = Problem::new(Code::W0215, message, written.span, "a text, and no field");
+        let problem = problem.help(format!("the field is `{field}`: write it without quotes"));
+        self.report(problem.fix(format!("write `{field}`"), false, vec![(written.span, field)]));
     }
 
     /// A key that is the other system's id is filled in by the engine, as soon as there is a pair.

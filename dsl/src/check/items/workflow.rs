@@ -52,6 +52,8 @@ impl Checker<'_> {
             accepts,
             failed: false,
         };
+        // Milliseconds that the waits so far take, whatever happens.
+        let mut waited = 0_i64;
         for statement in &workflow.body {
             match statement {
                 WorkflowStatement::Step(step) => {
@@ -83,7 +85,18 @@ impl Checker<'_> {
                         place: self.declared.place(step.name.span),
                     });
                 }
-                WorkflowStatement::Wait(span) => code.ops.push(Op::Wait(span.value)),
+                WorkflowStatement::Wait(span) => {
+                    waited = waited.saturating_add(span.value.0);
+                    if let Some(give_up) = workflow.give_up.as_ref().filter(|give_up| waited >= give_up.value.0) {
+                        let message = "the run gives up before this wait is over";
+                        let problem = Problem::new(Code::W0204, message, span.span, "what follows never happens");
+                        let problem = problem.label(give_up.span, "so long a run may take");
+                        self.report(problem.help("write a longer time behind `give up after`, or a shorter wait"));
+                        // What is said of the first is true of all behind it.
+                        waited = i64::MIN;
+                    }
+                    code.ops.push(Op::Wait(span.value));
+                }
                 WorkflowStatement::WaitUntil(expr, _) => {
                     let typed = self.expr(
                         &names,

@@ -9,6 +9,7 @@
 //! message of a change starts is set off by every write but one of what is written out, which changes nothing again.
 //! Each circle and each chain is told once, by its shortest way.
 
+pub(crate) mod restarts;
 pub(crate) mod rules;
 mod search;
 

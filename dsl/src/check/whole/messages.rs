@@ -7,9 +7,10 @@ use crate::ast::{self, Item, ItemKind};
 use crate::check::facts::declared::meant_message;
 use crate::check::facts::phrases;
 use crate::check::whole::WholeSet;
+use crate::check::whole::loops::rules::Rule;
 use crate::diagnostic::{Code, Problem};
 use crate::program::Route;
-use crate::schema::About;
+use crate::schema::{About, EntityName};
 use crate::source::FileId;
 
 impl WholeSet<'_> {
@@ -32,6 +33,46 @@ impl WholeSet<'_> {
             let problem =
                 Problem::new(Code::W0204, "this wait can only time out", *span, "its messages lead to `ignore`");
             self.report(problem.help(help));
+        }
+    }
+
+    /// W0204 for a `when` about records that no message with a route tells of, that no sync reads and no rule writes.
+    /// Of a system without `events` nothing is said: its messages may still be to come.
+    pub(crate) fn untold(&mut self, rules: &[Rule<'_>]) {
+        if self.declared.incomplete {
+            return;
+        }
+        let (declared, found) = (self.declared, self.found);
+        let mut told: BTreeSet<(&str, &str)> = BTreeSet::new();
+        for sync in found.syncs.values() {
+            told.extend([&sync.left, &sync.right].map(|entity| (entity.system.as_str(), entity.entity.as_str())));
+        }
+        for act in rules.iter().flat_map(|rule| &rule.acts) {
+            let entity = act.effect.entity();
+            told.insert((&entity.system, &entity.entity));
+        }
+        for rule in rules.iter().filter(|rule| rule.sync.is_none() && !rule.route) {
+            let EntityName { system, entity } = &rule.entity;
+            let (Some(door), Some(lock)) = (found.doors.get(system), declared.systems.get(system)) else { continue };
+            if told.contains(&(system.as_str(), entity.as_str())) {
+                continue;
+            }
+            let messages = lock.lock.deliveries.iter().flat_map(|deliveries| &deliveries.messages);
+            let about = |about: &About| matches!(about, About::Record { entity: of, .. } if of == entity);
+            let mut its = messages.filter(|(_, message)| about(&message.about)).map(|(name, _)| name).peekable();
+            let (label, help) = match its.peek() {
+                None => (
+                    format!("{} sends no message about {}", lock.lock.product, phrases::a_thing(entity)),
+                    format!("let a sync with {} read it, or wait for something that is told of", rule.entity),
+                ),
+                Some(first) => (
+                    "its messages lead to `ignore`".to_owned(),
+                    format!("write `\"{first}\" -> event {}`", rule.entity),
+                ),
+            };
+            if its.all(|name| matches!(door.routes.get(name), Some(Route::Ignore))) {
+                self.problems.push(Problem::new(Code::W0204, "this never fires", rule.head, label).help(help));
+            }
         }
     }
 

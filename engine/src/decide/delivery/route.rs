@@ -23,7 +23,7 @@ use crate::decide::model::task::{Incoming, Task};
 use crate::decide::records::ahead;
 use crate::decide::records::observe::{How, observe};
 use crate::decide::records::removal;
-use crate::decide::runs::wake;
+use crate::decide::runs::wake::{self, Happening};
 use crate::decide::store::reads;
 use crate::decide::store::transaction::Context;
 use crate::ledger::Error;
@@ -110,6 +110,9 @@ pub(crate) fn message(cx: &mut Context<'_>, incoming: &Incoming<'_>) -> Result<(
         cx.log(line);
         return Ok(());
     }
+    if route == Some(&Route::Ignore) {
+        return Ok(());
+    }
     let at = ahead::bounded(cx, system, message.at)?;
     match &message.body {
         Body::Record { entity, change, observed } => {
@@ -122,8 +125,14 @@ pub(crate) fn message(cx: &mut Context<'_>, incoming: &Incoming<'_>) -> Result<(
                     cx.task(Task::Restored { entity, id: observed.id.clone() });
                 }
                 _ => {
+                    let before = cx.record(&entity, &observed.id)?.map(|row| row.latest);
                     observe(cx, &entity, observed, How::Message(*change), message.at)?;
                     let id = observed.id.clone();
+                    // What is not newer than what is known has been told already, or is an echo.
+                    let latest = cx.record(&entity, &id)?.map(|row| row.latest);
+                    if let Some(at) = latest.filter(|latest| before.is_none_or(|before| *latest > before)) {
+                        cx.task(Task::Moved { entity: entity.clone(), id: id.clone(), at, own: message.own });
+                    }
                     match route {
                         Some(Route::Sync(index)) if program.syncs[*index].run == Run::OnChange => {
                             cx.task(Task::Touched { entity, id, syncs: [*index].into() });
@@ -167,7 +176,8 @@ pub(crate) fn message(cx: &mut Context<'_>, incoming: &Incoming<'_>) -> Result<(
             }
             for (field, value) in &members {
                 if *value != Value::Empty {
-                    wake::happened(cx, (&what, field), value, &Var::Members(members.clone()), at)?;
+                    let happening = Happening { var: Var::Members(members.clone()), at, own: false };
+                    wake::happened(cx, (&what, field), value, &happening)?;
                 }
             }
         }

@@ -4,7 +4,6 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use connectors::port::{Answer, Message};
 use dsl::schema::EntityName;
@@ -15,7 +14,6 @@ use crate::decide::model::expectation::Planned;
 use crate::decide::model::input::Source;
 use crate::decide::model::instance::Instance;
 use crate::decide::model::lane::Lane;
-use crate::decide::model::record::RecordRow;
 use crate::decide::model::row::RowKey;
 use crate::decide::model::work::{CallItem, TimerRow};
 use crate::ids::{LinkId, RunId};
@@ -39,8 +37,10 @@ pub(crate) enum Task<'a> {
     Merged { entity: EntityName, into: String, gone: String },
     /// A record came back.
     Restored { entity: EntityName, id: String },
-    /// What is known of a record changed: it is this now.
-    Changed { entity: EntityName, id: String, row: Arc<RecordRow> },
+    /// What is known of a record changed.
+    Changed { entity: EntityName, id: String },
+    /// A record has changed at this time, whether or not anything that is kept of it has; `own` where the engine did it.
+    Moved { entity: EntityName, id: String, at: Timestamp, own: bool },
     /// A delivery speaks of a record: these syncs, by their index, look at it whether anything changed or not.
     Touched { entity: EntityName, id: String, syncs: BTreeSet<usize> },
     /// A message starts a workflow for a record.
@@ -72,7 +72,8 @@ impl Task<'_> {
             Self::Merged { entity, gone, .. } => Instance::Record(entity.clone(), gone.clone()),
             Self::Deleted { entity, id, .. }
             | Self::Restored { entity, id }
-            | Self::Changed { entity, id, .. }
+            | Self::Changed { entity, id }
+            | Self::Moved { entity, id, .. }
             | Self::Touched { entity, id, .. }
             | Self::Start { entity, id, .. } => Instance::Record(entity.clone(), id.clone()),
             Self::Link(link) => Instance::Link(*link),

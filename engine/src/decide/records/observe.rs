@@ -225,7 +225,7 @@ pub(crate) fn observe(
 
     let row = Arc::new(row);
     if before.as_deref() != Some(&*row) {
-        cx.learn(entity, &seen.id, Arc::clone(&row));
+        cx.learn(entity, &seen.id, row);
     }
     if !known {
         records::forget_absence(cx, entity, "id", &seen.id);
@@ -236,7 +236,13 @@ pub(crate) fn observe(
             entity: entity.entity.clone(),
             id: seen.id.clone(),
         });
-        cx.task(Task::Changed { entity: entity.clone(), id: seen.id.clone(), row });
+        // Of what an answer shows for the first time nobody knows when it came to be.
+        let moved = how == How::Made || moved.values().any(|(old, _)| old.is_some());
+        if trusted && moved {
+            let own = how != How::Read;
+            cx.task(Task::Moved { entity: entity.clone(), id: seen.id.clone(), at: version, own });
+        }
+        cx.task(Task::Changed { entity: entity.clone(), id: seen.id.clone() });
     }
     if tie {
         reads::refresh(cx, entity, &seen.id)?;

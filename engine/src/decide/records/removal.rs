@@ -48,12 +48,11 @@ pub(crate) fn deleted(
     } else {
         row.life = Life::Deleted(at);
     }
-    let row = Arc::new(row);
-    cx.learn(entity, id, Arc::clone(&row));
+    cx.learn(entity, id, Arc::new(row));
     cx.command(Command::Invalidate { system: entity.system.clone(), entity: entity.entity.clone(), id: id.to_owned() });
     cx.task(Task::React(Transition { entity: entity.clone(), id: id.to_owned(), kind: TransitionKind::Deleted, at }));
     cx.task(Task::Deleted { entity: entity.clone(), id: id.to_owned(), erased });
-    cx.task(Task::Changed { entity: entity.clone(), id: id.to_owned(), row });
+    cx.task(Task::Changed { entity: entity.clone(), id: id.to_owned() });
     Ok(())
 }
 

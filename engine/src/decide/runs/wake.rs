@@ -1,13 +1,13 @@
 //! What wakes a run: its timers, events, and changes of records that it watches.
 
 use dsl::eval::eval;
-use dsl::program::Op;
+use dsl::program::{Op, Program};
 use dsl::schema::EntityName;
 use dsl::value::{Timestamp, Value};
 
 use crate::decide::model::freshness::Freshness;
 use crate::decide::model::key;
-use crate::decide::model::record::{FieldValue, RecordRow};
+use crate::decide::model::record::FieldValue;
 use crate::decide::model::row::RowKey;
 use crate::decide::model::run::{RunEvent, RunOf, RunState, Var};
 use crate::decide::model::subject::Subject;
@@ -96,13 +96,8 @@ pub(crate) fn unpaired(cx: &mut Context<'_>, id: RunId, wait: &RowKey<Waiter>) -
     incidents::open(cx, NewIncident { advice, parked: true, ..incident })
 }
 
-/// A record changed: runs that wait for it or may be cancelled by it look again.
-pub(crate) fn record_changed(
-    cx: &mut Context<'_>,
-    entity: &EntityName,
-    id: &str,
-    row: &RecordRow,
-) -> Result<(), Error> {
+/// What is known of a record changed: runs that may be cancelled by it look again.
+pub(crate) fn record_changed(cx: &mut Context<'_>, entity: &EntityName, id: &str) -> Result<(), Error> {
     for (_, watching) in cx.scan(&key::watches(entity, id), usize::MAX)? {
         let mut run = OpenRun::existing(cx, watching)?;
         if run.failure.is_none() && is_to_be_cancelled(cx, &run) {
@@ -110,16 +105,37 @@ pub(crate) fn record_changed(
         }
         run.save(cx);
     }
-    let program = cx.program();
-    let awaits = |op: &Op| matches!(op, Op::WaitFor { what, event: false, .. } if what == entity);
-    if program.workflows.iter().any(|workflow| workflow.code.ops.iter().any(awaits)) {
-        for (field, seen) in &row.fields {
-            if let FieldValue::Is(value) = &seen.value {
-                happened(cx, (entity, field), value, &Var::Record(entity.clone(), id.to_owned()), seen.at)?;
-            }
-        }
+    Ok(())
+}
+
+/// A record has changed: runs that wait for that go on, by whatever field of it they know it.
+pub(crate) fn record_moved(
+    cx: &mut Context<'_>,
+    entity: &EntityName,
+    id: &str,
+    at: Timestamp,
+    own: bool,
+) -> Result<(), Error> {
+    if !is_awaited(&cx.program(), entity) {
+        return Ok(());
+    }
+    let Some(row) = cx.record(entity, id)? else { return Ok(()) };
+    let known = row.fields.iter().filter_map(|(field, seen)| match &seen.value {
+        FieldValue::Is(value) => Some((field.as_str(), value)),
+        FieldValue::Malformed(_) => None,
+    });
+    let own_id = Value::text(id);
+    for (field, value) in known.chain([("id", &own_id)]) {
+        let happening = Happening { var: Var::Record(entity.clone(), id.to_owned()), at, own };
+        happened(cx, (entity, field), value, &happening)?;
     }
     Ok(())
+}
+
+/// Does any workflow wait for a change of such a record?
+pub(crate) fn is_awaited(program: &Program, entity: &EntityName) -> bool {
+    let awaits = |op: &Op| matches!(op, Op::WaitFor { what, event: false, .. } if what == entity);
+    program.workflows.iter().any(|workflow| workflow.code.ops.iter().any(awaits))
 }
 
 fn is_to_be_cancelled(cx: &Context<'_>, run: &OpenRun) -> bool {
@@ -130,28 +146,46 @@ fn is_to_be_cancelled(cx: &Context<'_>, run: &OpenRun) -> bool {
     matches!(eval(program, cancel, &scope), Ok(Value::Flag(true)))
 }
 
+/// Something that runs may wait for.
+pub(crate) struct Happening {
+    /// What a wait names it.
+    pub(crate) var: Var,
+    /// When.
+    pub(crate) at: Timestamp,
+    /// The engine did it: perhaps an earlier step of the very run that waits.
+    pub(crate) own: bool,
+}
+
 /// Something happened that runs may wait for: each run whose condition matches goes on once.
 pub(crate) fn happened(
     cx: &mut Context<'_>,
     (what, field): (&EntityName, &str),
     value: &Value,
-    var: &Var,
-    at: Timestamp,
+    happening: &Happening,
 ) -> Result<(), Error> {
     for (key, (id, pc)) in cx.scan(&key::awaiting(what, field, value), usize::MAX)? {
         let Some(mut run) = OpenRun::open(cx, id)? else {
             cx.delete(key);
             continue;
         };
-        if at < run.started {
+        if happening.at < run.started || happening.own && !waits_since(&run, pc, happening.at) {
             continue;
         }
         run.awaits.remove(&key);
         cx.delete(key);
-        take(cx, &mut run, pc, var, at);
+        take(cx, &mut run, pc, &happening.var, happening.at);
         run.save(cx);
     }
     Ok(())
+}
+
+/// Did this wait begin before that time?
+fn waits_since(run: &OpenRun, pc: usize, at: Timestamp) -> bool {
+    let Some(definition) = &run.definition else { return false };
+    match (&run.state, definition.code().ops.get(pc)) {
+        (RunState::Awaiting { until }, Some(Op::WaitFor { up_to, .. })) => run.pc == pc && until.minus(*up_to) < at,
+        _ => false,
+    }
 }
 
 /// An event that a run waits for, now or later, by the position of the wait.

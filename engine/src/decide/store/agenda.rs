@@ -35,7 +35,7 @@ impl<'a> Agenda<'a> {
             Task::Message(_) | Task::Timer { .. } | Task::Answer(_) => self.input.push_back(task),
             Task::Landed(_) | Task::Overwritten(_) => self.writes.push_back(task),
             Task::Deleted { .. } | Task::Merged { .. } | Task::Restored { .. } => self.existence.push_back(task),
-            Task::Changed { .. } => self.changed.push_back(task),
+            Task::Changed { .. } | Task::Moved { .. } => self.changed.push_back(task),
             Task::Touched { entity, id, syncs } => self.touched.entry((entity, id)).or_default().extend(syncs),
             Task::Start { .. } => self.starts.push_back(task),
             Task::Link(link) => {
@@ -91,7 +91,7 @@ mod tests {
 
     fn changed() -> Task<'static> {
         let (entity, id) = contact();
-        Task::Changed { entity, id, row: Arc::default() }
+        Task::Changed { entity, id }
     }
 
     fn deleted() -> Task<'static> {
