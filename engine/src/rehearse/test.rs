@@ -181,12 +181,7 @@ impl<'a> Run<'a> {
             retention: Duration(i64::MAX / 2),
             ..Settings::default()
         };
-        let mut simulation =
-            Simulation::with(Arc::clone(program), start, settings).map_err(|error| error.to_string())?;
-        // A system whose messages no rule takes sends them to nobody.
-        for system in program.systems.keys().filter(|system| !program.doors.contains_key(*system)) {
-            simulation.hold_back(system, true);
-        }
+        let simulation = Simulation::with(Arc::clone(program), start, settings).map_err(|error| error.to_string())?;
         Ok(Self {
             program,
             test,
