@@ -157,7 +157,10 @@ impl Checker<'_> {
                     names.present.extend(said);
                     self.answer(&names, right)
                 };
-                let missing = [l.missing, r.missing].into_iter().flatten().max_by_key(|missing| (!missing.ruled_out, missing.negated.is_some()));
+                let missing = [l.missing, r.missing]
+                    .into_iter()
+                    .flatten()
+                    .max_by_key(|missing| (!missing.ruled_out, missing.negated.is_some()));
                 let (l, r) = (Box::new(l.expr), Box::new(r.expr));
                 let both = if op == BinaryOp::And { Expr::And(l, r) } else { Expr::Or(l, r) };
                 Typed { missing, ..flag(both) }

@@ -42,10 +42,13 @@ impl WholeSet<'_> {
             let Some((first, rest)) = path.split_first() else { continue };
             let mut problem = Problem::new(Code::E0403, message, *first, label);
             for (index, span) in rest.iter().enumerate() {
-                let last = if index + 1 == rest.len() { "and that the first again" } else { "which starts the next …" };
+                let last =
+                    if index + 1 == rest.len() { "and that the first again" } else { "which starts the next …" };
                 problem = problem.label(*span, format!("{}. … {last}", index + 2));
             }
-            self.report(problem.help("say when it ends: `cancel when …` in the workflow, or an `if` around the `start`"));
+            self.report(
+                problem.help("say when it ends: `cancel when …` in the workflow, or an `if` around the `start`"),
+            );
         }
     }
 }
