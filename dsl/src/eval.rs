@@ -152,6 +152,10 @@ pub(crate) fn is_in(of: &Value, list: &Value) -> bool {
     matches!(list, Value::List(values) if values.iter().any(|value| same(value, of)))
 }
 
+fn both_texts<'v>(left: &'v Value, right: &'v Value) -> Option<(&'v str, &'v str)> {
+    Some((left.as_text()?, right.as_text()?))
+}
+
 fn same(left: &Value, right: &Value) -> bool {
     match (number(left), number(right)) {
         (Some(left), Some(right)) => left == right,
@@ -159,7 +163,7 @@ fn same(left: &Value, right: &Value) -> bool {
     }
 }
 
-/// An empty value equals only an empty one and is neither less nor greater than anything.
+/// An empty value equals only an empty one, is neither less nor greater than anything and has no parts.
 /// Words of one choice compare by the order of its rows.
 pub(crate) fn compare(program: &Program, op: Compare, left: &Value, right: &Value) -> bool {
     use std::cmp::Ordering::{Greater, Less};
@@ -167,6 +171,13 @@ pub(crate) fn compare(program: &Program, op: Compare, left: &Value, right: &Valu
         Compare::Equal => return same(left, right),
         Compare::NotEqual => return !same(left, right),
         _ if left.is_empty() || right.is_empty() => return false,
+        Compare::Contains => match (left, right) {
+            (Value::List(_), value) => return is_in(value, left),
+            (Value::Text(text), Value::Text(part)) => return text.contains(&**part),
+            _ => return false,
+        },
+        Compare::StartsWith => return both_texts(left, right).is_some_and(|(text, part)| text.starts_with(part)),
+        Compare::EndsWith => return both_texts(left, right).is_some_and(|(text, part)| text.ends_with(part)),
         _ => {}
     }
     let order = match (number(left), number(right)) {

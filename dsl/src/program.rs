@@ -718,6 +718,9 @@ pub enum Compare {
     LessOrEqual,
     Greater,
     GreaterOrEqual,
+    Contains,
+    StartsWith,
+    EndsWith,
 }
 
 /// Arithmetic.

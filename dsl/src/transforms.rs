@@ -10,6 +10,7 @@ mod format;
 mod round;
 mod text;
 mod unix_seconds;
+mod words;
 
 use crate::fault::Fault;
 use crate::program::{Expr, Transform};
@@ -33,12 +34,16 @@ type Inverse = fn(&Value) -> Result<Value, String>;
 /// One entry of the registry.
 #[derive(Debug)]
 pub struct Builtin {
-    /// How rules write it.
+    /// What rules call it.
     pub name: &'static str,
+    /// How rules write it behind `as`, with the arguments of the example.
+    pub written: &'static str,
     /// What it does to information.
     pub class: Class,
     /// It takes not every value of its type; what it refuses counts as missing before an `else`.
     pub refuses: bool,
+    /// Why a value may give nothing at all, in fewer than 70 characters; what happens then is for the rules to say.
+    pub lacks: Option<&'static str>,
     /// The type it takes.
     pub takes: Type,
     /// The type it gives.
@@ -81,6 +86,14 @@ pub fn registry() -> &'static [Builtin] {
         date::BUILTIN,
         round::BUILTIN,
         format::BUILTIN,
+        words::FIRST_WORD,
+        words::LAST_WORD,
+        words::REST,
+        words::DOMAIN,
+        words::COMPANY_DOMAIN,
+        words::REPLACED,
+        words::SHORTENED,
+        words::LENGTH,
     ];
     ALL
 }
@@ -112,6 +125,12 @@ pub fn elsewhere(name: &str) -> Option<&'static str> {
         "lower" => Some(text::LOWERCASE.name),
         "upper" => Some(text::UPPERCASE.name),
         "trim" => Some(text::TRIMMED.name),
+        "firstname" | "first" => Some(words::FIRST_WORD.name),
+        "lastname" | "last" => Some(words::LAST_WORD.name),
+        "extractdomain" | "host" | "hostname" => Some(words::DOMAIN.name),
+        "replace" | "substitute" => Some(words::REPLACED.name),
+        "truncate" | "truncated" | "left" | "shorten" => Some(words::SHORTENED.name),
+        "len" | "size" | "count" => Some(words::LENGTH.name),
         _ => None,
     }
 }
@@ -180,7 +199,12 @@ mod tests {
     #[test]
     fn every_example_holds() {
         for builtin in registry() {
-            let args = if builtin.name == "format" { vec![Value::text("D MMM YYYY HH:mm")] } else { Vec::new() };
+            let args = match builtin.name {
+                "format" => vec![Value::text("D MMM YYYY HH:mm")],
+                "replaced" => vec![Value::text("-"), Value::text(" ")],
+                "shortened" => vec![Value::Integer(10)],
+                _ => Vec::new(),
+            };
             let transform = Transform { name: builtin.name.to_owned(), args };
             let given = parse(&builtin.takes, builtin.example.0);
             let result = apply(&transform, &given).expect("an example can be applied");

@@ -168,7 +168,7 @@ fn value(name: &str, example: &str) -> String {
         )
     };
     match name {
-        "is empty" | "and" | "or" | "not" | "in" | "=" => {
+        "is empty" | "and" | "or" | "not" | "in" | "contains" | "starts with" | "ends with" | "=" => {
             format!("when app.User is created as user {{\nonly where {example}\nrun sync Contacts\n}}\n{CONTACTS}")
         }
         "+" => format!(

@@ -361,8 +361,7 @@ fn transforms_table() -> String {
     let mut table =
         "| you write | takes | gives | on `<->` | what it does | example |\n|---|---|---|---|---|---|\n".to_owned();
     for builtin in registry() {
-        let written =
-            if builtin.name == "format" { "as \"D MMM YYYY HH:mm\"" } else { &format!("as {}", builtin.name) };
+        let written = format!("as {}", builtin.written);
         let two_way = match builtin.class {
             Class::Normaliser => "yes: twice is once",
             Class::Invertible => "yes: it can be undone",

@@ -71,6 +71,9 @@ fn expr(program: &Program, e: &Expr) -> String {
                 Compare::LessOrEqual => "<=",
                 Compare::Greater => ">",
                 Compare::GreaterOrEqual => ">=",
+                Compare::Contains => "contains",
+                Compare::StartsWith => "starts with",
+                Compare::EndsWith => "ends with",
             };
             format!("{} {op} {}", show(a), show(b))
         }

@@ -285,6 +285,12 @@ fn expression(words: &[Token<'_>], at: usize) -> (Vec<usize>, bool) {
             {
                 wanted = true;
             }
+            "contains" if !wanted => wanted = true,
+            // The only operators of two words.
+            "starts" | "ends" if !wanted && words.get(index + 1).is_none_or(|next| next.text == "with") => {
+                wanted = true;
+            }
+            "with" if wanted && index > 0 && matches!(words[index - 1].text, "starts" | "ends") => {}
             "-" => wanted = true,
             "not" if wanted => {}
             "and" | "or" | "in" | "is" | "as" | "else" | "wins" | "where" => return (ends, false),

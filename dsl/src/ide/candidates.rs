@@ -368,7 +368,10 @@ impl<'l> List<'l, '_> {
     fn transforms(&mut self) {
         for builtin in transforms::registry().iter().filter(|builtin| builtin.name != "format") {
             let symbol = Symbol::Transform(builtin.name.to_owned());
-            self.found.push(Candidate::new(builtin.name, CandidateKind::Transform, builtin.doc, symbol));
+            let candidate = Candidate::new(builtin.name, CandidateKind::Transform, builtin.doc, symbol);
+            // One that cannot stand without arguments comes with those of its example.
+            let insert = builtin.accepts(&[]).is_err().then(|| builtin.written.to_owned());
+            self.found.push(Candidate { insert, ..candidate });
         }
         for (system, known) in &self.project.systems {
             for (name, lookup) in &known.lock.lookups {

@@ -285,14 +285,16 @@ fn variable(project: &Project, name: &str, at: Span) -> Vec<String> {
 }
 
 fn transform(name: &str) -> Vec<String> {
-    let mut said = vec![format!("**as {name}**")];
-    if let Some(builtin) = transforms::named(name) {
+    let builtin = transforms::named(name);
+    let mut said = vec![format!("**as {}**", builtin.map_or(name, |builtin| builtin.written))];
+    if let Some(builtin) = builtin {
         let class = match builtin.class {
             Class::Normaliser => "may stand on a two-way line: applied twice it is applied once",
             Class::Invertible => "may stand on a two-way line: it can be undone",
             Class::Lossy => "one-way lines only: it drops something",
         };
         said.push(builtin.doc.to_owned());
+        said.extend(builtin.lacks.map(|why| format!("{why}, so the line says what happens then")));
         said.push(class.to_owned());
         said.push(format!("`{}` becomes `{}`", builtin.example.0, builtin.example.1));
     }

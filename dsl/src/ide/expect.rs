@@ -105,8 +105,8 @@ pub(super) enum Declared {
 }
 
 const OUTCOMES: [&str; 4] = ["clear", "keep", "skip", "fail"];
-const OPERATORS: [&str; 6] = ["as", "else", "is", "and", "or", "in"];
-const COMPARISONS: [&str; 7] = ["=", "!=", "<", "<=", ">", ">=", "in"];
+const OPERATORS: [&str; 9] = ["as", "else", "is", "and", "or", "in", "contains", "starts with", "ends with"];
+const COMPARISONS: [&str; 8] = ["=", "!=", "<", "<=", ">", ">=", "in", "contains"];
 
 /// What may stand at the place.
 pub(super) fn expect(project: &Project, context: &Context<'_>) -> Vec<Expect> {
@@ -368,6 +368,10 @@ impl At<'_, '_> {
                 let open = self.texts.iter().rposition(|text| *text == "[").filter(|open| *open > 0);
                 let wanted = open.and_then(|open| comparison(open - 1).or_else(|| self.key(open - 1)));
                 vec![Expect::Value { bare, wanted }]
+            }
+            "starts" | "ends" if index > from + 1 && ends_value(&self.words[index - 2]) => words(&["with"]),
+            "with" if index > 1 && matches!(self.texts[index - 2], "starts" | "ends") => {
+                vec![Expect::Value { bare, wanted: None }]
             }
             text if COMPARISONS.contains(&text) => {
                 let wanted = comparison(index - 1);

@@ -8,8 +8,10 @@ use crate::value::Value;
 
 pub(super) const BUILTIN: Builtin = Builtin {
     name: "cents",
+    written: "cents",
     class: Class::Invertible,
     refuses: true,
+    lacks: None,
     takes: Type::Money,
     gives: Type::Integer,
     doc: "Money as a whole number of hundredths; an amount with a finer fraction is refused.",

@@ -8,8 +8,10 @@ use crate::value::{Value, days_of};
 
 pub(super) const BUILTIN: Builtin = Builtin {
     name: "date",
+    written: "date",
     class: Class::Lossy,
     refuses: false,
+    lacks: None,
     takes: Type::Time,
     gives: Type::Date,
     doc: "The day on which a time falls, in UTC or, with `in \"Europe/London\"`, in that zone.",

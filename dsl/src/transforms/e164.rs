@@ -14,8 +14,10 @@ use crate::value::Value;
 
 pub(super) const BUILTIN: Builtin = Builtin {
     name: "e164",
+    written: "e164",
     class: Class::Normaliser,
     refuses: true,
+    lacks: None,
     takes: Type::Text,
     gives: Type::Text,
     doc: "A telephone number as `+` and digits; one that does not exist is refused, and so is one without a country \

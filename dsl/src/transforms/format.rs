@@ -6,8 +6,10 @@ use crate::value::{Timestamp, Value};
 
 pub(super) const BUILTIN: Builtin = Builtin {
     name: "format",
+    written: "\"D MMM YYYY HH:mm\"",
     class: Class::Lossy,
     refuses: false,
+    lacks: None,
     takes: Type::Time,
     gives: Type::Text,
     doc: "A time in UTC: YYYY YY MMMM MMM MM M DD D HH mm ss; everything else stands as written.",

@@ -8,8 +8,10 @@ use crate::value::Value;
 
 pub(super) const BUILTIN: Builtin = Builtin {
     name: "round",
+    written: "round",
     class: Class::Lossy,
     refuses: false,
+    lacks: None,
     takes: Type::Number,
     gives: Type::Number,
     doc: "A number with as many digits behind the point as the argument says, without one none; a half away from zero.",

@@ -6,8 +6,10 @@ use crate::value::Value;
 
 pub(super) const LOWERCASE: Builtin = Builtin {
     name: "lowercase",
+    written: "lowercase",
     class: Class::Normaliser,
     refuses: false,
+    lacks: None,
     takes: Type::Text,
     gives: Type::Text,
     doc: "Letters in lower case.",
@@ -19,8 +21,10 @@ pub(super) const LOWERCASE: Builtin = Builtin {
 
 pub(super) const UPPERCASE: Builtin = Builtin {
     name: "uppercase",
+    written: "uppercase",
     class: Class::Normaliser,
     refuses: false,
+    lacks: None,
     takes: Type::Text,
     gives: Type::Text,
     doc: "Letters in upper case.",
@@ -32,8 +36,10 @@ pub(super) const UPPERCASE: Builtin = Builtin {
 
 pub(super) const TRIMMED: Builtin = Builtin {
     name: "trimmed",
+    written: "trimmed",
     class: Class::Normaliser,
     refuses: false,
+    lacks: None,
     takes: Type::Text,
     gives: Type::Text,
     doc: "Without white space at both ends.",

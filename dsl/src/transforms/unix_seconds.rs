@@ -6,8 +6,10 @@ use crate::value::{Timestamp, Value};
 
 pub(super) const BUILTIN: Builtin = Builtin {
     name: "unix_seconds",
+    written: "unix_seconds",
     class: Class::Invertible,
     refuses: true,
+    lacks: None,
     takes: Type::Time,
     gives: Type::Integer,
     doc: "A time as whole seconds since 1970-01-01T00:00:00Z; a finer time is refused.",

@@ -403,3 +403,37 @@ fn what_a_system_tells_without_events_from_it_troubles_nobody() {
     let text = folder.run(&["test", "rules"], 0);
     assert!(text.contains("1 passed, 0 failed"), "{text}");
 }
+
+/// The shipped rules with a workflow of their own that waits for an answer in a ticket.
+fn with_question(test: &str) -> Folder {
+    let folder = with(test);
+    let rules = "workflow Question with ticket: crm.Ticket {\n  only one per ticket.id\n  step ask {\n    set ticket.hs_ticket_priority = high\n    undo nothing because \"it is a mark\"\n  }\n  wait up to 3 days for crm.Ticket as answer where id = ticket.id {\n    happened { notify role \"sales-manager\" about ticket \"answered\" accept duplicates }\n    timed out { nothing }\n  }\n}\n\nwhen crm.Ticket changes content as ticket { start Question with ticket }\n";
+    std::fs::write(folder.rules.join("mine.rules"), rules).expect("written");
+    folder
+}
+
+const ASKED: &str = "  given ticket = crm.Ticket { subject = \"help\", content = \"a\" }\n  when ticket.content becomes \"b\"\n  when 1 day passes\n";
+
+#[test]
+fn a_wait_for_a_record_wakes_at_its_next_change_and_not_at_what_its_own_run_wrote() {
+    let marked = "  expect crm.Ticket { hs_ticket_priority = high }\n  expect no notice to role \"sales-manager\"\n";
+    let answered = format!(
+        "test \"an answer\" {{\n{ASKED}{marked}  when ticket.subject becomes \"thanks\"\n  expect notice to role \"sales-manager\" once\n  expect workflow Question finished\n}}\n"
+    );
+    with_question(&answered).run(&["test", "rules/mine.test.rules"], 0);
+    let silence = format!(
+        "test \"silence\" {{\n{ASKED}{marked}  when 3 days pass\n  expect no notice to role \"sales-manager\"\n  when 60 days pass\n  expect workflow Question finished\n}}\n"
+    );
+    with_question(&silence).run(&["test", "rules/mine.test.rules"], 0);
+}
+
+#[test]
+fn an_ignored_message_sets_nothing_off() {
+    let test = format!("test \"a ticket\" {{\n{ASKED}  expect no crm.Ticket {{ hs_ticket_priority = high }}\n}}\n");
+    let folder = with_question(&test);
+    let text = folder.run(&["test", "rules/mine.test.rules"], 1);
+    assert!(text.contains("T0001"), "{text}");
+    let messages = "\"ticket.creation\", \"ticket.propertyChange\", \"ticket.merge\"       -> ";
+    folder.spoil("events.rules", &format!("{messages}sync Tickets"), &format!("{messages}ignore"));
+    folder.run(&["test", "rules/mine.test.rules"], 0);
+}

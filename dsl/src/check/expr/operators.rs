@@ -3,7 +3,7 @@
 use crate::ast::{self, BinaryOp, ExprKind, TransformName};
 use crate::check::facts::checker::Checker;
 use crate::check::facts::phrases::{self, suggest};
-use crate::check::facts::typed::{Expected, Kind, Missing, Names, Typed, present};
+use crate::check::facts::typed::{Expected, Kind, Missing, Names, Typed, place, present};
 use crate::check::facts::types::{describe, fits, numeric, type_name};
 use crate::diagnostic::{Code, Problem};
 use crate::program::{Arithmetic, Compare, Expr, Transform};
@@ -72,8 +72,12 @@ impl Checker<'_> {
             return Typed::any(span);
         }
         let expr = Expr::Transform(Box::new(of.expr), applied);
+        let lacks = builtin.lacks.map(|why| {
+            let known = place(&expr).is_some_and(|place| names.present.contains(&place));
+            Missing { ruled_out: known, ..Missing::new(why, span) }
+        });
         let mut typed = Typed::of(expr, Kind::Value(builtin.gives.clone()), span);
-        typed.missing = of.missing;
+        typed.missing = of.missing.filter(|missing| !missing.ruled_out || lacks.is_none()).or(lacks);
         typed
     }
 
@@ -109,6 +113,7 @@ impl Checker<'_> {
             match typed.expr {
                 _ if typed.kind == Kind::Any => return None,
                 Expr::Literal(value) => args.push(value),
+                Expr::Join(parts) if parts.is_empty() => args.push(Value::text("")),
                 _ => {
                     let problem =
                         Problem::new(Code::E0201, "a number or text is written out here", arg.span, "not written out");
@@ -185,6 +190,9 @@ impl Checker<'_> {
                 self.in_list(&of, &list);
                 flag(Expr::In(Box::new(of.expr), Box::new(list.expr)))
             }
+            BinaryOp::Contains => flag(self.part_of(names, left, Compare::Contains, right)),
+            BinaryOp::StartsWith => flag(self.part_of(names, left, Compare::StartsWith, right)),
+            BinaryOp::EndsWith => flag(self.part_of(names, left, Compare::EndsWith, right)),
             BinaryOp::Equal => flag(self.comparison(names, left, Compare::Equal, right)),
             BinaryOp::NotEqual => flag(self.comparison(names, left, Compare::NotEqual, right)),
             BinaryOp::Less => flag(self.comparison(names, left, Compare::Less, right)),
@@ -284,6 +292,51 @@ impl Checker<'_> {
                 self.report(problem.help("write `in [a, b]`, or `=` for one value"));
             }
         }
+    }
+
+    /// `contains` of a text or a list, `starts with`, `ends with`.
+    fn part_of(&mut self, names: &Names, left: &ast::Expr, op: Compare, right: &ast::Expr) -> Expr {
+        let of = self.expr(names, left, &Expected::default());
+        let part = match &of.kind {
+            // A word in the list takes its meaning from it.
+            Kind::Value(Type::List(one)) => {
+                let one = Expected { ty: Some((**one).clone()), ..wanted(&of) };
+                self.expr(names, right, &one)
+            }
+            _ => self.expr(names, right, &Expected::default()),
+        };
+        match (&of.kind, &part.kind) {
+            (Kind::Any, _) | (_, Kind::Any) | (Kind::Value(Type::Text), Kind::Value(Type::Text)) => {}
+            (Kind::Value(Type::List(one)), Kind::Value(ty)) if op == Compare::Contains && fits(ty, one) => {}
+            (Kind::Value(Type::Text), _) => {
+                let problem = Problem::new(Code::E0201, "a part of a text is a text", part.span, describe(&part.kind));
+                let written = self.declared.text(part.span);
+                let text = match &part.expr {
+                    Expr::Literal(value) => value.to_string(),
+                    _ => format!("{{{written}}}"),
+                };
+                self.report(problem.help(format!("write it as a text: `\"{text}\"`")));
+            }
+            (Kind::Value(Type::List(one)), _) if op == Compare::Contains => {
+                let problem =
+                    Problem::new(Code::E0201, "this list holds no such value", part.span, describe(&part.kind));
+                self.report(problem.label(of.span, format!("a list of {}", type_name(one))));
+            }
+            _ => {
+                let (written, has) = match op {
+                    Compare::Contains => ("contains", "only a text or a list contains something"),
+                    Compare::StartsWith => ("starts with", "only a text starts with something"),
+                    _ => ("ends with", "only a text ends with something"),
+                };
+                let problem = Problem::new(Code::E0201, has, of.span, describe(&of.kind));
+                let help = match of.kind {
+                    Kind::Value(Type::Enum) => "compare with `=`, or with `in [a, b]`".to_owned(),
+                    _ => format!("`{written}` stands behind a text"),
+                };
+                self.report(problem.help(help));
+            }
+        }
+        Expr::Compare(op, Box::new(of.expr), Box::new(part.expr))
     }
 
     fn comparison(&mut self, names: &Names, left: &ast::Expr, op: Compare, right: &ast::Expr) -> Expr {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnostic::Related;
-use crate::program::{Compare, Expr};
+use crate::program::{Compare, Expr, Transform};
 use crate::schema::{EntityName, Field, Type};
 use crate::source::Span;
 use crate::value::Value;
@@ -126,6 +126,8 @@ pub(crate) fn place(expr: &Expr) -> Option<String> {
     let (variable, links, field) = match expr {
         Expr::Field { variable, links, field, .. } => (variable, links, field.as_str()),
         Expr::Record { variable, links } | Expr::Reference { variable, links } => (variable, links, ""),
+        // What is made of it is a place of its own.
+        Expr::Transform(of, Transform { name, args }) => return Some(format!("{} as {name}{args:?}", place(of)?)),
         _ => return None,
     };
     let names = std::iter::once(variable.as_str()).chain(links.iter().map(String::as_str)).chain([field]);
@@ -194,7 +196,11 @@ fn not_empty(value: &Expr, found: &mut BTreeSet<String>) {
             }
             found.insert(place);
         }
-        Expr::Transform(of, _) | Expr::Lookup { of, .. } | Expr::Table { key: of, .. } => not_empty(of, found),
+        Expr::Transform(of, _) => {
+            found.extend(place(value));
+            not_empty(of, found);
+        }
+        Expr::Lookup { of, .. } | Expr::Table { key: of, .. } => not_empty(of, found),
         Expr::Arithmetic(_, left, right) => {
             not_empty(left, found);
             not_empty(right, found);
