@@ -78,8 +78,6 @@ impl<'a> Agenda<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use dsl::value::Timestamp;
 
     use super::*;
