@@ -126,7 +126,11 @@ pub fn eval<S: Scope>(program: &Program, expr: &Expr, scope: &S) -> Result<Value
 }
 
 /// `and`, which a `no` settles, and `or`, which a `yes` settles.
-fn both<N>(settles: bool, left: Value, right: impl FnOnce() -> Result<Value, Halt<N>>) -> Result<Value, Halt<N>> {
+fn both<N>(
+    settles: bool,
+    left: Value,
+    right: impl FnOnce() -> Result<Value, Interrupt<N>>,
+) -> Result<Value, Interrupt<N>> {
     let settles = Value::Flag(settles);
     if left == settles {
         return Ok(left);
