@@ -21,15 +21,47 @@ const FULL: usize = 255;
 
 /// Has a message with this mark come before? Remembers it either way.
 pub(crate) fn before(cx: &mut Context<'_>, system: &str, mark: &str, keep: Duration) -> Result<bool, Error> {
-    let digest = Sha256::digest(format!("{system} {mark}").as_bytes());
-    remember(cx, system, digest[..MARK].try_into().expect("a SHA-256 has 32 bytes"), keep)
+    remember(cx, system, digest(system, mark), keep)
+}
+
+/// Has a message with this mark come before, or does it wait to be decided? Remembers nothing.
+pub(crate) fn known(cx: &Context<'_>, system: &str, mark: &str, keep: Duration) -> Result<bool, Error> {
+    for mark in [digest(system, mark), waiting(system, mark)] {
+        for back in 0..=hours(keep) {
+            if let Place::Known = find(cx, hour(cx.now).saturating_sub(back), system, &mark)? {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// A message with this mark waits to be decided from now on.
+pub(crate) fn waits(cx: &mut Context<'_>, system: &str, mark: &str, keep: Duration) -> Result<(), Error> {
+    remember(cx, system, waiting(system, mark), keep).map(drop)
+}
+
+fn digest(system: &str, mark: &str) -> [u8; MARK] {
+    cut(&format!("{system} {mark}"))
+}
+
+/// No system has a name with two blanks, so it is no other message's.
+fn waiting(system: &str, mark: &str) -> [u8; MARK] {
+    cut(&format!("{system}  {mark}"))
+}
+
+fn cut(text: &str) -> [u8; MARK] {
+    Sha256::digest(text.as_bytes())[..MARK].try_into().expect("a SHA-256 has 32 bytes")
+}
+
+/// Whole hours, rounded up: a repetition is known for at least as long as the rules say.
+fn hours(keep: Duration) -> u64 {
+    u64::try_from(keep.0.saturating_add(3_599_999) / 3_600_000).unwrap_or_default()
 }
 
 fn remember(cx: &mut Context<'_>, system: &str, mark: [u8; MARK], keep: Duration) -> Result<bool, Error> {
-    // Whole hours, rounded up: a repetition is known for at least as long as the rules say.
-    let hours = u64::try_from(keep.0.saturating_add(3_599_999) / 3_600_000).unwrap_or_default();
     let now = hour(cx.now);
-    for back in 1..=hours {
+    for back in 1..=hours(keep) {
         if let Place::Known = find(cx, now.saturating_sub(back), system, &mark)? {
             return Ok(true);
         }

@@ -3,13 +3,14 @@
 //! In: deliveries for which their system has no room, and the timer that says it may have some. Out: the same
 //! deliveries, decided high priority first.
 //! Always true: a system that has a waiting delivery has a timer that is not later than its room; what one system
-//! waits for holds back no other; what cannot be read or decided is parked, and the rest goes on.
+//! waits for holds back no other; copies of what came or waits take neither a place nor a turn; what cannot be read or decided is parked, and the rest goes on.
 
 use connectors::port::Message;
 use dsl::ast::Priority;
 use dsl::program::Route;
 use dsl::value::{Duration, Timestamp};
 
+use crate::decide::delivery::dedupe;
 use crate::decide::model::delivery::StoredDelivery;
 use crate::decide::model::key;
 use crate::decide::model::row::{Prefix, RowKey};
@@ -110,9 +111,19 @@ pub(crate) fn spend(cx: &mut Context<'_>, system: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// Are half of the turns of this system spent, so that it may soon have to wait?
+pub(crate) fn is_busy(cx: &Context<'_>, system: &str) -> Result<bool, Error> {
+    Ok(recent(cx, system)?.is_some_and(|(started, amount, _)| started.len() as u64 >= amount / 2))
+}
+
 /// Stores a delivery until its system has room.
 pub(crate) fn wait(cx: &mut Context<'_>, system: &str, messages: &[Message]) -> Result<(), Error> {
     let program = cx.program();
+    if let Some(door) = program.doors.get(system) {
+        for message in messages {
+            dedupe::waits(cx, system, &message.dedupe, door.dedupe_for)?;
+        }
+    }
     let priority = messages
         .iter()
         .filter_map(|message| match program.doors.get(system)?.routes.get(&message.name)? {
@@ -207,6 +218,24 @@ mod tests {
         }
         pass(&mut world, Duration::seconds(5));
         assert_eq!((decided(&world, "app"), waiting(&world)), (5, 0));
+    }
+
+    /// Whoever captured a signed delivery may send it again for minutes; so do senders that got no answer in time.
+    #[test]
+    fn copies_of_a_delivery_take_neither_places_nor_turns() {
+        let mut world = world();
+        deliver(&mut world, "crm", "1");
+        deliver(&mut world, "crm", "2");
+        for _ in 0..50 {
+            deliver(&mut world, "crm", "1");
+            deliver(&mut world, "crm", "2");
+        }
+        assert_eq!(waiting(&world), 1, "the second one waits, once");
+        deliver(&mut world, "crm", "3");
+        pass(&mut world, Duration(2_001));
+        assert_eq!((decided(&world, "crm"), waiting(&world)), (3, 0));
+        let told = world.log.iter().filter(|event| event.action == "duplicate").count();
+        assert_eq!(told, 100);
     }
 
     #[test]

@@ -43,6 +43,12 @@ pub(crate) fn delivery<'a>(
         parked::malformed(cx, system, source, malformed)?;
     }
     let echo = messages.iter().all(|message| message.own);
+    if *source == Source::Webhook && !echo && inbox::is_busy(cx, system)? && all_known(cx, system, messages)? {
+        for message in messages {
+            repeated(cx, system, message);
+        }
+        return Ok(());
+    }
     if *source == Source::Webhook && !echo && !inbox::has_room(cx, system)? {
         return inbox::wait(cx, system, messages);
     }
@@ -51,6 +57,23 @@ pub(crate) fn delivery<'a>(
     }
     list(cx, system, source, 0, messages.iter().map(Cow::Borrowed));
     Ok(())
+}
+
+/// Has all of a delivery come before, or does it wait?
+fn all_known(cx: &Context<'_>, system: &str, messages: &[Message]) -> Result<bool, Error> {
+    let program = cx.program();
+    let Some(door) = program.doors.get(system).filter(|_| !messages.is_empty()) else { return Ok(false) };
+    for message in messages {
+        if !dedupe::known(cx, system, &message.dedupe, door.dedupe_for)? {
+            return Ok(false);
+        }
+    }
+    Ok(!planted(Mutant::NoDedupe))
+}
+
+fn repeated(cx: &mut Context<'_>, system: &str, message: &Message) {
+    let line = event(cx, system, message, Action::Duplicate, "it has come before");
+    cx.command(Command::Log(line));
 }
 
 /// The pace of a system may have room: stored deliveries are decided, high priority first.
@@ -100,8 +123,7 @@ pub(crate) fn message(cx: &mut Context<'_>, incoming: &Incoming<'_>) -> Result<(
         return keep(cx, incoming, &cause, "let the rules take these messages again");
     };
     if dedupe::before(cx, system, &message.dedupe, door.dedupe_for)? && !planted(Mutant::NoDedupe) {
-        let line = event(cx, system, message, Action::Duplicate, "it has come before");
-        cx.command(Command::Log(line));
+        repeated(cx, system, message);
         return Ok(());
     }
     let route = door.routes.get(&message.name);
