@@ -13,6 +13,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value as Json;
 
 use crate::port::{Answer, LimitWindow, Refusal};
+use crate::proxy::Proxies;
 use crate::secret::Secret;
 
 /// The largest response body that is taken, in bytes: a full page of large records has room many times over.
@@ -42,21 +43,29 @@ pub enum TransportError {
     NoAnswer(String),
 }
 
-/// The real network: rustls, connections kept, no redirects, no proxy, 2 s to connect, 30 s in all.
+/// The real network: rustls, connections kept, no redirects, 2 s to connect, 30 s in all.
 #[derive(Debug, Clone)]
 pub struct Client(reqwest::Client);
 
 impl Client {
-    /// A client with its own pool of connections.
+    /// A client with its own pool of connections, which uses no proxy.
     ///
     /// # Errors
     /// Where the TLS library cannot be set up.
     pub fn new() -> Result<Self, TransportError> {
-        Self::with(Duration::from_secs(2), Duration::from_secs(30))
+        Self::through(&Proxies::default())
     }
 
-    fn with(connect: Duration, total: Duration) -> Result<Self, TransportError> {
-        reqwest::Client::builder()
+    /// A client with its own pool of connections, which reaches others by these proxies.
+    ///
+    /// # Errors
+    /// Where the TLS library cannot be set up, or a proxy has no address.
+    pub fn through(proxies: &Proxies) -> Result<Self, TransportError> {
+        Self::with(Duration::from_secs(2), Duration::from_secs(30), proxies)
+    }
+
+    fn with(connect: Duration, total: Duration, proxies: &Proxies) -> Result<Self, TransportError> {
+        let builder = reqwest::Client::builder()
             .connect_timeout(connect)
             .timeout(total)
             // Shorter than what servers keep idle connections for: a reused connection that was closed on the
@@ -64,7 +73,11 @@ impl Client {
             .pool_idle_timeout(Duration::from_secs(20))
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
-            .user_agent(concat!("engine/", env!("CARGO_PKG_VERSION")))
+            .user_agent(concat!("engine/", env!("CARGO_PKG_VERSION")));
+        let proxies = proxies.built().map_err(|_| TransportError::NotSent("the proxy has no address".to_owned()))?;
+        proxies
+            .into_iter()
+            .fold(builder, reqwest::ClientBuilder::proxy)
             .build()
             .map(Self)
             .map_err(|error| TransportError::NotSent(chain(&error)))
@@ -245,8 +258,31 @@ mod tests {
     }
 
     async fn get(url: &str) -> Result<http::Response<Bytes>, TransportError> {
-        let client = Client::with(Duration::from_secs(2), Duration::from_secs(5)).unwrap();
+        let client = Client::with(Duration::from_secs(2), Duration::from_secs(5), &Proxies::default()).unwrap();
         client.send(request(http::Method::GET, url, None, None, None).unwrap()).await
+    }
+
+    #[tokio::test]
+    async fn what_is_outside_is_asked_by_the_proxy_and_this_machine_and_the_exceptions_are_not() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let proxy = format!("http://{}", listener.local_addr().unwrap());
+        let asked = tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut buffer = [0; 1024];
+            let length = socket.read(&mut buffer).await.unwrap();
+            socket.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+            String::from_utf8_lossy(&buffer[..length]).into_owned()
+        });
+        let client = Client::through(&Proxies::all(&proxy, ".example.com")).unwrap();
+        let get = async |url: &str| client.send(request(http::Method::GET, url, None, None, None).unwrap()).await;
+        let here = server(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec()).await;
+        assert_eq!(get(&here).await.unwrap().status(), 200);
+        // A name that nobody has, asked for directly.
+        assert!(matches!(get("http://nobody.example.com/").await, Err(TransportError::NotSent(_))));
+        assert_eq!(get("http://crm.invalid/x").await.unwrap().status(), 204);
+        let asked = asked.await.unwrap();
+        assert!(asked.starts_with("GET http://crm.invalid/x HTTP/1.1\r\n"), "{asked}");
+        assert!(matches!(Client::through(&Proxies::all("::", "")), Err(TransportError::NotSent(_))));
     }
 
     #[tokio::test]
@@ -268,7 +304,7 @@ mod tests {
     async fn a_server_that_says_nothing_in_time_has_no_answer() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
-        let client = Client::with(Duration::from_secs(2), Duration::from_millis(50)).unwrap();
+        let client = Client::with(Duration::from_secs(2), Duration::from_millis(50), &Proxies::default()).unwrap();
         let answer = client.send(request(http::Method::GET, &url, None, None, None).unwrap()).await;
         assert!(matches!(answer, Err(TransportError::NoAnswer(_))), "{answer:?}");
         drop(listener);

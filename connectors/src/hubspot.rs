@@ -22,7 +22,7 @@ mod values;
 mod versions;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use dsl::schema::{Entity, Lock};
@@ -50,7 +50,13 @@ pub struct Settings {
     /// Our app, to know our own echoes.
     #[serde(default)]
     pub app_id: Option<u64>,
+    /// The account (HubSpot: portal) whose deliveries are taken; of any account where nothing is said.
+    #[serde(default)]
+    pub portal_id: Option<u64>,
 }
+
+/// Versions of the API that there are, the newest first (CONTRACT 1).
+pub(crate) const VERSIONS: &[&str] = &["2026-09", "2026-03", "v3"];
 
 /// Where refresh tokens are exchanged, under the address of the API and in its version (CONTRACT 2).
 #[must_use]
@@ -77,6 +83,8 @@ pub struct HubSpot {
     transport: Arc<dyn Transport>,
     /// How many pages a read of owners may take; grows when the account has more.
     owner_pages: AtomicU32,
+    /// How many messages of another account came, and the account of the last one.
+    strangers: (AtomicU64, AtomicU64),
 }
 
 impl std::fmt::Debug for HubSpot {
@@ -90,7 +98,7 @@ impl HubSpot {
     #[must_use]
     pub fn new(settings: Settings, token: impl Into<Token>, lock: Lock, transport: Arc<dyn Transport>) -> Self {
         let token = token.into();
-        Self { settings, token, lock, transport, owner_pages: AtomicU32::new(1) }
+        Self { settings, token, lock, transport, owner_pages: AtomicU32::new(1), strangers: Default::default() }
     }
 
     fn entity(&self, name: &str) -> Option<&Entity> {
@@ -162,11 +170,28 @@ impl Connector for HubSpot {
     }
 
     fn notices(&self, now: Timestamp) -> Vec<String> {
-        versions::ending(&self.settings.api_version, now).into_iter().collect()
+        let mut notices: Vec<String> = versions::ending(&self.settings.api_version, now).into_iter().collect();
+        let (count, account) = (self.strangers.0.load(Ordering::Relaxed), self.strangers.1.load(Ordering::Relaxed));
+        if let (1.., Some(ours)) = (count, self.settings.portal_id) {
+            notices.push(format!(
+                "{count} messages of the HubSpot account {account} were refused since the start: `portal_id` says {ours}"
+            ));
+        }
+        notices
     }
 
     fn read(&self, body: &[u8]) -> Result<Delivery, Unreadable> {
-        events::read(&self.lock, self.settings.app_id, body)
+        let read = events::read(&self.lock, self.settings.app_id, self.settings.portal_id, body);
+        let strangers = match &read {
+            Ok(delivery) => delivery.strangers,
+            Err(Unreadable::OtherAccount(strangers)) => Some(*strangers),
+            Err(Unreadable::Delivery(_)) => None,
+        };
+        if let Some(strangers) = strangers {
+            self.strangers.0.fetch_add(strangers.messages, Ordering::Relaxed);
+            self.strangers.1.store(strangers.account, Ordering::Relaxed);
+        }
+        read
     }
 }
 

@@ -11,6 +11,7 @@ pub mod operations;
 pub mod planted;
 pub mod port;
 pub mod problem;
+pub mod proxy;
 pub mod registry;
 pub mod rest;
 pub mod secret;

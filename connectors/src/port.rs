@@ -259,6 +259,19 @@ pub struct Delivery {
     pub messages: Vec<Message>,
     /// What cannot.
     pub malformed: Vec<Malformed>,
+    /// What was left out, because it is of another account than ours.
+    pub strangers: Option<Strangers>,
+}
+
+/// Messages of another account than the one that a connector is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Strangers {
+    /// How many.
+    pub messages: u64,
+    /// The account of the last one.
+    pub account: u64,
+    /// Ours.
+    pub ours: u64,
 }
 
 /// One message of a delivery that cannot be read.
@@ -276,6 +289,9 @@ pub enum Unreadable {
     /// The whole delivery is not what the system sends.
     #[error("{0}")]
     Delivery(String),
+    /// All of it is of another account.
+    #[error("this is of the account {}, and the settings say {} (`portal_id`)", .0.account, .0.ours)]
+    OtherAccount(Strangers),
 }
 
 /// A system that can be asked.

@@ -83,6 +83,8 @@ pub struct Connection {
     pub api_version: Option<String>,
     /// Our app at the system, to know our own echoes.
     pub app_id: Option<u64>,
+    /// The account whose deliveries are taken, where the system has several.
+    pub portal_id: Option<u64>,
     /// Addresses by role.
     pub roles: BTreeMap<String, String>,
     /// How operations are called, by name.
@@ -93,11 +95,11 @@ impl Settings {
     /// The settings of a connector of this kind.
     #[must_use]
     pub fn new(kind: ConnectorKind, connection: Connection) -> Self {
-        let Connection { base_url, api_version, app_id, roles, operations } = connection;
+        let Connection { base_url, api_version, app_id, portal_id, roles, operations } = connection;
         match kind {
             ConnectorKind::HubSpot => {
                 let api_version = api_version.unwrap_or_else(hubspot::current_version);
-                Self::HubSpot(hubspot::Settings { base_url, api_version, app_id })
+                Self::HubSpot(hubspot::Settings { base_url, api_version, app_id, portal_id })
             }
             ConnectorKind::Rest => Self::Rest { base_url },
             ConnectorKind::Http => Self::Http { base_url, roles, operations },

@@ -228,6 +228,13 @@ async fn what_cannot_be_taken_now_says_when_to_come_again() {
 }
 
 #[tokio::test]
+async fn what_is_of_another_account_is_403_with_both() {
+    let house = House::open().await;
+    house.say(Verdict::OtherAccount("this is of the account 555".into()));
+    assert_eq!(problem(house.crm("[{}]"), 403).await, "this is of the account 555");
+}
+
+#[tokio::test]
 async fn what_the_connector_cannot_read_is_400_with_its_reason() {
     let house = House::open().await;
     house.say(Verdict::Unreadable("event 3 has no `objectId`".into()));

@@ -112,7 +112,7 @@ fn read(set: &str, app: u64, name: &str) -> Vec<Message> {
     let delivery = file["deliveries"].as_array().expect("deliveries").iter().find(|d| d["name"] == name);
     let delivery = delivery.unwrap_or_else(|| panic!("no delivery {name}"));
     let body = delivery["request"]["body"].as_str().expect("a body");
-    events::read(&lock, Some(app), body.as_bytes()).expect("it can be read").messages
+    events::read(&lock, Some(app), None, body.as_bytes()).expect("it can be read").messages
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn every_sample_delivery_is_accepted_and_read() {
             let refused = delivery["expect"] == "reject";
             assert_eq!(accepted(delivery), !refused, "{set}: {}", delivery["name"]);
             let body = delivery["request"]["body"].as_str().expect("a body");
-            let messages = events::read(&lock, Some(app), body.as_bytes()).expect("it can be read").messages;
+            let messages = events::read(&lock, Some(app), None, body.as_bytes()).expect("it can be read").messages;
             assert_eq!(messages.len(), delivery["events"].as_array().expect("events").len(), "{}", delivery["name"]);
         }
     }

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use dsl::yaml::Places;
 
-pub use checked::{Admin, Config, Connection, Kafka, Redis, Runtime, Sasl, Security, Webhook};
+pub use checked::{Admin, Config, Connection, Kafka, Proxy, Runtime, Sasl, Security, UrlAt, Webhook};
 pub use raw::schema;
 pub use secret::{Missing, OAuth, SecretAt, TokenAt};
 
@@ -248,6 +248,40 @@ mod tests {
             )),
             "5: `systems.app.oauth` is for the connector `hubspot` | oauth | name its token with `token_env` or `token_file`\n"
         );
+    }
+
+    #[test]
+    fn an_api_version_is_one_that_there_is() {
+        let crm = |version: &str| {
+            format!("systems:\n  crm:\n    connector: hubspot\n    token_env: T\n    api_version: {version}\n")
+        };
+        for version in ["2026-09", "2026-03", "v3"] {
+            assert_eq!(problems(&crm(version)), "no problem", "{version}");
+        }
+        assert_eq!(
+            problems(&crm("banana")),
+            "5: there is no API version `banana` | banana | there are 2026-09, 2026-03, v3\n"
+        );
+        let app =
+            "systems:\n  app:\n    connector: rest\n    base_url: http://a\n    token_env: T\n    api_version: v3\n";
+        assert_eq!(problems(app), "6: `systems.app` has an API without versions | api_version | remove it\n");
+    }
+
+    #[test]
+    fn a_proxy_has_one_address_which_is_a_url() {
+        let config = parse("proxy:\n  url: http://proxy:3128\n  except: .example.com\n").expect("it is whole");
+        let proxy = config.proxy.expect("there is one");
+        assert_eq!(
+            (proxy.url.read().ok().as_deref(), proxy.except.as_str()),
+            (Some("http://proxy:3128"), ".example.com")
+        );
+        let help = "one address, such as http://proxy.example.com:3128";
+        assert_eq!(problems("proxy:\n  except: x\n"), format!("1: `proxy` needs `url` | proxy | {help}\n"));
+        let two = "proxy:\n  url: http://a\n  url_env: P\n";
+        assert_eq!(problems(two), format!("1: `proxy` has two addresses | proxy | {help}\n"));
+        assert!(problems("proxy:\n  url: proxy:3128\n").contains("is no URL"));
+        let crm = "systems:\n  crm: { connector: hubspot, token_env: T, portal_id: 99000111 }\n";
+        assert_eq!(parse(crm).expect("it is whole").systems["crm"].portal_id, Some(99_000_111));
     }
 
     #[test]

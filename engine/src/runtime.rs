@@ -23,7 +23,7 @@ use std::path::Path;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use connectors::http::{Client, Transport};
+use connectors::http::Transport;
 use dsl::program::Program;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle as Runtime;
@@ -249,7 +249,7 @@ fn admin_token(plan: &Plan) -> Result<Option<connectors::secret::Secret>, Error>
 fn transport(plan: &Plan) -> Result<Arc<dyn Transport>, Error> {
     Ok(match &plan.transport {
         Some(transport) => Arc::clone(transport),
-        None => Arc::new(Client::new().map_err(system)?),
+        None => Arc::new(connect::client(plan.proxy.as_ref())?),
     })
 }
 

@@ -499,6 +499,6 @@ fn of_kafka(topic: &str, partition: i32, offset: i64, key: Option<&Bytes>) -> So
 }
 
 fn input_of(system: String, delivery: Delivery, source: Source) -> Input {
-    let Delivery { messages, malformed } = delivery;
+    let Delivery { messages, malformed, .. } = delivery;
     Input::Delivery { system, messages, malformed, source }
 }

@@ -94,7 +94,7 @@ impl Connector for Warehouse {
             own: false,
             body: Body::Record { entity: "Pallet".to_owned(), change: Change::Created, observed },
         };
-        Ok(Delivery { messages: vec![message], malformed: Vec::new() })
+        Ok(Delivery { messages: vec![message], ..Delivery::default() })
     }
 }
 

@@ -283,6 +283,28 @@ async fn a_wrong_token_is_told_before_anything_else() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_of_another_account_than_the_one_of_engine_yaml_changes_nothing() {
+    let account = Account::empty().await;
+    let (_, out, _) = account.setup(&["--plan"]).await;
+    assert!(out.contains("`portal_id: 4711` under `systems.crm`"), "{out}");
+    let path = account.folder.path().join("engine.yaml");
+    let text = std::fs::read_to_string(&path).expect("the file is there");
+    let with =
+        |portal: u64| text.replace("connector: hubspot\n", &format!("connector: hubspot\n    portal_id: {portal}\n"));
+    std::fs::write(&path, with(555)).expect("a file can be written");
+    let before = account.twin.lock().expect("a sound twin").calls().total;
+    let (code, out, err) = account.setup(&["--yes"]).await;
+    assert_eq!(code, Some(2), "{out}{err}");
+    assert!(err.contains("is of the HubSpot account 4711, and engine.yaml says 555"), "{err}");
+    // Whose the token is, and what it may do: nothing else was asked.
+    assert!(account.twin.lock().expect("a sound twin").calls().total <= before + 2);
+    std::fs::write(&path, with(4_711)).expect("a file can be written");
+    let (code, out, err) = account.setup(&["--yes"]).await;
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(!out.contains("portal_id"), "{out}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_property_whose_change_nobody_subscribed_fails_the_check() {
     let account = Account::empty().await;
     assert_eq!(account.setup(&["--yes"]).await.0, Some(0));

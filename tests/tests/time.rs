@@ -265,7 +265,8 @@ fn a_time_of_hubspot_s_that_cannot_be_counts_as_now() {
             "subscriptionType": "contact.propertyChange", "attemptNumber": 0, "objectId": contact,
             "propertyName": "phone", "propertyValue": "0", "changeSource": "CRM_UI", "sourceId": "userId:1"}]);
         let lock = simulation.programs().active.systems["crm"].lock.clone();
-        let read = connectors::hubspot::events::read(&lock, None, event.to_string().as_bytes()).expect("an array");
+        let read =
+            connectors::hubspot::events::read(&lock, None, None, event.to_string().as_bytes()).expect("an array");
         assert_eq!(read.malformed, []);
         let (system, source) = ("crm".to_owned(), engine::testing::decide::Source::Webhook);
         let input =

@@ -38,6 +38,7 @@ async fn pull(twin: &Arc<Mutex<HubSpot>>, known: Lock, version: &str, token: &st
         base_url: "https://api.hubapi.com".to_owned(),
         api_version: version.to_owned(),
         app_id: None,
+        portal_id: None,
     };
     let transport = Arc::new(InProcess::new(Arc::clone(twin), || NOW));
     Connector::new(settings, Secret::new(token), known, transport).pull("2026-11-25").await

@@ -15,21 +15,30 @@ use serde_json::Value as Json;
 
 use crate::http::text;
 use crate::planted::{Mutant, planted};
-use crate::port::{Body, Delivery, Malformed, Message, Observed, Unreadable};
+use crate::port::{Body, Delivery, Malformed, Message, Observed, Strangers, Unreadable};
 
 /// Stands in the place of a sensitive value, which is not sent.
 const WITHHELD: &str = "REDACTED";
 
-/// Reads one delivery: an array of events. `app_id` is our own app, to know our own echoes.
+/// Reads one delivery: an array of events. `app_id` is our own app, to know our own echoes; with `portal_id` events of
+/// another account are left out.
 ///
 /// # Errors
-/// Where the body is no array.
-pub fn read(lock: &Lock, app_id: Option<u64>, body: &[u8]) -> Result<Delivery, Unreadable> {
+/// Where the body is no array, and where all of its events are of another account.
+pub fn read(lock: &Lock, app_id: Option<u64>, portal_id: Option<u64>, body: &[u8]) -> Result<Delivery, Unreadable> {
     let wrong = |reason: String| Unreadable::Delivery(reason);
     let json = crate::json::read(body).map_err(|error| wrong(format!("the body is no JSON: {error}")))?;
     let events = json.as_array().ok_or_else(|| wrong("the body is no array of events".to_owned()))?;
     let mut delivery = Delivery::default();
     for (index, event) in events.iter().enumerate() {
+        // One without an account is judged by the rest of it: its signature fits.
+        if let (Some(ours), Some(account)) = (portal_id, event["portalId"].as_u64())
+            && ours != account
+        {
+            let messages = delivery.strangers.map_or(0, |strangers| strangers.messages) + 1;
+            delivery.strangers = Some(Strangers { messages, account, ours });
+            continue;
+        }
         match message(lock, app_id, event) {
             Ok(message) => delivery.messages.push(message),
             Err(what) => {
@@ -39,7 +48,12 @@ pub fn read(lock: &Lock, app_id: Option<u64>, body: &[u8]) -> Result<Delivery, U
             }
         }
     }
-    Ok(delivery)
+    match delivery.strangers {
+        Some(strangers) if delivery.messages.is_empty() && delivery.malformed.is_empty() => {
+            Err(Unreadable::OtherAccount(strangers))
+        }
+        _ => Ok(delivery),
+    }
 }
 
 fn message(lock: &Lock, app_id: Option<u64>, event: &Json) -> Result<Message, String> {
@@ -179,7 +193,7 @@ mod tests {
                                "attemptNumber": 0, "changeSource": "CRM_UI", "sourceId": "userId:5"});
         event.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
         let body = json!([event]).to_string();
-        let [message] = read(&shipped(), Some(77), body.as_bytes()).unwrap().messages.try_into().unwrap();
+        let [message] = read(&shipped(), Some(77), None, body.as_bytes()).unwrap().messages.try_into().unwrap();
         message
     }
 
@@ -310,7 +324,7 @@ mod tests {
             {"subscriptionType": "contact.creation", "occurredAt": 1_795_511_400_120_i64},
             {"subscriptionType": "contact.creation", "occurredAt": "1795511400121", "objectId": "3"},
         ]);
-        let read = read(&shipped(), None, body.to_string().as_bytes()).unwrap();
+        let read = read(&shipped(), None, None, body.to_string().as_bytes()).unwrap();
         let [without, with] = read.messages.try_into().unwrap();
         assert_eq!(without.body, Body::Foreign);
         assert_eq!((with.at, observed(with).id.as_str()), (Timestamp(1_795_511_400_121), "3"));
@@ -327,7 +341,8 @@ mod tests {
         let good = |id: u64| json!({"subscriptionType": "contact.creation", "occurredAt": 1_795_511_400_120_i64, "objectId": id});
         for bad in bad {
             let body = json!([good(3), bad, good(4)]);
-            let Delivery { messages, malformed } = read(&shipped(), None, body.to_string().as_bytes()).unwrap();
+            let Delivery { messages, malformed, .. } =
+                read(&shipped(), None, None, body.to_string().as_bytes()).unwrap();
             let ids: Vec<String> = messages.into_iter().map(|message| observed(message).id).collect();
             assert_eq!(ids, ["3", "4"], "{bad}");
             let [malformed] = malformed.try_into().unwrap();
@@ -339,9 +354,9 @@ mod tests {
     #[test]
     fn what_is_no_array_is_unreadable_as_a_whole() {
         for body in ["", "{}", "1", "null", "[1"] {
-            assert!(read(&shipped(), None, body.as_bytes()).is_err(), "{body}");
+            assert!(read(&shipped(), None, None, body.as_bytes()).is_err(), "{body}");
         }
-        assert_eq!(read(&shipped(), None, b"[]"), Ok(Delivery::default()));
+        assert_eq!(read(&shipped(), None, None, b"[]"), Ok(Delivery::default()));
     }
 
     #[test]
@@ -350,7 +365,7 @@ mod tests {
             let mut event = json!({"subscriptionType": "contact.creation", "objectId": 1});
             event["occurredAt"] = occurred;
             let body = json!([event]).to_string();
-            read(&shipped(), None, body.as_bytes()).unwrap().messages.first().map(|message| message.at)
+            read(&shipped(), None, None, body.as_bytes()).unwrap().messages.first().map(|message| message.at)
         };
         let good = Timestamp(1_795_511_400_120);
         assert_eq!(at(json!(good.0)), Some(good));
@@ -361,5 +376,30 @@ mod tests {
         for none in [json!("soon"), json!(null), json!(1.5), json!([1])] {
             assert_eq!(at(none), None);
         }
+    }
+
+    #[test]
+    fn events_of_another_account_are_left_out_and_a_delivery_of_nothing_else_is_refused() {
+        let event = |portal: Option<u64>| {
+            let mut event = serde_json::json!({"subscriptionType": "contact.propertyChange", "occurredAt": 1_772_442_000_000_i64,
+                "objectId": 1, "propertyName": "phone", "propertyValue": "1", "eventId": portal.unwrap_or_default()});
+            if let Some(portal) = portal {
+                event["portalId"] = portal.into();
+            }
+            event
+        };
+        let read = |ours: Option<u64>, portals: &[Option<u64>]| {
+            let events: Vec<Json> = portals.iter().copied().map(event).collect();
+            super::read(&shipped(), None, ours, Json::from(events).to_string().as_bytes())
+        };
+        let mixed = read(Some(99), &[Some(99), Some(555), None]).expect("ours are taken");
+        assert_eq!(
+            (mixed.messages.len(), mixed.strangers),
+            (2, Some(Strangers { messages: 1, account: 555, ours: 99 }))
+        );
+        let refused = read(Some(99), &[Some(555), Some(555)]).expect_err("none is ours");
+        assert_eq!(refused.to_string(), "this is of the account 555, and the settings say 99 (`portal_id`)");
+        assert_eq!(read(None, &[Some(99), Some(555)]).map(|all| all.messages.len()), Ok(2));
+        assert_eq!(read(Some(99), &[]).map(|none| none.messages.len()), Ok(0));
     }
 }

@@ -61,6 +61,15 @@ impl ConnectorKind {
         }
     }
 
+    /// Versions of its system's API that there are, the newest first; none where the API has no versions.
+    #[must_use]
+    pub fn versions(self) -> &'static [&'static str] {
+        match self {
+            Self::HubSpot => hubspot::VERSIONS,
+            Self::Rest | Self::Http => &[],
+        }
+    }
+
     /// Where the tokens of an app that was connected to an account are renewed, under an address and in a version of the
     /// API; `None` where its system knows no such grants.
     #[must_use]

@@ -12,6 +12,7 @@
 //! | 200, empty | it would survive a power cut |
 //! | 400 | the body is no JSON, no array of objects, or the connector cannot read it |
 //! | 401 | the signature is missing or wrong |
+//! | 403 | all of it is of another account than ours |
 //! | 404, 405 | no door at this path; not `POST` |
 //! | 408 | the body did not arrive in time |
 //! | 413 | the body is over [`Door::max_body`] |
@@ -54,6 +55,8 @@ pub enum Verdict {
     Durable,
     /// It cannot be read as what this system sends.
     Unreadable(String),
+    /// It is of another account than ours.
+    OtherAccount(String),
     /// Too much waits already; the sender keeps it and tries again after so many seconds (at least 1 is said).
     Full(u64),
     /// The ledger cannot be written for now; after so many seconds (at least 1 is said).
@@ -223,6 +226,7 @@ fn answer_to(verdict: Verdict) -> Response {
     match verdict {
         Verdict::Durable => Response::new(Body::empty()),
         Verdict::Unreadable(reason) => problem(StatusCode::BAD_REQUEST, &reason, None),
+        Verdict::OtherAccount(reason) => problem(StatusCode::FORBIDDEN, &reason, None),
         Verdict::Full(after) => problem(StatusCode::TOO_MANY_REQUESTS, "too much is waiting already", Some(after)),
         Verdict::Unwritable(after) => {
             problem(StatusCode::SERVICE_UNAVAILABLE, "nothing can be stored for now", Some(after))

@@ -215,6 +215,7 @@ async fn several_links_to_one_entity_share_a_call_and_are_told_apart_by_type() {
         base_url: "https://crm.test".into(),
         api_version: "2026-09".into(),
         app_id: None,
+        portal_id: None,
     };
     let hubspot = connectors::hubspot::HubSpot::new(
         settings,

@@ -22,8 +22,12 @@ fn shipped() -> Lock {
 
 /// A connector on the paths of `version`, whose network follows `script`.
 fn connector(version: &str, script: &Script) -> HubSpot {
-    let settings =
-        Settings { base_url: "https://crm.test/".into(), api_version: version.into(), app_id: Some(7_700_123) };
+    let settings = Settings {
+        base_url: "https://crm.test/".into(),
+        api_version: version.into(),
+        app_id: Some(7_700_123),
+        portal_id: None,
+    };
     HubSpot::new(settings, Secret::new("pat-1"), shipped(), Arc::new(script.clone()))
 }
 

@@ -115,11 +115,12 @@ fn beside(config: &Config) -> (Vec<String>, Vec<String>) {
     let tokens = config.systems.values().filter_map(|c| c.token.as_ref()).flat_map(config::TokenAt::secrets);
     let secrets = tokens.chain(config.systems.values().filter_map(|c| c.webhook.as_ref().map(|w| &w.secret)));
     let password = config.kafka.as_ref().and_then(|kafka| kafka.security.sasl.as_ref()).map(|sasl| &sasl.password);
-    let redis = config.redis.as_ref().and_then(|redis| match redis {
-        config::Redis::Secret(at) => Some(at),
-        config::Redis::Url(_) => None,
+    let urls = config.redis.iter().chain(config.proxy.as_ref().map(|proxy| &proxy.url));
+    let urls = urls.filter_map(|url| match url {
+        config::UrlAt::Secret(at) => Some(at),
+        config::UrlAt::Plain(_) => None,
     });
-    for secret in secrets.chain(&config.admin.token).chain(password).chain(redis) {
+    for secret in secrets.chain(&config.admin.token).chain(password).chain(urls) {
         if let Err(missing) = secret.read() {
             notes.push(missing.to_string());
         }

@@ -13,7 +13,7 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use connectors::http::{Client, Transport};
+use connectors::http::Transport;
 use connectors::hubspot::HubSpot;
 use connectors::hubspot::setup::plan::{Finding, Need, Plan, plan};
 use connectors::hubspot::setup::{Identity, Trouble, subscriptions};
@@ -91,6 +91,12 @@ enum Error {
     #[error("`{system}` at {url} does not say whose the token is: {reason}")]
     #[diagnostic(code(hubspot::account), help("{help}"))]
     Account { system: String, url: String, reason: String, help: &'static str },
+    #[error("the token of `{system}` is of the HubSpot account {found}, and engine.yaml says {said}")]
+    #[diagnostic(
+        code(hubspot::other_account),
+        help("nothing was changed; take the token of {said}, or another `portal_id` and another `state` for {found}")
+    )]
+    OtherAccount { system: String, found: u64, said: u64 },
     #[error("{made} of {all} were made, then the account stopped answering: {reason}")]
     #[diagnostic(code(hubspot::broken_off), help("run the same command again: it goes on with what is missing"))]
     BrokenOff { made: usize, all: usize, reason: String },
@@ -120,6 +126,8 @@ struct Subject {
     program: Program,
     needs: BTreeMap<String, Need>,
     identity: Identity,
+    /// engine.yaml says which account it is.
+    portal_said: bool,
     /// The app's file of webhooks, and where deliveries have to go.
     webhooks: Option<(Json, Option<String>)>,
 }
@@ -149,6 +157,7 @@ async fn setup(arguments: &Arguments) -> Result<u8, Error> {
     let mut report =
         Report::new(&subject.system, &subject.identity, subject.hubspot.api_version(), arguments.output.json());
     report.whose();
+    report.said(subject.portal_said);
     let first = subject.plan().await.map_err(broken)?;
     report.missing(&first);
     report.compared(subject.webhooks.is_some());
@@ -198,7 +207,7 @@ async fn subject(arguments: &Arguments, config: &Config, program: Program) -> Re
         }
     };
     let lock = program.systems.get(&system).ok_or_else(|| Error::Unused(system.clone()))?.lock.as_ref().clone();
-    let transport: Arc<dyn Transport> = Arc::new(Client::new().map_err(|error| Error::Start(error.to_string()))?);
+    let transport: Arc<dyn Transport> = Arc::new(connect::client(config.proxy.as_ref())?);
     let (settings, token) = connect::settings(&system, connection, &transport)?;
     let token = token.ok_or_else(|| Error::NoToken(system.clone()))?;
     let Settings::HubSpot(settings) = settings else { return Err(Error::NoAccount(String::new())) };
@@ -211,10 +220,14 @@ async fn subject(arguments: &Arguments, config: &Config, program: Program) -> Re
         };
         Error::Account { system: system.clone(), url, reason: trouble.to_string(), help }
     })?;
+    if let Some(said) = connection.portal_id.filter(|said| *said != identity.portal) {
+        return Err(Error::OtherAccount { system, found: identity.portal, said });
+    }
     let needs = needs::of(&program, &system);
     let url = connection.webhook.as_ref().and_then(|webhook| webhook.public_url.clone());
     let webhooks = arguments.webhooks.as_deref().map(webhooks).transpose()?.map(|file| (file, url));
-    Ok(Subject { system, hubspot, program, needs, identity, webhooks })
+    let portal_said = connection.portal_id.is_some();
+    Ok(Subject { system, hubspot, program, needs, identity, portal_said, webhooks })
 }
 
 fn webhooks(path: &Path) -> Result<Json, Error> {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use connectors::http::{Client, Transport};
+use connectors::http::Transport;
 use connectors::registry;
 use dsl::ast::ItemKind;
 use dsl::diagnostic::Code;
@@ -100,7 +100,7 @@ fn pulled(arguments: &Arguments, writes: bool) -> Result<u8, Error> {
     };
     // What a system does not say of itself stays as it was known.
     let known = old.as_ref().map_or_else(|| connection.connector.known(system), |(lock, _)| lock.clone());
-    let transport: Arc<dyn Transport> = Arc::new(Client::new().map_err(|error| Error::Start(error.to_string()))?);
+    let transport: Arc<dyn Transport> = Arc::new(connect::client(config.proxy.as_ref())?);
     let (settings, token) = connect::settings(system, connection, &transport)?;
     let today = arguments.today.unwrap_or_else(|| jiff::Zoned::now().date()).to_string();
     let asked = registry::pull(system, settings, token, known, &today, transport);

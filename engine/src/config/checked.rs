@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 
 use super::Problem;
 use super::raw::problem;
-use super::secret::{OAuth, SecretAt, TokenAt};
+use super::secret::{Missing, OAuth, SecretAt, TokenAt};
 
 /// The whole configuration.
 #[derive(Debug, Clone)]
@@ -28,12 +28,23 @@ pub struct Config {
     pub admin: Admin,
     /// Systems by their name in the rules.
     pub systems: BTreeMap<String, Connection>,
+    /// The proxy for everything outside; where none is said, the environment's.
+    pub proxy: Option<Proxy>,
     /// Kafka, where there is one.
     pub kafka: Option<Kafka>,
     /// Redis, where there is one.
-    pub redis: Option<Redis>,
+    pub redis: Option<UrlAt>,
     /// Settings.
     pub runtime: Runtime,
+}
+
+/// A proxy.
+#[derive(Debug, Clone)]
+pub struct Proxy {
+    /// Where it is.
+    pub url: UrlAt,
+    /// Hosts that are reached without it, separated by commas.
+    pub except: String,
 }
 
 /// The admin API.
@@ -58,6 +69,8 @@ pub struct Connection {
     pub token: Option<TokenAt>,
     /// Our app at the system, to know our own echoes.
     pub app_id: Option<u64>,
+    /// The account whose deliveries are taken; of any where nothing is said.
+    pub portal_id: Option<u64>,
     /// Most requests under way at once, where it is not the usual number.
     pub concurrency: Option<usize>,
     /// Its webhook, where it has one.
@@ -122,13 +135,26 @@ pub struct Sasl {
     pub password: SecretAt,
 }
 
-/// Redis.
+/// An address.
 #[derive(Debug, Clone)]
-pub enum Redis {
-    /// Its URL, without a password.
-    Url(String),
-    /// Where its URL is found.
+pub enum UrlAt {
+    /// The URL, without a password.
+    Plain(String),
+    /// Where the URL is found.
     Secret(SecretAt),
+}
+
+impl UrlAt {
+    /// The URL.
+    ///
+    /// # Errors
+    /// Where it is not where it should be found.
+    pub fn read(&self) -> Result<String, Missing> {
+        match self {
+            Self::Plain(url) => Ok(url.clone()),
+            Self::Secret(at) => Ok(at.read()?.expose().to_owned()),
+        }
+    }
 }
 
 /// Settings; all have defaults.
@@ -323,6 +349,7 @@ impl Check<'_> {
                 systems.insert(name, system);
             }
         }
+        let proxy = self.get(&["proxy"]).is_some().then(|| self.proxy()).flatten();
         let kafka = self.get(&["kafka"]).is_some().then(|| self.kafka());
         let redis = self.get(&["redis"]).is_some().then(|| self.redis()).flatten();
         let usual = Runtime::default();
@@ -341,20 +368,34 @@ impl Check<'_> {
             listen,
             admin,
             systems,
+            proxy,
             kafka,
             redis,
             runtime,
         }
     }
 
-    fn redis(&mut self) -> Option<Redis> {
-        let secret = self.secret(&["redis"], "url");
-        match (self.text(&["redis", "url"]), secret) {
-            (Some(url), None) => Some(Redis::Url(url)),
-            (None, Some(secret)) => Some(Redis::Secret(secret)),
+    fn redis(&mut self) -> Option<UrlAt> {
+        self.url_at("redis", "one address, such as redis://127.0.0.1:6379")
+    }
+
+    fn proxy(&mut self) -> Option<Proxy> {
+        let url = self.url_at("proxy", "one address, such as http://proxy.example.com:3128")?;
+        if let UrlAt::Plain(plain) = &url {
+            self.is_url(&["proxy", "url"], plain);
+        }
+        Some(Proxy { url, except: self.text(&["proxy", "except"]).unwrap_or_default() })
+    }
+
+    /// The address under a key of the file: `url`, or where it is found.
+    fn url_at(&mut self, key: &str, help: &str) -> Option<UrlAt> {
+        let secret = self.secret(&[key], "url");
+        match (self.text(&[key, "url"]), secret) {
+            (Some(url), None) => Some(UrlAt::Plain(url)),
+            (None, Some(secret)) => Some(UrlAt::Secret(secret)),
             (found, _) => {
-                let message = if found.is_some() { "`redis` has two addresses" } else { "`redis` needs `url`" };
-                self.say_at_key(&["redis"], message.to_owned(), "here", "one address, such as redis://127.0.0.1:6379");
+                let wrong = if found.is_some() { "has two addresses" } else { "needs `url`" };
+                self.say_at_key(&[key], format!("`{key}` {wrong}"), "here", help);
                 None
             }
         }
@@ -380,7 +421,7 @@ impl Check<'_> {
             ),
             (None, None) => String::new(),
         };
-        let api_version = self.text(&under("api_version"));
+        let api_version = self.api_version(name, connector);
         let granted = self.get(&under("oauth")).is_some();
         let token = match self.secret(&at, "token") {
             Some(_) if granted => {
@@ -418,12 +459,33 @@ impl Check<'_> {
             api_version,
             token,
             app_id: self.number(&under("app_id"), "7700123"),
+            portal_id: self.number(&under("portal_id"), "99000111"),
             concurrency: concurrency.map(|n| usize::try_from(n).unwrap_or(usize::MAX).max(1)),
             webhook,
             roles,
             operations,
             connector: connector?,
         })
+    }
+
+    /// The version of its API, which must be one that there is.
+    fn api_version(&mut self, name: &str, connector: Option<ConnectorKind>) -> Option<String> {
+        let at = ["systems", name, "api_version"];
+        let version = self.text(&at)?;
+        let known = connector?.versions();
+        if known.contains(&version.as_str()) {
+            return Some(version);
+        }
+        match known {
+            [] => {
+                self.say_at_key(&at, format!("`systems.{name}` has an API without versions"), "not here", "remove it")
+            }
+            _ => {
+                let help = format!("there are {}", known.join(", "));
+                self.say(&at, format!("there is no API version `{version}`"), "not known", &help);
+            }
+        }
+        None
     }
 
     /// The grant that gives a system's tokens.

@@ -56,12 +56,13 @@ const OPERATION: Node = Node::Map(&[
 const SYSTEM: Node = Node::Map(&[
     ("connector", Node::Scalar("hubspot, rest or http")),
     ("base_url", Node::Scalar("where it is called")),
-    ("api_version", Node::Scalar("HubSpot's API version: 2026-09, or v3")),
+    ("api_version", Node::Scalar("HubSpot's API version: 2026-09, 2026-03 or v3")),
     ("token_env", Node::Scalar("environment variable with the token")),
     ("token_file", Node::Scalar("file with the token")),
     ("token", Node::Secret),
     ("oauth", OAUTH),
     ("app_id", Node::Scalar("our app at HubSpot, to know our own echoes")),
+    ("portal_id", Node::Scalar("the HubSpot account whose deliveries are taken; `engine hubspot setup` says it")),
     ("concurrency", Node::Scalar("most requests under way at once")),
     ("webhook", WEBHOOK),
     ("roles", Node::Named("addresses by role", &Node::Scalar("an e-mail address"))),
@@ -94,6 +95,15 @@ const ROOT: Node = Node::Map(&[
         ]),
     ),
     ("systems", Node::Named("systems by their name in the rules", &SYSTEM)),
+    (
+        "proxy",
+        Node::Map(&[
+            ("url", Node::Scalar("http://host:port of the proxy for everything outside")),
+            ("url_env", Node::Scalar("environment variable with a URL that holds a password")),
+            ("url_file", Node::Scalar("file with a URL that holds a password")),
+            ("except", Node::Scalar("hosts that are reached without it, separated by commas")),
+        ]),
+    ),
     (
         "kafka",
         Node::Map(&[

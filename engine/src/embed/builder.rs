@@ -9,7 +9,7 @@ use connectors::http::Transport;
 
 use super::engine::Engine;
 use super::error::{Cause, Error};
-use crate::config::{Config, Kafka, Redis, SecretAt};
+use crate::config::{Config, Kafka, SecretAt, UrlAt};
 use crate::rules::Rules;
 use crate::runtime::{self, AdminDoor, Plan, State, System};
 
@@ -99,7 +99,7 @@ impl Builder {
     /// Keeps reads in Redis, at a URL such as `redis://127.0.0.1:6379`; without it, in memory. A Redis that is away slows
     /// nothing down but reads.
     pub fn redis(mut self, url: impl Into<SecretAt>) -> Self {
-        self.plan.redis = Some(Redis::Secret(url.into()));
+        self.plan.redis = Some(UrlAt::Secret(url.into()));
         self
     }
 

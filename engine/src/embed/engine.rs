@@ -64,7 +64,9 @@ impl Engine {
         let seconds = Duration::from_secs;
         match running.deliver(system, delivery.into()).await {
             Verdict::Durable => Ok(()),
-            Verdict::Unreadable(reason) => Err(Error::Unreadable { system: system.to_owned(), reason }),
+            Verdict::Unreadable(reason) | Verdict::OtherAccount(reason) => {
+                Err(Error::Unreadable { system: system.to_owned(), reason })
+            }
             Verdict::Full(after) => {
                 Err(Error::Busy { reason: "too many deliveries wait".to_owned(), retry_after: seconds(after) })
             }

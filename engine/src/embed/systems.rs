@@ -19,6 +19,7 @@ fn connection(connector: ConnectorKind, base_url: &str, token: Option<SecretAt>)
         api_version: None,
         token: token.map(TokenAt::Fixed),
         app_id: None,
+        portal_id: None,
         concurrency: None,
         webhook: None,
         roles: Default::default(),
@@ -64,6 +65,13 @@ impl HubSpot {
     #[must_use]
     pub fn app_id(mut self, id: u64) -> Self {
         self.0.app_id = Some(id);
+        self
+    }
+
+    /// Takes deliveries of this account (HubSpot: portal) alone; an app that is installed in several has one secret.
+    #[must_use]
+    pub fn portal_id(mut self, id: u64) -> Self {
+        self.0.portal_id = Some(id);
         self
     }
 

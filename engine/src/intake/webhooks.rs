@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use connectors::port::{Strangers, Unreadable};
 use connectors::webhook::door::{Intake, Verdict};
 use http::StatusCode;
 
@@ -42,8 +43,17 @@ impl Webhooks {
         };
         match connector.read(&body) {
             Ok(delivery) => {
+                if let Some(Strangers { messages, account, ours }) = delivery.strangers {
+                    tracing::warn!(system, messages, account, ours, "messages of another account are left out");
+                    telemetry::refused(system, "account");
+                }
                 telemetry::delivery(system, door, delivery.malformed.is_empty());
                 self.handle.deliver(system, delivery, body).await
+            }
+            Err(error @ Unreadable::OtherAccount(_)) => {
+                telemetry::refused(system, "account");
+                tracing::warn!(system, %error, "a delivery of another account is refused");
+                Verdict::OtherAccount(error.to_string())
             }
             Err(error) => {
                 telemetry::delivery(system, door, false);

@@ -641,7 +641,7 @@ impl Simulation {
         let Some(connector) = self.connectors.get(system).cloned() else { return Ok(()) };
         let mut lost = false;
         let status = match connector.read(delivery.request.body()) {
-            Ok(Delivery { messages, malformed }) => {
+            Ok(Delivery { messages, malformed, .. }) => {
                 let input = Input::Delivery { system: system.to_owned(), messages, malformed, source: Source::Webhook };
                 let crashes = self.crashes;
                 self.core.input(&input, now)?;
@@ -703,7 +703,7 @@ impl Simulation {
         let source = Source::Kafka { topic: record.topic.clone(), partition: 0, offset: *offset, key: None };
         *offset += 1;
         let input = match connector.read(&record.body) {
-            Ok(Delivery { messages, malformed }) => {
+            Ok(Delivery { messages, malformed, .. }) => {
                 Input::Delivery { system: system.to_owned(), messages, malformed, source }
             }
             Err(error) => Input::Unreadable {

@@ -64,6 +64,7 @@ impl Twin {
                 base_url: "https://api.hubapi.com".to_owned(),
                 api_version: "2026-09".to_owned(),
                 app_id: Some(APP_ID),
+                portal_id: None,
             };
             let connector = HubSpotConnector::new(settings, Secret::new(TOKEN), lock.clone(), transport);
             (Self::HubSpot(twin), Arc::new(connector))

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use connectors::cache::memory::MemoryCache;
 use connectors::cache::redis::RedisCache;
 use connectors::cache::{self, Cache};
-use connectors::http::Transport;
+use connectors::http::{Client, Transport};
 use connectors::kafka::source::{self, WhenGone};
 use connectors::port::Connector;
+use connectors::proxy::Proxies;
 use connectors::registry::{self, ConnectorKind, Settings, Signing};
 use connectors::token::Token;
 use connectors::webhook::Verify;
@@ -20,7 +21,7 @@ use dsl::program::Program;
 use super::isolated::Isolated;
 use super::system::{Reached, Sender, System};
 use super::tokens::{self, Tokens};
-use crate::config::{Connection, Kafka, Missing, Redis};
+use crate::config::{Connection, Kafka, Missing, Proxy, UrlAt};
 use crate::shell::Connectors;
 
 /// Bytes of the embedded cache.
@@ -244,18 +245,28 @@ pub(super) fn kafka(kafka: &Kafka, topics: impl IntoIterator<Item = String>) -> 
     Ok(settings)
 }
 
+/// The way out to the systems: by the proxy of the file, otherwise by those that the environment names.
+///
+/// # Errors
+/// Where the proxy's address is missing or is none, or TLS cannot be set up.
+pub fn client(proxy: Option<&Proxy>) -> Result<Client, Error> {
+    let proxies = match proxy {
+        None => Proxies::from_environment(&|name| std::env::var(name).ok()),
+        Some(Proxy { url, except }) => {
+            let url = url.read().map_err(|missing| Error::Secret { system: "proxy".to_owned(), missing })?;
+            Proxies::all(&url, except)
+        }
+    };
+    Client::through(&proxies).map_err(|error| Error::Service(format!("no request can leave: {error}")))
+}
+
 /// The cache: Redis where there is one, embedded otherwise.
 ///
 /// # Errors
 /// Where the address cannot be used. A Redis that is away is no error.
-pub(super) fn cache(redis: Option<&Redis>) -> Result<Arc<dyn Cache>, Error> {
-    let url = match redis {
-        None => return Ok(Arc::new(MemoryCache::new(CACHE_BYTES))),
-        Some(Redis::Url(url)) => url.clone(),
-        Some(Redis::Secret(at)) => {
-            at.read().map_err(|missing| Error::Secret { system: "redis".to_owned(), missing })?.expose().to_owned()
-        }
-    };
+pub(super) fn cache(redis: Option<&UrlAt>) -> Result<Arc<dyn Cache>, Error> {
+    let Some(redis) = redis else { return Ok(Arc::new(MemoryCache::new(CACHE_BYTES))) };
+    let url = redis.read().map_err(|missing| Error::Secret { system: "redis".to_owned(), missing })?;
     let cache = RedisCache::new(cache::redis::Settings::new(url)).map_err(|error| Error::Service(error.to_string()))?;
     Ok(Arc::new(cache))
 }

@@ -11,7 +11,7 @@ use connectors::http::Transport;
 
 use super::system::System;
 use crate::clock::Clock;
-use crate::config::{Config, Kafka, Redis, Runtime, SecretAt};
+use crate::config::{Config, Kafka, Proxy, Runtime, SecretAt, UrlAt};
 use crate::ledger;
 use crate::rules::Rules;
 
@@ -75,7 +75,9 @@ pub(crate) struct Plan {
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) admin: Option<AdminDoor>,
     pub(crate) kafka: Option<Kafka>,
-    pub(crate) redis: Option<Redis>,
+    pub(crate) redis: Option<UrlAt>,
+    /// The proxy to all systems; the environment's where none is said.
+    pub(crate) proxy: Option<Proxy>,
     pub(crate) runtime: Runtime,
     /// This process's figures are recorded for the admin API.
     pub(crate) figures: bool,
@@ -91,13 +93,14 @@ pub(crate) struct Plan {
 impl From<Config> for Plan {
     /// As engine.yaml says, which always names its listeners.
     fn from(config: Config) -> Self {
-        let Config { rules, state, listen, admin, systems, kafka, redis, runtime } = config;
+        let Config { rules, state, listen, admin, systems, proxy, kafka, redis, runtime } = config;
         Self {
             rules: Some(Rules::folder(rules)),
             state: Some(State::folder(state)),
             systems: systems.into_iter().map(|(name, connection)| (name, connection.into())).collect(),
             listen: Some(listen),
             admin: Some(AdminDoor { listen: admin.listen, token: admin.token, keeps_token: false }),
+            proxy,
             kafka,
             redis,
             runtime,

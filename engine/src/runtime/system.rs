@@ -110,8 +110,8 @@ impl From<Connection> for System {
 
 /// The settings of a connector.
 pub(super) fn settings(connection: Connection) -> Settings {
-    let Connection { connector, base_url, api_version, app_id, roles, operations, .. } = connection;
-    Settings::new(connector, registry::Connection { base_url, api_version, app_id, roles, operations })
+    let Connection { connector, base_url, api_version, app_id, portal_id, roles, operations, .. } = connection;
+    Settings::new(connector, registry::Connection { base_url, api_version, app_id, portal_id, roles, operations })
 }
 
 impl std::fmt::Debug for System {

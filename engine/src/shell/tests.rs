@@ -78,7 +78,7 @@ impl Door {
     fn read(mark: &str) -> Delivery {
         let (name, dedupe) = ("no.such".to_owned(), mark.to_owned());
         let messages = vec![Message { name, at: Timestamp(0), dedupe, own: false, body: Body::Foreign }];
-        Delivery { messages, malformed: Vec::new() }
+        Delivery { messages, ..Delivery::default() }
     }
 
     fn deliver(&mut self, mark: &str) -> Answered<Verdict> {

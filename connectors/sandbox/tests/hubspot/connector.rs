@@ -29,6 +29,7 @@ impl Between {
             base_url: "https://api.hubapi.com".into(),
             api_version: version.into(),
             app_id: Some(7_700_123),
+            portal_id: None,
         };
         let transport = Arc::new(InProcess::new(Arc::clone(&twin), move || now));
         Self { connector: Connector::new(settings, Secret::new(TOKEN), shipped(), transport), twin }
@@ -227,7 +228,12 @@ async fn more_than_ten_thousand_changes_of_one_millisecond_are_listed() {
         world.twin.place("Note", None, [("hs_note_body".to_owned(), "n".to_owned())].into(), since).expect("taken");
     }
     let World { twin, now } = world;
-    let settings = Settings { base_url: "https://api.hubapi.com".into(), api_version: "2026-09".into(), app_id: None };
+    let settings = Settings {
+        base_url: "https://api.hubapi.com".into(),
+        api_version: "2026-09".into(),
+        app_id: None,
+        portal_id: None,
+    };
     // A search may be asked five times a second.
     let clock = AtomicI64::new(now.0 + 1_000);
     let transport = Arc::new(InProcess::new(Arc::new(Mutex::new(twin)), move || {

@@ -254,7 +254,7 @@ mod tests {
         for about in [About::Ticket(7), About::Deal("d7"), About::Contact("c7", wall())] {
             let body = events.one(about);
             assert!((EVENT - 8..=EVENT + 8).contains(&body.len()), "{}", body.len());
-            let delivery = connectors::hubspot::events::read(&lock, None, &body).expect("readable");
+            let delivery = connectors::hubspot::events::read(&lock, None, None, &body).expect("readable");
             assert!(matches!(delivery.messages[0].body, connectors::port::Body::Record { .. }), "{delivery:?}");
         }
     }

@@ -46,6 +46,18 @@ impl Report {
         }
     }
 
+    /// Whether engine.yaml says which account it is; if not, the line that says so.
+    pub(super) fn said(&mut self, said: bool) {
+        let line = format!("portal_id: {}", self.identity.portal);
+        self.told["portal_id_set"] = said.into();
+        if !self.json && !said {
+            let system = self.told["system"].as_str().unwrap_or_default();
+            say!(
+                "engine.yaml does not say the account: `{line}` under `systems.{system}` refuses deliveries of others"
+            );
+        }
+    }
+
     /// What can be made.
     pub(super) fn missing(&mut self, plan: &Plan) {
         let step = |step: &Step| json!({"name": step.name(), "detail": step.detail(), "result": "missing"});
