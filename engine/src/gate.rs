@@ -3,10 +3,12 @@
 //! In: lanes that have work, calls that were sent, answers that came. Out: which lane may send its next request
 //! now, or when to ask again.
 //! Always true: in no sliding window is a limit exceeded, whatever the order of events, as long as a call reaches
-//! its system between [`Gate::sent`] and [`Gate::answered`]; first tries, retries and undos are alike in here.
+//! its system between [`Gate::sent`] and [`Gate::answered`]; first tries, retries and undos are alike in here; a
+//! write in real time leaves at its deadline, or, under pressure, a bounded time later and with more company.
 //! Pure: time comes as an argument. Not here: what is sent (decide), sending (the shell), retrying (decide).
 
 pub mod budget;
+mod gathering;
 pub mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +22,7 @@ use dsl::value::{Duration, Timestamp};
 
 use self::budget::Budget;
 pub use self::budget::{Saved, Usage};
+use self::gathering::Gathering;
 use crate::clock::Now;
 use crate::decide::{Lane, LaneKind};
 use crate::ids::CallId;
@@ -74,6 +77,10 @@ pub struct Gate {
     lanes: BTreeMap<Lane, Held>,
     budgets: BTreeMap<String, Budget>,
     in_flight: BTreeMap<CallId, Lane>,
+    /// How long a write waits for company where little goes on.
+    hold: Duration,
+    /// Of lanes that write in real time.
+    gathering: BTreeMap<Lane, Gathering>,
 }
 
 impl std::fmt::Debug for Gate {
@@ -83,15 +90,19 @@ impl std::fmt::Debug for Gate {
 }
 
 impl Gate {
-    /// A gate with the limits of `program` and nothing spent.
+    /// A gate with the limits of `program` and nothing spent. `hold` is how long a write waits for company where little
+    /// goes on, as deadlines say already.
     #[must_use]
-    pub fn new(program: &Program, reaches: Reaches) -> Self {
+    /// A write waits for `hold` where little goes on, which its deadline says already.
+    pub fn new(program: &Program, reaches: Reaches, hold: Duration) -> Self {
         let mut gate = Self {
             reaches,
             known: BTreeMap::new(),
             lanes: BTreeMap::new(),
             budgets: BTreeMap::new(),
             in_flight: BTreeMap::new(),
+            hold,
+            gathering: BTreeMap::new(),
         };
         gate.limit(program);
         gate
@@ -129,8 +140,10 @@ impl Gate {
             !refused(lane) && self.lanes.keys().any(refused)
         };
         for (lane, held) in &self.lanes {
-            if held.deadline > now.at {
-                at = Some(at.map_or(held.deadline, |known| known.min(held.deadline)));
+            let longer = self.gathering.get(lane).map(|gathering| gathering.longer(self.hold, now.pace));
+            let leaves = held.deadline.plus(longer.unwrap_or_default());
+            if leaves > now.at {
+                at = Some(at.map_or(leaves, |known| known.min(leaves)));
                 continue;
             }
             // The next page of a list needs the cursor that the one under way will bring.
@@ -168,15 +181,31 @@ impl Gate {
         match best {
             Some((priority, _, lane, max)) => {
                 self.lanes.remove(&lane);
+                self.opened(&lane, max, now.pace);
                 Poll::Open { lane, max, priority }
             }
             None => Poll::Wait { at, pace },
         }
     }
 
+    /// A request of `lane` with at most `max` inputs may leave now.
+    fn opened(&mut self, lane: &Lane, max: usize, pace: Timestamp) {
+        if lane.bulk || !writes(lane) {
+            return;
+        }
+        let scarce = self.budgets.get(&lane.system).is_some_and(|budget| budget.is_scarce(pace));
+        match self.gathering.get_mut(lane) {
+            Some(gathering) => gathering.opened(self.hold, pace, max, scarce),
+            None => drop(self.gathering.insert(lane.clone(), Gathering::new(pace, max, scarce))),
+        }
+    }
+
     /// A request left `lane`: it costs `calls` of the `api` limit, and its `records` inputs count where the `bulk`
     /// limit applies. It counts as under way until [`Gate::answered`] or [`Gate::unspent`].
     pub fn sent(&mut self, call: CallId, lane: &Lane, calls: u32, records: usize) {
+        if let Some(gathering) = self.gathering.get_mut(lane) {
+            gathering.sent(records);
+        }
         let records = if writes_in_bulk(lane) { records } else { 0 };
         self.budgets.entry(lane.system.clone()).or_default().sent(call, calls, records);
         self.in_flight.insert(call, lane.clone());
@@ -253,7 +282,11 @@ impl Gate {
 
 /// The `bulk` limit counts what scheduled syncs and backfills write.
 fn writes_in_bulk(lane: &Lane) -> bool {
-    lane.bulk && matches!(lane.kind, LaneKind::Create { .. } | LaneKind::Update { .. } | LaneKind::Delete { .. })
+    lane.bulk && writes(lane)
+}
+
+fn writes(lane: &Lane) -> bool {
+    matches!(lane.kind, LaneKind::Create { .. } | LaneKind::Update { .. } | LaneKind::Delete { .. })
 }
 
 /// How long to leave a system alone that says it is asked too fast and names no time: at first, and at most when it
@@ -300,8 +333,11 @@ mod tests {
     }
 
     fn gate(limits: &[(&str, u64, i64)], calls: u32) -> Gate {
-        Gate::new(&program(limits), Arc::new(move |_| Reach { batch: 100, calls, max_in_flight: 4 }))
+        let reaches = Arc::new(move |_: &Lane| Reach { batch: 100, calls, max_in_flight: 4 });
+        Gate::new(&program(limits), reaches, HOLD)
     }
+
+    const HOLD: Duration = Duration(100);
 
     fn lane(entity: &str, bulk: bool) -> Lane {
         Lane { system: "crm".to_owned(), bulk, kind: LaneKind::Update { entity: entity.to_owned() } }
@@ -415,6 +451,69 @@ mod tests {
         after.work(lane("Contact", false), Timestamp(0), Priority::High);
         assert!(opened(&after.poll(at(10_049))).is_none());
         assert!(opened(&after.poll(at(10_051))).is_some());
+    }
+
+    /// Lets requests of contacts out that carry so many records each; gives how long each waited for company.
+    fn waits(gate: &mut Gate, now: &mut i64, requests: &[usize]) -> Vec<i64> {
+        let wait = |(call, records): (usize, &usize)| {
+            let begun = *now;
+            gate.work(lane("Contact", false), Timestamp(begun + HOLD.0), Priority::High);
+            while let Poll::Wait { at: due, pace: None } = gate.poll(at(*now)) {
+                *now = due.expect("only a deadline holds it").0;
+            }
+            gate.sent(CallId(call as u64), &lane("Contact", false), 1, *records);
+            gate.answered(CallId(call as u64), &[Answer::Done], Timestamp(*now));
+            *now - begun
+        };
+        requests.iter().enumerate().map(wait).collect()
+    }
+
+    #[test]
+    fn a_write_waits_longer_for_company_while_many_come_and_not_at_all_longer_once_that_is_over() {
+        let (mut gate, mut now) = (gate(&[], 1), 0);
+        assert_eq!(waits(&mut gate, &mut now, &[1, 1, 4, 1]), [100, 100, 100, 100]);
+        assert_eq!(waits(&mut gate, &mut now, &[20, 40, 60, 80, 90]), [100, 200, 400, 800, 800]);
+        assert_eq!(waits(&mut gate, &mut now, &[1, 1, 1, 1, 1]), [800, 400, 200, 100, 100]);
+        assert_eq!(waits(&mut gate, &mut now, &[20, 40]), [100, 200]);
+        now += 10_000;
+        assert_eq!(waits(&mut gate, &mut now, &[1]), [100]);
+    }
+
+    #[test]
+    fn a_write_waits_longer_where_calls_are_scarce() {
+        let (mut gate, mut now) = (gate(&[("api", 20, 10_000)], 1), 0);
+        // Five of twenty calls are no pressure yet.
+        assert_eq!(waits(&mut gate, &mut now, &[1; 8]), [100, 100, 100, 100, 100, 100, 100, 200]);
+    }
+
+    #[test]
+    fn those_for_which_a_full_request_had_no_room_go_at_once() {
+        let mut gate = gate(&[], 1);
+        let lane = lane("Contact", false);
+        for call in 0..3 {
+            gate.work(lane.clone(), Timestamp(100), Priority::High);
+            assert_eq!(opened(&gate.poll(at(100))), Some(&lane));
+            gate.sent(CallId(call), &lane, 1, 100);
+        }
+        gate.work(lane.clone(), Timestamp(100), Priority::High);
+        assert!(opened(&gate.poll(at(100))).is_some());
+        gate.sent(CallId(4), &lane, 1, 60);
+        gate.work(lane, Timestamp(200), Priority::High);
+        assert_eq!(gate.poll(at(200)), Poll::Wait { at: Some(Timestamp(900)), pace: None });
+    }
+
+    #[test]
+    fn reads_and_bulk_do_not_wait_longer_than_they_are_asked_to() {
+        let mut gate = gate(&[], 1);
+        let read = LaneKind::Read { entity: "Contact".to_owned(), by: "id".to_owned() };
+        for lane in [lane("Contact", true), Lane { system: "crm".to_owned(), bulk: false, kind: read }] {
+            for call in 0..4 {
+                gate.work(lane.clone(), Timestamp(0), Priority::High);
+                assert_eq!(opened(&gate.poll(at(call))), Some(&lane));
+                gate.sent(CallId(call as u64), &lane, 1, 50);
+                gate.answered(CallId(call as u64), &[Answer::Done], Timestamp(call));
+            }
+        }
     }
 
     fn refused(refusal: Refusal) -> Vec<Answer> {

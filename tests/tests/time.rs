@@ -82,8 +82,8 @@ fn a_request_takes_effect_and_is_answered_at_moments_of_its_own() {
     simulation.set_conditions(update(Some(2), 1, Some(3)));
     let updates = actions(&simulation, "update");
     set_phone(&simulation, &user, "111");
-    pass(&mut simulation, Duration(3_200));
-    assert_eq!(phone(&simulation), "0", "held for 450 ms at most, then 3 s on its way");
+    pass(&mut simulation, Duration(3_000));
+    assert_eq!(phone(&simulation), "0", "held for 100 ms, then 3 s on its way");
     pass(&mut simulation, Duration(300));
     assert_eq!(phone(&simulation), "111");
     assert_eq!(actions(&simulation, "update"), updates, "the answer is on its way");

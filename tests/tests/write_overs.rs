@@ -30,7 +30,7 @@ fn both_edit(
     simulation.hold_back("crm", true);
     let now = simulation.now();
     app(simulation).edit("User", user, json!({field.0: field.1}), now).expect("taken");
-    pass(simulation, Duration(100));
+    pass(simulation, Duration(50));
     let now = simulation.now();
     crm(simulation).edit("Contact", *contact, &[property], now).expect("taken");
     pass(simulation, Duration::seconds(5));
@@ -72,7 +72,7 @@ fn an_edit_that_loses_while_the_winner_is_on_its_way_is_kept_in_the_history() {
     let now = simulation.now();
     crm(&simulation).edit("Contact", contact, &[("phone", "222")], now).expect("taken");
     // The write to the app is queued, and held for company.
-    pass(&mut simulation, Duration(100));
+    pass(&mut simulation, Duration(50));
     let now = simulation.now();
     app(&simulation).edit("User", &user, json!({"phone": "111"}), now).expect("taken");
     pass(&mut simulation, Duration::seconds(30));
@@ -181,7 +181,7 @@ fn a_covered_edit_that_somebody_has_edited_again_since_is_not_put_back() {
     simulation.hold_back("crm", true);
     let now = simulation.now();
     app(&simulation).edit("User", &user, json!({"phone": "111"}), now).expect("taken");
-    pass(&mut simulation, Duration(100));
+    pass(&mut simulation, Duration(50));
     let now = simulation.now();
     crm(&simulation).edit("Contact", contact, &[("phone", "222")], now).expect("taken");
     pass(&mut simulation, Duration::seconds(5));
@@ -205,7 +205,7 @@ fn the_app_s_edit_is_as_safe_as_the_crm_s() {
     simulation.hold_back("app", true);
     let now = simulation.now();
     crm(&simulation).edit("Contact", contact, &[("phone", "222")], now).expect("taken");
-    pass(&mut simulation, Duration(150));
+    pass(&mut simulation, Duration(50));
     let now = simulation.now();
     app(&simulation).edit("User", &user, json!({"phone": "111"}), now).expect("taken");
     pass(&mut simulation, Duration::seconds(5));
@@ -224,7 +224,7 @@ fn a_crash_before_any_round_of_it_changes_nothing() {
         simulation.hold_back("crm", true);
         let now = simulation.now();
         app(&simulation).edit("User", &pair.0, json!({"phone": "111"}), now).expect("taken");
-        pass(&mut simulation, Duration(100));
+        pass(&mut simulation, Duration(50));
         let now = simulation.now();
         crm(&simulation).edit("Contact", pair.1, &[("phone", "222")], now).expect("taken");
         pass(&mut simulation, Duration::seconds(90));

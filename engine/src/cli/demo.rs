@@ -21,8 +21,8 @@ use super::output::{block_on, could_not_run};
 /// What `--help` says at its end.
 const KEYS: &str = "\
 With --json one object is printed, also where the demo breaks off: `in_sync`, `stories`, `entities` (records on each
-side, and `values` that were compared), `latency_ms`, `calls`, `killed`, `lost` (values that people wrote and that are
-neither on both sides at the end nor replaced by people nor named by history as written over), `duplicates` (records
+side, and `values` that were compared), `latency_ms` (of all single changes, half of which are made during a storm, and
+under `idle` of the others), `calls`, `killed`, `lost` (values that people wrote and that are neither on both sides at the end nor replaced by people nor named by history as written over), `duplicates` (records
 beyond one for each key, effects beyond their delivery class), `written` and `superseded` (values that people wrote, and
 those that history names as written over), `resident_mb` (the most memory of the engine; null where it cannot be
 measured), `problems` (what is not as told, in words).

@@ -170,7 +170,7 @@ pub struct Runtime {
     pub clock_skew: Duration,
     /// A time from outside that is further ahead of our clock than this counts as now.
     pub clock_ahead: Duration,
-    /// How long a real-time change waits for company in its batch.
+    /// How long a real-time change waits for company in its batch while little goes on.
     pub hold: Duration,
     /// How long a request may take, all its HTTP calls together.
     pub call_timeout: Duration,
@@ -184,7 +184,7 @@ impl Default for Runtime {
             retention: Duration::days(30),
             clock_skew: Duration::seconds(2),
             clock_ahead: Duration::minutes(5),
-            hold: Duration(300),
+            hold: Duration(100),
             call_timeout: Duration::minutes(2),
         }
     }

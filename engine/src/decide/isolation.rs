@@ -215,7 +215,7 @@ mod tests {
         set_phone(&mut world, &ada, "111");
         set_phone(&mut world, &eve, "222");
         // Both writes are on their way in one request when the defect shows.
-        world.pass(Duration(290)).expect("the engine goes on");
+        world.pass(Duration(90)).expect("the engine goes on");
         breaks_at(move |instance| *instance == Instance::Link(LinkId(number)));
         world.pass(Duration::seconds(30)).expect("the engine goes on");
         mended();

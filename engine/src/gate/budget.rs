@@ -22,6 +22,9 @@ const DENIED_MOST: Duration = Duration::minutes(5);
 /// Share of the `api` limit that only high priority may use: one in this many.
 const RESERVE: u64 = 10;
 
+/// Calls are scarce where more than one in this many of the `api` limit are used.
+const SCARCE: u64 = 4;
+
 /// How much of a limit is used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
@@ -87,6 +90,11 @@ impl Budget {
                 (None, _) => *slot = None,
             }
         }
+    }
+
+    /// Is so much of the `api` limit used that each call should carry more?
+    pub(super) fn is_scarce(&self, now: Timestamp) -> bool {
+        self.api.as_ref().is_some_and(|window| window.used(now) > window.limit().amount / SCARCE)
     }
 
     pub(super) fn in_flight(&self) -> usize {

@@ -153,7 +153,7 @@ impl Core {
         let connectors = Arc::new(connectors);
         let rows: &dyn Rows = &*ledger;
         let reaches = reaches(&programs.active, &connectors, &BTreeMap::new());
-        let mut gate = Gate::new(&programs.active, reaches);
+        let mut gate = Gate::new(&programs.active, reaches, settings.linger);
         // A restart must not grant a fresh budget: the other side counts on.
         for system in programs.active.systems.keys() {
             let key = Key::new(Kind::Spent).text(system).bytes();

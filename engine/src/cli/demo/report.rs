@@ -40,6 +40,9 @@ pub(super) struct Report {
     /// Milliseconds from a change to the other side.
     pub(super) to_crm: Vec<u64>,
     pub(super) to_app: Vec<u64>,
+    /// Of them, those of changes that were made while nothing else went on.
+    pub(super) idle_to_crm: Vec<u64>,
+    pub(super) idle_to_app: Vec<u64>,
     pub(super) calls: u64,
     pub(super) per_change: f64,
     pub(super) killed: usize,
@@ -111,7 +114,11 @@ impl Report {
             "in_sync": self.in_sync(),
             "stories": stories,
             "entities": entities,
-            "latency_ms": {"app_to_crm": latency(&self.to_crm), "crm_to_app": latency(&self.to_app)},
+            "latency_ms": {
+                "app_to_crm": latency(&self.to_crm),
+                "crm_to_app": latency(&self.to_app),
+                "idle": {"app_to_crm": latency(&self.idle_to_crm), "crm_to_app": latency(&self.idle_to_app)},
+            },
             "calls": {"total": self.calls, "per_change": self.per_change},
             "killed": self.killed,
             "lost": self.lost.len(),
@@ -145,11 +152,16 @@ impl Report {
         if !self.to_crm.is_empty() && !self.to_app.is_empty() {
             text.push_str(&format!(
                 "From a change to the other side: app to HubSpot half within {} ms, 99 of 100 within {} ms; HubSpot to \
-                 app half within {} ms, 99 of 100 within {} ms.\n",
+                 app half within {} ms, 99 of 100 within {} ms. While nothing else goes on: half within {} ms and {} ms, \
+                 99 of 100 within {} ms and {} ms.\n",
                 percentile(&self.to_crm, 50),
                 percentile(&self.to_crm, 99),
                 percentile(&self.to_app, 50),
                 percentile(&self.to_app, 99),
+                percentile(&self.idle_to_crm, 50),
+                percentile(&self.idle_to_app, 50),
+                percentile(&self.idle_to_crm, 99),
+                percentile(&self.idle_to_app, 99),
             ));
         }
         // Nothing is known of a storm that the play did not come to.

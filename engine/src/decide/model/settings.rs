@@ -30,7 +30,8 @@ pub struct Settings {
     pub clock_skew: Duration,
     /// A time from outside that is further ahead of the input's own time than this is taken as now.
     pub clock_ahead: Duration,
-    /// How long a real-time change may wait for company in its batch.
+    /// How long a real-time change may wait for company in its batch while little goes on; under pressure the gate
+    /// holds it up to eight times as long.
     pub linger: Duration,
     /// How long a change of a scheduled run or a backfill may wait for company.
     pub linger_bulk: Duration,
@@ -49,7 +50,7 @@ impl Default for Settings {
         Self {
             clock_skew: Duration::seconds(2),
             clock_ahead: Duration::minutes(5),
-            linger: Duration(300),
+            linger: Duration(100),
             linger_bulk: Duration::seconds(2),
             run_at_start: true,
             sweeps: false,

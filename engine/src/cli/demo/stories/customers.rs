@@ -91,6 +91,7 @@ pub(super) async fn phones(stage: &mut Stage, report: &mut Report, cast: &Cast) 
         times.push(there.then(|| began.elapsed()));
     }
     report.to_app.extend(milliseconds(&times));
+    report.idle_to_app.extend(milliseconds(&times));
     let (ok, text) = arrived(&times);
     end(stage, report, ok, text);
     Ok(())
@@ -112,6 +113,7 @@ pub(super) async fn names(stage: &mut Stage, report: &mut Report, cast: &Cast) -
         times.push(there.then(|| began.elapsed()));
     }
     report.to_crm.extend(milliseconds(&times));
+    report.idle_to_crm.extend(milliseconds(&times));
     let (ok, text) = arrived(&times);
     end(stage, report, ok, text);
     Ok(())
