@@ -103,6 +103,19 @@ fn after_everything_is_in_step_nothing_is_written_or_read() {
 }
 
 #[test]
+fn a_first_load_looks_for_each_key_once_and_reads_nothing_that_it_has_just_made() {
+    let mut simulation = simulation();
+    for n in 0..200 {
+        let email = format!("user{n}@example.com");
+        sign_up(&simulation, json!({"email": email, "firstName": "A", "lastName": "B", "lifetimeValue": "1"}));
+    }
+    pass(&mut simulation, Duration::minutes(5));
+    let calls = crm(&simulation).calls().clone();
+    // A hundred to a call: two of each kind.
+    assert_eq!((calls.reads, calls.writes, calls.records), (2, 2, 200), "{calls:?}");
+}
+
+#[test]
 fn a_delivery_that_comes_five_times_changes_nothing_more() {
     let mut simulation = simulation();
     crm(&simulation).repeat_deliveries(4);

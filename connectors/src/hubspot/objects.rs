@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use dsl::schema::Entity;
 use dsl::value::Timestamp;
 use http::{Method, StatusCode};
 use serde_json::{Value as Json, json};
@@ -284,11 +285,9 @@ impl HubSpot {
                 Ok(json) => answer::batch(&json, &sent, known, false),
                 Err(failure) => answer::whole(&failure, &sent),
             };
-            // Associations are never in the answer to a create (CONTRACT 3.2): what was asked for is what is there.
             for (input, answer) in sent.iter().zip(&mut done) {
-                if let Answer::Record(made) = answer {
-                    let linked = input.links.iter().map(|(name, change)| (name.clone(), change.add.clone()));
-                    made.links.extend(linked);
+                if let Answer::Record(record) = answer {
+                    made(known, input, record);
                 }
             }
         }
@@ -428,5 +427,19 @@ fn further_keys(record: &Json, by: &str) -> Vec<String> {
         "id" => list(MERGED),
         "email" => list(FURTHER_EMAILS),
         _ => Vec::new(),
+    }
+}
+
+/// What a create's answer says of the record. It holds all properties that there are, so any other one is empty.
+/// Associations are never in it (CONTRACT 3.2): what was asked for is there, and of others it says nothing.
+fn made(entity: &Entity, input: &Input, record: &mut Observed) {
+    record.links.extend(input.links.iter().map(|(name, change)| (name.clone(), change.add.clone())));
+    if record.fields.is_empty() {
+        return;
+    }
+    // What HubSpot sets by itself is never empty.
+    let ours = entity.fields.iter().filter(|(name, field)| !field.read_only && !input.values.contains_key(*name));
+    for (name, _) in ours {
+        record.fields.entry(name.clone()).or_insert(Json::Null);
     }
 }
