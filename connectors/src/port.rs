@@ -162,8 +162,10 @@ pub enum Answer {
         /// The same in the system's words, for the log.
         policy: Option<String>,
     },
-    /// Nothing happened, and the refusal of the whole request names no input: ask again one by one.
+    /// Nothing happened, and the refusal of the whole request names other inputs or none: ask again, in other company.
     Split,
+    /// The same, and what the refusal says fits this input: ask it again apart from the others.
+    Suspect,
     /// It may or may not have happened.
     Unknown {
         /// Why, for people.

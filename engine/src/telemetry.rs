@@ -74,7 +74,7 @@ pub fn call(lane: &Lane, request: &Request, answers: &[Answer], took: Duration) 
             Answer::Missing => "missing",
             Answer::Refused { refusal: Refusal::Unauthenticated | Refusal::Forbidden, .. } => "denied",
             Answer::Refused { .. } => "refused",
-            Answer::Retry { .. } | Answer::Split => "retry",
+            Answer::Retry { .. } | Answer::Split | Answer::Suspect => "retry",
             Answer::RateLimited { .. } => "rate_limited",
             Answer::Unknown { .. } => "unknown",
         };

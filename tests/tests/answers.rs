@@ -1,8 +1,9 @@
 //! Answers that do not say "done", again and again: what is tried less and less often, and shown to people in time.
 
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
-use connectors::port::{Answer, LimitWindow, Refusal, Request, Verb};
+use connectors::port::{Answer, Input, LimitWindow, Refusal, Request, Verb};
 use dsl::value::Duration;
 use engine::testing::rehearse::Simulation;
 use scenarios::{app, contact, crm, instead, pass, sign_up, simulation, trouble, with};
@@ -248,4 +249,59 @@ fn an_answer_that_does_not_fit_is_as_good_as_none() {
         assert_eq!(tries.load(Ordering::Relaxed), 4, "{:?}", answer());
         assert_eq!(contact(&simulation, EMAIL, "phone").as_deref(), Some("111"));
     }
+}
+
+/// A hundred customers sign up at once, and HubSpot refuses each request that holds the 38th of them, as a whole; what
+/// it says of each input where there are more than one is `says`. Gives how many inputs each of the requests had.
+fn one_bad_among_a_hundred(says: impl Fn(bool) -> Answer + 'static) -> Vec<usize> {
+    let mut simulation = simulation();
+    let requests = Arc::new(Mutex::new(Vec::new()));
+    let sizes = Arc::clone(&requests);
+    simulation.answer_instead(Some(Box::new(move |system, request: &Request| {
+        if system != "crm" || !matches!(request.verb, Verb::Create { .. }) {
+            return None;
+        }
+        sizes.lock().expect("no test panics with it").push(request.inputs.len());
+        let is_bad = |input: &Input| input.values.get("email") == Some(&json!("user37@example.com"));
+        if !request.inputs.iter().any(is_bad) {
+            return None;
+        }
+        let refused = || Answer::Refused { reason: "no".to_owned(), refusal: Refusal::Other };
+        let alone = request.inputs.len() == 1;
+        let answer = |input: &Input| if alone { refused() } else { says(is_bad(input)) };
+        Some(request.inputs.iter().map(answer).collect())
+    })));
+    for n in 0..100 {
+        sign_up(&simulation, json!({"email": format!("user{n}@example.com"), "firstName": "A", "lastName": "B"}));
+    }
+    pass(&mut simulation, Duration::minutes(2));
+    assert_eq!(crm(&simulation).records("Contact").count(), 99);
+    let shown = trouble(&simulation);
+    assert!(matches!(shown.as_slice(), [one] if one.contains("refuses: no")), "{shown:?}");
+    let sizes = requests.lock().expect("no test panics with it").clone();
+    sizes
+}
+
+#[test]
+fn a_record_that_a_refusal_of_a_hundred_may_be_about_is_found_by_two_more_calls() {
+    let mut sizes = one_bad_among_a_hundred(|bad| if bad { Answer::Suspect } else { Answer::Split });
+    assert_eq!(sizes.remove(0), 100);
+    sizes.sort_unstable();
+    assert_eq!(sizes, [1, 99]);
+}
+
+#[test]
+fn a_wrong_suspicion_costs_no_record_its_place() {
+    // It is the 38th, and the refusal seems to be about all others.
+    let sizes = one_bad_among_a_hundred(|bad| if bad { Answer::Split } else { Answer::Suspect });
+    assert_eq!(sizes.len(), 3, "{sizes:?}");
+}
+
+#[test]
+fn a_record_of_which_a_refusal_of_a_hundred_says_nothing_is_found_by_halves() {
+    let sizes = one_bad_among_a_hundred(|_| Answer::Split);
+    // A hundred, and then two halves of what was refused, down to one.
+    assert_eq!(sizes[0], 100);
+    assert!(sizes.len() <= 15, "{sizes:?}");
+    assert_eq!(sizes.iter().filter(|size| **size == 50).count(), 2, "{sizes:?}");
 }

@@ -52,9 +52,34 @@ fn words(status: StatusCode, json: &Json, inputs: &[Input]) -> Vec<Answer> {
     let hopeless = message.starts_with("Unable to ") || message.starts_with("Invalid input JSON");
     let about_inputs = matches!(status.as_u16(), 400 | 409 | 413 | 414 | 422);
     if inputs.len() > 1 && about_inputs && !hopeless {
-        return vec![Answer::Split; inputs.len()];
+        let answer = |fits| if fits { Answer::Suspect } else { Answer::Split };
+        return suspects(json, inputs).into_iter().map(answer).collect();
     }
     vec![refused_with(status, json); inputs.len()]
+}
+
+/// Which inputs a refusal that names none may be about: those of which it repeats a value, of the property that it names
+/// if it names one. It is a guess, and nothing but the order of the next requests hangs on it.
+fn suspects(json: &Json, inputs: &[Input]) -> Vec<bool> {
+    let errors = json["errors"].as_array().into_iter().flatten();
+    let said = std::iter::once(json).chain(errors).filter_map(|error| error["message"].as_str()).collect::<Vec<_>>();
+    let property = field(json);
+    let fits = |input: &Input| {
+        let meant = |name: &String| property.as_ref().is_none_or(|property| property == name);
+        let values = input.values.iter().filter(|(name, _)| meant(name)).map(|(_, value)| wire(value));
+        values.filter(|value| value.len() >= SHORTEST_TOLD).any(|value| said.iter().any(|said| repeats(said, &value)))
+    };
+    inputs.iter().map(fits).collect()
+}
+
+/// Shorter values stand in many texts by chance.
+const SHORTEST_TOLD: usize = 3;
+
+/// Does a text hold this value, and not as a part of another word?
+fn repeats(said: &str, value: &str) -> bool {
+    let is_edge = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
+    said.match_indices(value)
+        .any(|(at, _)| is_edge(said[..at].chars().next_back()) && is_edge(said[at + value.len()..].chars().next()))
 }
 
 /// A refusal of one input. That a record is not there is only believed of one that was asked for by its id.

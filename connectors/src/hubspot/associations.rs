@@ -254,7 +254,9 @@ fn outcomes(outcome: &Result<Json, Failure>, pairs: &[Pair], link: &str, adds: b
 fn in_part(answer: Answer, touched: bool) -> Answer {
     match answer {
         Answer::Retry { cause, .. } if touched => Answer::Unknown { cause: format!("done in part: {cause}") },
-        Answer::Split if touched => Answer::Unknown { cause: "done in part: a link was refused".to_owned() },
+        Answer::Split | Answer::Suspect if touched => {
+            Answer::Unknown { cause: "done in part: a link was refused".to_owned() }
+        }
         // Stays what it is, because the gate must hear of it; the whole change can be sent again to the same end.
         other => other,
     }

@@ -184,6 +184,24 @@ async fn a_whole_refusal_that_names_an_input_spares_the_others() {
 }
 
 #[tokio::test]
+async fn a_whole_refusal_that_repeats_a_value_suspects_those_who_sent_it() {
+    let inputs = vec![
+        input("k1", None, &json!({"email": "ada@b.example", "phone": "1"})),
+        input("k2", None, &json!({"email": "a@b.example", "phone": "a@b.example1"})),
+        input("k3", None, &json!({"email": "c@b.example", "phone": "a@b.example"})),
+    ];
+    let message = "Cannot set PropertyValueCoordinates{objectTypeId=0-1, propertyName=email, value=a@b.example} on 8. \
+                   7 already has that value.";
+    let named = json!({"status": "error", "message": message, "errors": [{"context": {"propertyName": ["email"]}}]});
+    let (answers, _) = ask(vec![Step::json(400, &named)], create("Contact"), inputs.clone()).await;
+    assert_eq!(answers, [Answer::Split, Answer::Suspect, Answer::Split]);
+    // Where it names no property, the value may be of any.
+    let unnamed = json!({"status": "error", "message": message});
+    let (answers, _) = ask(vec![Step::json(400, &unnamed)], create("Contact"), inputs).await;
+    assert_eq!(answers, [Answer::Split, Answer::Suspect, Answer::Suspect]);
+}
+
+#[tokio::test]
 async fn an_id_that_stands_twice_is_asked_for_again_without_a_call_of_its_own() {
     let inputs = vec![
         input("k1", Some("1"), &json!({"phone": "1"})),

@@ -1,7 +1,7 @@
 //! Fills one request from a lane: the earliest deadlines first, each item as it is now.
 //!
 //! Always true: an id stands only once in a request, because the second write must see what the first one leads to;
-//! what a whole request was refused for is asked again one by one.
+//! all items of a request are of one group.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use crate::decide::model::instance::Instance;
 use crate::decide::model::key;
 use crate::decide::model::lane::{Lane, LaneKind};
 use crate::decide::model::outcome::Command;
-use crate::decide::model::work::{CallItem, CallRow, WorkRow};
+use crate::decide::model::work::{CallItem, CallRow, Group, WorkRow};
 use crate::decide::store::records;
 use crate::decide::store::transaction::Context;
 use crate::decide::store::work::Composed;
@@ -29,6 +29,8 @@ struct Filling<'l> {
     call: Option<CallId>,
     /// How many items it may hold.
     max: usize,
+    /// The one that its items are of; it counts once there is one.
+    group: Group,
     request: Vec<Composed>,
     items: Vec<CallItem>,
     /// Records that it is about.
@@ -48,8 +50,15 @@ enum Item {
 pub(crate) fn open(cx: &mut Context<'_>, lane: &Lane, max: usize) -> Result<(), Error> {
     let max = if lane.kind.is_paged() { 1 } else { max.max(1) };
     let work = cx.scan(&key::work_of(lane), max.saturating_mul(2).saturating_add(1))?;
-    let mut filling =
-        Filling { lane, call: None, max, request: Vec::new(), items: Vec::new(), records: BTreeSet::new() };
+    let mut filling = Filling {
+        lane,
+        call: None,
+        max,
+        group: Group::default(),
+        request: Vec::new(),
+        items: Vec::new(),
+        records: BTreeSet::new(),
+    };
     let mut rest = None;
     for (key, work) in work {
         match next(cx, &mut filling, &work)? {
@@ -97,7 +106,8 @@ fn compose(cx: &mut Context<'_>, filling: &mut Filling<'_>, work: &WorkRow) -> R
     let outlook = owner.outlook(cx, filling.lane)?;
     let early = outlook.failed_before && work.deadline > cx.now;
     let twice = outlook.record.as_ref().is_some_and(|record| filling.records.contains(record));
-    if early || twice || (outlook.send_alone && !filling.request.is_empty()) {
+    let strange = outlook.group != filling.group && !filling.request.is_empty();
+    if early || twice || strange {
         return Ok(Item::Stays);
     }
     let call = match filling.call {
@@ -107,9 +117,7 @@ fn compose(cx: &mut Context<'_>, filling: &mut Filling<'_>, work: &WorkRow) -> R
     filling.call = Some(call);
     let Some(composed) = owner.compose(cx, filling.lane, call)? else { return Ok(Item::Over) };
     filling.records.extend(outlook.record);
-    if outlook.send_alone {
-        filling.max = 1;
-    }
+    filling.group = outlook.group;
     Ok(Item::Goes(composed))
 }
 

@@ -13,7 +13,7 @@ use crate::decide::model::key;
 use crate::decide::model::lane::Lane;
 use crate::decide::model::subject::Subject;
 use crate::decide::model::task::Answered;
-use crate::decide::model::work::{PointRead, ReadState, Waiter};
+use crate::decide::model::work::{Group, PointRead, ReadState, Waiter};
 use crate::decide::records::observe::{How, observe};
 use crate::decide::records::removal;
 use crate::decide::store::incidents::{self, NewIncident};
@@ -29,7 +29,7 @@ impl WorkOwner for PointRead {
         let row = cx.get(&key::read(self))?;
         Ok(Outlook {
             record: Some(self.value.clone()),
-            send_alone: row.as_ref().is_some_and(|row| row.send_alone),
+            group: row.as_ref().map(|row| row.group).unwrap_or_default(),
             failed_before: row.is_some_and(|row| row.attempts > 0),
         })
     }
@@ -44,11 +44,12 @@ impl WorkOwner for PointRead {
     }
 
     fn answered(&self, cx: &mut Context<'_>, answered: &Answered<'_>) -> Result<(), Error> {
-        let Some(open) = OpenRead::open(cx, self)? else { return Ok(()) };
+        let Some(mut open) = OpenRead::open(cx, self)? else { return Ok(()) };
         if let ReadState::Queued(_) = open.row.state {
             // It was asked anew since; that answer counts.
             return Ok(());
         }
+        open.row.group = answered.group;
         let mut missing = false;
         match answer::read(&answered.answer) {
             Ok(Some(observed)) => found(cx, self, observed)?,
@@ -100,8 +101,7 @@ fn failed(cx: &mut Context<'_>, mut open: OpenRead, failure: Failure<'_>) -> Res
             open.retry(cx, Duration(0));
             return Ok(());
         }
-        Failure::NotDone(NotDone::Split) if !open.row.send_alone => {
-            open.row.send_alone = true;
+        Failure::NotDone(NotDone::Split) if open.row.group != Group::default() => {
             open.retry(cx, Duration(0));
             return Ok(());
         }

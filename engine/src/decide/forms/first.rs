@@ -24,8 +24,8 @@ use crate::decide::model::run::{ChangedLink, Effect, Frame, RunOf, RunRow, RunSt
 use crate::decide::model::sides::Sides;
 use crate::decide::model::subject::Subject;
 use crate::decide::model::work::{
-    CallItem, CallRow, ListingRow, ListingState, Owner, PointRead, ReadRow, ReadState, ScheduleRow, ScheduleState,
-    Tries, Waiter, WorkRow,
+    CallItem, CallRow, Group, ListingRow, ListingState, Owner, PointRead, ReadRow, ReadState, ScheduleRow,
+    ScheduleState, Tries, Waiter, WorkRow,
 };
 use crate::decide::model::written::Written;
 use crate::ids::{CallId, LinkId, RunId};
@@ -248,7 +248,7 @@ impl OldLink {
             unstable: self.unstable,
             restores: self.restores.into_iter().map(restore).collect(),
             writes,
-            tries: Tries { attempts: self.attempts, not_before: self.not_before, send_alone: self.alone },
+            tries: Tries { attempts: self.attempts, not_before: self.not_before, group: Group(self.alone.into()) },
             claims: self.claims,
             bulk: self.bulk,
             creates: self.creates,
@@ -447,7 +447,7 @@ impl OldEffect {
             work: self.work,
             place: self.place,
             in_doubt: self.in_doubt,
-            send_alone: self.alone,
+            group: Group(self.alone.into()),
         }
     }
 }
@@ -478,7 +478,7 @@ impl OldRead {
             (None, None) => return None,
         };
         let Self { waiters, cacheable, attempts, alone, .. } = self;
-        Some(ReadRow { state, waiters, cacheable, attempts, send_alone: alone })
+        Some(ReadRow { state, waiters, cacheable, attempts, group: Group(alone.into()) })
     }
 }
 

@@ -28,7 +28,7 @@ impl WorkOwner for LinkWrite {
         let deletes = matches!(lane.kind, LaneKind::Delete { .. });
         Ok(Outlook {
             record: row.ids[self.side].clone().filter(|_| !creates),
-            send_alone: row.tries.send_alone,
+            group: row.tries.group,
             failed_before: deletes && row.tries.attempts > 0,
         })
     }
@@ -39,9 +39,9 @@ impl WorkOwner for LinkWrite {
 
     fn answered(&self, cx: &mut Context<'_>, answered: &Answered<'_>) -> Result<(), Error> {
         let Some(mut link) = OpenLink::open(cx, self.link)? else { return Ok(()) };
-        let Answered { lane, item, asked, sent, answer, .. } = answered;
+        let Answered { lane, item, asked, sent, group, answer, .. } = answered;
         link.writes[self.side] = WriteState::Idle;
-        link.tries.send_alone = answers::is_split(answer);
+        link.tries.group = *group;
         match &lane.kind {
             LaneKind::Create { .. } => {
                 answer::created(cx, &mut link, self.side, &item.written, answers::create(answer))?;

@@ -29,7 +29,7 @@ pub(crate) enum NotDone<'a> {
     RateLimited { after: Option<Duration> },
     /// Whoever asks is refused, whatever is asked for: the system as a whole waits, and this with it.
     Denied,
-    /// The refusal of the whole request names no input: ask again one by one.
+    /// The refusal of the whole request names no input: ask again, in other company.
     Split,
 }
 
@@ -45,11 +45,6 @@ pub(crate) type DeleteAnswer<'a> = Result<(), Failure<'a>>;
 pub(crate) type ListAnswer<'a> = Result<(&'a [Observed], Option<&'a String>), Failure<'a>>;
 /// What the operation gives back, if anything.
 pub(crate) type OperationAnswer<'a> = Result<Option<&'a BTreeMap<String, Wire>>, Failure<'a>>;
-
-/// Is the whole request to be asked again, one by one?
-pub(crate) fn is_split(answer: &Answer) -> bool {
-    matches!(answer, Answer::Split)
-}
 
 pub(crate) fn read(answer: &Answer) -> ReadAnswer<'_> {
     match answer {
@@ -116,7 +111,11 @@ pub(crate) fn lets_in(answers: &[Answer]) -> bool {
     answers.iter().any(|answer| match answer {
         Answer::Record(_) | Answer::Done | Answer::Missing | Answer::Page { .. } | Answer::Result(_) => true,
         Answer::Refused { refusal, .. } => matches!(refusal, Refusal::Exists(_) | Refusal::Invalid(_)),
-        Answer::Retry { .. } | Answer::RateLimited { .. } | Answer::Split | Answer::Unknown { .. } => false,
+        Answer::Retry { .. }
+        | Answer::RateLimited { .. }
+        | Answer::Split
+        | Answer::Suspect
+        | Answer::Unknown { .. } => false,
     })
 }
 
@@ -126,7 +125,7 @@ fn failure(answer: &Answer) -> Failure<'_> {
         Answer::Refused { reason, refusal } => NotDone::Refused { reason, refusal },
         Answer::Retry { after, cause } => NotDone::Retry { after: after.map(milliseconds), cause },
         Answer::RateLimited { after, .. } => NotDone::RateLimited { after: after.map(milliseconds) },
-        Answer::Split => NotDone::Split,
+        Answer::Split | Answer::Suspect => NotDone::Split,
         Answer::Unknown { cause } => return Failure::Unknown { cause },
         Answer::Record(_) | Answer::Done | Answer::Missing | Answer::Page { .. } | Answer::Result(_) => {
             return Failure::Unknown { cause: "the answer does not fit what was asked" };

@@ -12,7 +12,7 @@ use crate::decide::model::kind::Kind;
 use crate::decide::model::lane::Lane;
 use crate::decide::model::lifecycle::{Lifecycle, Transition};
 use crate::decide::model::row::{Entity, RowKey};
-use crate::decide::model::work::WorkRow;
+use crate::decide::model::work::{Group, WorkRow};
 use crate::ids::RunId;
 
 /// One run of a `when` or a workflow.
@@ -356,8 +356,8 @@ pub(crate) struct Effect {
     pub(crate) place: Place,
     /// Sent at least once without an answer.
     pub(crate) in_doubt: bool,
-    /// The last request it was part of was refused as a whole: it is sent alone.
-    pub(crate) send_alone: bool,
+    /// With whom it may share a request.
+    pub(crate) group: Group,
 }
 
 /// A link that an effect changes.

@@ -15,7 +15,7 @@ use crate::decide::model::input::Source;
 use crate::decide::model::instance::Instance;
 use crate::decide::model::lane::Lane;
 use crate::decide::model::row::RowKey;
-use crate::decide::model::work::{CallItem, TimerRow};
+use crate::decide::model::work::{CallItem, Group, TimerRow};
 use crate::ids::{LinkId, RunId};
 
 /// Something that an input consists of, or that follows from what was decided so far, in the same round.
@@ -107,6 +107,8 @@ pub(crate) struct Answered<'a> {
     pub(crate) asked: Option<String>,
     /// When it was sent.
     pub(crate) sent: Timestamp,
+    /// With whom it may share the next request.
+    pub(crate) group: Group,
     pub(crate) answer: Cow<'a, Answer>,
 }
 

@@ -93,9 +93,14 @@ pub(crate) struct Tries {
     pub(crate) attempts: u32,
     /// No other one before this time.
     pub(crate) not_before: Option<Timestamp>,
-    /// The last request it was part of was refused as a whole: it is sent alone.
-    pub(crate) send_alone: bool,
+    /// With whom it may share a request.
+    pub(crate) group: Group,
 }
+
+/// With whom an item may share a request: with items of the same group only. Most are in the first one. What was refused
+/// together, with no word of which item is meant, is in groups of its own until the next answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Group(pub(crate) u64);
 
 /// Something that falls due.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -131,8 +136,8 @@ pub(crate) struct ReadRow {
     pub(crate) cacheable: bool,
     /// How many tries did not succeed.
     pub(crate) attempts: u32,
-    /// The last request it was part of was refused as a whole: it is sent alone.
-    pub(crate) send_alone: bool,
+    /// With whom it may share a request.
+    pub(crate) group: Group,
 }
 
 /// Where a point read stands.

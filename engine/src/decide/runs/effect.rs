@@ -21,7 +21,7 @@ use crate::decide::model::need::Need;
 use crate::decide::model::run::{ChangedLink, Effect, RunEvent, RunState, Var};
 use crate::decide::model::task::Task;
 use crate::decide::model::trace::Wrote;
-use crate::decide::model::work::{Owner, TimerRow};
+use crate::decide::model::work::{Group, Owner, TimerRow};
 use crate::decide::records::observe::{How, observe};
 use crate::decide::records::removal;
 use crate::decide::runs::ending;
@@ -80,7 +80,7 @@ pub(crate) fn begin(
         work: None,
         place: act.place.clone(),
         in_doubt: false,
-        send_alone: false,
+        group: Group::default(),
     };
     let effect = queued(cx, run, effect);
     run.turn(cx, RunEvent::Call, RunState::Calling(effect));
@@ -296,18 +296,13 @@ fn failed(cx: &mut Context<'_>, mut sent: Sent<'_>, failure: Failure<'_>) -> Res
             let why = format!("{} refuses: {reason}", sent.effect.lane.system);
             sent.failed(cx, &why)
         }
-        Failure::NotDone(NotDone::RateLimited { .. }) => {
+        Failure::NotDone(NotDone::RateLimited { .. } | NotDone::Split) => {
             requeue(cx, sent);
             Ok(())
         }
         Failure::NotDone(NotDone::Denied) => {
             // It has not been tried in earnest: that time counts for no bound.
             sent.run.first_try = Some(cx.now);
-            requeue(cx, sent);
-            Ok(())
-        }
-        Failure::NotDone(NotDone::Split) => {
-            sent.effect.send_alone = true;
             requeue(cx, sent);
             Ok(())
         }

@@ -3,7 +3,7 @@
 use crate::decide::model::answer;
 use crate::decide::model::key;
 use crate::decide::model::lane::{Lane, LaneKind};
-use crate::decide::model::run::RunState;
+use crate::decide::model::run::{Effect, RunState};
 use crate::decide::model::task::Answered;
 use crate::decide::runs::effect::{self, Sent};
 use crate::decide::store::runs::OpenRun;
@@ -21,7 +21,7 @@ impl WorkOwner for RunEffect {
     fn outlook(&self, cx: &Context<'_>, _: &Lane) -> Result<Outlook, Error> {
         let run = cx.get(&key::run(self.run))?;
         Ok(match run.as_ref().and_then(|run| run.state.effect()) {
-            Some(effect) => Outlook { record: effect.id.clone(), send_alone: effect.send_alone, failed_before: false },
+            Some(effect) => Outlook { record: effect.id.clone(), group: effect.group, failed_before: false },
             None => Outlook::default(),
         })
     }
@@ -39,6 +39,7 @@ impl WorkOwner for RunEffect {
         let Some(mut run) = OpenRun::open(cx, self.run)? else { return Ok(()) };
         let RunState::Calling(effect) = run.state.clone() else { return Ok(()) };
         let Some(definition) = run.definition.clone().filter(|_| effect.key == answered.key) else { return Ok(()) };
+        let effect = Effect { group: answered.group, ..effect };
         let sent = Sent { run: &mut run, definition, effect };
         let answer = &answered.answer;
         match &answered.lane.kind {

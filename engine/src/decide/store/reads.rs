@@ -21,7 +21,9 @@ use crate::decide::model::record::Life;
 use crate::decide::model::row::RowKey;
 use crate::decide::model::task::Task;
 use crate::decide::model::trace::Reached;
-use crate::decide::model::work::{ListingState, Owner, PointRead, ReadEvent, ReadRow, ReadState, Waiter, WorkRow};
+use crate::decide::model::work::{
+    Group, ListingState, Owner, PointRead, ReadEvent, ReadRow, ReadState, Waiter, WorkRow,
+};
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{listings, records};
 use crate::ids::{CallId, LinkId};
@@ -86,7 +88,7 @@ impl OpenRead {
 
     fn begin(cx: &mut Context<'_>, read: &PointRead, cacheable: bool, priority: Priority) -> Self {
         let state = ReadState::Queued(queue(cx, read, LINGER, priority));
-        let row = ReadRow { state, waiters: BTreeSet::new(), cacheable, attempts: 0, send_alone: false };
+        let row = ReadRow { state, waiters: BTreeSet::new(), cacheable, attempts: 0, group: Group::default() };
         Self { read: read.clone(), row }
     }
 
@@ -119,7 +121,7 @@ impl OpenRead {
         if let ReadState::Outdated(_) = self.row.state {
             let work = queue(cx, &self.read, LINGER, Priority::High);
             self.turn(cx, ReadEvent::Refetch, ReadState::Queued(work));
-            self.row.send_alone = false;
+            self.row.group = Group::default();
             self.row.attempts = 0;
             self.save(cx);
         } else {

@@ -8,6 +8,7 @@ use dsl::value::Timestamp;
 
 use crate::decide::model::lane::Lane;
 use crate::decide::model::task::Answered;
+use crate::decide::model::work::Group;
 use crate::decide::model::written::Written;
 use crate::decide::store::transaction::Context;
 use crate::ids::CallId;
@@ -18,8 +19,8 @@ use crate::ledger::Error;
 pub(crate) struct Outlook {
     /// The record that it is about: an id may stand only once in a request.
     pub(crate) record: Option<String>,
-    /// A request that it was part of was refused as a whole: it is asked again alone.
-    pub(crate) send_alone: bool,
+    /// With whom it may share a request.
+    pub(crate) group: Group,
     /// It did not succeed before, so it is no company for others before its own time.
     pub(crate) failed_before: bool,
 }

@@ -184,6 +184,7 @@ mod tests {
     use crate::decide::model::lane::{Lane, LaneKind};
     use crate::decide::model::row::Row;
     use crate::decide::model::run::{Effect, RunOf};
+    use crate::decide::model::work::Group;
     use crate::ledger::{Ledger, Memory, Round};
 
     fn run(state: RunState) -> RunRow {
@@ -201,7 +202,7 @@ mod tests {
             work: None,
             place: Place { file: String::new(), line: 1 },
             in_doubt: false,
-            send_alone: false,
+            group: Group::default(),
         }
     }
 
