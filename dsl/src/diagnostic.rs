@@ -18,7 +18,7 @@ mod sarif;
 
 pub use codes::{Area, Code, NoSuchCode};
 pub use concise::concise;
-pub use fixes::{Fixed, apply_fixes};
+pub use fixes::{Fixed, apply_fixes, apply_tried, mends};
 pub use format::{Format, render};
 pub use github::github;
 pub use gitlab::gitlab;

@@ -82,6 +82,15 @@ pub enum Error {
         /// Which.
         path: String,
     },
+    /// There are no rules here, but files that were meant to be some.
+    #[error("{path} is not read: the name of a file of rules ends with `.rules`")]
+    #[diagnostic(code(rules::no_rules), help("rename it to `{meant}`"))]
+    Misnamed {
+        /// Which.
+        path: String,
+        /// What it should be called.
+        meant: String,
+    },
     /// There are no rules.
     #[error("there are no .rules files in {path}")]
     #[diagnostic(code(rules::empty), help("give the folder that holds them"))]
@@ -161,6 +170,7 @@ pub fn read(folder: &Path) -> Result<Texts, Error> {
 /// # Errors
 /// Where the path cannot be read, or is a folder without rules.
 pub fn files_of(path: &Path) -> Result<Vec<PathBuf>, Error> {
+    let path = from_here(path);
     let kind = std::fs::metadata(path).map_err(|source| unreadable(path, source))?;
     if !kind.is_dir() {
         return named(path, &kind).map(|()| vec![path.to_path_buf()]);
@@ -216,6 +226,9 @@ fn walk(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, Error> {
                 continue;
             } else if kind.is_dir() {
                 folders.push(path);
+            } else if let Some(meant) = misnamed(&path) {
+                // Nobody would be told that these rules never run.
+                return Err(Error::Misnamed { path: path.display().to_string(), meant });
             } else if wanted || kind.is_symlink() {
                 // Behind a link stands what it leads to. One that leads nowhere matters where rules are expected.
                 let behind = match std::fs::metadata(&path) {
@@ -239,6 +252,23 @@ fn walk(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, Error> {
     }
     files.sort();
     Ok(files)
+}
+
+/// What a file should be called that was meant to hold rules: Windows adds `.txt` and hides it.
+fn misnamed(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?;
+    let stem = name.strip_suffix(".rules.txt").or_else(|| name.strip_suffix(".rule"))?;
+    Some(format!("{stem}.rules"))
+}
+
+/// The path, or `.` for a `rules` that is not there in a folder that holds rules itself.
+fn from_here(path: &Path) -> &Path {
+    let here = Path::new(".");
+    let holds_rules = || {
+        let entries = std::fs::read_dir(here).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).any(|path| path.extension().is_some_and(|ending| ending == "rules"))
+    };
+    if path == Path::new("rules") && !path.exists() && holds_rules() { here } else { path }
 }
 
 /// The text of a file, or nothing where it has more than `limit` bytes; no more than that is read.
@@ -280,6 +310,7 @@ fn too_large(path: &Path, limit: &'static str) -> Error {
 /// # Errors
 /// Where the path cannot be read, or is neither a folder nor a file of rules.
 pub fn set_of(path: &Path) -> Result<(PathBuf, Option<String>), Error> {
+    let path = from_here(path);
     let kind = std::fs::metadata(path).map_err(|source| unreadable(path, source))?;
     if kind.is_dir() {
         return Ok((path.to_path_buf(), None));

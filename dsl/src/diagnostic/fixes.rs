@@ -2,10 +2,11 @@
 //!
 //! In: problems and the texts they speak of. Out: new texts. Always true: a change is made as a whole or not at
 //! all, and two changes that touch the same place are not made together; a second run makes the other.
+//! Whether a change mends anything is for [`apply_tried`] to find out, by whatever compiles the new texts.
 
 use std::collections::BTreeMap;
 
-use super::{Code, Problem};
+use super::{Code, Fix, Problem};
 use crate::source::{FileId, SourceFile, Span};
 
 /// What became of the safe changes.
@@ -44,6 +45,89 @@ pub fn apply_fixes(problems: &[Problem], files: &[SourceFile], code: Option<Code
         new.replace_range(span.start as usize..span.end as usize, text);
     }
     fixed
+}
+
+/// As [`apply_fixes`], but only with changes behind which fewer findings are left. `told` gives the findings of the
+/// texts as they would be; it is asked once where all changes are right, and else for halves of them.
+///
+/// A name that is told of once and stands in several places is told of at the next one when the first is mended: so a
+/// change is right, too, where as many findings of every code are left and none of its own in its lines.
+pub fn apply_tried(
+    problems: &[Problem],
+    files: &[SourceFile],
+    code: Option<Code>,
+    told: &dyn Fn(&BTreeMap<FileId, String>) -> Vec<Problem>,
+) -> Fixed {
+    let offered =
+        |problem: &&Problem| code.is_none_or(|code| code == problem.code) && problem.fixes.iter().any(|fix| fix.safe);
+    let offering: Vec<&Problem> = problems.iter().filter(offered).collect();
+    let trial = Trial { problems, files, told };
+    let mut right = Vec::new();
+    trial.right(&offering, &mut right);
+    apply_fixes(&right, files, None)
+}
+
+/// Are fewer findings left behind this change of the problem, as [`apply_tried`] counts them?
+pub fn mends(
+    problem: &Problem,
+    fix: &Fix,
+    problems: &[Problem],
+    files: &[SourceFile],
+    told: &dyn Fn(&BTreeMap<FileId, String>) -> Vec<Problem>,
+) -> bool {
+    let alone = Problem { fixes: vec![Fix { safe: true, ..fix.clone() }], ..problem.clone() };
+    let mut right = Vec::new();
+    Trial { problems, files, told }.right(&[&alone], &mut right);
+    !right.is_empty()
+}
+
+struct Trial<'a> {
+    problems: &'a [Problem],
+    files: &'a [SourceFile],
+    told: &'a dyn Fn(&BTreeMap<FileId, String>) -> Vec<Problem>,
+}
+
+impl Trial<'_> {
+    /// Adds those of the problems whose changes are right.
+    fn right(&self, offering: &[&Problem], right: &mut Vec<Problem>) {
+        if offering.is_empty() {
+            return;
+        }
+        let some: Vec<Problem> = offering.iter().map(|problem| (*problem).clone()).collect();
+        let fixed = apply_fixes(&some, self.files, None);
+        if fixed.texts.is_empty() {
+            return;
+        }
+        let after = (self.told)(&fixed.texts);
+        let mended = match offering {
+            [one] => after.len() < self.problems.len() || self.moved_on(one, &after),
+            // Each has mended itself at least.
+            _ => after.len() + fixed.made.len() <= self.problems.len(),
+        };
+        match offering {
+            _ if mended => right.extend(some),
+            [_] => {}
+            _ => {
+                let (first, second) = offering.split_at(offering.len() / 2);
+                self.right(first, right);
+                self.right(second, right);
+            }
+        }
+    }
+
+    /// Is what was told of this place told of another one now, and nothing else?
+    fn moved_on(&self, mended: &Problem, after: &[Problem]) -> bool {
+        let codes = |problems: &[Problem]| {
+            let mut codes: Vec<Code> = problems.iter().map(|problem| problem.code).collect();
+            codes.sort();
+            codes
+        };
+        let start = mended.span().start;
+        let place = |problem: &&Problem| {
+            problem.code == mended.code && problem.span().file == mended.span().file && problem.span().start == start
+        };
+        codes(after) == codes(self.problems) && !after.iter().any(|problem| place(&problem))
+    }
 }
 
 /// All edits lie inside of their files, between characters, and do not touch each other.
@@ -114,6 +198,34 @@ mod tests {
     fn the_same_change_twice_is_made_once() {
         let problems = [problem(Code::E0101, true, 0, 3, "x"), problem(Code::E0101, true, 0, 3, "x")];
         check(&problems, None, "x two three", 2, 0);
+    }
+
+    #[test]
+    fn a_change_behind_which_as_much_is_wrong_is_not_made() {
+        let files = [SourceFile::new(FileId(0), "a.rules", "one two three")];
+        let problems = [
+            problem(Code::E0101, true, 0, 3, "right"),
+            problem(Code::E0001, true, 4, 7, "worse"),
+            problem(Code::E0105, true, 8, 13, "right"),
+        ];
+        // Every word but `right` is a finding.
+        let told = |texts: &BTreeMap<FileId, String>| -> Vec<Problem> {
+            let words = texts[&FileId(0)].split(' ').filter(|word| *word != "right").count() as u32;
+            (0..words).map(|at| problem(Code::E0102, false, at, at, "")).collect()
+        };
+        let fixed = apply_tried(&problems, &files, None, &told);
+        assert_eq!(fixed.texts[&FileId(0)], "right two right");
+        assert_eq!(fixed.made.len(), 2);
+    }
+
+    #[test]
+    fn a_name_that_is_told_of_at_its_next_place_then_was_mended() {
+        let files = [SourceFile::new(FileId(0), "a.rules", "nam x nam")];
+        let first = [problem(Code::E0101, true, 0, 3, "name")];
+        let next = |_: &BTreeMap<FileId, String>| vec![problem(Code::E0101, true, 7, 10, "name")];
+        assert_eq!(apply_tried(&first, &files, None, &next).made.len(), 1);
+        let same = |_: &BTreeMap<FileId, String>| vec![problem(Code::E0101, true, 0, 3, "name")];
+        assert_eq!(apply_tried(&first, &files, None, &same), Fixed::default());
     }
 
     #[test]

@@ -139,12 +139,17 @@ impl SourceCode for Sheets {
         let inside = SourceSpan::new((span.offset() - sheet.base).into(), span.len());
         let read = sheet.text.as_bytes().read_span(&inside, before, after)?;
         let at = SourceSpan::new((read.span().offset() + sheet.base).into(), read.span().len());
+        // Without lines around it, it is asked for its place alone: a column counts characters, as all forms do.
+        let column = match sheet.text.get(..inside.offset()).filter(|_| before == 0 && after == 0) {
+            Some(text) => text.rsplit('\n').next().unwrap_or_default().chars().count(),
+            None => read.column(),
+        };
         Ok(Box::new(miette::MietteSpanContents::new_named(
             sheet.path.clone(),
             read.data(),
             at,
             read.line(),
-            read.column(),
+            column,
             read.line_count(),
         )))
     }
@@ -186,6 +191,16 @@ E0101
         fix: engine fix --code E0101
 ";
         assert_eq!(human(&problem, &files, false), expected);
+    }
+
+    #[test]
+    fn a_column_counts_characters() {
+        let files = [file(0, "a.rules", "x\n\"zoë 🙂\" nam\n")];
+        let at = files[0].text.find("nam").expect("it is there") as u32;
+        let shown = human(&Problem::new(Code::E0101, "no `nam`", span(0, at, at + 3), "here"), &files, false);
+        let (line, column) = files[0].position(at);
+        assert_eq!((line, column), (2, 9));
+        assert!(shown.contains("[a.rules:2:9]"), "{shown}");
     }
 
     #[test]

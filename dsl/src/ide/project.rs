@@ -82,6 +82,12 @@ impl Project {
         project
     }
 
+    /// What would be told if these files had these texts. The age of locks is not judged.
+    #[must_use]
+    pub fn told_with(&self, texts: &BTreeMap<FileId, String>) -> Vec<Problem> {
+        self.with(texts).compiled.problems
+    }
+
     /// Its files, by [`FileId`].
     #[must_use]
     pub fn files(&self) -> &[SourceFile] {

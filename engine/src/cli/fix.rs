@@ -1,9 +1,10 @@
 //! `engine fix`: makes the changes that findings offer and that need nobody's choice.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use dsl::diagnostic::{Code, Problem, Severity, apply_fixes};
-use dsl::source::Span;
+use dsl::diagnostic::{Code, Problem, Severity, apply_tried};
+use dsl::source::{FileId, Span};
 use serde_json::json;
 
 use super::files;
@@ -91,7 +92,7 @@ pub(super) fn mend(
         let sets = findings::check(paths, today)?;
         let before = lines.len();
         for set in &sets {
-            lines.extend(round(set, code)?);
+            lines.extend(round(set, code, today)?);
         }
         if lines.len() == before {
             return Ok((sets, lines));
@@ -100,10 +101,20 @@ pub(super) fn mend(
     Ok((findings::check(paths, today)?, lines))
 }
 
-fn round(set: &Set, code: Option<Code>) -> Result<Vec<String>, Error> {
+fn round(set: &Set, code: Option<Code>, today: Option<jiff::civil::Date>) -> Result<Vec<String>, Error> {
     let problems: Vec<_> = set.problems().cloned().collect();
     let files = &set.compiled.files;
-    let fixed = apply_fixes(&problems, files, code);
+    let texts = rules::read(&set.folder)?;
+    let told = |new: &BTreeMap<FileId, String>| {
+        let mut texts = texts.clone();
+        for (id, text) in new {
+            let path = &files[id.0 as usize].path;
+            texts.files.iter_mut().filter(|(known, _)| known == path).for_each(|(_, known)| known.clone_from(text));
+        }
+        let compiled = texts.compile(today);
+        Set { folder: set.folder.clone(), only: set.only.clone(), compiled }.problems().cloned().collect()
+    };
+    let fixed = apply_tried(&problems, files, code, &told);
     for (id, text) in &fixed.texts {
         let file = &files[id.0 as usize];
         files::replace(&set.folder.join(Path::new(&file.path)), &file.text, text)?;

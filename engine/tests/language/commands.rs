@@ -183,3 +183,21 @@ fn a_reader_that_has_enough_is_no_panic() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
     }
 }
+
+#[test]
+fn inside_of_the_folder_of_the_rules_the_folder_itself_is_looked_at() {
+    let folder = Folder::new();
+    let output = folder.command(&["validate"]).current_dir(&folder.rules).output().expect("the engine runs");
+    let text = told(&output, &["validate"], 0);
+    assert!(text.contains("no findings"), "{text}");
+}
+
+#[test]
+fn rules_that_would_never_be_read_for_their_name_are_told_of() {
+    for (name, meant) in [("urgent.rules.txt", "`urgent.rules`"), ("urgent.rule", "`urgent.rules`")] {
+        let folder = Folder::new();
+        std::fs::write(folder.rules.join(name), "when app.User is created { nothing }\n").expect("written");
+        let text = folder.run(&["validate"], 2);
+        assert!(text.contains(name) && text.contains(meant), "{text}");
+    }
+}

@@ -103,6 +103,18 @@ impl Declaring<'_> {
                     self.declared.unknown.insert(name.clone());
                     Lock::empty(name, "").into()
                 }
+                None if path.value.starts_with('/') || path.value.split('/').any(|part| part == "..") => {
+                    let problem = Problem::new(
+                        Code::E0902,
+                        "a lock lies inside of the folder of its rules",
+                        path.span,
+                        "leads out of it",
+                    );
+                    self.report(problem.help("copy it there, or make a link to it there, and name that"));
+                    self.declared.incomplete = true;
+                    self.declared.unknown.insert(name.clone());
+                    Lock::empty(name, "").into()
+                }
                 None => {
                     let problem = Problem::new(
                         Code::E0902,

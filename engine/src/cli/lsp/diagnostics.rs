@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use dsl::diagnostic::{Code, Fix, Problem, Severity, apply_fixes};
+use dsl::diagnostic::{Code, Fix, Problem, Severity, apply_tried, mends};
 use dsl::ide::Project;
 use dsl::source::{FileId, SourceFile};
 use lsp_types::{
@@ -80,8 +80,10 @@ pub(super) fn quick_fixes(project: &Project, file: &SourceFile, range: Range, lo
             .iter()
             .any(|label| label.span.file == file.id && label.span.start <= end && start <= label.span.end)
     };
+    let (problems, told) = (of_rules(project.problems()), |texts: &_| of_rules(&project.told_with(texts)));
     let actions = project.problems().iter().filter(here).flat_map(|problem| {
-        problem.fixes.iter().filter_map(|fix| {
+        let right = |fix: &&Fix| mends(problem, fix, &problems, project.files(), &told);
+        problem.fixes.iter().filter(right).filter_map(|fix| {
             Some(CodeAction {
                 title: format!("{} ({})", fix.title, problem.code),
                 kind: Some(CodeActionKind::QUICKFIX),
@@ -97,9 +99,13 @@ pub(super) fn quick_fixes(project: &Project, file: &SourceFile, range: Range, lo
 
 /// All safe changes of a file at once, as `engine fix` makes them; none where there are none.
 pub(super) fn fix_all(project: &Project, file: &SourceFile, locate: Locate<'_>) -> Option<CodeAction> {
-    let here: Vec<Problem> =
-        project.problems().iter().filter(|problem| problem.span().file == file.id).cloned().collect();
-    let fixed = apply_fixes(&here, project.files(), None);
+    let here = |problems: &[Problem]| -> Vec<Problem> {
+        let problems = of_rules(problems);
+        problems.into_iter().filter(|problem| problem.span().file == file.id).collect()
+    };
+    let problems = here(project.problems());
+    let told = |texts: &_| here(&project.told_with(texts));
+    let fixed = apply_tried(&problems, project.files(), None, &told);
     let texts = fixed.texts.iter().filter_map(|(id, text)| {
         let file = project.files().get(id.0 as usize)?;
         Some((locate(&file.path)?, vec![TextEdit::new(whole(file), text.clone())]))
@@ -111,6 +117,11 @@ pub(super) fn fix_all(project: &Project, file: &SourceFile, locate: Locate<'_>) 
         edit: Some(changes),
         ..CodeAction::default()
     })
+}
+
+/// Findings that a change of rules can mend: that a lock is old is not among them.
+fn of_rules(problems: &[Problem]) -> Vec<Problem> {
+    problems.iter().filter(|problem| problem.code != Code::W0901).cloned().collect()
 }
 
 fn edit(project: &Project, fix: &Fix, locate: Locate<'_>) -> Option<WorkspaceEdit> {
