@@ -163,23 +163,31 @@ impl Checker<'_> {
         self.report(problem);
     }
 
-    /// E0203 for a value that has no line of its own: a key, the time of a wait.
+    /// E0203 for a value that has no line of its own: the time of a wait, what it waits for.
     pub(crate) fn needed(&mut self, typed: &Typed, so: &str) {
-        self.decided_by_value(typed, so, example(&typed.kind));
+        let help = format!("write a value for that case behind it: `else {}`", example(&typed.kind));
+        self.decided_by(typed, so, help);
+    }
+
+    /// E0203 for the key of a new record: any value in its place would be one key for all that have none.
+    pub(crate) fn needed_key(&mut self, typed: &Typed) {
+        let written = self.declared.text(typed.span);
+        let help =
+            format!("write `if {written} is not empty {{ create … }}`: with a fixed value all would share one record");
+        self.decided_by(typed, "and a record without a key could be made twice", help);
     }
 
     /// E0203 for a part of a text, where any value will do.
     pub(crate) fn printed(&mut self, typed: &Typed, so: &str) {
-        self.decided_by_value(typed, so, "\"none\"");
+        self.decided_by(typed, so, "write a value for that case behind it: `else \"none\"`".to_owned());
     }
 
-    fn decided_by_value(&mut self, typed: &Typed, so: &str, example: &str) {
+    fn decided_by(&mut self, typed: &Typed, so: &str, help: String) {
         let empty = typed.empty.then(|| Missing::new("`empty` is no value", typed.span));
         let Some(missing) = typed.missing.clone().or(empty).filter(|missing| !missing.ruled_out) else { return };
         let span = missing.span.unwrap_or(typed.span);
         let message = "this value can be missing, and nothing says what to do then";
-        let mut problem = Problem::new(Code::E0203, message, span, format!("{}, {so}", missing.why))
-            .help(format!("write a value for that case behind it: `else {example}`"));
+        let mut problem = Problem::new(Code::E0203, message, span, format!("{}, {so}", missing.why)).help(help);
         problem.related.extend(missing.related);
         self.report(problem);
     }

@@ -232,7 +232,7 @@ impl Checker<'_> {
                 let typed = self.expr(names, value, &wanted);
                 self.fit(&typed, &wanted, field.span);
                 if self.findings.problems.len() == before {
-                    self.needed(&typed, "and a record without a key could be made twice");
+                    self.needed_key(&typed);
                 }
                 if let Some(line) = record.lines.iter().find(|line| line.path.names[0].value == field.value) {
                     let message = format!("`{}` is given twice", field.value);
