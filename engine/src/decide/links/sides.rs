@@ -20,7 +20,7 @@ use crate::decide::records::expectations;
 use crate::decide::store::links::{ActiveSync, OpenLink};
 use crate::decide::store::scope::Variables;
 use crate::decide::store::transaction::Context;
-use crate::decide::store::{reads, records};
+use crate::decide::store::{links, reads, records};
 use crate::ledger::Error;
 
 /// One side's value of a mapping.
@@ -209,9 +209,11 @@ fn link_value(cx: &Context<'_>, link: &OpenLink, mapping: &Mapping, side: Side) 
     let via = &program.syncs[*via].name;
     match reads::partner(cx, via, via_side, &id)? {
         Some((pair, _)) => Ok(SideValue { value: Canonical::Pair(pair), ..held }),
-        // What points to a record that is gone points to the pair that it had: nobody has changed that.
+        // What points to a record that is gone points to the pair that it had: nobody has changed that. One that never
+        // had a partner leads nowhere on the other side.
         None if cx.record(&entity, &id)?.is_some_and(|row| matches!(row.life, Life::Deleted(_)))
-            && let Some(pair) = cx.get(&key::link_of(via, via_side, &id))? =>
+            && let Some(pair) = cx.get(&key::link_of(via, via_side, &id))?
+            && links::existing_row(cx, pair)?.is_whole() =>
         {
             Ok(SideValue { value: Canonical::Pair(pair), ..held })
         }
