@@ -69,3 +69,36 @@ fn a_field_that_does_not_stay_as_written_is_left_to_people_until_it_changes_and_
     pass(&mut simulation, Duration::minutes(1));
     assert_eq!(contact(&simulation, EMAIL, "firstname").as_deref(), Some("Augusta"));
 }
+
+#[test]
+fn two_systems_that_replace_each_others_value_are_shown_and_left_alone_until_somebody_wants_another() {
+    let mut simulation = simulation();
+    let (user, id) = pair(&mut simulation);
+    let now = simulation.now();
+    app(&simulation).edit("User", &user, json!({ "phone": "111" }), now).expect("taken");
+    let mut replaced = 0;
+    for _ in 0..60 {
+        pass(&mut simulation, Duration::seconds(2));
+        let now = simulation.now();
+        // Each has its own form of it, and answers what it is sent some time later.
+        if contact(&simulation, EMAIL, "phone").as_deref() == Some("111") {
+            crm(&simulation).edit("Contact", id, &[("phone", "+111")], now).expect("taken");
+            replaced += 1;
+        }
+        if self::user(&simulation, EMAIL, "phone") == "+111" {
+            app(&simulation).edit("User", &user, json!({ "phone": "111" }), now).expect("taken");
+            replaced += 1;
+        }
+    }
+    assert!(replaced <= 7, "{replaced} writes were answered");
+    let shown = trouble(&simulation);
+    assert!(
+        matches!(shown.as_slice(), [one] if one.contains("it becomes `") && one.contains("111` each time")),
+        "{shown:?}"
+    );
+    let now = simulation.now();
+    app(&simulation).edit("User", &user, json!({ "phone": "222" }), now).expect("taken");
+    pass(&mut simulation, Duration::minutes(1));
+    assert_eq!(contact(&simulation, EMAIL, "phone").as_deref(), Some("222"));
+    assert_eq!(trouble(&simulation), Vec::<String>::new());
+}

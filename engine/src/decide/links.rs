@@ -7,6 +7,7 @@ pub(crate) mod catch_up;
 pub(crate) mod existence;
 pub(crate) mod matching;
 pub(crate) mod merge;
+pub(crate) mod oscillation;
 pub(crate) mod overwritten;
 pub(crate) mod own_key;
 pub(crate) mod plan;

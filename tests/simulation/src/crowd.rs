@@ -35,6 +35,8 @@ pub struct Outcome {
     pub kinds: BTreeMap<Kind, usize>,
     /// For each kind, a history of few steps that broke it.
     pub shortest: BTreeMap<Kind, Failure>,
+    /// The number of each history that broke a promise, with the kinds.
+    pub broken: BTreeMap<u64, Vec<Kind>>,
     /// How long it took.
     pub took: Duration,
 }
@@ -107,6 +109,9 @@ impl Outcome {
         kinds.sort();
         kinds.dedup();
         self.failed += usize::from(!kinds.is_empty());
+        if !kinds.is_empty() {
+            self.broken.insert(failure.number, kinds.clone());
+        }
         self.failed_otherwise += usize::from(kinds.iter().any(|kind| *kind != Kind::ClearOfRequired));
         for kind in kinds {
             *self.kinds.entry(kind).or_default() += 1;

@@ -249,6 +249,9 @@ fn mutants(names: &[String], count: usize, suites: bool, options: &Options) -> R
     Ok(if survived == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// How many of the histories that broke a promise are named.
+const MOST_NAMED: usize = 100;
+
 fn tell(outcome: &Outcome, options: &Options) {
     let seconds = outcome.took.as_secs_f64();
     let pace = outcome.histories as f64 / seconds;
@@ -261,6 +264,10 @@ fn tell(outcome: &Outcome, options: &Options) {
     kinds.sort_by_key(|(kind, count)| (std::cmp::Reverse(**count), **kind));
     for (kind, count) in kinds {
         println!("{count:>7}  {kind}");
+    }
+    for (number, kinds) in outcome.broken.iter().take(MOST_NAMED) {
+        let kinds: Vec<String> = kinds.iter().map(ToString::to_string).collect();
+        println!("number {number}: {}", kinds.join(", "));
     }
     for (kind, failure) in &outcome.shortest {
         println!("\n{kind}, number {}:", failure.number);

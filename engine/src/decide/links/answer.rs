@@ -14,7 +14,7 @@ use dsl::program::{Place, Side};
 use dsl::schema::EntityName;
 use dsl::value::Timestamp;
 
-use crate::decide::links::sides::comparable;
+use crate::decide::links::sides::{Resolution, comparable, side_value};
 use crate::decide::links::{matching, own_key};
 use crate::decide::model::answer::{CreateAnswer, Failure, NotDone, UpdateAnswer};
 use crate::decide::model::canonical::Canonical;
@@ -311,22 +311,31 @@ fn check_stable(
     let sync = link.sync.clone();
     let entity = sync.entity(side);
     let Some(row) = cx.record(entity, record)? else { return Ok(()) };
-    for write in writes.iter().filter(|write| !write.link) {
+    for write in writes {
         let Some(mapping) = sync.fields.iter().find(|mapping| mapping.text == write.mapping) else { continue };
-        let Some(seen) = row.fields.get(&write.field) else { continue };
-        let FieldValue::Is(value) = &seen.value else { continue };
-        let held = comparable(&sync, mapping, side, value).map(Canonical::Value);
-        if held.as_ref().is_ok_and(|held| *held == write.canonical) {
+        let (held, shown, at) = if write.link {
+            let Ok(Resolution::Value(held)) = side_value(cx, link, mapping, side) else { continue };
+            let (shown, at) = (held.value.to_string(), held.changed);
+            (Some(held.value), shown, at)
+        } else {
+            let Some(seen) = row.fields.get(&write.field) else { continue };
+            let FieldValue::Is(value) = &seen.value else { continue };
+            // Where what it keeps is no value of the line, the line is held by what was written alone.
+            let held = comparable(&sync, mapping, side, value).ok().map(Canonical::Value);
+            (held, value.to_string(), Some(seen.at))
+        };
+        if held.as_ref() == Some(&write.canonical) {
             link.let_go(cx, &write.mapping)?;
-        } else if seen.at <= cx.now {
-            let count = link.unstable.entry(write.mapping.clone()).or_insert(0);
-            *count = count.saturating_add(u8::from(!planted(Mutant::UnstableForEver)));
-            if *count >= UNSTABLE_AFTER {
-                let why = format!("{} keeps `{value}` instead of `{}`", entity.system, write.value);
-                // Where what it keeps is no value of the line, the line is held by what was written alone.
-                let (value, kept) = (write.canonical.clone(), held.ok());
-                link.hold(cx, &write.mapping, HeldLine { side, value, kept, why })?;
-            }
+            continue;
+        }
+        if at.is_some_and(|at| at > cx.now) {
+            continue;
+        }
+        let count = link.unstable.entry(write.mapping.clone()).or_insert(0);
+        *count = count.saturating_add(u8::from(!planted(Mutant::UnstableForEver)));
+        if *count >= UNSTABLE_AFTER {
+            let why = format!("{} keeps `{shown}` instead of `{}`", entity.system, write.value);
+            link.hold(cx, &write.mapping, HeldLine { side, value: write.canonical.clone(), kept: held, why })?;
         }
     }
     Ok(())

@@ -90,6 +90,9 @@ fn carry_out(cx: &mut Context<'_>, link: &mut OpenLink, plan: Plan) -> Result<()
     for mapping in &plan.settled {
         link.let_go(cx, mapping)?;
     }
+    for (mapping, line) in plan.hold {
+        link.hold(cx, &mapping, line)?;
+    }
     link.base.extend(plan.base);
     park_fields(cx, link, plan.park)?;
     let waits = link.tries.not_before.is_some_and(|at| at > cx.now);

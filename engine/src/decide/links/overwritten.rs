@@ -9,10 +9,10 @@
 use connectors::planted::{Mutant, planted};
 use dsl::eval::canonical;
 use dsl::program::{Direction, Mapping, MappingKind, Policy, Side};
-use dsl::value::Timestamp;
 
 use crate::decide::links::answer::move_base;
-use crate::decide::links::sides::{Resolution, side_value};
+use crate::decide::links::plan::newest;
+use crate::decide::links::sides::{Resolution, SideValue, side_value};
 use crate::decide::model::canonical::Canonical;
 use crate::decide::model::event::{Action, Event};
 use crate::decide::model::link::{Restore, RestoredBase};
@@ -77,7 +77,7 @@ fn in_pair(cx: &mut Context<'_>, link: &mut OpenLink, mapping: &Mapping, side: S
         return;
     }
     let known = link.restores.get(&mapping.text).is_some_and(|restore| restore.at >= edit.at);
-    let back = !known && mapping.direction == Direction::Both && wins(cx, link, mapping, side, edit.at);
+    let back = !known && mapping.direction == Direction::Both && wins(cx, link, mapping, side, edit);
     if back && !planted(Mutant::RestoreForgotten) {
         let base = match mapping.policy {
             Policy::Review => RestoredBase::Becomes(edit.known.base.clone()),
@@ -122,16 +122,17 @@ fn writes(mapping: &Mapping, side: Side, field: &str) -> bool {
 
 /// Would the edit of `side` have won, had it been seen in time? What it meets is the other side's change, which is
 /// what was written over it.
-fn wins(cx: &Context<'_>, link: &OpenLink, mapping: &Mapping, side: Side, at: Timestamp) -> bool {
+fn wins(cx: &Context<'_>, link: &OpenLink, mapping: &Mapping, side: Side, edit: &Overwritten) -> bool {
     match mapping.policy {
         Policy::Wins(winner) => winner == side,
         // Put back, so that both values stand when a person chooses.
         Policy::Review => true,
         Policy::Newest { tie } => match side_value(cx, link, mapping, side.other()) {
-            Ok(Resolution::Value(held)) => match held.changed {
-                Some(other) if at.since(other).0.abs() > cx.settings.clock_skew.0 => at > other,
-                _ => tie == side,
-            },
+            Ok(Resolution::Value(held)) => {
+                let edit = SideValue { value: Canonical::EMPTY, changed: Some(edit.at), before: edit.after };
+                let (left, right) = if side == Side::Left { (&edit, &held) } else { (&held, &edit) };
+                newest(cx, left, right).unwrap_or(tie) == side
+            }
             _ => tie == side,
         },
     }

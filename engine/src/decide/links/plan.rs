@@ -8,8 +8,9 @@ use dsl::eval::written;
 use dsl::fault::Fault;
 use dsl::program::{Direction, Mapping, MappingKind, Outcome, Policy, Side};
 use dsl::schema::EntityName;
-use dsl::value::{Duration, Value};
+use dsl::value::{Duration, Timestamp, Value};
 
+use crate::decide::links::oscillation;
 use crate::decide::links::sides::{Resolution, SideValue, side_value};
 use crate::decide::model::canonical::Canonical;
 use crate::decide::model::event::{Action, Event};
@@ -43,6 +44,8 @@ pub(crate) struct Plan {
     pub(crate) base: Vec<(String, Canonical)>,
     /// Fields that wait for a person, by the mapping's text, with the reason.
     pub(crate) park: Vec<(String, String)>,
+    /// Lines that go back and forth, by the mapping's text: they are parked, and are to be held.
+    pub(crate) hold: Vec<(String, HeldLine)>,
     /// Partners that lines wait for.
     pub(crate) needs: Vec<Need>,
     /// Lines of the history that are true once the side is written.
@@ -152,6 +155,12 @@ fn merge_field(cx: &Context<'_>, link: &OpenLink, mapping: &Mapping, plan: &mut 
             if refuses(side, &source.value) {
                 let why = held.map(|held| held.why).unwrap_or_default();
                 plan.park.push((mapping.text.clone(), why));
+            } else if oscillation::goes_on(cx, link, mapping, side, &source.value)? {
+                let (system, kept) = (&link.entity(side).system, &target.value);
+                let why = format!("`{}` does not stand in {system}: it becomes `{kept}` each time", source.value);
+                plan.park.push((mapping.text.clone(), why.clone()));
+                let line = HeldLine { side, value: source.value.clone(), kept: Some(kept.clone()), why };
+                plan.hold.push((mapping.text.clone(), line));
             } else {
                 write_field(cx, link, mapping, side, (source, target), plan)?;
             }
@@ -294,17 +303,20 @@ fn decide_field(
     }
 }
 
-/// The side whose outside change is later; `None` where the order is unknown or inside the skew guard.
-fn newest(cx: &Context<'_>, left: &SideValue, right: &SideValue) -> Option<Side> {
-    let (l, r) = (left.changed?, right.changed?);
-    let (later, side, before) = if l >= r { (l, Side::Left, left.before) } else { (r, Side::Right, right.before) };
-    let earlier = l.min(r);
+/// The side whose outside change is later; `None` where the order is unknown or inside the skew guard. Of a change that
+/// may lie anywhere in a span, all of it must be later.
+pub(crate) fn newest(cx: &Context<'_>, left: &SideValue, right: &SideValue) -> Option<Side> {
+    let (left, right) = (left.span()?, right.span()?);
     let skew = if planted(Mutant::NoSkewGuard) { Duration(0) } else { cx.settings.clock_skew };
-    let side = if planted(Mutant::OlderWins) { side.other() } else { side };
-    // A change lies between two observations of its record: if the other side's time lies between too, the
-    // order is unknown.
-    let between = before.is_some_and(|before| earlier > before) && later.since(earlier) < skew;
-    if later.since(earlier) <= skew || between { None } else { Some(side) }
+    let is_later = |one: (Timestamp, Timestamp), other: (Timestamp, Timestamp)| one.0.since(other.1) > skew;
+    let side = if is_later(left, right) {
+        Side::Left
+    } else if is_later(right, left) {
+        Side::Right
+    } else {
+        return None;
+    };
+    Some(if planted(Mutant::OlderWins) { side.other() } else { side })
 }
 
 /// What is written to `side` so that it holds `value`; `None` where that side cannot hold it.

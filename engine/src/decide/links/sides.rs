@@ -29,7 +29,7 @@ pub(crate) struct SideValue {
     pub(crate) value: Canonical,
     /// When it changed, as far as it is known.
     pub(crate) changed: Option<Timestamp>,
-    /// When it was observed before that; the change lies between the two.
+    /// Where that is not exact, the time after which it changed.
     pub(crate) before: Option<Timestamp>,
 }
 
@@ -37,6 +37,12 @@ impl SideValue {
     /// A value of which nobody knows when it changed.
     fn undated(value: Canonical) -> Self {
         Self { value, changed: None, before: None }
+    }
+
+    /// The first and the last time at which it can have changed; nothing where nobody knows.
+    pub(crate) fn span(&self) -> Option<(Timestamp, Timestamp)> {
+        let last = self.changed?;
+        Some((self.before.map_or(last, |before| before.min(last)), last))
     }
 }
 

@@ -14,6 +14,7 @@ use crate::decide::model::canonical::Canonical;
 use crate::decide::model::lane::{Lane, LaneKind};
 use crate::decide::model::link::{LinkEvent, LinkState, WriteState};
 use crate::decide::model::need::{Blocked, Unmet};
+use crate::decide::model::task::Task;
 use crate::decide::model::written::Written;
 use crate::decide::records::expectations;
 use crate::decide::store::links::OpenLink;
@@ -76,6 +77,10 @@ fn archive(cx: &mut Context<'_>, link: &OpenLink, side: Side) -> Result<Option<C
 /// What the plan of this moment writes on `side`.
 fn update(cx: &mut Context<'_>, link: &mut OpenLink, side: Side) -> Result<Option<Composed>, Unmet> {
     let Verdict::Merge(mut plan) = plan(cx, link)? else { return Ok(None) };
+    if !plan.hold.is_empty() {
+        // The merge tells people.
+        cx.task(Task::Link(link.id));
+    }
     let writes = std::mem::take(&mut plan.writes[side]);
     if writes.is_empty() {
         return Ok(None);

@@ -46,7 +46,8 @@ pub(crate) struct FieldState {
     pub(crate) at: Timestamp,
     /// Time carried by the first observation that showed this value.
     pub(crate) changed: Timestamp,
-    /// Time of the observation before that; the change lies between the two.
+    /// Where that observation did not tell when the value was set: the time of what was known of the field then. It was
+    /// set between the two.
     pub(crate) before: Option<Timestamp>,
 }
 
@@ -64,6 +65,7 @@ pub(crate) struct LinkFieldState {
     pub(crate) id: Option<String>,
     pub(crate) at: Timestamp,
     pub(crate) changed: Timestamp,
+    /// As of a field.
     pub(crate) before: Option<Timestamp>,
 }
 

@@ -136,7 +136,10 @@ pub(crate) struct Overwritten {
     pub(crate) id: String,
     pub(crate) field: String,
     pub(crate) value: Value,
+    /// When, as far as it is known.
     pub(crate) at: Timestamp,
+    /// Where that is not exact, the time after which it was.
+    pub(crate) after: Option<Timestamp>,
     /// What was known when the write was planned.
     pub(crate) known: Planned,
 }

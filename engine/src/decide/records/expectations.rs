@@ -332,7 +332,6 @@ pub(crate) fn living(cx: &Context<'_>, entity: &EntityName, id: &str) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decide::model::canonical::Canonical;
     use crate::decide::model::expectation::Planned;
 
     fn text(value: &str) -> Value {

@@ -67,7 +67,6 @@ pub(crate) fn observe(
     // A read is the truth of its moment, so it also settles ties; a message must be newer.
     let trusted = !matches!(how, How::Message(_));
     let replaceable = if how == How::Read { ahead::replaceable(cx, entity, &seen.id)? } else { None };
-    let previous = known.then_some(row.latest);
     let mut ours = Vec::new();
     let mut moved: BTreeMap<String, (Option<Value>, Value)> = BTreeMap::new();
     for (name, wire) in &seen.fields {
@@ -112,7 +111,7 @@ pub(crate) fn observe(
         }
         let (since, earlier) = match old {
             Some(old) if same => (old.changed, old.before),
-            _ => (version, previous),
+            old => (version, after(how, old.map(|old| old.at))),
         };
         row.fields.insert(name.clone(), FieldState { value, at: version, changed: since, before: earlier });
     }
@@ -154,7 +153,7 @@ pub(crate) fn observe(
         }
         let (since, earlier) = match old {
             Some(old) if same => (old.changed, old.before),
-            _ => (version, previous),
+            old => (version, after(how, old.map(|old| old.at))),
         };
         row.links
             .insert(name.clone(), LinkFieldState { id: target.clone(), at: version, changed: since, before: earlier });
@@ -250,6 +249,15 @@ pub(crate) fn observe(
     Ok(changed)
 }
 
+/// The time after which a value that is new to us was set, where that is not told: an answer has the time of its record,
+/// and the value may be as old as the last thing that is known of its field. A message is about the change itself.
+fn after(how: How, known: Option<Timestamp>) -> Option<Timestamp> {
+    match how {
+        How::Message(_) => None,
+        How::Read | How::Changed | How::Made => Some(known.unwrap_or_default()),
+    }
+}
+
 /// The version that a system gives what it says of a record; none where it gives none.
 pub(crate) fn version(program: &Program, entity: &EntityName, seen: &Observed) -> Option<Timestamp> {
     let lock = program.entity(entity)?;
@@ -311,7 +319,8 @@ impl Sighting<'_> {
             {
                 // The edit is as old as the first message that showed it.
                 let since = old.map_or(at, |old| old.changed);
-                tasks.push(Task::Overwritten(self.overwritten(content, value, since)));
+                let after = old.and_then(|old| old.before);
+                tasks.push(Task::Overwritten(self.overwritten(content, value, since, after)));
                 replaced = Some(since);
             }
             if let Some(write) = expected.change(field, index) {
@@ -326,7 +335,7 @@ impl Sighting<'_> {
         let covering = expectations::covering(writes, self.value, self.at, stands, &alike).map_err(unreadable)?;
         if let Some(index) = covering {
             let content = writes[index].content.unpack().map_err(unreadable)?;
-            tasks.push(Task::Overwritten(self.overwritten(content, self.value, self.at)));
+            tasks.push(Task::Overwritten(self.overwritten(content, self.value, self.at, None)));
             if let Some(write) = expected.change(field, index) {
                 write.covered = Some(self.at);
             }
@@ -334,13 +343,14 @@ impl Sighting<'_> {
         Ok(())
     }
 
-    fn overwritten(&self, write: Content, value: &Value, at: Timestamp) -> Overwritten {
+    fn overwritten(&self, write: Content, value: &Value, at: Timestamp, after: Option<Timestamp>) -> Overwritten {
         Overwritten {
             entity: self.entity.clone(),
             id: self.id.to_owned(),
             field: self.field.to_owned(),
             value: value.clone(),
             at,
+            after,
             known: write.known,
         }
     }

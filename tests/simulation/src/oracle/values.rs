@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use dsl::eval::canonical;
 use dsl::program::{Direction, Expr, Mapping, MappingKind, Outcome, Policy, Side, Sync};
-use dsl::value::{Timestamp, Value};
+use dsl::value::{Duration, Timestamp, Value};
 
 use super::lives::{Life, Lives, Point, held, is_told, record_of};
 use super::{Kind, Violation};
-use crate::evidence::{Evidence, Line, Pair, Record, Who};
+use crate::evidence::{Evidence, Line, Pair, Record, Request, Who};
 
 /// A line of a sync that moves one field to one field.
 pub(super) struct Plain<'p> {
@@ -295,7 +295,15 @@ fn winners(evidence: &Evidence, lives: &Lives, line: &Plain<'_>, found: &mut Vec
             Policy::Newest { tie } => {
                 let guard = evidence.skew_guard.0;
                 let later = lost.0 - won.0;
-                if winner == tie { later > guard } else { later >= -guard }
+                // An answer tells the time of its record and not of each field: where one may have shown an edit first,
+                // the order is unknown, and the tie side stands (section 1).
+                let unknown = [winner, winner.other()].into_iter().any(|side| {
+                    let system = &line.sync.entity(side).system;
+                    let ahead = evidence.ahead.get(system).map_or(0, |ahead| ahead.0);
+                    let edit = if side == winner { won } else { lost };
+                    is_answered_since(evidence, system, Timestamp(edit.0 - ahead), told.at)
+                });
+                if winner == tie { later > guard && !unknown } else { later >= -guard }
             }
         };
         if wrong {
@@ -307,6 +315,16 @@ fn winners(evidence: &Evidence, lives: &Lives, line: &Plain<'_>, found: &mut Vec
         }
     }
 }
+
+/// A request to the system was answered in this time, or may have been: an answer shows the record.
+fn is_answered_since(evidence: &Evidence, system: &str, from: Timestamp, to: Timestamp) -> bool {
+    let shows = |request: &Request| request.system == system && request.kind != "call" && request.kind != "delete";
+    let answered = |request: &Request| request.sent <= to && request.sent.0 + LONGEST_WAIT.0 >= from.0;
+    evidence.requests.iter().any(|request| shows(request) && answered(request))
+}
+
+/// How long an answer is waited for.
+const LONGEST_WAIT: Duration = Duration::seconds(30);
 
 /// The value stands on the winning side because the engine wrote it there from the losing one, where it was replaced.
 fn is_own_older(
