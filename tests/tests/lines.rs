@@ -1,7 +1,7 @@
 //! Every sync is a line of the log: entity, action, both ids, and the line of the rules.
 
 use dsl::value::Duration;
-use engine::testing::decide::Event;
+use engine::testing::decide::{Event, Input, OperatorCommand};
 use engine::testing::rehearse::Simulation;
 use scenarios::{app, contact, crm, pass, sign_up, simulation};
 use serde_json::json;
@@ -85,4 +85,28 @@ fn what_a_schedule_reads_and_finds_equal_is_told() {
         simulation.log.iter().map(|line| (&line.action, &line.rule)).collect::<Vec<_>>()
     );
     assert!(equal.iter().all(|line| line.left.is_some() && line.right.is_some() && line.entity == "app.Company"));
+}
+
+#[test]
+fn what_a_backfill_writes_waits_for_company_as_all_bulk_does() {
+    let sign_up = |simulation: &Simulation| {
+        sign_up(simulation, json!({"email": EMAIL, "firstName": "Ada", "lastName": "L", "lifetimeValue": "0"}));
+    };
+    let is_there = |simulation: &Simulation| crm(simulation).find("Contact", "email", EMAIL).is_some();
+    let soon = Duration(1_500);
+    let mut told = simulation();
+    sign_up(&told);
+    pass(&mut told, soon);
+    assert!(is_there(&told));
+
+    let mut listed = simulation();
+    sign_up(&listed);
+    // Nobody tells of it: only the backfill finds it.
+    drop(app(&listed).outgoing());
+    let command = OperatorCommand::Backfill { sync: "Contacts".to_owned() };
+    listed.input(&Input::Operator { who: "an operator".to_owned(), command }).expect("taken");
+    pass(&mut listed, soon);
+    assert!(!is_there(&listed));
+    pass(&mut listed, Duration::seconds(5));
+    assert!(is_there(&listed));
 }

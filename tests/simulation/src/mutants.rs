@@ -156,6 +156,7 @@ pub fn by_hand(folder: &Path) -> Result<Vec<Named>, String> {
     let entries = std::fs::read_dir(folder).map_err(unreadable)?;
     let mut files =
         entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
+    files.retain(|file| file.extension().is_some_and(|kind| kind == "history"));
     files.sort();
     let read = |file: &PathBuf| {
         let name = file.file_stem().and_then(|name| name.to_str()).unwrap_or_default().to_owned();

@@ -297,7 +297,8 @@ impl Conditions for Sky {
         }
         match self.under_way.remove(&asked.number) {
             Some(Fate::AnsweredAfterEffect(status)) => answer(asked.system, status),
-            Some(Fate::LeftOut) => in_part(response),
+            // Of associations, what is not mentioned is not there.
+            Some(Fate::LeftOut) if !asked.request.uri().path().contains("/associations/") => in_part(response),
             _ => response,
         }
     }

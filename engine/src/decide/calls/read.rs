@@ -11,6 +11,7 @@ use crate::decide::links::own_key::OWN_KEY;
 use crate::decide::model::answer::{self, Failure, NotDone};
 use crate::decide::model::key;
 use crate::decide::model::lane::Lane;
+use crate::decide::model::link::LinkState;
 use crate::decide::model::subject::Subject;
 use crate::decide::model::task::Answered;
 use crate::decide::model::work::{Group, PointRead, ReadState, Waiter};
@@ -54,7 +55,9 @@ impl WorkOwner for PointRead {
         match answer::read(&answered.answer) {
             Ok(Some(observed)) => found(cx, self, observed)?,
             Ok(None) => {
-                cx.put(key::absent(&self.entity, &self.by, &self.value), &answered.sent);
+                if is_wanted(cx, &open)? {
+                    cx.put(key::absent(&self.entity, &self.by, &self.value), &answered.sent);
+                }
                 missing = self.is_by_id();
             }
             Err(failure) => return failed(cx, open, failure),
@@ -71,6 +74,18 @@ impl WorkOwner for PointRead {
         }
         Ok(())
     }
+}
+
+/// Somebody still wants to know: a key of a pair that is over, and maybe erased, is not kept.
+fn is_wanted(cx: &Context<'_>, open: &OpenRead) -> Result<bool, Error> {
+    let waiters = &open.row.waiters;
+    for waiter in waiters {
+        match waiter {
+            Waiter::Link(link) if cx.get(&key::link(*link))?.is_none_or(|row| row.state == LinkState::Gone) => {}
+            Waiter::Link(_) | Waiter::Run(_) => return Ok(true),
+        }
+    }
+    Ok(waiters.is_empty())
 }
 
 fn found(cx: &mut Context<'_>, read: &PointRead, observed: &Observed) -> Result<(), Error> {

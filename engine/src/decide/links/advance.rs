@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use connectors::planted::{Mutant, planted};
 use dsl::schema::EntityName;
+use dsl::value::Timestamp;
 
 use crate::decide::links::{matching, merge, own_key};
-use crate::decide::model::key;
 use crate::decide::model::link::LinkState;
 use crate::decide::model::need::Blocked;
 use crate::decide::model::record::Life;
@@ -24,10 +24,8 @@ pub(crate) fn changed(cx: &mut Context<'_>, entity: &EntityName, id: &str) -> Re
     for link in records::links_of(cx, entity, id)? {
         cx.task(Task::Link(link));
     }
-    for (_, (from, source)) in cx.scan(&key::backlinks(entity, id), usize::MAX)? {
-        for link in records::links_of(cx, &from, &source)? {
-            cx.task(Task::Link(link));
-        }
+    for link in records::links_to(cx, entity, id)? {
+        cx.task(Task::Link(link));
     }
     Ok(())
 }
@@ -89,12 +87,15 @@ fn may_advance(cx: &mut Context<'_>, link: &OpenLink) -> Result<bool, Error> {
     Ok(!waits && !own_key::is_being_read_back(cx, link)?)
 }
 
-/// The time of the next try has come.
+/// The time of the next try has come, or a create in doubt cannot take effect any more.
 pub(crate) fn retry(cx: &mut Context<'_>, id: LinkId) -> Result<(), Error> {
     let Some(mut link) = OpenLink::open(cx, id)? else { return Ok(()) };
-    if link.tries.not_before.is_some_and(|at| at <= cx.now) {
+    let is_due = |at: Timestamp| at <= cx.now;
+    if link.tries.not_before.is_some_and(is_due) {
         link.tries.not_before = None;
         link.save(cx);
+        cx.task(Task::Link(id));
+    } else if link.attempted.as_ref().is_some_and(|attempted| is_due(attempted.until)) {
         cx.task(Task::Link(id));
     }
     Ok(())

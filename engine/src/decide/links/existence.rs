@@ -48,6 +48,12 @@ fn erase(cx: &mut Context<'_>, link: &mut OpenLink, side: Side) -> Result<(), Er
     link.let_go_all(cx);
     link.attempted = None;
     link.release(cx);
+    let other = side.other();
+    if let Some(partner) = link.ids[other].clone() {
+        // What was sent to it came from what is erased.
+        let (entity, partner) = (link.entity(other).clone(), expectations::living(cx, link.entity(other), &partner)?);
+        expectations::disown(cx, &entity, &partner, link.id)?;
+    }
     link.turn(cx, LinkEvent::End, LinkState::Gone);
     if planted(Mutant::ErasedIsMadeAgain) {
         link.ids[side] = None;

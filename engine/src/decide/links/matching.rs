@@ -19,7 +19,7 @@ use crate::decide::model::key;
 use crate::decide::model::lane::LaneKind;
 use crate::decide::model::link::{LinkEvent, LinkState};
 use crate::decide::model::need::Blocked;
-use crate::decide::model::record::{FieldState, FieldValue};
+use crate::decide::model::record::{FieldState, FieldValue, Life};
 use crate::decide::model::sides::BOTH;
 use crate::decide::model::task::Task;
 use crate::decide::model::work::{TimerRow, Waiter};
@@ -253,16 +253,31 @@ fn join(cx: &mut Context<'_>, link: &mut OpenLink, holder: LinkId, key: &str) ->
 /// The other side is found or made. One whose first side is gone by now only learns of it.
 pub(crate) fn pair(cx: &mut Context<'_>, link: &mut OpenLink, side: Side, record: String) -> Result<(), Error> {
     link.set_record(cx, side, record);
-    if link.state == LinkState::Gone {
+    let first = link.record(side.other());
+    let is_deleted =
+        cx.record(link.entity(side.other()), &first)?.is_some_and(|row| matches!(row.life, Life::Deleted(_)));
+    if link.state == LinkState::Gone || is_deleted {
+        // A person is asked, or its deletion is looked at yet.
         return Ok(());
     }
     link.turn(cx, LinkEvent::Pair, LinkState::Linked);
+    if link.tries.attempts == 1
+        && let Some(attempted) = &mut link.attempted
+    {
+        // The only create in doubt is the one that made it.
+        attempted.until = cx.now;
+    }
     link.went_through();
     link.settle_incident(cx)?;
     link.log(cx, Action::Link, "the two records are the same thing");
     for side in BOTH {
         if let Some(record) = link.ids[side].clone() {
             reads::partner_found(cx, &link.sync.name, side, &record)?;
+            // What links to it leads to this pair from now on, whatever pair it had before.
+            let entity = link.entity(side).clone();
+            for link in records::links_to(cx, &entity, &record)? {
+                cx.task(Task::Link(link));
+            }
         }
     }
     cx.task(Task::Link(link.id));

@@ -5,17 +5,16 @@
 
 use std::collections::BTreeMap;
 
-use dsl::program::{MappingKind, Side};
-
 use crate::decide::links::matching;
 use crate::decide::links::own_key;
 use crate::decide::links::plan::{Plan, Verdict, plan};
-use crate::decide::links::sides::{Resolution, side_value};
+use crate::decide::links::sides::{Resolution, field, side_value};
 use crate::decide::model::event::{Action, Event};
 use crate::decide::model::lane::LaneKind;
 use crate::decide::model::link::{Attempted, LinkEvent, LinkState, Restore};
 use crate::decide::model::need::{Blocked, Unmet};
 use crate::decide::model::sides::BOTH;
+use crate::decide::model::work::TimerRow;
 use crate::decide::store::links::OpenLink;
 use crate::decide::store::transaction::Context;
 use crate::ledger::Error;
@@ -75,6 +74,9 @@ fn carry_out(cx: &mut Context<'_>, link: &mut OpenLink, plan: Plan) -> Result<()
     for need in &plan.needs {
         link.wait_for(cx, need)?;
     }
+    if let Some(at) = plan.again {
+        cx.arm(at, &TimerRow::Link(link.id))?;
+    }
     link.turn(cx, LinkEvent::Merge, LinkState::Linked);
     let quiet = plan.writes.iter().all(Vec::is_empty);
     let doubted = link.tries.attempts > 0;
@@ -124,12 +126,7 @@ fn carry_out(cx: &mut Context<'_>, link: &mut OpenLink, plan: Plan) -> Result<()
 pub(crate) fn not_put_back(cx: &mut Context<'_>, link: &OpenLink, mapping: &str, owed: &Restore, why: &str) {
     let line = link.event(cx, Action::Unchanged);
     let Some(known) = link.sync.fields.iter().find(|known| known.text == *mapping) else { return };
-    let field = match &known.kind {
-        MappingKind::Field { left, .. } if owed.side == Side::Left => left.clone(),
-        MappingKind::Field { right, .. } => right.clone(),
-        MappingKind::Computed { target, .. } => target.clone(),
-        MappingKind::Link { .. } => return,
-    };
+    let Some(field) = field(known, owed.side) else { return };
     cx.log(Event {
         place: known.place.to_string(),
         entity: link.entity(owed.side).to_string(),

@@ -8,14 +8,17 @@
 
 use connectors::planted::{Mutant, planted};
 use dsl::eval::canonical;
-use dsl::program::{Direction, Mapping, MappingKind, Policy, Side};
+use dsl::program::{Direction, Mapping, Policy, Side};
 
 use crate::decide::links::answer::move_base;
+use crate::decide::links::existence::life;
 use crate::decide::links::plan::newest;
-use crate::decide::links::sides::{Resolution, SideValue, side_value};
+use crate::decide::links::sides::{self, Resolution, SideValue, side_value};
 use crate::decide::model::canonical::Canonical;
 use crate::decide::model::event::{Action, Event};
-use crate::decide::model::link::{Restore, RestoredBase};
+use crate::decide::model::link::{LinkState, Restore, RestoredBase};
+use crate::decide::model::record::Life;
+use crate::decide::model::sides::BOTH;
 use crate::decide::model::task::{Landed, Overwritten, Task};
 use crate::decide::store::links::OpenLink;
 use crate::decide::store::records::{links_of, side_of};
@@ -54,30 +57,37 @@ pub(crate) fn overwritten(cx: &mut Context<'_>, edit: &Overwritten) -> Result<()
         let sync = link.sync.clone();
         let Some(side) = side_of(&sync, &edit.entity) else { continue };
         if let Some(mapping) = sync.fields.iter().find(|mapping| writes(mapping, side, &edit.field)) {
-            in_pair(cx, &mut link, mapping, side, edit);
+            in_pair(cx, &mut link, mapping, side, edit)?;
         }
         link.save(cx);
     }
     Ok(())
 }
 
-fn in_pair(cx: &mut Context<'_>, link: &mut OpenLink, mapping: &Mapping, side: Side, edit: &Overwritten) {
+fn in_pair(
+    cx: &mut Context<'_>,
+    link: &mut OpenLink,
+    mapping: &Mapping,
+    side: Side,
+    edit: &Overwritten,
+) -> Result<(), Error> {
     let sync = &link.sync;
     // A value that cannot be understood would have parked the field; it is kept as it was told.
     let value = canonical(&sync.program, sync, mapping, side, &edit.value).unwrap_or_else(|_| edit.value.clone());
     let value = Canonical::Value(value);
     let stands = link.base.get(&mapping.text).cloned().unwrap_or_default();
     if value == stands {
-        return;
+        return Ok(());
     }
     // What the other side holds by now comes back with the next merge.
     if let Ok(Resolution::Value(held)) = side_value(cx, link, mapping, side.other())
         && held.value == value
     {
-        return;
+        return Ok(());
     }
     let known = link.restores.get(&mapping.text).is_some_and(|restore| restore.at >= edit.at);
-    let back = !known && mapping.direction == Direction::Both && wins(cx, link, mapping, side, edit);
+    let over = is_over(cx, link)?;
+    let back = !known && !over && mapping.direction == Direction::Both && wins(cx, link, mapping, side, edit);
     if back && !planted(Mutant::RestoreForgotten) {
         let base = match mapping.policy {
             Policy::Review => RestoredBase::Becomes(edit.known.base.clone()),
@@ -88,6 +98,9 @@ fn in_pair(cx: &mut Context<'_>, link: &mut OpenLink, mapping: &Mapping, side: S
         cx.task(Task::Link(link.id));
     }
     let (action, detail) = match (mapping.direction, back) {
+        _ if over => {
+            (Action::Unchanged, "an edit was written over before it was seen, and a record of the pair is gone")
+        }
         (Direction::Both, true) => (Action::Conflict, "an edit was written over before it was seen; it is put back"),
         (Direction::Both, false) => (Action::Conflict, "an edit was written over before it was seen"),
         _ => (Action::Drift, "an edit was written over before it was seen; the other side owns this field"),
@@ -103,21 +116,21 @@ fn in_pair(cx: &mut Context<'_>, link: &mut OpenLink, mapping: &Mapping, side: S
         detail: detail.to_owned(),
         ..line
     });
+    Ok(())
 }
 
 fn writes(mapping: &Mapping, side: Side, field: &str) -> bool {
-    let name = match &mapping.kind {
-        MappingKind::Field { left, right, .. } => {
-            if side == Side::Left {
-                left
-            } else {
-                right
-            }
+    mapping.direction.writes(side) && sides::field(mapping, side).as_deref() == Some(field)
+}
+
+/// Nothing is written to a pair that is over, or of which a record is gone.
+fn is_over(cx: &Context<'_>, link: &OpenLink) -> Result<bool, Error> {
+    for side in BOTH {
+        if matches!(life(cx, link, side)?, Some(Life::Deleted(_) | Life::Erased)) {
+            return Ok(true);
         }
-        MappingKind::Computed { target, .. } => target,
-        MappingKind::Link { .. } => return false,
-    };
-    mapping.direction.writes(side) && name == field
+    }
+    Ok(link.state == LinkState::Gone)
 }
 
 /// Would the edit of `side` have won, had it been seen in time? What it meets is the other side's change, which is

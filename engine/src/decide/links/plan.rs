@@ -46,6 +46,8 @@ pub(crate) struct Plan {
     pub(crate) park: Vec<(String, String)>,
     /// Lines that go back and forth, by the mapping's text: they are parked, and are to be held.
     pub(crate) hold: Vec<(String, HeldLine)>,
+    /// When a line can be written that has to wait for a time.
+    pub(crate) again: Option<Timestamp>,
     /// Partners that lines wait for.
     pub(crate) needs: Vec<Need>,
     /// Lines of the history that are true once the side is written.
@@ -152,7 +154,12 @@ fn merge_field(cx: &Context<'_>, link: &OpenLink, mapping: &Mapping, plan: &mut 
         }
         Decision::Write(side) => {
             let (target, source) = if side == Side::Left { (&left, &right) } else { (&right, &left) };
-            if refuses(side, &source.value) {
+            if let Some((until, _)) =
+                link.key_in_doubt(mapping, side, cx.now).filter(|(_, sent)| **sent == target.value)
+            {
+                // The record keeps the key of a create that may still take effect, so that there is no second one.
+                plan.again = Some(until);
+            } else if refuses(side, &source.value) {
                 let why = held.map(|held| held.why).unwrap_or_default();
                 plan.park.push((mapping.text.clone(), why));
             } else if oscillation::goes_on(cx, link, mapping, side, &source.value)? {

@@ -21,6 +21,7 @@ use crate::decide::store::links::{ActiveSync, OpenLink};
 use crate::decide::store::scope::Variables;
 use crate::decide::store::transaction::Context;
 use crate::decide::store::{links, reads, records};
+use crate::ids::LinkId;
 use crate::ledger::Error;
 
 /// One side's value of a mapping.
@@ -105,6 +106,16 @@ fn source_of(mapping: &Mapping) -> Option<Side> {
         Direction::Both => None,
         Direction::ToRight => Some(Side::Left),
         Direction::ToLeft => Some(Side::Right),
+    }
+}
+
+/// The field that a line writes or compares on a side; nothing where it compares an association, or computes the side.
+pub(crate) fn field(mapping: &Mapping, side: Side) -> Option<String> {
+    match &mapping.kind {
+        MappingKind::Field { left, .. } if side == Side::Left => Some(left.clone()),
+        MappingKind::Field { right, .. } => Some(right.clone()),
+        MappingKind::Computed { target, .. } if mapping.direction.writes(side) => Some(target.clone()),
+        MappingKind::Computed { .. } | MappingKind::Link { .. } => None,
     }
 }
 
@@ -215,14 +226,23 @@ fn link_value(cx: &Context<'_>, link: &OpenLink, mapping: &Mapping, side: Side) 
     let via = &program.syncs[*via].name;
     match reads::partner(cx, via, via_side, &id)? {
         Some((pair, _)) => Ok(SideValue { value: Canonical::Pair(pair), ..held }),
-        // What points to a record that is gone points to the pair that it had: nobody has changed that. One that never
-        // had a partner leads nowhere on the other side.
-        None if cx.record(&entity, &id)?.is_some_and(|row| matches!(row.life, Life::Deleted(_)))
+        // What points to a record that is gone points to the pair that it had: nobody has changed that.
+        None if cx.record(&entity, &id)?.is_some_and(|row| matches!(row.life, Life::Deleted(_) | Life::Erased))
             && let Some(pair) = cx.get(&key::link_of(via, via_side, &id))?
-            && links::existing_row(cx, pair)?.is_whole() =>
+            && leads_somewhere(cx, link, mapping, pair)? =>
         {
             Ok(SideValue { value: Canonical::Pair(pair), ..held })
         }
+        // Nothing can be linked to what is erased, and it never comes back.
+        None if cx.record(&entity, &id)?.is_some_and(|row| row.life == Life::Erased) => Ok(held),
         None => Err(Blocked::Need(Need::Partner { sync: via.clone(), side: via_side, id })),
     }
+}
+
+/// A pair that is over leads to its other record. Where that has another partner by now, or never was, it only is what
+/// both sides agreed on.
+fn leads_somewhere(cx: &Context<'_>, link: &OpenLink, mapping: &Mapping, pair: LinkId) -> Result<bool, Error> {
+    let agreed = mapping.direction == Direction::Both
+        && link.base.get(&mapping.text).is_some_and(|base| *base == Canonical::Pair(pair));
+    Ok(agreed || links::existing_row(cx, pair)?.is_whole())
 }

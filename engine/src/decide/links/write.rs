@@ -155,7 +155,9 @@ fn new_record(cx: &Context<'_>, link: &OpenLink, side: Side) -> Result<Option<Ve
                 if refused.is_some_and(|line| line.side == side && line.value == held.value) {
                     continue;
                 }
-                writes.extend(writing(cx, link, mapping, side, &held.value)?);
+                // One in doubt may still take effect: of two with the same key the system makes one.
+                let value = link.key_in_doubt(mapping, side, cx.now).map_or(&held.value, |(_, sent)| sent);
+                writes.extend(writing(cx, link, mapping, side, value)?);
             }
             Resolution::Keep => {}
             Resolution::Skip => return Ok(None),

@@ -1,8 +1,11 @@
 //! What a person asks for: each command is a record, or a refusal with its reason.
 
+use std::collections::BTreeMap;
+
 use dsl::program::Side;
 
 use crate::decide::links::{existence, schedule, sides};
+use crate::decide::model::canonical::Canonical;
 use crate::decide::model::event::{Action, Event};
 use crate::decide::model::freshness::Freshness;
 use crate::decide::model::input::OperatorCommand;
@@ -172,11 +175,26 @@ fn take(cx: &mut Context<'_>, id: LinkId, system: &str) -> Result<String, Refuse
         system if system == right => Side::Right,
         _ => return refused(format!("`{system}` is neither `{left}` nor `{right}`")),
     };
+    let winning: BTreeMap<String, Canonical> = sides::values(cx, &link, winner)?.into_iter().collect();
     // With the loser's value as the base, only the winner has changed.
     for (mapping, value) in sides::values(cx, &link, winner.other())? {
-        if link.parked.contains_key(&mapping) {
-            link.base.insert(mapping, value);
+        if !link.parked.contains_key(&mapping) {
+            continue;
         }
+        if let Some(line) = link.sync.fields.iter().find(|line| line.text == mapping) {
+            let loser = winner.other();
+            let event = link.event(cx, Action::Operator);
+            cx.log(Event {
+                place: line.place.to_string(),
+                entity: link.entity(loser).to_string(),
+                field: sides::field(line, loser),
+                value: winning.get(&mapping).map(ToString::to_string),
+                displaced: Some(value.to_string()),
+                detail: format!("a person takes the value of {system}"),
+                ..event
+            });
+        }
+        link.base.insert(mapping, value);
     }
     link.let_go_all(cx);
     link.save(cx);

@@ -284,6 +284,14 @@ pub(crate) fn shown(
     Ok(())
 }
 
+/// What a link has sent to a record is forgotten.
+pub(crate) fn disown(cx: &mut Context<'_>, entity: &EntityName, record: &str, link: LinkId) -> Result<(), Error> {
+    let mut expected = Expected::load(cx, entity, record)?;
+    expected.retain(|write| write.link != Some(link));
+    expected.save(cx);
+    Ok(())
+}
+
 /// What was sent to a record takes effect on the one that it was merged into.
 pub(crate) fn follow(cx: &mut Context<'_>, entity: &EntityName, gone: &str, into: &str) -> Result<(), Error> {
     let mut moved = Expected::load(cx, entity, gone)?;
@@ -332,6 +340,7 @@ pub(crate) fn living(cx: &Context<'_>, entity: &EntityName, id: &str) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decide::model::canonical::Canonical;
     use crate::decide::model::expectation::Planned;
 
     fn text(value: &str) -> Value {

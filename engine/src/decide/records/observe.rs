@@ -313,8 +313,10 @@ impl Sighting<'_> {
                     doubted: write.outcome == WriteOutcome::InDoubt,
                 }));
             }
+            let is_looked_for =
+                newest && !(planted(Mutant::NoWriteOverInFlight) && write.outcome == WriteOutcome::InFlight);
             let mut replaced = None;
-            if let Some((value, at)) = stands.filter(|_| newest)
+            if let Some((value, at)) = stands.filter(|_| is_looked_for)
                 && expectations::replaces(writes, &content, value, at, &alike).map_err(unreadable)?
             {
                 // The edit is as old as the first message that showed it.

@@ -29,13 +29,15 @@ pub(crate) fn deleted(
     let mut row = cx.record(entity, id)?.map(Arc::unwrap_or_clone).unwrap_or_default();
     let at = ahead::bounded(cx, &entity.system, at)?;
     ahead::forget(cx, &mut row);
-    let older = row.latest > at && !planted(Mutant::OldDeletionCounts);
+    // Nothing comes after an erasure, however late it is told.
+    let older = row.latest > at && !erased && !planted(Mutant::OldDeletionCounts);
     if older || matches!(row.life, Life::Erased) || (matches!(row.life, Life::Deleted(_)) && !erased) {
         return Ok(());
     }
     records::unindex(cx, entity, id, &row);
     ahead::settle(cx, entity, id);
-    row.latest = at;
+    let latest = row.latest.max(at);
+    row.latest = latest;
     if erased {
         forget_keys(cx, entity, &row);
         let kept = if planted(Mutant::ErasureKeepsRow) {
@@ -44,7 +46,7 @@ pub(crate) fn deleted(
             cx.delete(key::expectations(entity, id));
             RecordRow::default()
         };
-        row = RecordRow { life: Life::Erased, latest: at, ..kept };
+        row = RecordRow { life: Life::Erased, latest, ..kept };
     } else {
         row.life = Life::Deleted(at);
     }

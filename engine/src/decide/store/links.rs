@@ -11,10 +11,11 @@ use std::sync::Arc;
 use connectors::planted::{Mutant, planted};
 use dsl::ast::Priority;
 use dsl::eval::eval;
-use dsl::program::{Program, Side, Sync};
+use dsl::program::{Mapping, MappingKind, Program, Side, Sync};
 use dsl::schema::EntityName;
-use dsl::value::{Duration, Value};
+use dsl::value::{Duration, Timestamp, Value};
 
+use crate::decide::model::canonical::Canonical;
 use crate::decide::model::event::{Action, Event};
 use crate::decide::model::freshness::Freshness;
 use crate::decide::model::key;
@@ -299,6 +300,22 @@ impl OpenLink {
     pub(crate) fn withdraw(&mut self, cx: &mut Context<'_>) {
         self.withdraw_one(cx, Side::Left);
         self.withdraw_one(cx, Side::Right);
+    }
+
+    /// Until when a create in doubt may make a record of this side with the key that it was sent with, and that key in
+    /// the line's canonical domain; nothing where none may, or the line holds no key.
+    pub(crate) fn key_in_doubt(
+        &self,
+        mapping: &Mapping,
+        side: Side,
+        now: Timestamp,
+    ) -> Option<(Timestamp, &Canonical)> {
+        let MappingKind::Field { left, right, .. } = &mapping.kind else { return None };
+        let is_key = self.sync.keys.iter().any(|(l, r)| l == left && r == right);
+        let attempted = self.attempted.as_ref().filter(|one| is_key && one.side == side && one.until > now)?;
+        // Once the record is found, what was sent is the base.
+        let sent = attempted.values.get(&mapping.text).and_then(|values| values.last());
+        Some((attempted.until, sent.or_else(|| self.base.get(&mapping.text))?))
     }
 
     /// Gives back the keys that it claims, so that others may take them.

@@ -53,6 +53,15 @@ pub(crate) fn links_of(cx: &Context<'_>, entity: &EntityName, id: &str) -> Resul
     Ok(found)
 }
 
+/// Links of the records that link to a record.
+pub(crate) fn links_to(cx: &Context<'_>, entity: &EntityName, id: &str) -> Result<BTreeSet<crate::ids::LinkId>, Error> {
+    let mut found = BTreeSet::new();
+    for (_, (from, source)) in cx.scan(&key::backlinks(entity, id), usize::MAX)? {
+        found.extend(links_of(cx, &from, &source)?);
+    }
+    Ok(found)
+}
+
 /// The side of a sync that an entity stands on.
 pub(crate) fn side_of(sync: &dsl::program::Sync, entity: &EntityName) -> Option<Side> {
     if sync.left == *entity {

@@ -30,7 +30,9 @@ pub(super) fn judge(evidence: &Evidence, lives: &Lives, found: &mut Vec<Violatio
             let found = matches!(line.action.as_str(), "unchanged" | "adopt" | "link");
             // A create in doubt names the one record that there is.
             let created = made && doubted && line.ids.len() == 1 && syncs.contains(&line.rule.as_str());
-            created || about && (doubted || (line.at >= change.at && (named || found)))
+            // A system gives a new record values of its own, such as when it was made: its making explains them.
+            let makes = made && line.action == "create" && line.at >= change.at;
+            created || about && (doubted || makes || (line.at >= change.at && (named || found)))
         };
         if !evidence.audit.iter().any(tells) {
             let text = format!("{} {field} of {} became `{value}` at {}", change.record.0, change.record.1, change.at);

@@ -36,6 +36,8 @@ pub(crate) struct Life {
     pub(crate) ended: Vec<Timestamp>,
     /// When a merge gave it the values of another one, or another one its own.
     pub(crate) merged: Vec<Timestamp>,
+    /// Records that were merged into it and gave way, and when.
+    pub(crate) absorbed: Vec<(Record, Timestamp)>,
     /// It was erased.
     pub(crate) erased: Option<Timestamp>,
 }
@@ -90,7 +92,10 @@ impl Lives {
                         life.ended.push(at);
                     }
                     let into = all.last(&(change.record.0.clone(), into.clone()));
-                    all.lives.entry(into).or_default().merged.push(at);
+                    let gave_way = (!*primary).then(|| (all.last(&change.record), at));
+                    let life = all.lives.entry(into).or_default();
+                    life.merged.push(at);
+                    life.absorbed.extend(gave_way);
                 }
             }
         }

@@ -196,7 +196,11 @@ fn followed(
         if theirs.merged.iter().any(|merged| *merged >= set.at) {
             return;
         }
-        if superseded_there(set, &there) || is_no_change(&points[..index], &there, set) {
+        if superseded_there(set, &there)
+            || is_no_change(&points[..index], &there, set)
+            || is_merged_base(evidence, lives, line, (side, life), &there, set)
+            || is_filled(evidence, pair, set)
+        {
             return;
         }
     }
@@ -241,7 +245,35 @@ fn is_no_change(before: &[Point<Value>], there: &[Point<Value>], set: &Point<Val
         let here = at(before, *time);
         (at(there, *time) == here).then_some(here)
     });
-    agreed.as_ref() == Some(&set.value)
+    // Before anything was set, both were empty.
+    agreed.unwrap_or(Value::Empty) == set.value
+}
+
+/// The value is the one that a record which gave way in a merge held, and on which its pair had agreed: the pair lives on
+/// with its base, so that this value is no change (section 9).
+fn is_merged_base(
+    evidence: &Evidence,
+    lives: &Lives,
+    line: &Plain<'_>,
+    (side, life): (Side, &Life),
+    there: &[Point<Value>],
+    set: &Point<Value>,
+) -> bool {
+    life.absorbed.iter().filter(|(_, merged)| *merged >= set.at).any(|(record, merged)| {
+        let Some(theirs) = lives.life(record) else { return false };
+        let held = Point::at(&line.points(evidence, theirs, side), *merged).cloned();
+        let agreed = there.iter().any(|point| point.at <= *merged && point.value == set.value);
+        held.as_ref() == Some(&set.value) && agreed
+    })
+}
+
+/// A field was cleared before the pair was made: where the other side holds a value it is filled (section 3, case 6).
+fn is_filled(evidence: &Evidence, pair: &Pair, set: &Point<Value>) -> bool {
+    let made = evidence.audit.iter().any(|told| {
+        let names = pair.ids.iter().flatten().all(|id| told.ids.contains(id));
+        told.action == "link" && told.at >= set.at && told.rule == pair.sync && names
+    });
+    set.value.is_empty() && made
 }
 
 /// Case 5: of two edits that met, the one stands that the line says.
@@ -272,7 +304,11 @@ fn winners(evidence: &Evidence, lives: &Lives, line: &Plain<'_>, found: &mut Vec
         };
         let sides = [(Side::Left, Side::Right), (Side::Right, Side::Left)];
         // A value that the engine itself brought over, and that its own source has changed since, wins against nothing.
-        let older = sides.into_iter().find(|(winner, loser)| {
+        // A side that wins, and cannot be without a value, gets back what the other side has cleared.
+        let put_back = |winner: Side| {
+            displaced.is_empty() && line.requires(evidence, winner) && line.mapping.policy == Policy::Wins(winner)
+        };
+        let older = sides.into_iter().filter(|(winner, _)| !put_back(*winner)).find(|(winner, loser)| {
             edit(*loser, displaced).is_some() && is_own_older(evidence, lives, line, told, (*winner, *loser), value)
         });
         if older.is_some() {
