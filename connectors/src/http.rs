@@ -205,8 +205,10 @@ pub fn trouble<B>(response: &http::Response<B>, write: bool, cause: &str) -> Opt
         408 | 500..=599 if write => Answer::Unknown { cause },
         408 | 500..=599 => Answer::Retry { after, cause },
         400..=499 => return None,
-        // Redirects are not followed: the base URL in the settings is not where the system is.
-        _ => Answer::Refused { reason: cause, refusal: Refusal::Other },
+        // Redirects are not followed: nothing was done where a write was led away. To a read it may be a page of a
+        // gateway, which is soon over; a base URL that is not where the system is is shown to people after some tries.
+        _ if write => Answer::Refused { reason: cause, refusal: Refusal::Other },
+        _ => Answer::Retry { after, cause },
     })
 }
 
@@ -315,7 +317,8 @@ mod tests {
         let moved = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n".to_vec();
         let response = get(&server(moved).await).await.unwrap();
         assert_eq!(response.status(), 302);
-        assert!(matches!(trouble(&response, false, ""), Some(Answer::Refused { refusal: Refusal::Other, .. })));
+        assert!(matches!(trouble(&response, false, ""), Some(Answer::Retry { after: None, .. })));
+        assert!(matches!(trouble(&response, true, ""), Some(Answer::Refused { refusal: Refusal::Other, .. })));
     }
 
     #[tokio::test]

@@ -84,7 +84,10 @@ impl Rest {
             self.token.refused(&token).await;
         }
         let parsed = crate::json::read(response.body());
-        if response.status().is_success() && !response.body().is_empty() && parsed.is_err() {
+        // A read that is answered with a page of somebody on the way is asked again.
+        let page = response.status().is_client_error() && response.body().first() == Some(&b'<');
+        let foreign = response.status().is_success() || (page && !write && trouble(&response, write, "").is_none());
+        if foreign && !response.body().is_empty() && parsed.is_err() {
             let cause = format!("HTTP {} with a body that is no JSON", response.status());
             return Err(if write { Answer::Unknown { cause } } else { Answer::Retry { after: None, cause } });
         }

@@ -11,6 +11,12 @@ use super::{HubSpot, refuse};
 use crate::http::{lost, request};
 use crate::port::Answer;
 
+/// A response whose body is not HubSpot's.
+fn unread<B>(response: &http::Response<B>, write: bool, error: &serde_json::Error) -> Failure {
+    let cause = format!("HTTP {} with a body that is no JSON: {error}", response.status());
+    Failure::Same(if write { Answer::Unknown { cause } } else { Answer::Retry { after: None, cause } })
+}
+
 impl HubSpot {
     /// Sends one call. `write`: it may change something.
     pub(super) async fn call(
@@ -33,17 +39,16 @@ impl HubSpot {
             if response.body().is_empty() {
                 return Ok(Json::Null);
             }
-            return parsed.map_err(|error| {
-                let cause = format!("HTTP {} with a body that is no JSON: {error}", response.status());
-                let unread = Answer::Retry { after: None, cause: cause.clone() };
-                Failure::Same(if write { Answer::Unknown { cause } } else { unread })
-            });
+            return parsed.map_err(|error| unread(&response, write, &error));
         }
         // 5xx and unknown routes may answer HTML (CONTRACT 3.4).
-        let json = parsed.unwrap_or(Json::Null);
-        match trouble(&response, &json, write) {
-            Some(answer) => Err(Failure::Same(answer)),
-            None => Err(Failure::Words { status: response.status(), json }),
+        if let Some(answer) = trouble(&response, parsed.as_ref().unwrap_or(&Json::Null), write) {
+            return Err(Failure::Same(answer));
+        }
+        match parsed {
+            // HubSpot's own words are JSON: this is a page of somebody on the way, and says nothing of the record.
+            Err(error) if !write => Err(unread(&response, write, &error)),
+            parsed => Err(Failure::Words { status: response.status(), json: parsed.unwrap_or(Json::Null) }),
         }
     }
 

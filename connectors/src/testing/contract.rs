@@ -68,8 +68,9 @@ fn check(weather: &str, write: bool, answer: &Answer, told: &str) {
         "lost answer" | "500" | "502" | "504" => matches!(answer, Answer::Retry { .. }),
         "401" => matches!(answer, Answer::Refused { refusal: crate::port::Refusal::Unauthenticated, .. }),
         "403" => matches!(answer, Answer::Refused { refusal: crate::port::Refusal::Forbidden, .. }),
-        "302" | "405" => matches!(answer, Answer::Refused { .. }),
-        "404 of a wrong path" => matches!(answer, Answer::Refused { .. }),
+        "302" | "405" | "404 of a wrong path" if write => matches!(answer, Answer::Refused { .. }),
+        // It may be somebody between: a read does no harm when it is asked again.
+        "302" | "405" | "404 of a wrong path" => matches!(answer, Answer::Refused { .. } | Answer::Retry { .. }),
         "429" => matches!(answer, Answer::RateLimited { after: Some(_), .. }),
         "503" => matches!(answer, Answer::Retry { after: Some(_), .. }),
         "200 without results" => !matches!(answer, Answer::Missing),

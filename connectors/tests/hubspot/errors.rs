@@ -170,6 +170,15 @@ async fn a_success_that_cannot_be_read_is_none() {
     }
 }
 
+/// Of a gateway or a content network, before HubSpot; the truncated and the empty one of a connection that broke off.
+#[tokio::test]
+async fn a_read_that_meets_a_page_of_somebody_else_is_tried_again() {
+    for (status, body) in [(302, ""), (404, "<html>no</html>"), (404, "{\"status\": \"err"), (404, ""), (410, "<p>")] {
+        let answer = reading(Step::raw(status, &[], body)).await;
+        assert!(matches!(answer, Answer::Retry { .. }), "{status} {body:?}: {answer:?}");
+    }
+}
+
 #[tokio::test]
 async fn what_no_split_can_help_is_refused_for_all() {
     let two = || {
