@@ -134,7 +134,7 @@ impl Builder {
     }
 
     /// How long a change waits for others of its kind, to share a request with them: 100 ms, and while many come up to
-    /// eight times as long.
+    /// four times as long.
     pub fn batch_delay(mut self, delay: Duration) -> Self {
         self.plan.runtime.hold = delay.into();
         self

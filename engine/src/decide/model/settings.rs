@@ -31,7 +31,7 @@ pub struct Settings {
     /// A time from outside that is further ahead of the input's own time than this is taken as now.
     pub clock_ahead: Duration,
     /// How long a real-time change may wait for company in its batch while little goes on; under pressure the gate
-    /// holds it up to eight times as long.
+    /// holds it up to four times as long.
     pub linger: Duration,
     /// How long a change of a scheduled run or a backfill may wait for company.
     pub linger_bulk: Duration,
