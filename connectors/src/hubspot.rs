@@ -22,7 +22,7 @@ mod values;
 mod versions;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use dsl::schema::{Entity, Lock};
@@ -85,6 +85,8 @@ pub struct HubSpot {
     owner_pages: AtomicU32,
     /// How many messages of another account came, and the account of the last one.
     strangers: (AtomicU64, AtomicU64),
+    /// The token is of another account than ours, as far as is known: nothing is asked with it.
+    elsewhere: AtomicBool,
 }
 
 impl std::fmt::Debug for HubSpot {
@@ -98,11 +100,44 @@ impl HubSpot {
     #[must_use]
     pub fn new(settings: Settings, token: impl Into<Token>, lock: Lock, transport: Arc<dyn Transport>) -> Self {
         let token = token.into();
-        Self { settings, token, lock, transport, owner_pages: AtomicU32::new(1), strangers: Default::default() }
+        Self {
+            settings,
+            token,
+            lock,
+            transport,
+            owner_pages: AtomicU32::new(1),
+            strangers: Default::default(),
+            elsewhere: AtomicBool::new(false),
+        }
     }
 
     fn entity(&self, name: &str) -> Option<&Entity> {
         self.lock.entities.get(name)
+    }
+
+    /// Whose the token is.
+    async fn identify(&self) -> Answer {
+        let details = match self.details().await {
+            Ok(details) => details,
+            Err(failure) => {
+                return match answer::alone(&failure) {
+                    // A token that may not ask this may do all that it is for.
+                    Answer::Refused { reason, refusal: Refusal::Forbidden } => refuse(reason),
+                    other => other,
+                };
+            }
+        };
+        let Some(found) = details["portalId"].as_u64() else {
+            return refuse("HubSpot's account details name no account".to_owned());
+        };
+        let said = self.settings.portal_id.filter(|said| *said != found);
+        self.elsewhere.store(said.is_some(), Ordering::Relaxed);
+        if let Some(said) = said {
+            let reason = format!("it is of the account {found}, and the settings say {said} (`portal_id`)");
+            return Answer::Refused { reason, refusal: Refusal::Unauthenticated };
+        }
+        let told = [("account", found.into()), ("api_version", self.api_version().into())];
+        Answer::Result(told.map(|(name, value)| (name.to_owned(), value)).into())
     }
 
     async fn ask(&self, request: &Request, inputs: &[Input]) -> Vec<Answer> {
@@ -112,7 +147,7 @@ impl HubSpot {
             Verb::Create { entity } => self.create(entity, inputs).await,
             Verb::Update { entity } => self.update(entity, inputs).await,
             Verb::Delete { entity } => self.delete(entity, inputs).await,
-            Verb::List { .. } | Verb::Archived { .. } | Verb::Operation { .. } => Vec::new(),
+            Verb::List { .. } | Verb::Archived { .. } | Verb::Identify | Verb::Operation { .. } => Vec::new(),
         }
     }
 }
@@ -129,7 +164,15 @@ impl Connector for HubSpot {
 
     async fn perform(&self, request: &Request) -> Vec<Answer> {
         let refused = |reason: String| vec![refuse(reason); request.inputs.len()];
+        let identifies = request.verb == Verb::Identify;
+        if identifies || self.elsewhere.load(Ordering::Relaxed) {
+            let said = self.identify().await;
+            if identifies || self.elsewhere.load(Ordering::Relaxed) {
+                return vec![said; request.inputs.len()];
+            }
+        }
         let entity = match &request.verb {
+            Verb::Identify => return Vec::new(),
             Verb::Read { entity, .. } | Verb::Create { entity } | Verb::Update { entity } => entity,
             Verb::Delete { entity } | Verb::List { entity, .. } | Verb::Archived { entity } => entity,
             Verb::Operation { name } => return refused(format!("HubSpot has no operation `{name}`")),

@@ -77,6 +77,10 @@ pub enum Verb {
         /// The entity's name in the lock.
         entity: String,
     },
+    /// Say who asks. One input. Answer: [`Answer::Result`] with what the system says, such as the account; refused with
+    /// [`Refusal::Unauthenticated`] where it does not take the token, or takes it for another account than ours; and
+    /// with [`Refusal::Other`] where the system does not tell.
+    Identify,
     /// Call an operation of the lock with [`Input::values`] as its parameters. Answer: [`Answer::Result`].
     Operation {
         /// Its name in the lock.

@@ -224,7 +224,11 @@ impl Connector for Rest {
     fn max_batch(&self, verb: &Verb) -> usize {
         match verb {
             Verb::Read { .. } | Verb::Create { .. } | Verb::Update { .. } => BATCH,
-            Verb::Delete { .. } | Verb::List { .. } | Verb::Archived { .. } | Verb::Operation { .. } => 1,
+            Verb::Delete { .. }
+            | Verb::List { .. }
+            | Verb::Archived { .. }
+            | Verb::Identify
+            | Verb::Operation { .. } => 1,
         }
     }
 
@@ -234,7 +238,7 @@ impl Connector for Rest {
             Verb::Delete { .. } | Verb::List { .. } | Verb::Operation { .. } => {
                 u32::try_from(request.inputs.len()).unwrap_or(u32::MAX)
             }
-            Verb::Archived { .. } => 0,
+            Verb::Archived { .. } | Verb::Identify => 0,
         }
     }
 
@@ -244,6 +248,7 @@ impl Connector for Rest {
             Verb::Read { entity, by, .. } => self.batch(entity, "read", Some(by), inputs).await,
             Verb::Create { entity } => self.batch(entity, "create", None, inputs).await,
             Verb::Update { entity } => self.batch(entity, "update", None, inputs).await,
+            Verb::Identify => vec![refuse("the app does not say who asks"); inputs.len()],
             // The app keeps no list of what it deleted.
             Verb::Archived { .. } => vec![Answer::Page { records: Vec::new(), next: None }; inputs.len()],
             Verb::Delete { .. } | Verb::List { .. } | Verb::Operation { .. } => {

@@ -38,7 +38,7 @@ pub mod views;
 
 use dsl::value::Timestamp;
 
-use self::calls::{answers, open};
+use self::calls::{answers, identify, open};
 use self::delivery::{inbox, offsets, route, tombstones};
 use self::isolation::Isolated;
 pub(crate) use self::links::own_key::OWN_KEY;
@@ -107,6 +107,7 @@ pub fn decide_isolated(
             sweep::started(&mut cx)?;
             schedule::started(&mut cx)?;
             catch_up::started(&mut cx)?;
+            identify::started(&mut cx);
             inbox::started(&mut cx)?;
         }
         Input::Delivery { system, messages, malformed, source } => {

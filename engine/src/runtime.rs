@@ -326,6 +326,7 @@ fn settings(plan: &Plan) -> Settings {
         clock_ahead: plan.runtime.clock_ahead,
         linger: plan.runtime.hold,
         retention: plan.runtime.retention,
+        identify: true,
         sweeps: true,
         ..Settings::default()
     }

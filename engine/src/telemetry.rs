@@ -63,6 +63,7 @@ pub fn call(lane: &Lane, request: &Request, answers: &[Answer], took: Duration) 
         Verb::Update { .. } => "update",
         Verb::Delete { .. } => "delete",
         Verb::List { .. } => "list",
+        Verb::Identify => "identify",
         Verb::Archived { .. } => "list_archived",
         Verb::Operation { .. } => "operation",
     };

@@ -16,7 +16,7 @@ pub(super) fn is_owner(entity: &str) -> bool {
 
 pub(super) fn max_batch(verb: &Verb) -> usize {
     match verb {
-        Verb::List { .. } | Verb::Archived { .. } | Verb::Operation { .. } => 1,
+        Verb::List { .. } | Verb::Archived { .. } | Verb::Identify | Verb::Operation { .. } => 1,
         _ => BATCH,
     }
 }
@@ -40,6 +40,8 @@ pub(super) fn calls(hubspot: &HubSpot, request: &Request) -> u32 {
             };
             u32::from(values) + changes(|change| change.remove.is_some()) + changes(|change| change.add.is_some())
         }
+        // Where the version of the paths does not have the question, it is asked once more.
+        Verb::Identify => 2,
         Verb::Create { .. } | Verb::Delete { .. } | Verb::Archived { .. } | Verb::Operation { .. } => 1,
     }
 }

@@ -118,20 +118,25 @@ impl HubSpot {
         &self.settings.api_version
     }
 
+    /// What HubSpot says of the account.
+    pub(super) async fn details(&self) -> Result<Json, Failure> {
+        let version = if self.numbered() { "v3" } else { self.api_version() };
+        let path = |version: &str| format!("/account-info/{version}/details");
+        match self.call(Method::GET, &path(version), None, false).await {
+            // Not every dated version has these routes.
+            Err(Failure::Words { status: StatusCode::NOT_FOUND, .. }) if version != "v3" => {
+                self.call(Method::GET, &path("v3"), None, false).await
+            }
+            answered => answered,
+        }
+    }
+
     /// Whose the token is, and what it may do.
     ///
     /// # Errors
     /// Where HubSpot does not say; a token that is refused is [`Trouble::Refused`].
     pub async fn identity(&self) -> Result<Identity, Trouble> {
-        let version = if self.numbered() { "v3" } else { self.api_version() };
-        let path = |version: &str| format!("/account-info/{version}/details");
-        let details = match self.call(Method::GET, &path(version), None, false).await {
-            // Not every dated version has these routes.
-            Err(Failure::Words { status: StatusCode::NOT_FOUND, .. }) if version != "v3" => {
-                self.call(Method::GET, &path("v3"), None, false).await?
-            }
-            answered => answered?,
-        };
+        let details = self.details().await?;
         let bearer = self.token.bearer().await.map_err(Failure::Same)?;
         let asked = json!({"tokenKey": bearer.expose()});
         let path = "/oauth/v2/private-apps/get/access-token-info";

@@ -80,6 +80,12 @@ impl ConnectorKind {
         }
     }
 
+    /// Its system says whose a token is.
+    #[must_use]
+    pub fn identifies(self) -> bool {
+        self == Self::HubSpot
+    }
+
     /// It cannot work without a bearer token.
     #[must_use]
     pub fn needs_token(self) -> bool {

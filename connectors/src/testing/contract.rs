@@ -18,7 +18,8 @@ use crate::port::{Answer, Connector, Request, Verb};
 /// Where it breaks a law.
 pub async fn holds(build: impl Fn(Script) -> Arc<dyn Connector>, requests: &[Request]) {
     for request in requests {
-        let write = !matches!(request.verb, Verb::Read { .. } | Verb::List { .. } | Verb::Archived { .. });
+        let write =
+            !matches!(request.verb, Verb::Read { .. } | Verb::List { .. } | Verb::Archived { .. } | Verb::Identify);
         let (counted, most) = {
             let connector = build(Script::default());
             (connector.calls(request), connector.max_batch(&request.verb))

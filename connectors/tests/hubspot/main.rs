@@ -1,6 +1,7 @@
 //! HubSpot's connector over a scripted network: what is sent, and what each answer is taken for.
 
 mod errors;
+mod identity;
 mod links;
 mod lists;
 mod reads;

@@ -2,6 +2,7 @@
 
 pub(crate) mod answers;
 mod denied;
+pub(crate) mod identify;
 pub(crate) mod listing;
 pub(crate) mod open;
 pub(crate) mod owners;

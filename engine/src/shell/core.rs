@@ -612,6 +612,7 @@ fn largest(program: &Program, lane: &Lane) -> Request {
             let (fields, links) = used(entity);
             Verb::List { entity: entity.clone(), fields, links, since: None }
         }
+        LaneKind::Identify => Verb::Identify,
         LaneKind::Archived { entity } => Verb::Archived { entity: entity.clone() },
         LaneKind::Create { entity } | LaneKind::Update { entity } => {
             let (fields, links) = used(entity);

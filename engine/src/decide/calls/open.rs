@@ -150,6 +150,7 @@ fn verb(cx: &Context<'_>, lane: &Lane, since: Option<Timestamp>) -> Verb {
             Verb::List { entity: entity.clone(), fields, links, since }
         }
         LaneKind::Archived { entity } => Verb::Archived { entity: entity.clone() },
+        LaneKind::Identify => Verb::Identify,
         LaneKind::Operation { name } => Verb::Operation { name: name.clone() },
     }
 }

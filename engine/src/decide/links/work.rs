@@ -56,7 +56,8 @@ impl WorkOwner for LinkWrite {
                 answer::updated(cx, &mut link, self.side, (&asked, *sent), &item.written, answers::update(answer))?;
             }
             LaneKind::Delete { .. } => archive::answered(cx, &mut link, self.side, lane, answers::delete(answer))?,
-            LaneKind::Read { .. } | LaneKind::List { .. } | LaneKind::Archived { .. } | LaneKind::Operation { .. } => {}
+            LaneKind::Read { .. } | LaneKind::List { .. } | LaneKind::Archived { .. } => {}
+            LaneKind::Identify | LaneKind::Operation { .. } => {}
         }
         link.save(cx);
         Ok(())

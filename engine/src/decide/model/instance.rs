@@ -34,6 +34,8 @@ impl Instance {
             Owner::Run(id) => Self::Run(*id),
             Owner::Read(read) => Self::Read(read.clone()),
             Owner::Listing(name) => Self::Listing(name.clone()),
+            // Like a timer: where it breaks off nothing waits for it.
+            Owner::Identify(system) => Self::Timer(system.clone().into_bytes()),
         }
     }
 }

@@ -36,6 +36,8 @@ pub enum LaneKind {
     Operation { name: String },
     /// List what was deleted, a page at a time.
     Archived { entity: String },
+    /// Ask who asks.
+    Identify,
 }
 
 impl LaneKind {
@@ -54,6 +56,7 @@ impl fmt::Display for LaneKind {
             Self::Delete { entity } => write!(out, "delete {entity}"),
             Self::List { entity } => write!(out, "list {entity}"),
             Self::Operation { name } => write!(out, "call {name}"),
+            Self::Identify => write!(out, "say who asks"),
             Self::Archived { entity } => write!(out, "list archived {entity}"),
         }
     }

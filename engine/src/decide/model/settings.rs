@@ -37,6 +37,8 @@ pub struct Settings {
     pub linger_bulk: Duration,
     /// A sync that runs at intervals runs first when it is set up, not an interval later.
     pub run_at_start: bool,
+    /// Every system is asked at the start who the engine is to it.
+    pub identify: bool,
     /// Syncs on change sweep as their rules say.
     pub sweeps: bool,
     /// How long runs of workflows that are over are kept for people.
@@ -53,6 +55,7 @@ impl Default for Settings {
             linger: Duration(100),
             linger_bulk: Duration::seconds(2),
             run_at_start: true,
+            identify: false,
             sweeps: false,
             retention: Duration::days(30),
             trace: false,

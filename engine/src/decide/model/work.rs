@@ -28,6 +28,8 @@ pub(crate) enum Owner {
     Read(PointRead),
     /// The next page of a listing.
     Listing(String),
+    /// The question who asks, to this system.
+    Identify(String),
 }
 
 /// Which record is read.

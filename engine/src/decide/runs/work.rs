@@ -47,7 +47,7 @@ impl WorkOwner for RunEffect {
             LaneKind::Update { .. } => effect::updated(cx, sent, answer::update(answer))?,
             LaneKind::Delete { .. } => effect::deleted(cx, sent, answer::delete(answer))?,
             LaneKind::Operation { .. } => effect::operated(cx, sent, answer::operation(answer))?,
-            LaneKind::Read { .. } | LaneKind::List { .. } | LaneKind::Archived { .. } => {}
+            LaneKind::Read { .. } | LaneKind::List { .. } | LaneKind::Archived { .. } | LaneKind::Identify => {}
         }
         run.save(cx);
         Ok(())
