@@ -47,8 +47,15 @@ pub(crate) fn kept(entity: &Entity, field: &str, value: Value) -> Value {
         (Type::Text, Value::Text(text)) => {
             let remote = entity.remote.as_deref();
             let is_name = field == "email" || (field == "domain" && remote == Some(COMPANIES));
-            let text = text.trim();
-            Value::text(if is_name { text.to_lowercase() } else { text.to_owned() })
+            let trimmed = text.trim();
+            let lower = trimmed.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
+            if is_name && !lower {
+                Value::text(trimmed.to_lowercase())
+            } else if trimmed.len() == text.len() {
+                Value::text(text)
+            } else {
+                Value::text(trimmed)
+            }
         }
         (Type::Date, Value::Time(time)) => Value::Time(Timestamp(time.0 - time.0.rem_euclid(DAY))),
         (_, value) => value,

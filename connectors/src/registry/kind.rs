@@ -110,6 +110,12 @@ impl ConnectorKind {
         }
     }
 
+    /// Some system may keep a value of this type in another form than it was sent.
+    #[must_use]
+    pub fn has_forms(value: &Value) -> bool {
+        matches!(value, Value::Text(_) | Value::Time(_) | Value::List(_))
+    }
+
     /// The form in which a system of this kind keeps a value of this field, as far as that is known: two values that it
     /// keeps in one form are one value to it.
     #[must_use]

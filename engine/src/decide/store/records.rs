@@ -75,6 +75,10 @@ pub(crate) fn side_of(sync: &dsl::program::Sync, entity: &EntityName) -> Option<
 
 /// A value in the form in which its system keeps it.
 fn kept(program: &Program, entity: &EntityName, field: &str, value: Value) -> Value {
+    // This is asked of every value that is compared: most have one form everywhere.
+    if !ConnectorKind::has_forms(&value) {
+        return value;
+    }
     let Some(system) = program.systems.get(&entity.system) else { return value };
     let kind = system.lock.connector.parse::<ConnectorKind>();
     match (kind, system.lock.entities.get(&entity.entity)) {
