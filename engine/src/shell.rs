@@ -85,7 +85,7 @@ struct Owed {
 /// What the loop goes on with.
 enum Next {
     /// Something came.
-    Wake(Wake),
+    Wake(Box<Wake>),
     /// Something may be due.
     Due,
     /// Nobody can wake it any more.
@@ -155,7 +155,7 @@ impl Loop {
             let mut taken = 0;
             match self.wait() {
                 Next::Wake(wake) => {
-                    self.take(wake)?;
+                    self.take(*wake)?;
                     taken += 1;
                     while taken < BURST
                         && let Ok(wake) = self.wakes.try_recv()
@@ -197,7 +197,7 @@ impl Loop {
     /// Sleeps until something comes or is due. What comes meanwhile is given or left where it is, never taken and lost.
     fn wait(&mut self) -> Next {
         match self.wakes.try_recv() {
-            Ok(wake) => return Next::Wake(wake),
+            Ok(wake) => return Next::Wake(Box::new(wake)),
             Err(TryRecvError::Disconnected) => return Next::Gone,
             Err(TryRecvError::Empty) => {}
         }
@@ -216,11 +216,11 @@ impl Loop {
         match at.into_iter().chain(pace).chain(ends).min() {
             Some(span) if span.is_zero() => Next::Due,
             Some(span) => match self.wakes.recv_timeout(span) {
-                Ok(wake) => Next::Wake(wake),
+                Ok(wake) => Next::Wake(Box::new(wake)),
                 Err(RecvTimeoutError::Timeout) => Next::Due,
                 Err(RecvTimeoutError::Disconnected) => Next::Gone,
             },
-            None => self.wakes.recv().map_or(Next::Gone, Next::Wake),
+            None => self.wakes.recv().map_or(Next::Gone, |wake| Next::Wake(Box::new(wake))),
         }
     }
 

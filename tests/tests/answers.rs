@@ -278,8 +278,7 @@ fn one_bad_among_a_hundred(says: impl Fn(bool) -> Answer + 'static) -> Vec<usize
     assert_eq!(crm(&simulation).records("Contact").count(), 99);
     let shown = trouble(&simulation);
     assert!(matches!(shown.as_slice(), [one] if one.contains("refuses: no")), "{shown:?}");
-    let sizes = requests.lock().expect("no test panics with it").clone();
-    sizes
+    requests.lock().expect("no test panics with it").clone()
 }
 
 #[test]

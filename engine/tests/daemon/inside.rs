@@ -242,7 +242,8 @@ async fn the_admin_api_takes_nothing_from_pages_of_other_addresses() {
     let (status, operator) = ("/api/v1/status", "/api/v1/operator");
     let json = ("content-type", "application/json");
     let own = format!("http://{}", running.admin);
-    let cases: [(&str, &str, &[(&str, &str)], u16); 11] = [
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(&str, &str, Headers<'_>, u16); 11] = [
         ("GET", status, &[], 200),
         ("GET", status, &[("host", "localhost:8081")], 200),
         ("GET", status, &[("host", "rebound.example.com:8081")], 403),

@@ -12,8 +12,8 @@ use crate::decide::model::packed::Packed;
 use crate::decide::model::record::{FieldState, Life, LinkFieldState, RecordRow};
 use crate::decide::model::row::Row;
 use crate::ids::LinkId;
-use crate::ledger::Error;
 use crate::ledger::key::printable;
+use crate::ledger::{Change, Error};
 
 /// What is known of a record, and what is expected of it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -43,7 +43,7 @@ pub(super) struct SecondExpectation {
 }
 
 /// The rows in place of that of a record.
-pub(super) fn migrated(key: &[u8], bytes: &[u8]) -> Result<Vec<(Vec<u8>, Option<Vec<u8>>)>, Error> {
+pub(super) fn migrated(key: &[u8], bytes: &[u8]) -> Result<Vec<Change>, Error> {
     let unreadable = |error: postcard::Error| Error::Row { key: printable(key), reason: error.to_string() };
     let old: SecondRecord = postcard::from_bytes(bytes).map_err(unreadable)?;
     let record = RecordRow {

@@ -33,7 +33,7 @@ pub(crate) fn merge(cx: &mut Context<'_>, link: &mut OpenLink) -> Result<(), Err
             link.went_through();
             link.settle_incident(cx)
         }
-        Ok(Verdict::Merge(plan)) => carry_out(cx, link, plan),
+        Ok(Verdict::Merge(plan)) => carry_out(cx, link, *plan),
         Err(Unmet::Need(need)) => link.wait_for(cx, &need),
         Err(Unmet::Ledger(error)) => Err(error),
     }

@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn ever_new_values_back_and_forth_are_held_in_the_end() {
         let values: Vec<String> = (0..20).map(|n| n.to_string()).collect();
-        let side = |n: usize| if n % 2 == 0 { Side::Right } else { Side::Left };
+        let side = |n: usize| if n.is_multiple_of(2) { Side::Right } else { Side::Left };
         let turns: Vec<(Side, &str)> = values.iter().enumerate().map(|(n, text)| (side(n), text.as_str())).collect();
         assert!(!held(&turns[2..], "new"));
         assert!(held(&turns, "new"));

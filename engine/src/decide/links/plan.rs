@@ -32,7 +32,7 @@ pub(crate) enum Verdict {
     Exclude,
     /// Nothing can be moved before a person has looked: why.
     Park(String),
-    Merge(Plan),
+    Merge(Box<Plan>),
 }
 
 /// What a merge leads to.
@@ -95,7 +95,7 @@ pub(crate) fn plan(cx: &Context<'_>, link: &OpenLink) -> Result<Verdict, Unmet> 
             Err(Blocked::Ledger(error)) => return Err(Unmet::Ledger(error)),
         }
     }
-    Ok(if excluded { Verdict::Exclude } else { Verdict::Merge(plan) })
+    Ok(if excluded { Verdict::Exclude } else { Verdict::Merge(Box::new(plan)) })
 }
 
 /// Does a fault of one line stop the whole record? Where the line says `else fail`, and where a choice lacks a
