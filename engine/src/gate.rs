@@ -472,8 +472,8 @@ mod tests {
     fn a_write_waits_longer_for_company_while_many_come_and_not_at_all_longer_once_that_is_over() {
         let (mut gate, mut now) = (gate(&[], 1), 0);
         assert_eq!(waits(&mut gate, &mut now, &[1, 1, 4, 1]), [100, 100, 100, 100]);
-        assert_eq!(waits(&mut gate, &mut now, &[20, 40, 60, 80, 90]), [100, 200, 400, 400, 400]);
-        assert_eq!(waits(&mut gate, &mut now, &[1, 1, 1, 1, 1]), [400, 200, 100, 100, 100]);
+        assert_eq!(waits(&mut gate, &mut now, &[20, 40, 60, 80, 90]), [100, 200, 300, 300, 300]);
+        assert_eq!(waits(&mut gate, &mut now, &[1, 1, 1, 1, 1]), [300, 100, 100, 100, 100]);
         assert_eq!(waits(&mut gate, &mut now, &[20, 40]), [100, 200]);
         now += 10_000;
         assert_eq!(waits(&mut gate, &mut now, &[1]), [100]);
@@ -499,7 +499,7 @@ mod tests {
         assert!(opened(&gate.poll(at(100))).is_some());
         gate.sent(CallId(4), &lane, 1, 60);
         gate.work(lane, Timestamp(200), Priority::High);
-        assert_eq!(gate.poll(at(200)), Poll::Wait { at: Some(Timestamp(500)), pace: None });
+        assert_eq!(gate.poll(at(200)), Poll::Wait { at: Some(Timestamp(400)), pace: None });
     }
 
     #[test]

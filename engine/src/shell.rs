@@ -151,6 +151,10 @@ impl Loop {
     pub fn run(mut self) -> Result<Core, Error> {
         loop {
             self.release();
+            // Behind it: what became durable last may be all that was waited for, and then nothing else wakes the loop.
+            if self.is_done() {
+                break;
+            }
             self.answer_idle()?;
             let mut taken = 0;
             match self.wait() {
@@ -169,9 +173,6 @@ impl Loop {
             }
             self.retry_refused()?;
             self.due(turn(taken))?;
-            if self.is_done() {
-                break;
-            }
         }
         self.core.flush()?;
         self.release();

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Code, Fix, Problem};
+use super::{Code, Fix, Problem, Severity};
 use crate::source::{FileId, SourceFile, Span};
 
 /// What became of the safe changes.
@@ -51,7 +51,8 @@ pub fn apply_fixes(problems: &[Problem], files: &[SourceFile], code: Option<Code
 /// texts as they would be; it is asked once where all changes are right, and else for halves of them.
 ///
 /// A name that is told of once and stands in several places is told of at the next one when the first is mended: so a
-/// change is right, too, where as many findings of every code are left and none of its own in its lines.
+/// change is right, too, where as many findings of every code are left and none of its own in its lines. And where an
+/// error is gone, warnings may come of what could not be looked at before.
 pub fn apply_tried(
     problems: &[Problem],
     files: &[SourceFile],
@@ -100,7 +101,11 @@ impl Trial<'_> {
         }
         let after = (self.told)(&fixed.texts);
         let mended = match offering {
-            [one] => after.len() < self.problems.len() || self.moved_on(one, &after),
+            [one] => {
+                after.len() < self.problems.len()
+                    || errors(&after) < errors(self.problems)
+                    || self.moved_on(one, &after)
+            }
             // Each has mended itself at least.
             _ => after.len() + fixed.made.len() <= self.problems.len(),
         };
@@ -128,6 +133,10 @@ impl Trial<'_> {
         };
         codes(after) == codes(self.problems) && !after.iter().any(|problem| place(&problem))
     }
+}
+
+fn errors(problems: &[Problem]) -> usize {
+    problems.iter().filter(|problem| problem.severity() == Severity::Error).count()
 }
 
 /// All edits lie inside of their files, between characters, and do not touch each other.

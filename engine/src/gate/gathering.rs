@@ -8,7 +8,7 @@ use dsl::value::{Duration, Timestamp};
 
 /// How many times as long as decisions ask a write waits at most: a change in a storm arrives within a second, whatever
 /// else its way takes.
-const MOST: i64 = 4;
+const MOST: i64 = 3;
 
 /// A request with this many records says that changes come faster than one by one.
 const CROWD: usize = 5;
@@ -16,7 +16,7 @@ const CROWD: usize = 5;
 /// What is known of the requests of one lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Gathering {
-    /// How many times as long as asked; a power of two.
+    /// How many times as long as asked.
     times: i64,
     /// When the last request was let out, on the clock of paces.
     opened: Timestamp,

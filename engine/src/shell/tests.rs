@@ -251,6 +251,26 @@ async fn what_comes_between_two_looks_of_the_loop_is_not_lost() {
     assert_eq!(end.recv_timeout(Duration::from_secs(20)), Ok(true), "it was told to stop");
 }
 
+/// Whoever stops it waits for what is durable a moment later, and nothing else comes.
+#[tokio::test]
+async fn it_ends_when_what_it_was_stopped_over_has_become_durable() {
+    let mut door = Door::new();
+    let verdict = door.deliver("1");
+    let (Door { mut looping, ledger, .. }, (handle, wakes)) = (door, handle());
+    looping.wakes = wakes;
+    handle.stop(Duration::from_secs(3_600));
+    let (ended, end) = std::sync::mpsc::channel();
+    std::thread::spawn(move || ended.send(looping.run().is_ok()));
+    let (seen, stopping) = std::sync::mpsc::channel();
+    let look: Inspect = Box::new(move |_| seen.send(()).expect("the test waits"));
+    assert!(handle.wake(Wake::Inspect(look)).is_ok());
+    assert_eq!(stopping.recv_timeout(Duration::from_secs(20)), Ok(()), "it was told to stop before");
+    ledger.now().flush().expect("a flush of memory");
+    assert!(handle.wake(Wake::Durable).is_ok());
+    assert_eq!(end.recv_timeout(Duration::from_secs(20)), Ok(true), "nothing is left to wait for");
+    assert_eq!(verdict.await, Ok(Verdict::Durable));
+}
+
 #[test]
 fn behind_many_inputs_little_of_what_is_due_is_done_but_never_nothing() {
     assert_eq!([0, 1, INPUTS_EACH].map(turn), [TURN; 3], "none waits");
