@@ -79,6 +79,9 @@ class App(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_DELETE = handle_request
 
+    def log_message(self, *_):
+        """Nothing for each request."""
+
 
 def deliver():
     while True:

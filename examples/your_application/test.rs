@@ -81,7 +81,14 @@ async fn members_and_contacts_are_kept_in_step_both_ways() -> Result<(), Box<dyn
     let script = format!("{FOLDER}/members.py");
     let messages = format!("http://{door}/webhooks/app");
     let arguments = [script, app.port().to_string(), messages];
-    let _application = Application(Command::new("python3").args(arguments).spawn()?);
+    let _application = match Command::new("python3").args(arguments).spawn() {
+        Ok(child) => Application(child),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && std::env::var_os("ALLOW_SKIPS").is_some() => {
+            println!("skipped: your_application: there is no python3");
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    };
 
     let engine = Engine::builder()
         .rules(Rules::folder(format!("{FOLDER}/rules")))
