@@ -31,7 +31,7 @@ pub enum Token {
     Local,
     /// A token that somebody named, for everything but the two questions of a supervisor.
     Named(Secret),
-    /// The token that the engine keeps in its state folder; figures need none, they say nothing of people.
+    /// The token that the engine keeps in its state folder; status and figures need none, they say nothing of people.
     Kept(Secret),
 }
 
@@ -42,9 +42,8 @@ pub fn router(admin: Admin, token: Token) -> Router {
 
 /// The paths, to be part of another router. `token` is what a request must carry.
 pub fn routes(admin: Admin, token: Token) -> Router {
-    let figures = Router::new().route("/metrics", get(metrics));
+    let figures = Router::new().route("/metrics", get(metrics)).route("/api/v1/status", get(status));
     let guarded = Router::new()
-        .route("/api/v1/status", get(status))
         .route("/api/v1/incidents", get(incidents))
         .route("/api/v1/parked", get(parked))
         .route("/api/v1/runs", get(runs))
@@ -58,12 +57,18 @@ pub fn routes(admin: Admin, token: Token) -> Router {
         .route_layer(middleware::from_fn(json_only));
     let (figures, guarded) = match token {
         Token::None => (figures, guarded),
-        Token::Local => (figures, guarded.route_layer(middleware::from_fn(on_this_machine))),
+        Token::Local => {
+            let local = middleware::from_fn(on_this_machine);
+            (figures.route_layer(local.clone()), guarded.route_layer(local))
+        }
         Token::Named(token) => {
             let guard = middleware::from_fn_with_state(token, guard);
             (figures.route_layer(guard.clone()), guarded.route_layer(guard))
         }
-        Token::Kept(token) => (figures, guarded.route_layer(middleware::from_fn_with_state(token, guard))),
+        Token::Kept(token) => {
+            let figures = figures.route_layer(middleware::from_fn(on_this_machine));
+            (figures, guarded.route_layer(middleware::from_fn_with_state(token, guard)))
+        }
     };
     let guarded = guarded.merge(figures).route_layer(middleware::from_fn(no_other_page));
     Router::new()

@@ -294,9 +294,12 @@ async fn a_second_engine_on_one_state_folder_exits_2_and_says_why() {
 async fn without_a_named_admin_token_it_keeps_one_that_commands_find() {
     let beside = Beside::new("20s", Gate::new(true)).await;
     let daemon = Daemon::start(&beside.stage).await;
-    assert_eq!(get(daemon.admin, "/api/v1/status").await.0, 401);
-    assert_eq!(get(daemon.admin, "/readyz").await.0, 200);
-    assert_eq!(get(daemon.admin, "/metrics").await.0, 200, "figures say nothing of people");
+    for path in ["/api/v1/links", "/api/v1/why?about=ada@example.com", "/api/v1/history", "/api/v1/parked"] {
+        assert_eq!(get(daemon.admin, path).await.0, 401, "{path}");
+    }
+    for path in ["/readyz", "/metrics", "/api/v1/status"] {
+        assert_eq!(get(daemon.admin, path).await.0, 200, "{path} says nothing of people");
+    }
     let known = daemon.client().status().await.expect("it is told").rules.hash;
     let mut command = Command::new(env!("CARGO_BIN_EXE_engine"));
     // The configuration of the stage takes any free port, so the address is said; the state folder is not.
