@@ -13,7 +13,7 @@ use dsl::program::{Run, Side};
 use dsl::schema::EntityName;
 use dsl::value::{Duration, Timestamp};
 
-use crate::decide::model::event::{Action, Event};
+use crate::decide::links::schedule;
 use crate::decide::model::key;
 use crate::decide::model::record::Life;
 use crate::decide::model::sides::Sides;
@@ -103,16 +103,6 @@ impl OpenCatchUp {
         self.row.seen_to = None;
         self.row.part = Some(part);
         Ok(())
-    }
-
-    fn log(&self, cx: &mut Context<'_>, detail: String) {
-        cx.log(Event {
-            rule: self.sync.name.clone(),
-            place: self.sync.place.to_string(),
-            entity: format!("{} ~ {}", self.sync.left, self.sync.right),
-            detail,
-            ..Event::new(cx.now, Action::Schedule)
-        });
     }
 
     /// What comes after a part; nothing where the sweep is over.
@@ -213,7 +203,7 @@ pub(crate) fn finished(cx: &mut Context<'_>, name: &str, began: Timestamp, count
     }
     match sweep.after(part, cx.now) {
         Some(next) => sweep.list(cx, next)?,
-        None => sweep.log(cx, "sweep: both sides were asked for what changed".to_owned()),
+        None => schedule::tell(cx, &sweep.sync, "sweep: both sides were asked for what changed".to_owned()),
     }
     sweep.save(cx);
     Ok(())

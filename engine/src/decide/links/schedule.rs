@@ -125,19 +125,20 @@ impl OpenSchedule {
             Some(since) => format!("run began: {entity} changed since {since}"),
             None => format!("run began: all {entity}"),
         };
-        self.log(cx, detail);
+        tell(cx, &self.sync, detail);
         Ok(())
     }
+}
 
-    fn log(&self, cx: &mut Context<'_>, detail: String) {
-        cx.log(Event {
-            rule: self.sync.name.clone(),
-            place: self.sync.place.to_string(),
-            entity: format!("{} ~ {}", self.sync.left, self.sync.right),
-            detail,
-            ..Event::new(cx.now, Action::Schedule)
-        });
-    }
+/// A line of history about the runs or the sweeps of a sync.
+pub(crate) fn tell(cx: &mut Context<'_>, sync: &Sync, detail: String) {
+    cx.log(Event {
+        rule: sync.name.clone(),
+        place: sync.place.to_string(),
+        entity: format!("{} ~ {}", sync.left, sync.right),
+        detail,
+        ..Event::new(cx.now, Action::Schedule)
+    });
 }
 
 /// The schedule's timer is due.
@@ -150,7 +151,7 @@ pub(crate) fn due(cx: &mut Context<'_>, name: &str) -> Result<(), Error> {
     if schedule.row.state == ScheduleState::Waiting {
         schedule.begin(cx)?;
     } else {
-        schedule.log(cx, "the run before it is not over; this one is left out".to_owned());
+        tell(cx, &schedule.sync, "the run before it is not over; this one is left out".to_owned());
     }
     schedule.save(cx);
     Ok(())
@@ -207,7 +208,7 @@ pub(crate) fn listed(cx: &mut Context<'_>, name: &str, entity: &EntityName, id: 
 /// The last page of a run came.
 pub(crate) fn finished(cx: &mut Context<'_>, name: &str, began: Timestamp, count: u64) -> Result<(), Error> {
     let Some(mut schedule) = OpenSchedule::open(cx, name)? else { return Ok(()) };
-    schedule.log(cx, format!("run read {count} records"));
+    tell(cx, &schedule.sync, format!("run read {count} records"));
     match schedule.row.state {
         ScheduleState::RunningBothSides => {
             schedule.turn(cx, ScheduleEvent::OtherSide, ScheduleState::Running);
