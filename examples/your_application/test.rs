@@ -38,13 +38,18 @@ async fn free_port() -> SocketAddr {
 
 /// Asks until there is an answer that fits, for at most 20 seconds.
 async fn wait<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    for _ in 0..400 {
-        if let Some(found) = look().await {
-            return found;
+    let found = async {
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            tokio::task::yield_now().await;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    match tokio::time::timeout(Duration::from_secs(20), found).await {
+        Ok(found) => found,
+        Err(_) => panic!("{what} does not come"),
     }
-    panic!("{what} does not come");
 }
 
 async fn batch(app: SocketAddr, body: &Json) -> Option<Json> {
