@@ -42,7 +42,7 @@ async fn embedded(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
 
     for link in engine.links(&Filter::default()).await?.links {
         let (left, right) = (link.left.unwrap_or_default(), link.right.unwrap_or_default());
-        writeln!(out, "{} {}: {left} is {right}, {}", link.link, link.sync, link.state)?;
+        writeln!(out, "{}: {left} is {right}, {}", link.sync, link.state)?;
     }
     for line in engine.history(&Filter { about: Some("create".to_owned()), ..Filter::default() }).history {
         writeln!(
