@@ -40,6 +40,26 @@ fn a_deal_in_negotiation_is_told_to_the_sales_manager_and_the_app_follows() {
     assert_eq!(json!(app(&simulation).record("Subscription", &subscription).expect("it"))["stage"], "negotiation");
 }
 
+/// HubSpot tells of a record that is made by a message for the making and one for each property, in any order.
+#[test]
+fn a_deal_that_is_made_in_a_stage_fires_what_reacts_to_it_whatever_the_order_of_its_messages() {
+    for together in [true, false] {
+        let mut simulation = simulation();
+        for n in 0..12 {
+            let now = simulation.now();
+            let values = [("dealname", format!("Deal {n}")), ("dealstage", "decisionmakerboughtin".to_owned())];
+            let values = values.each_ref().map(|(name, value)| (*name, value.as_str()));
+            crm(&simulation).create("Deal", &values, now).expect("taken");
+            if !together {
+                pass(&mut simulation, Duration::minutes(1));
+            }
+        }
+        pass(&mut simulation, Duration::minutes(1));
+        assert_eq!(trouble(&simulation), Vec::<String>::new());
+        assert_eq!(mail(&simulation).sent_to("/notify").count(), 12, "made together: {together}");
+    }
+}
+
 #[test]
 fn a_won_deal_activates_its_subscription_and_begins_the_onboarding_once() {
     let mut simulation = simulation();

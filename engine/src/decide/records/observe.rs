@@ -209,8 +209,12 @@ pub(crate) fn observe(
                 Some((Some(old), _)) => old.clone(),
                 // First seen: only a message that is about this field, or about the making, says that it changed.
                 _ if created || (matches!(how, How::Message(_)) && mentioned && !seen.complete) => Value::Empty,
-                _ if matches!(how, How::Message(_)) || how == How::Changed => {
-                    row.notified.insert(field.clone(), now);
+                // A whole record, or an answer to our write, shows where changes begin; a message about another field
+                // does not, since the one about this field may be behind it. What is about to react is no beginning.
+                _ if how == How::Changed || (matches!(how, How::Message(_)) && seen.complete) => {
+                    if !cx.reacts(entity, &seen.id, field) {
+                        row.notified.insert(field.clone(), now);
+                    }
                     continue;
                 }
                 _ => continue,

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use dsl::schema::EntityName;
 
-use crate::decide::model::task::Task;
+use crate::decide::model::task::{Task, Transition, TransitionKind};
 use crate::ids::{LinkId, RunId};
 
 /// What is left to do in a round.
@@ -56,6 +56,14 @@ impl<'a> Agenda<'a> {
         }
     }
 
+    /// A reaction to a change of this field is listed.
+    pub(crate) fn reacts(&self, entity: &EntityName, id: &str, field: &str) -> bool {
+        self.reactions.iter().any(|task| {
+            matches!(task, Task::React(Transition { entity: of, id: its, kind: TransitionKind::Changes { field: its_field, .. }, .. })
+                if of == entity && its == id && its_field == field)
+        })
+    }
+
     /// Takes the next task.
     pub(crate) fn next(&mut self) -> Option<Task<'a>> {
         let early = [&mut self.input, &mut self.writes, &mut self.existence, &mut self.changed];
@@ -81,7 +89,6 @@ mod tests {
     use dsl::value::Timestamp;
 
     use super::*;
-    use crate::decide::model::task::{Transition, TransitionKind};
 
     fn contact() -> (EntityName, String) {
         (EntityName::new("crm", "Contact"), "1".to_owned())

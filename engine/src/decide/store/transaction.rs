@@ -265,6 +265,11 @@ impl<'a> Context<'a> {
         self.agenda.add(task);
     }
 
+    /// A reaction to a change of this field is still to be decided in this round.
+    pub(crate) fn reacts(&self, entity: &EntityName, id: &str, field: &str) -> bool {
+        self.agenda.reacts(entity, id, field)
+    }
+
     /// Notes a part of the rules for coverage, where somebody wants to know.
     pub(crate) fn reached(&self, what: impl FnOnce() -> Reached) {
         if self.settings.trace {
