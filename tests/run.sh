@@ -3,7 +3,9 @@
 #   Redis   REDIS_URL, else a redis-server on the path, else Debian's package
 #   Kafka   KAFKA_BROKERS, else Apache Kafka's jars by Maven, on Java 17 or later
 #   HubSpot's own clients, by npm and pip, where node and python3 are on the path
+#   a browser for the console: CHROMIUM, else a Chromium or Chrome on the path, else Debian's package
 # Where one cannot be had, the tests that need it are skipped and named; then it exits 0 only if ALLOW_SKIPS=1.
+# A browser is no service of the engine's: without one the console's step is named as not run, and that is all.
 # All steps run, whatever fails; the last line sums up. Exit 0: everything holds, 1: something does not.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
@@ -16,6 +18,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/engine-tests.XXXXXX") || exit 2
 source tests/services/common.sh
 source tests/services/redis.sh
 source tests/services/kafka.sh
+source tests/services/chromium.sh
 
 failed=() missing=()
 
@@ -102,7 +105,15 @@ else
   say "HubSpot's own clients: SKIPPED, see what is missing"
 fi
 
+if command -v npm >/dev/null && chromium_find "$work"; then
+  step "the console in a browser" tests/console/run.sh "$target/release/engine" "$CHROMIUM"
+else
+  unseen="the console in a browser: ${CHROMIUM_WHY_NOT:-npm is not on the path}"
+  say "NOT RUN: $unseen"
+fi
+
 say "summary"
+[ -z "${unseen:-}" ] || printf 'not run: %s\n' "$unseen"
 count() { # WORD: the sum over all test programs
   sed -n "s/^test result: .* \([0-9]*\) $1;.*/\1/p" "$work/tests.log" | awk '{ sum += $1 } END { print sum + 0 }'
 }

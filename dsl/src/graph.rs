@@ -13,6 +13,7 @@ mod mermaid;
 
 pub use around::{Unknown, around};
 pub use build::graph;
+pub use json::json;
 
 use crate::program::Place;
 

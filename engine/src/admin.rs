@@ -4,14 +4,17 @@
 //! a [`Refusal`].
 //! Always true: it reads beside the loop, or between two inputs for a moment; it writes nothing but inputs, and copies
 //! of the ledger where it is asked for one.
+//! The console is pages of this address that ask the same paths.
 //! Over HTTP and without a token it listens on loopback only (the configuration refuses anything else), and pages of
 //! browsers reach nothing; errors are `application/problem+json` (RFC 9457).
 
 mod answers;
 pub mod api;
 pub mod client;
+mod console;
 mod page;
 mod routes;
+mod tail;
 pub(crate) mod token;
 
 pub use routes::{Token, router, routes};

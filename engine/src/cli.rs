@@ -8,6 +8,7 @@ mod bench;
 mod blame;
 mod client;
 mod config;
+mod console;
 mod daemon;
 mod demo;
 mod explain;
@@ -62,6 +63,8 @@ enum Command {
     Demo(demo::Arguments),
     /// How the running daemon is.
     Status(status::Arguments),
+    /// Where a browser finds the daemon's console.
+    Console(console::Arguments),
     /// Runs that stopped and need a person.
     Incidents(lists::Arguments),
     /// Records and messages that wait for a person.
@@ -127,6 +130,7 @@ pub fn main() -> u8 {
         Command::Run(arguments) => run::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
+        Command::Console(arguments) => console::run(&arguments),
         Command::Incidents(arguments) => lists::incidents(&arguments),
         Command::Parked(arguments) => lists::parked(&arguments),
         Command::Runs(arguments) => lists::runs(&arguments),

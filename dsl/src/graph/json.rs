@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use super::Graph;
 
-pub(super) fn json(graph: &Graph) -> Value {
+/// A graph as one object: `nodes` and `edges`, with every field of every edge.
+#[must_use]
+pub fn json(graph: &Graph) -> Value {
     let nodes: Vec<Value> = graph
         .nodes
         .iter()

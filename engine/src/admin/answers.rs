@@ -6,18 +6,21 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use dsl::value::Timestamp;
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
 
 use super::api::{
     Accepted, BackedUp, CacheView, Checked, Filter, HistoryLines, Incidents, LaneView, LedgerView, Links, Parked,
-    Reloaded, RulesView, Runs, SCHEMA, Status, SystemView, Why,
+    Reloaded, RulesFile, RulesText, RulesView, Runs, SCHEMA, Status, SystemView, Why,
 };
 use super::page::{Page, behind, first, limit};
 use super::{Admin, Parts, Refusal};
-use crate::decide::{self, OperatorCommand, stuck, views};
+use crate::decide::{self, Event, OperatorCommand, stuck, views};
 use crate::gate::Usage;
 use crate::ids::RunId;
 use crate::ledger;
 use crate::proc::Process;
+use crate::rules::stored;
 use crate::shell::{Counts, Gone, NotDone, Snapshot, SourceState};
 
 /// Most lines of history in an answer to `why` that does not say how many it wants.
@@ -170,6 +173,24 @@ impl Admin {
             })
         });
         HistoryLines { schema: SCHEMA, history }
+    }
+
+    /// Each line of history from now on, until the engine stops.
+    pub(super) fn follow(&self) -> (broadcast::Receiver<Event>, CancellationToken) {
+        (self.parts.history.follow(), self.parts.tasks.token())
+    }
+
+    /// The rules that decide, as they are written.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub async fn rules(&self) -> Result<RulesText, Refusal> {
+        let program = self.programs().await?.active;
+        let texts = self.beside(|parts| stored::active_texts(&parts.reader)).await?.unwrap_or_default();
+        let mut files: Vec<RulesFile> = texts.files.into_iter().map(|(path, text)| RulesFile { path, text }).collect();
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        let graph = dsl::graph::json(&dsl::graph::graph(&program));
+        Ok(RulesText { schema: SCHEMA, hash: program.hash.clone(), files, graph })
     }
 
     /// Loads the rules again.

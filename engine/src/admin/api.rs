@@ -255,6 +255,28 @@ pub struct HistoryLines {
     pub history: Vec<Event>,
 }
 
+/// The rules that decide, as they are written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RulesText {
+    /// Form of this object.
+    pub schema: u32,
+    /// Hash of the active set.
+    pub hash: String,
+    /// Its files in the order of their names, tests left out.
+    pub files: Vec<RulesFile>,
+    /// What it connects, in the form that `engine graph --format json` prints.
+    pub graph: serde_json::Value,
+}
+
+/// A file of the rules.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RulesFile {
+    /// Its path in the folder of the rules.
+    pub path: String,
+    /// What stands in it.
+    pub text: String,
+}
+
 /// What a reload led to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reloaded {

@@ -14,9 +14,9 @@ use sha2::{Digest, Sha256};
 
 use super::api::{
     Accepted, BackedUp, BackupRequest, Checked, Filter, HistoryLines, Incidents, Links, OperatorRequest, Parked,
-    Reloaded, Runs, Status, Why,
+    Reloaded, RulesText, Runs, Status, Why,
 };
-use super::{Admin, Refusal};
+use super::{Admin, Refusal, console, tail};
 use crate::clock::remote::is_loopback;
 
 /// What a path answers.
@@ -35,9 +35,11 @@ pub enum Token {
     Kept(Secret),
 }
 
-/// A router of its own; what it does not know is told so.
+/// A router of its own, with the console; what it does not know is told so.
 pub fn router(admin: Admin, token: Token) -> Router {
-    routes(admin, token).fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path") })
+    routes(admin, token)
+        .merge(console::routes())
+        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path") })
 }
 
 /// The paths, to be part of another router. `token` is what a request must carry.
@@ -50,6 +52,8 @@ pub fn routes(admin: Admin, token: Token) -> Router {
         .route("/api/v1/links", get(links))
         .route("/api/v1/why", get(why))
         .route("/api/v1/history", get(history))
+        .route("/api/v1/events", get(tail::events))
+        .route("/api/v1/rules", get(rules))
         .route("/api/v1/reload", post(reload))
         .route("/api/v1/operator", post(operator))
         .route("/api/v1/backup", post(backup))
@@ -193,6 +197,10 @@ async fn why(State(admin): State<Admin>, Asked(filter): Asked) -> Answer<Why> {
 
 async fn history(State(admin): State<Admin>, Asked(filter): Asked) -> Json<HistoryLines> {
     Json(admin.history(&filter))
+}
+
+async fn rules(State(admin): State<Admin>) -> Answer<RulesText> {
+    admin.rules().await.map(Json)
 }
 
 async fn reload(State(admin): State<Admin>) -> Answer<Reloaded> {

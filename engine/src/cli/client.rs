@@ -94,7 +94,18 @@ pub(super) fn ask<T>(
     Ok(answer?)
 }
 
-fn address(reach: &Reach) -> Result<(String, Option<Secret>), Error> {
+/// Where a browser finds the console of the engine whose admin API is at `url`. The token stands behind `#`, which
+/// browsers keep to themselves.
+pub(super) fn console_address(url: &str, token: Option<&Secret>) -> String {
+    let url = url.trim_end_matches('/');
+    token.map_or_else(|| format!("{url}/"), |token| format!("{url}/#token={}", token.expose()))
+}
+
+/// Where the daemon that `reach` names is, and the token that it asks for.
+///
+/// # Errors
+/// engine.yaml cannot be read.
+pub(super) fn address(reach: &Reach) -> Result<(String, Option<Secret>), Error> {
     if let Some(admin) = &reach.admin {
         return Ok((admin.clone(), SecretAt::Environment(reach.token_env.clone()).read().ok()));
     }

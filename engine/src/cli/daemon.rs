@@ -10,6 +10,7 @@ use tokio::process::{Child, Command};
 
 use crate::admin::client::{Client, Error};
 use crate::admin::token;
+use crate::cli::client::console_address;
 use crate::proc::Process;
 
 /// Why nothing can be done with it.
@@ -114,6 +115,13 @@ impl Daemon {
             // Dropped, it is killed.
             Err(_) => Err(failed(&format!("it does not end within {} s", STOPPED_WITHIN.as_secs()))),
         }
+    }
+
+    /// Where a browser finds its console, with the token that lets it in.
+    pub(super) fn console(&self) -> Result<String, Failed> {
+        let token = token::find(&self.folder.join("state"));
+        let token = token.ok_or_else(|| Failed("the engine has made no admin token".to_owned()))?;
+        Ok(console_address(&self.admin_url, Some(&token)))
     }
 
     /// Asks its admin API.

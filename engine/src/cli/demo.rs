@@ -35,6 +35,9 @@ pub(super) struct Arguments {
     /// Leave the folder with rules, configuration, state and log.
     #[arg(long)]
     keep: bool,
+    /// Let everything run on when the story is told, and say where the console is; Ctrl-C ends it.
+    #[arg(long, conflicts_with = "json")]
+    open: bool,
     /// The longest it may take, in seconds. A debug build may need more.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
@@ -78,7 +81,7 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     };
     if arguments.json {
         say!("{}", report.json());
-    } else if code != 2 {
+    } else if code != 2 && !arguments.open {
         say!("{}", report.text());
     }
     code
@@ -101,9 +104,34 @@ async fn play(arguments: &Arguments, report: &mut Report) -> Result<(), Failed> 
     report.resident_mb = stage.daemon.peak_mb();
     report.killed = stage.kills.len();
     report.calls = stage.crm().calls().total;
+    if arguments.open && told.is_ok() {
+        // The comparison was made with the engine stopped.
+        stage.daemon.start().await?;
+        stage.say(&format!("{}\n{}", report.text(), left_open(&stage)?));
+        ended_by_somebody().await.map_err(|e| Failed::at("signals")(&e))?;
+    }
     for failed in [told, stage.close().await].into_iter().filter_map(Result::err) {
         stage.say(&format!("  ✗ {failed}"));
         report.broke_off(failed.0);
     }
     Ok(())
+}
+
+/// What somebody reads who wants to look around.
+fn left_open(stage: &Stage) -> Result<String, Failed> {
+    let console = stage.daemon.console()?;
+    let config = stage.daemon.folder.join("engine.yaml");
+    Ok(format!(
+        "Everything runs on, and can be looked at:\n  the console   {console}\n  commands      engine status --config {}\nCtrl-C ends it.",
+        config.display()
+    ))
+}
+
+/// Waits for Ctrl-C, or for whoever ends processes in order.
+async fn ended_by_somebody() -> std::io::Result<()> {
+    let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminated.recv() => Ok(()),
+    }
 }

@@ -175,9 +175,7 @@ pub fn with_older(program: Arc<Program>, rows: &dyn Rows) -> Result<(Programs, V
 
 /// The set that was active last; `None` where there was none, or it no longer holds under this engine.
 pub(crate) fn active(rows: &dyn Rows) -> Result<Option<Set>, ledger::Error> {
-    let Some(bytes) = rows.get(&active_key())? else { return Ok(None) };
-    let hash = String::from_utf8_lossy(&bytes).into_owned();
-    let Some(texts) = texts(rows, &hash)? else { return Ok(None) };
+    let Some(texts) = active_texts(rows)? else { return Ok(None) };
     Ok(compiled(&texts).ok().map(|program| Set { program, texts }))
 }
 
@@ -224,6 +222,14 @@ pub fn activated(set: &Set, at: Timestamp) -> Event {
         ),
         ..Event::new(at, Action::Rules)
     }
+}
+
+/// The texts of the set that was activated last, tests left out; `None` where there was none.
+///
+/// # Errors
+/// Where rows cannot be read.
+pub(crate) fn active_texts(rows: &dyn Rows) -> Result<Option<Texts>, ledger::Error> {
+    active_hash(rows)?.map_or(Ok(None), |hash| texts(rows, &hash))
 }
 
 fn texts(rows: &dyn Rows, hash: &str) -> Result<Option<Texts>, ledger::Error> {

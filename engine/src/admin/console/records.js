@@ -1,0 +1,80 @@
+// Which records are the same thing, and everything about one.
+
+import { ask } from "./api.js";
+import { element, facts, fill, number, section, table, tag, time } from "./draw.js";
+import { CARE, MINOR, about, action, detail, kind, place, subject, values } from "./words.js";
+import { actions } from "./waiting.js";
+import { drawn } from "./runs.js";
+
+const STATES = ["linked", "parked", "looking", "waiting for key", "being made", "alone", "left out", "gone"];
+
+/** What the list was asked for last, so that the way back from a record leads to the same list. */
+let asked = { about: "", state: "" };
+
+export async function list(main, _rest, signal) {
+  const search = element("input", { id: "about", type: "search", value: asked.about, size: 30 });
+  const states = element("select", { id: "state-wanted" }, element("option", { value: "" }, "any"),
+    STATES.map((state) => element("option", { value: state, selected: state === asked.state }, state)));
+  const found = element("div", {});
+  const look = async (event) => {
+    event?.preventDefault();
+    asked = { about: search.value.trim(), state: states.value };
+    await more(found, asked, signal);
+  };
+  fill(main,
+    element("h1", {}, "Records"),
+    element("form", { class: "line", role: "search", onsubmit: look },
+      element("div", {}, element("label", { for: "about" }, "Id of a record, a pair or a sync"), search),
+      element("div", {}, element("label", { for: "state-wanted" }, "State"), states),
+      element("button", { class: "first" }, "Look")),
+    found);
+  await look();
+}
+
+async function more(found, filter, signal, after = undefined, seen = []) {
+  const page = await ask("links", { ...filter, after, limit: 100 }, signal);
+  const links = [...seen, ...page.links];
+  fill(found,
+    links.length ? table(page.next ? `The first ${number(links.length)} pairs` : `${number(links.length)} pairs`, [
+      ["Sync", (link) => link.sync], ["Left", (link) => about(link.left)], ["Right", (link) => about(link.right)],
+      ["State", (link) => tag(link.state, kind(link.state))], ["Pair", (link) => about(link.link)], ["Because", (link) => link.detail],
+    ], links) : element("p", { class: "quiet" }, filter.about
+      ? ["No pair has this. ", about(filter.about, "Look in the history too")] : "There are no pairs yet."),
+    page.next ? element("button", { type: "button", onclick: () => more(found, filter, signal, page.next, links) }, "Show more") : null);
+}
+
+export async function show(main, id, signal) {
+  const why = await ask("why", { about: id }, signal);
+  const nothing = !why.links.length && !why.runs.length && !why.incidents.length && !why.message && !why.history.length;
+  const again = () => show(main, id, signal);
+  fill(main,
+    element("h1", {}, id),
+    nothing ? element("section", {}, element("p", {}, "Nothing is known of this. Ids are written as the systems write them; ", element("code", {}, "l12"), " is a pair, ", element("code", {}, "r7"), " a run and ", element("code", {}, "m3"), " a message.")) : null,
+    why.incidents.map((one) => element("section", { class: "group" }, element("h2", {}, one.cause), element("p", {}, one.advice),
+      element("p", { class: "quiet" }, subject(one.subject), ", since ", time(one.since)), element("div", { class: "buttons" }, actions(one, again)))),
+    why.message ? section(`Message ${why.message.message}`, facts([["Came by", why.message.source], ["Kept because", why.message.reason]]),
+      element("pre", { class: "scroll", tabindex: "0" }, why.message.payload)) : null,
+    why.links.map((link) => section(`${link.sync}: a pair`, facts([
+      ["Left", about(link.left)], ["Right", about(link.right)], ["State", tag(link.state, kind(link.state))],
+      ["Pair", about(link.link)], link.detail ? ["Because", link.detail] : null,
+    ]))),
+    why.runs.map((run) => drawn(run)),
+    why.history.length ? timeline(why.history) : null);
+}
+
+/** What happened, newest first; lines that say only that nothing was wrong are counted. */
+function timeline(lines) {
+  const told = [];
+  for (const line of [...lines].reverse()) {
+    const last = told.at(-1);
+    if (MINOR.has(line.action) && last && last.action === line.action && last.detail === line.detail) last.times += 1;
+    else told.push({ ...line, times: 1 });
+  }
+  return section("What happened, newest first", element("ol", { class: "time" }, told.map((line) =>
+    element("li", { class: CARE.has(line.action) ? "care" : MINOR.has(line.action) ? "minor" : "" },
+      element("strong", {}, action(line.action)), line.times > 1 ? ` ${number(line.times)} times, last ` : " ", time(line.at),
+      line.entity ? [" · ", line.entity] : null, line.place ? [" · ", place(line.place)] : null,
+      values(line) ? element("div", {}, values(line)) : null,
+      line.displaced !== null ? element("div", { class: "quiet" }, `written over: ${line.displaced}`) : null,
+      detail(line) ? element("div", { class: "quiet" }, detail(line)) : null))));
+}
