@@ -72,6 +72,15 @@ impl Account {
         Self { twin, folder, url, stop }
     }
 
+    /// One whose people took the stage away for which the shipped rules have no word.
+    async fn with_the_stages_of_the_rules() -> Self {
+        let account = Self::empty().await;
+        let url = format!("{}/crm/pipelines/2026-09/deals/default/stages/contractsent", account.url);
+        let request = reqwest::Client::new().delete(url).bearer_auth("the-token");
+        assert_eq!(request.send().await.expect("it answers").status(), 204);
+        account
+    }
+
     /// An app with one user, and an engine between it and the account.
     async fn engine_with_a_user(&self) -> engine::Engine {
         let settings = sandbox::app::Settings { token: "the-token".to_owned(), ..Default::default() };
@@ -172,7 +181,7 @@ fn findings(report: &Json) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_empty_account_gets_what_the_rules_need_and_a_second_run_changes_nothing() {
-    let account = Account::empty().await;
+    let account = Account::with_the_stages_of_the_rules().await;
     let (code, planned) = account.report(&["--plan"]).await;
     assert_eq!((code, steps(&planned, "missing")), (Some(0), NEEDED.map(str::to_owned).to_vec()));
     assert_eq!(planned["account"]["id"], 4_711);
@@ -207,8 +216,19 @@ async fn an_empty_account_gets_what_the_rules_need_and_a_second_run_changes_noth
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_token_that_may_not_make_properties_is_told_the_scope_and_the_rest_is_made() {
+async fn a_stage_that_no_row_spells_is_told_with_its_pipeline_and_fails_the_check() {
     let account = Account::empty().await;
+    let (code, made) = account.report(&["--yes"]).await;
+    let told = "Deal.dealstage: no row of the rules spells the stage `contractsent` (Contract Sent, in the pipeline Sales Pipeline)";
+    assert_eq!((code, findings(&made)), (Some(1), vec![told.to_owned()]));
+    assert_eq!(steps(&made, "made"), NEEDED, "it holds up nothing else");
+    let (code, checked) = account.report(&["--check"]).await;
+    assert_eq!((code, findings(&checked)), (Some(1), vec![told.to_owned()]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_may_not_make_properties_is_told_the_scope_and_the_rest_is_made() {
+    let account = Account::with_the_stages_of_the_rules().await;
     let may = [
         "crm.objects.contacts.read",
         "crm.objects.contacts.write",
@@ -241,7 +261,7 @@ async fn a_token_that_may_not_make_properties_is_told_the_scope_and_the_rest_is_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_property_of_another_type_stays_as_it_is_and_is_told() {
-    let account = Account::empty().await;
+    let account = Account::with_the_stages_of_the_rules().await;
     let text = serde_json::json!({"name": "health_score", "label": "Health", "type": "string", "fieldType": "text",
                                   "groupName": "contactinformation"});
     account.make("contacts", &text).await;
@@ -255,7 +275,7 @@ async fn a_property_of_another_type_stays_as_it_is_and_is_told() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_setup_that_broke_off_goes_on_where_it_stopped() {
-    let account = Account::empty().await;
+    let account = Account::with_the_stages_of_the_rules().await;
     let limit = |calls| account.twin.lock().expect("a sound twin").daily_limit(calls);
     // Enough to read what is there and to make some of it; nobody waits for the next day.
     limit(20);
@@ -284,7 +304,7 @@ async fn a_wrong_token_is_told_before_anything_else() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_of_another_account_than_the_one_of_engine_yaml_changes_nothing() {
-    let account = Account::empty().await;
+    let account = Account::with_the_stages_of_the_rules().await;
     let (_, out, _) = account.setup(&["--plan"]).await;
     assert!(out.contains("`portal_id: 4711` under `systems.crm`"), "{out}");
     let path = account.folder.path().join("engine.yaml");
@@ -306,7 +326,7 @@ async fn a_token_of_another_account_than_the_one_of_engine_yaml_changes_nothing(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_property_whose_change_nobody_subscribed_fails_the_check() {
-    let account = Account::empty().await;
+    let account = Account::with_the_stages_of_the_rules().await;
     assert_eq!(account.setup(&["--yes"]).await.0, Some(0));
     let file = account.folder.path().join("webhooks-hsmeta.json");
     let webhooks = ["--check", "--webhooks", file.to_str().expect("a path")];
@@ -327,11 +347,53 @@ async fn a_property_whose_change_nobody_subscribed_fails_the_check() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_it_the_first_contact_is_in_step() {
-    let account = Account::empty().await;
+    let account = Account::with_the_stages_of_the_rules().await;
     assert_eq!(account.setup(&["--yes"]).await.0, Some(0));
     let engine = account.engine_with_a_user().await;
     engine.backfill("a test", "Contacts").await.expect("it is taken");
     assert_eq!(account.contact("ada@example.com", "health_score").await, "87");
     assert!(!account.contact("ada@example.com", "signed_up_at").await.is_empty());
     engine.stop().await.expect("it stops");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_project_that_is_written_has_every_subscription_and_scope_that_the_check_asks_for() {
+    let account = Account::with_the_stages_of_the_rules().await;
+    let project = async |name: &str| {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_engine"));
+        command.args(["hubspot", "project", "--config"]).arg(account.folder.path().join("engine.yaml"));
+        let Output { status, stdout, stderr } =
+            command.arg(account.folder.path().join(name)).stdin(Stdio::null()).output().await.expect("it runs");
+        let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+        (status.code(), text(stdout), text(stderr))
+    };
+    let (code, out, err) = project("app").await;
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(out.contains("hs project upload") && out.matches("written").count() == 3, "{out}");
+    let file = |name: &str| account.folder.path().join("app").join(name);
+    let webhooks = file("src/app/webhooks/webhooks-hsmeta.json");
+    let app: Json = serde_json::from_slice(&std::fs::read(file("src/app/app-hsmeta.json")).expect("it was written"))
+        .expect("it is JSON");
+    let scopes: Vec<&str> =
+        app["config"]["auth"]["requiredScopes"].as_array().expect("a list").iter().filter_map(Json::as_str).collect();
+
+    // A token with these scopes and no others makes what is missing, and the check has nothing more to say.
+    account.twin.lock().expect("a sound twin").allow(Some(&scopes));
+    let (code, made) = account.report(&["--yes"]).await;
+    assert_eq!((code, findings(&made)), (Some(0), vec![]));
+    let (code, checked) = account.report(&["--check", "--webhooks", webhooks.to_str().expect("UTF-8")]).await;
+    assert_eq!((code, findings(&checked)), (Some(0), vec![]));
+
+    let before = std::fs::read(&webhooks).expect("it is there");
+    let (code, out, _) = project("app").await;
+    assert_eq!((code, out.matches("as it is").count()), (Some(0), 3), "{out}");
+    assert_eq!(std::fs::read(&webhooks).expect("it is there"), before);
+
+    let theirs = account.folder.path().join("theirs/src/app");
+    std::fs::create_dir_all(&theirs).expect("a folder can be made");
+    std::fs::write(theirs.join("app-hsmeta.json"), r#"{"uid": "x", "type": "theme"}"#).expect("it can be written");
+    let (code, out, err) = project("theirs").await;
+    assert_eq!(code, Some(2), "{out}");
+    assert!(err.contains("its `type` is `theme`, not `app`"), "{err}");
+    assert!(!account.folder.path().join("theirs/hsproject.json").exists(), "nothing was written");
 }

@@ -6,6 +6,7 @@
 //! error holds the token. Not here: what is needed (see [`plan`]), asking a person, waiting and trying again.
 
 pub mod plan;
+pub mod project;
 pub mod subscriptions;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +20,7 @@ use self::plan::Step;
 use super::HubSpot;
 use super::failure::Failure;
 use super::limits::is_owner;
-use super::schema::{field, stage_property, stages};
+use super::schema::{field, stage_property};
 use crate::http::text;
 use crate::port::{Answer, LimitWindow};
 
@@ -108,7 +109,20 @@ pub struct Holding {
     /// Names of groups of properties.
     pub groups: BTreeSet<String>,
     /// The property whose options are stages, and the stages of all pipelines.
-    pub stages: Option<(String, Vec<String>)>,
+    pub stages: Option<(String, Vec<Stage>)>,
+}
+
+/// A stage of a pipeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stage {
+    /// What stands in records.
+    pub id: String,
+    /// How people read it.
+    pub label: String,
+    /// How people read its pipeline.
+    pub pipeline: String,
+    /// Records may be in it, and nobody can move one there.
+    pub archived: bool,
 }
 
 impl HubSpot {
@@ -178,7 +192,7 @@ impl HubSpot {
         let stages = match stage_property(entity) {
             Some(property) => {
                 let pipelines = self.results(&self.definitions_path("pipelines", entity)).await?;
-                Some((property.to_owned(), stages(&pipelines)))
+                Some((property.to_owned(), labelled(&pipelines)))
             }
             None => None,
         };
@@ -220,6 +234,20 @@ impl HubSpot {
         let results = json["results"].as_array().cloned();
         results.ok_or_else(|| Trouble::Refused(format!("HubSpot's answer to {path} has no results")))
     }
+}
+
+/// The stages of pipelines, in the order in which they are shown.
+fn labelled(pipelines: &[Json]) -> Vec<Stage> {
+    let stage = |pipeline: &Json, stage: &Json| Stage {
+        id: text(&stage["id"]),
+        label: text(&stage["label"]),
+        pipeline: text(&pipeline["label"]),
+        archived: stage["archived"] == true || pipeline["archived"] == true,
+    };
+    let stages = |pipeline: &Json| -> Vec<Stage> {
+        pipeline["stages"].as_array().into_iter().flatten().map(|one| stage(pipeline, one)).collect()
+    };
+    pipelines.iter().flat_map(stages).collect()
 }
 
 /// Options as HubSpot takes them, in this order after `first` others.

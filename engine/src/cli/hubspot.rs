@@ -6,6 +6,7 @@
 
 mod account;
 mod needs;
+mod project;
 mod report;
 
 use std::collections::BTreeMap;
@@ -24,7 +25,7 @@ use serde_json::Value as Json;
 use self::report::Report;
 use super::client;
 use super::output::{Output, block_on, could_not_run};
-use crate::config::Config;
+use crate::config::{Config, Connection};
 use crate::rules;
 use crate::runtime::connect;
 
@@ -32,6 +33,8 @@ use crate::runtime::connect;
 pub(super) enum Command {
     /// Compare an account with the rules and make the properties that it lacks.
     Setup(Arguments),
+    /// Write the files of an app that asks for what the rules need and is told what they hear.
+    Project(project::Arguments),
 }
 
 #[derive(Debug, clap::Args)]
@@ -106,13 +109,22 @@ enum Error {
     #[error("the app's file of webhooks, {path}, cannot be read: {why}")]
     #[diagnostic(code(hubspot::webhooks), help("give the `webhooks-hsmeta.json` of the app's project"))]
     Webhooks { path: String, why: String },
+    #[error("engine.yaml does not say where HubSpot reaches the engine")]
+    #[diagnostic(code(hubspot::url), help("write `public_url` under `systems.{0}.webhook`"))]
+    NoUrl(String),
+    #[error("{path}: {why}")]
+    #[diagnostic(code(hubspot::project), help("name another folder, or mend the file; nothing was written"))]
+    Project { path: String, why: String },
     #[error("cannot start: {0}")]
     #[diagnostic(code(hubspot::start))]
     Start(String),
 }
 
 pub(super) fn run(command: &Command) -> u8 {
-    let Command::Setup(arguments) = command;
+    let arguments = match command {
+        Command::Setup(arguments) => arguments,
+        Command::Project(arguments) => return project::run(arguments),
+    };
     match block_on(1, setup(arguments)).map_err(|error| Error::Start(error.to_string())) {
         Ok(Ok(code)) => code,
         Ok(Err(error)) | Err(error) => could_not_run(&error),
@@ -147,11 +159,7 @@ impl Subject {
 
 async fn setup(arguments: &Arguments) -> Result<u8, Error> {
     let config = Config::read(&client::config_path(arguments.config.as_deref()))?;
-    let compiled = rules::read(&config.rules)?.compile(None);
-    let errors = compiled.problems.iter().filter(|problem| problem.severity() == dsl::diagnostic::Severity::Error);
-    let count = errors.count();
-    let folder = config.rules.display().to_string();
-    let program = compiled.program.ok_or(Error::Unsound { folder, count })?;
+    let program = program(&config)?;
     let subject = subject(arguments, &config, program).await?;
     let broken = |trouble: Trouble| Error::BrokenOff { made: 0, all: 0, reason: trouble.to_string() };
     let mut report =
@@ -190,22 +198,33 @@ async fn setup(arguments: &Arguments) -> Result<u8, Error> {
     Ok(u8::from(!findings.is_empty()))
 }
 
-/// Finds the account that is meant, and asks whose it is.
-async fn subject(arguments: &Arguments, config: &Config, program: Program) -> Result<Subject, Error> {
+/// The rules of engine.yaml, where they hold.
+fn program(config: &Config) -> Result<Program, Error> {
+    let compiled = rules::read(&config.rules)?.compile(None);
+    let errors = compiled.problems.iter().filter(|problem| problem.severity() == dsl::diagnostic::Severity::Error);
+    let count = errors.count();
+    let folder = config.rules.display().to_string();
+    compiled.program.ok_or(Error::Unsound { folder, count })
+}
+
+/// The system that is a HubSpot account: the one that is named, or the only one.
+fn account_of<'a>(config: &'a Config, named: Option<&String>) -> Result<(&'a String, &'a Connection), Error> {
     let accounts = config.systems.iter().filter(|(_, system)| system.connector == ConnectorKind::HubSpot);
-    let accounts: Vec<_> =
-        accounts.filter(|(name, _)| arguments.system.as_ref().is_none_or(|wanted| wanted == *name)).collect();
-    let (system, connection) = match accounts.as_slice() {
-        [(name, connection)] => ((*name).clone(), *connection),
-        [] => {
-            let named = arguments.system.as_ref().map(|name| format!(" and the name `{name}`")).unwrap_or_default();
-            return Err(Error::NoAccount(named));
-        }
+    let accounts: Vec<_> = accounts.filter(|(name, _)| named.is_none_or(|wanted| wanted == *name)).collect();
+    match accounts.as_slice() {
+        [one] => Ok(*one),
+        [] => Err(Error::NoAccount(named.map(|name| format!(" and the name `{name}`")).unwrap_or_default())),
         several => {
             let names: Vec<&str> = several.iter().map(|(name, _)| name.as_str()).collect();
-            return Err(Error::Several(names.join(", ")));
+            Err(Error::Several(names.join(", ")))
         }
-    };
+    }
+}
+
+/// Finds the account that is meant, and asks whose it is.
+async fn subject(arguments: &Arguments, config: &Config, program: Program) -> Result<Subject, Error> {
+    let (system, connection) = account_of(config, arguments.system.as_ref())?;
+    let system = system.clone();
     let lock = program.systems.get(&system).ok_or_else(|| Error::Unused(system.clone()))?.lock.as_ref().clone();
     let transport: Arc<dyn Transport> = Arc::new(connect::client(config.proxy.as_ref())?);
     let (settings, token) = connect::settings(&system, connection, &transport)?;

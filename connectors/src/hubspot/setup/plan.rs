@@ -10,7 +10,7 @@ use dsl::schema::{Entity, Field, Lock, Type};
 use serde_json::Value as Json;
 
 use super::super::limits::is_owner;
-use super::{GROUP, Holding, Property};
+use super::{GROUP, Holding, Property, Stage};
 
 /// What rules do with one entity.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -23,6 +23,8 @@ pub struct Need {
     pub heard: BTreeSet<String>,
     /// Messages about it that the rules take, by their names in the lock.
     pub messages: BTreeSet<String>,
+    /// What the rules' words for a field are spelled here, by field; one without words of its own is not among them.
+    pub spelled: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// What an account said.
@@ -143,7 +145,10 @@ pub fn plan(lock: &Lock, needs: &BTreeMap<String, Need>, account: &Account) -> P
                 let help = "give the token what HubSpot asks for, then run this again";
                 plan.findings.push(Finding::new(name, format!("its properties cannot be read: {reason}"), help));
             }
-            Some(Ok(holding)) => of_entity(&mut plan, (name, entity), need, holding, account),
+            Some(Ok(holding)) => {
+                of_entity(&mut plan, (name, entity), need, holding, account);
+                plan.findings.extend(unspelled(name, need, holding));
+            }
         }
     }
     plan
@@ -181,6 +186,13 @@ fn of_entity(plan: &mut Plan, (name, entity): (&str, &Entity), need: &Need, hold
                 match (&holding.stages, missing_options(wanted, there, field, holding)) {
                     (_, added) if added.is_empty() => {}
                     (Some((stages, _)), added) if stages == field => {
+                        // A stage for which the rules have no word may go.
+                        let spelled = need.spelled.get(field);
+                        let added: Vec<String> =
+                            added.into_iter().filter(|id| spelled.is_none_or(|words| words.contains(id))).collect();
+                        if added.is_empty() {
+                            continue;
+                        }
                         let what = format!("no pipeline has the stages {}", added.join(", "));
                         let help = "make them in HubSpot's settings of the pipeline, or run `engine schema pull` and \
                                     write the account's stages into the rules";
@@ -218,6 +230,22 @@ fn of_entity(plan: &mut Plan, (name, entity): (&str, &Entity), need: &Need, hold
     plan.steps.append(&mut steps);
 }
 
+/// A stage to which somebody can move a record, and for which the rules have no word.
+fn unspelled<'a>(name: &'a str, need: &'a Need, holding: &'a Holding) -> impl Iterator<Item = Finding> + 'a {
+    let known = holding.stages.iter().filter_map(|(field, stages)| Some((field, need.spelled.get(field)?, stages)));
+    known.flat_map(move |(field, spelled, stages)| {
+        stages.iter().filter(|stage| !stage.archived && !spelled.contains(&stage.id)).map(move |stage| {
+            let Stage { id, label, pipeline, .. } = stage;
+            let what = format!("no row of the rules spells the stage `{id}` ({label}, in the pipeline {pipeline})");
+            let help = format!(
+                "add a row with `in` and \"{id}\" to the field's `choice`, or take the stage out of the pipeline; until \
+                 then a record in it waits for a person"
+            );
+            Finding::new(format!("{name}.{field}"), what, help)
+        })
+    })
+}
+
 /// How a property that is there is another one than the lock's.
 fn differs(about: &str, wanted: &Field, there: &Property) -> Option<Finding> {
     let other = "HubSpot never changes this: make another property, name it in the lock and the rules, and archive this \
@@ -245,7 +273,7 @@ fn differs(about: &str, wanted: &Field, there: &Property) -> Option<Finding> {
 /// Options of the lock that the account does not have, in the lock's order.
 fn missing_options(wanted: &Field, there: &Property, field: &str, holding: &Holding) -> Vec<String> {
     let has = |option: &String| match &holding.stages {
-        Some((property, stages)) if property == field => stages.contains(option),
+        Some((property, stages)) if property == field => stages.iter().any(|stage| stage.id == *option),
         _ => there.options.iter().any(|known| known["value"] == option.as_str()),
     };
     wanted.options.iter().filter(|option| !has(option)).cloned().collect()
@@ -287,6 +315,18 @@ fn scopes(name: &str, entity: &Entity, need: &Need) -> Vec<(String, &'static str
         all.push((scope("objects", entity, "write"), "records are written"));
     }
     all.dedup_by(|later, earlier| later.0 == earlier.0);
+    all
+}
+
+/// Every scope that these rules need, making the properties of the lock's own included.
+pub(super) fn required_scopes(lock: &Lock, needs: &BTreeMap<String, Need>) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    for (name, need) in needs {
+        let Some(entity) = lock.entities.get(name) else { continue };
+        all.extend(scopes(name, entity, need).into_iter().map(|(scope, _)| scope));
+        let custom = |field: &String| entity.fields.get(field).is_some_and(|field| field.custom);
+        all.extend(need.fields.iter().any(custom).then(|| scope("schemas", entity, "write")));
+    }
     all
 }
 
@@ -451,10 +491,22 @@ entities:
     fn stages_are_those_of_all_pipelines() {
         let mut account = account("Deal", [("dealstage", there(Type::Enum, ("enumeration", "radio"), &[]))]);
         let Some(Ok(holding)) = account.entities.get_mut("Deal") else { panic!("it is there") };
-        holding.stages = Some(("dealstage".to_owned(), vec!["first".to_owned()]));
-        let (steps, findings) = planned(&needs("Deal", &["dealstage"]), &account);
+        let stage = |id: &str, archived| Stage {
+            id: id.to_owned(),
+            label: id.to_uppercase(),
+            pipeline: "Sales".to_owned(),
+            archived,
+        };
+        let stages = vec![stage("first", false), stage("legal", false), stage("old", true)];
+        holding.stages = Some(("dealstage".to_owned(), stages));
+        let mut needs = needs("Deal", &["dealstage"]);
+        let (steps, findings) = planned(&needs, &account);
         assert_eq!(steps, NOTHING);
         assert_eq!(findings, ["Deal.dealstage: no pipeline has the stages won"]);
+        let words = ["first", "won"].map(str::to_owned).into();
+        needs.get_mut("Deal").expect("it is there").spelled.insert("dealstage".to_owned(), words);
+        let unspelled = "Deal.dealstage: no row of the rules spells the stage `legal` (LEGAL, in the pipeline Sales)";
+        assert_eq!(planned(&needs, &account).1, ["Deal.dealstage: no pipeline has the stages won", unspelled]);
     }
 
     #[test]

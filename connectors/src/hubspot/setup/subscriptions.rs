@@ -13,7 +13,7 @@ use super::plan::{Finding, Need};
 use crate::http::text;
 
 /// What a subscription is to: `contact.propertyChange`, the type id of a generic one, the property of a change.
-type Topic = (String, Option<String>, Option<String>);
+pub(super) type Topic = (String, Option<String>, Option<String>);
 
 /// Findings about the subscriptions of `file`; `url` is where the engine is reached, where that is known.
 #[must_use]
@@ -44,7 +44,7 @@ pub fn missing(lock: &Lock, needs: &BTreeMap<String, Need>, file: &Json, url: Op
 }
 
 /// What the rules need to be told, with what it is about and what stays unheard without it.
-fn wanted(lock: &Lock, needs: &BTreeMap<String, Need>) -> Vec<(Topic, String, String)> {
+pub(super) fn wanted(lock: &Lock, needs: &BTreeMap<String, Need>) -> Vec<(Topic, String, String)> {
     let mut all = Vec::new();
     for (name, message) in lock.deliveries.iter().flat_map(|deliveries| &deliveries.messages) {
         let About::Record { entity, change } = &message.about else { continue };
@@ -74,7 +74,7 @@ fn generic(lock: &Lock, about: &str, (event, kind, property): &Topic) -> Option<
 }
 
 /// The active subscriptions of the file.
-fn subscribed(file: &Json) -> BTreeSet<Topic> {
+pub(super) fn subscribed(file: &Json) -> BTreeSet<Topic> {
     let lists = file["config"]["subscriptions"].as_object().into_iter().flatten();
     let entries = lists.flat_map(|(_, entries)| entries.as_array().into_iter().flatten());
     let active = entries.filter(|entry| entry["active"] != false);
@@ -86,23 +86,29 @@ fn subscribed(file: &Json) -> BTreeSet<Topic> {
     active.map(topic).collect()
 }
 
-/// The type id of an object's name, in small letters and in the singular.
+/// Names of objects as subscriptions have them, in small letters and in the singular, with their type ids.
+const TYPES: [(&str, &str); 11] = [
+    ("contact", "0-1"),
+    ("company", "0-2"),
+    ("deal", "0-3"),
+    ("ticket", "0-5"),
+    ("product", "0-7"),
+    ("line_item", "0-8"),
+    ("task", "0-27"),
+    ("note", "0-46"),
+    ("meeting", "0-47"),
+    ("call", "0-48"),
+    ("email", "0-49"),
+];
+
 fn type_id(name: &str) -> Option<&'static str> {
-    let ids = [
-        ("contact", "0-1"),
-        ("company", "0-2"),
-        ("deal", "0-3"),
-        ("ticket", "0-5"),
-        ("product", "0-7"),
-        ("line_item", "0-8"),
-        ("task", "0-27"),
-        ("note", "0-46"),
-        ("meeting", "0-47"),
-        ("call", "0-48"),
-        ("email", "0-49"),
-    ];
     let name = name.to_lowercase();
-    ids.iter().find(|(known, _)| *known == name).map(|(_, id)| *id)
+    TYPES.iter().find(|(known, _)| *known == name).map(|(_, id)| *id)
+}
+
+/// The name for a type id; none where HubSpot has none of its own for it.
+pub(super) fn name_of_type(id: &str) -> Option<&'static str> {
+    TYPES.iter().find(|(_, known)| *known == id).map(|(name, _)| *name)
 }
 
 #[cfg(test)]

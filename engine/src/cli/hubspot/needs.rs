@@ -19,6 +19,11 @@ pub(super) fn of(program: &Program, system: &str) -> BTreeMap<String, Need> {
         let need = needs.entry(name.entity.clone()).or_default();
         need.fields.clone_from(&used.fields);
         need.fields.extend(program.field(name, OWN_KEY).map(|_| OWN_KEY.to_owned()));
+        for field in &used.fields {
+            let Some(choice) = program.choice(name, field) else { continue };
+            let spelled = choice.words.iter().map(|word| word.spelling(system).to_owned()).collect();
+            need.spelled.insert(field.clone(), spelled);
+        }
     }
     for name in written(program).filter(ours) {
         needs.entry(name.entity.clone()).or_default().writes = true;
@@ -137,6 +142,7 @@ mod tests {
         assert_eq!(written, ["Company", "Contact", "Deal", "Note"]);
         let heard: Vec<&str> = needs["Contact"].heard.iter().map(String::as_str).collect();
         assert_eq!(heard, ["company", "email", "firstname", "lastname", "phone"]);
+        assert!(needs["Deal"].spelled["dealstage"].contains("decisionmakerboughtin"), "as this account spells it");
         assert!(needs["Contact"].messages.contains("contact.propertyChange"));
         assert!(of(&crate::rules::shipped(), "nowhere").is_empty());
     }
