@@ -129,6 +129,23 @@ impl Daemon {
         question(&self.client).await.map_err(|error| Failed::at("the engine's admin API does not answer")(&error))
     }
 
+    /// What another command of the engine prints in its folder, with its engine.yaml and its secrets; findings are no
+    /// failure.
+    pub(super) async fn command(&self, arguments: &[&str]) -> Result<String, Failed> {
+        let name = format!("`engine {}`", arguments.join(" "));
+        let failed = Failed::at(&name);
+        let binary = std::env::current_exe().map_err(|error| failed(&error))?;
+        let config = self.folder.join("engine.yaml");
+        let mut command = Command::new(binary);
+        command.args(arguments).arg("--config").arg(config).envs(self.secrets.iter().copied());
+        command.current_dir(&self.folder).stdin(Stdio::null()).kill_on_drop(true);
+        let output = command.output().await.map_err(|error| failed(&error))?;
+        if !matches!(output.status.code(), Some(0 | 1)) {
+            return Err(failed(&String::from_utf8_lossy(&output.stderr)));
+        }
+        String::from_utf8(output.stdout).map_err(|error| failed(&error))
+    }
+
     /// Its process, while it runs.
     pub(super) fn pid(&self) -> Option<u32> {
         self.child.as_ref().and_then(Child::id)

@@ -204,6 +204,18 @@ fn not_found() -> Answer {
 }
 
 impl HubSpot {
+    /// Takes a stage out of a pipeline, as a person does in HubSpot's settings.
+    ///
+    /// # Errors
+    /// Where there is no such stage.
+    pub fn remove_stage(&mut self, entity: &str, pipeline: &str, stage: &str, now: Timestamp) -> Result<(), String> {
+        let kind = self.type_id(entity);
+        match self.pipeline_routes(&Method::DELETE, &kind, &[pipeline, "stages", stage], &Json::Null, now) {
+            (204, _) => Ok(()),
+            (status, answer) => Err(format!("{status}: {answer}")),
+        }
+    }
+
     pub(super) fn pipeline_routes(
         &mut self,
         method: &Method,

@@ -1,5 +1,6 @@
 //! The stories, in the order in which a day would bring them.
 
+mod account;
 mod crash;
 mod customers;
 mod deals;
@@ -37,6 +38,7 @@ pub(super) async fn tell(stage: &mut Stage, report: &mut Report) -> Result<(), F
          the engine between them is the real one, with the rules that it ships with. Nothing leaves this machine.",
     );
     let mut cast = Cast::default();
+    account::tell(stage, report).await?;
     customers::sign_up(stage, report, &mut cast).await?;
     customers::phones(stage, report, &cast).await?;
     customers::names(stage, report, &cast).await?;
