@@ -230,6 +230,14 @@ await check("markup in a customer's name is text", async () => {
   same(await page.locator("main img, main b").count(), 0);
 });
 
+await check("a record shows both sides line by line, with what both agreed on last", async () => {
+  await go(page, "record/user-9", "user-9");
+  const line = page.locator("tr", { hasText: "lastName <-> lastname" });
+  const cells = await line.locator("td").allInnerTexts();
+  const [left] = cells[1].split("\n");
+  if (left === "" || cells[2].split("\n")[0] !== left || cells[3] !== left) throw new Error(JSON.stringify(cells));
+});
+
 await check("a line of history leads to the line of the rules that decided it", async () => {
   await page.locator("main a[href^='#/rules/']").first().click();
   await page.getByRole("heading", { level: 1, name: "Rules in use" }).waitFor();

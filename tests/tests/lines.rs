@@ -1,7 +1,7 @@
 //! Every sync is a line of the log: entity, action, both ids, and the line of the rules.
 
 use dsl::value::Duration;
-use engine::testing::decide::{Event, Input, OperatorCommand};
+use engine::testing::decide::{Event, Input, OperatorCommand, views};
 use engine::testing::rehearse::Simulation;
 use scenarios::{app, contact, crm, pass, sign_up, simulation};
 use serde_json::json;
@@ -52,6 +52,41 @@ fn create_update_unchanged_and_parked_tell_entity_both_ids_and_the_rule() {
     pass(&mut simulation, Duration::seconds(20));
     let parked = lines(&simulation, "parked", mark);
     assert_eq!(parked.iter().map(|line| named(line)).collect::<Vec<_>>(), [pair("app.User")]);
+}
+
+#[test]
+fn a_pair_shows_what_each_side_holds_and_on_what_both_agreed_last() {
+    let mut simulation = simulation();
+    let values =
+        json!({"email": "Ada@Example.com", "firstName": "Ada", "lastName": "L", "phone": "0", "lifetimeValue": "0"});
+    let user = sign_up(&simulation, values);
+    pass(&mut simulation, Duration::seconds(20));
+    let shown = |simulation: &Simulation, line: &str| {
+        let pairs = views::links(simulation.rows()).expect("readable");
+        let pair = pairs.iter().find(|pair| pair.left.as_ref() == Some(&user)).expect("a pair");
+        let id = pair.link.parse().expect("a pair's number");
+        let lines = views::lines(simulation.rows(), &simulation.programs().active, id).expect("readable");
+        let found = lines
+            .iter()
+            .find(|found| found.line == line)
+            .unwrap_or_else(|| panic!("{line} is not in {lines:?}"))
+            .clone();
+        let value = |held: Option<views::Held>| held.map(|held| held.value).unwrap_or_default();
+        (value(found.left), value(found.right), found.base.unwrap_or_default(), found.place)
+    };
+    let told = |left: &str, right: &str, base: &str, place: &str| {
+        (left.to_owned(), right.to_owned(), base.to_owned(), format!("contacts.rules:{place}"))
+    };
+    assert_eq!(shown(&simulation, "phone <-> phone"), told("0", "0", "0", "14"));
+    let email = shown(&simulation, "email <-> email");
+    assert_eq!(email, told("Ada@Example.com", "ada@example.com", "ada@example.com", "11"), "as each side keeps it");
+
+    // While HubSpot refuses the write, both agree on the older value still.
+    let now = simulation.now();
+    app(&simulation).edit("User", &user, json!({"phone": "111"}), now).expect("taken");
+    crm(&simulation).faults().answers(503, now.plus(Duration::hours(1)));
+    pass(&mut simulation, Duration::seconds(20));
+    assert_eq!(shown(&simulation, "phone <-> phone"), told("111", "0", "0", "14"));
 }
 
 #[test]

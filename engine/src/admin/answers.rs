@@ -26,6 +26,9 @@ use crate::shell::{Counts, Gone, NotDone, Snapshot, SourceState};
 /// Most lines of history in an answer to `why` that does not say how many it wants.
 const WHY_LINES: usize = 200;
 
+/// Most pairs of an answer to `why` that are shown line by line.
+const PAIRS_WHOLE: usize = 20;
+
 impl From<Gone> for Refusal {
     fn from(_: Gone) -> Self {
         Self::Stopping
@@ -144,6 +147,12 @@ impl Admin {
                     links.extend(Some(link?).filter(|link| concerns_link(link, &about)));
                 }
             }
+            let mut lines = Vec::new();
+            for link in links.iter().take(PAIRS_WHOLE) {
+                if let Ok(id) = link.link.parse() {
+                    lines.extend(views::lines(&parts.reader, &programs.active, id)?);
+                }
+            }
             let named = |text: &str| text == about || links.iter().any(|link| link.link == text);
             let run = about.parse().ok().map(|id| views::run(&parts.reader, &programs, id)).transpose()?;
             let runs = run.flatten().into_iter().collect();
@@ -157,7 +166,7 @@ impl Admin {
                     || event.right.as_deref().is_some_and(named)
             });
             let message = views::parked(&parts.reader, &about)?;
-            Ok(Why { schema: SCHEMA, links, runs, incidents, message, history })
+            Ok(Why { schema: SCHEMA, links, lines, runs, incidents, message, history })
         })
         .await
     }

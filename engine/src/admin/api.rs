@@ -236,6 +236,9 @@ pub struct Why {
     pub schema: u32,
     /// Links of this record, or the link of this name.
     pub links: Vec<views::Link>,
+    /// What both sides of these links hold, line by line.
+    #[serde(default)]
+    pub lines: Vec<views::PairLine>,
     /// The run of this name.
     pub runs: Vec<views::Run>,
     /// What about it needs a person.

@@ -1,5 +1,6 @@
 //! Read-only views of the rows, for status pages, commands and tests. Plain structs; nothing is decided here.
 
+mod fields;
 pub mod liveness;
 mod parked;
 pub mod start;
@@ -18,6 +19,7 @@ use crate::decide::model::work::{CallItem, Owner};
 use crate::ids::{CallId, LinkId, RunId};
 use crate::ledger::{Error, Rows};
 
+pub use self::fields::{Held, PairLine, lines};
 pub use self::parked::{Parked, parked};
 pub use self::status::{LinkStatus, RunStatus};
 

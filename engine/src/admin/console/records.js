@@ -58,8 +58,18 @@ export async function show(main, id, signal) {
       ["Left", about(link.left)], ["Right", about(link.right)], ["State", tag(link.state, kind(link.state))],
       ["Pair", about(link.link)], link.detail ? ["Because", link.detail] : null,
     ]))),
+    why.lines.length ? section("Both sides, line by line", table("Values as the engine knows them", [
+      ["Line", (line) => line.line, "code"], ["Left", (line) => held(line.left)], ["Right", (line) => held(line.right)],
+      ["Agreed on last", (line) => line.base ?? ""], ["Waits because", (line) => line.parked ?? ""], ["By", (line) => place(line.place)],
+    ], why.lines)) : null,
     why.runs.map((run) => drawn(run)),
     why.history.length ? timeline(why.history) : null);
+}
+
+/** What a side holds, with the time since when. */
+function held(side) {
+  if (!side) return element("span", { class: "quiet" }, "not known");
+  return [side.value === "" ? element("span", { class: "quiet" }, "empty") : side.value, element("div", { class: "quiet small" }, "since ", time(side.since))];
 }
 
 /** What happened, newest first; lines that say only that nothing was wrong are counted. */
