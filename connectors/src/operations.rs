@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use http::Method;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value as Json;
@@ -135,7 +136,8 @@ impl Operations {
         }
         // A success in any form is one: many services answer with plain text, or with nothing.
         let json = crate::json::read(response.body()).unwrap_or(Json::Null);
-        let said = ["error", "detail", "message"].iter().find_map(|name| json[*name].as_str()).unwrap_or_default();
+        let said = ["error", "detail", "message"].iter().find_map(|name| json[*name].as_str());
+        let said = said.or_else(|| plain(&response)).unwrap_or_default();
         if let Some(answer) = trouble(&response, write, said) {
             return answer;
         }
@@ -150,6 +152,15 @@ impl Operations {
         };
         Answer::Refused { reason, refusal }
     }
+}
+
+/// The words of an answer in plain text, where they are few: services without JSON give a reason in this way.
+fn plain(response: &http::Response<Bytes>) -> Option<&str> {
+    const FEW: usize = 200;
+    let kind = response.headers().get(http::header::CONTENT_TYPE)?.to_str().ok()?;
+    let words = std::str::from_utf8(response.body()).ok()?.trim();
+    let shown = kind.starts_with("text/plain") && words.len() <= FEW && !words.contains(char::is_control);
+    shown.then_some(words).filter(|words| !words.is_empty())
 }
 
 #[async_trait]

@@ -76,6 +76,17 @@ async fn parameters_stand_in_paths_and_a_call_without_a_body_has_none() {
 #[tokio::test]
 async fn refusals_say_what_the_service_says() {
     let values = json!({"text": "x"});
+    // As an incoming webhook of Slack does.
+    let text = [("content-type", "text/plain; charset=utf-8")];
+    let page = [("content-type", "text/html")];
+    for (headers, body, told) in [
+        (text, "no_service", "HTTP 404 Not Found: no_service"),
+        (text, "many\nlines", "HTTP 404 Not Found"),
+        (page, "no_service", "HTTP 404 Not Found"),
+    ] {
+        let (answer, _) = ask(vec![Step::raw(404, &headers, body)], "notify", &values, None).await;
+        assert!(matches!(&answer, Answer::Refused { reason, .. } if reason == told), "{answer:?}");
+    }
     let refused = Step::json(422, &json!({"error": "no such template", "field": "text"}));
     let (answer, _) = ask(vec![refused], "notify", &values, None).await;
     let Answer::Refused { reason, refusal } = answer else { panic!("{answer:?}") };

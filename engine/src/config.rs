@@ -202,6 +202,22 @@ mod tests {
     }
 
     #[test]
+    fn settings_with_which_nothing_could_work_are_told() {
+        let text = "runtime:\n  inbox: 0\n  retention: 1ms\nredis:\n  url: redis://user:word@host:6379\nsystems:\n  app:\n    \
+                    connector: rest\n    base_url: http://a\n    token_env: T\n    webhook:\n      path: /w\n      \
+                    public_url: not a url\n      secret_env: S\n";
+        assert_eq!(
+            problems(text),
+            "2: `runtime.inbox` must be at least 1 | 0 | such as 100000\n\
+             3: `runtime.retention` must be at least an hour | 1ms | such as 30d\n\
+             5: a secret must not stand in the file | url | name where the address is found with `url_env` or `url_file`\n\
+             13: `not a url` is no URL | not a url | such as https://api.example.com\n"
+        );
+        let said = problems("redis:\n  url: rediss://host:6379\n");
+        assert!(said.starts_with("2: `rediss://host:6379` is no address of a Redis"), "{said}");
+    }
+
+    #[test]
     fn a_variable_that_is_not_set_is_named() {
         assert_eq!(
             problems("redis:\n  url: redis://${REDIS_HOST}:6379\n"),

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 7] = [
     "README.md",
     "rules/README.md",
     "engine/docs/operating.md",
     "engine/docs/first-contact.md",
     "dsl/docs/LANGUAGE.md",
     "dsl/docs/five-mistakes.md",
+    "examples/slack/README.md",
 ];
 
 fn help(arguments: &[&str]) -> String {
@@ -218,4 +219,25 @@ fn tests_that_a_page_shows_hold() {
     let told = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{told}");
     assert!(told.contains(&format!("{shown} passed")), "{told}");
+}
+
+#[test]
+fn what_the_recipe_for_slack_shows_is_what_is_told() {
+    let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/slack");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    copy(&recipe, folder.path());
+    let page = std::fs::read_to_string(recipe.join("README.md")).expect("a page");
+    let mut shown = 0;
+    for block in page.split("```text\n$ engine ").skip(1) {
+        let (command, told) = block.split("```").next().unwrap_or_default().split_once('\n').expect("a command");
+        let mut engine = Command::new(env!("CARGO_BIN_EXE_engine"));
+        engine.args(command.split(' ')).current_dir(folder.path());
+        for secret in ["SLACK_HOOK", "HUBSPOT_TOKEN", "HUBSPOT_CLIENT_SECRET"] {
+            engine.env(secret, "T0/B0/secret");
+        }
+        let output = engine.output().expect("the engine runs");
+        assert_eq!(timeless(&String::from_utf8_lossy(&output.stdout)), timeless(told), "engine {command}");
+        shown += 1;
+    }
+    assert_eq!(shown, 3);
 }

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::client;
 use super::output::{Output, could_not_run, pictured};
+use crate::clock::remote::is_loopback;
 use crate::config::{self, Config};
 use crate::rules::{Rules, stored};
 
@@ -111,6 +112,12 @@ fn beside(config: &Config) -> (Vec<String>, Vec<String>) {
         }
         Err(refusal) => findings.push(format!("the rules in {}: {refusal}", config.rules.display())),
     }
+    for (name, connection) in &config.systems {
+        if connection.token.is_some() && in_the_clear(&connection.base_url) {
+            let url = &connection.base_url;
+            notes.push(format!("`systems.{name}` is called without TLS at {url}: whoever is between reads its token"));
+        }
+    }
     // A note and no finding: the file is right, and the daemon may run in an environment that has them.
     let tokens = config.systems.values().filter_map(|c| c.token.as_ref()).flat_map(config::TokenAt::secrets);
     let secrets = tokens.chain(config.systems.values().filter_map(|c| c.webhook.as_ref().map(|w| &w.secret)));
@@ -126,4 +133,9 @@ fn beside(config: &Config) -> (Vec<String>, Vec<String>) {
         }
     }
     (findings, notes)
+}
+
+/// An address of another machine that is called without TLS.
+fn in_the_clear(url: &str) -> bool {
+    url::Url::parse(url).is_ok_and(|url| url.scheme() == "http" && !url.host_str().is_some_and(is_loopback))
 }

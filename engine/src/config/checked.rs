@@ -194,6 +194,9 @@ impl Default for Runtime {
 const SMALLEST_BODY: usize = 64 << 10;
 const LARGEST_BODY: usize = 64 << 20;
 
+/// History that is gone sooner answers nobody's question.
+const SHORTEST_RETENTION: Duration = Duration(60 * 60 * 1_000);
+
 const UNITS: &str = "such as 250ms, 20s, 5m, 12h, 30d";
 
 /// Checks a tree whose keys are known; `folder` is where relative paths start.
@@ -355,8 +358,8 @@ impl Check<'_> {
         let usual = Runtime::default();
         let runtime = Runtime {
             grace: self.span(&["runtime", "grace"], usual.grace),
-            inbox: self.number(&["runtime", "inbox"], "100000").unwrap_or(usual.inbox),
-            retention: self.span(&["runtime", "retention"], usual.retention),
+            inbox: self.inbox(usual.inbox),
+            retention: self.retention(usual.retention),
             clock_skew: self.span(&["runtime", "clock_skew"], usual.clock_skew),
             clock_ahead: self.span(&["runtime", "clock_ahead"], usual.clock_ahead),
             hold: self.span(&["runtime", "hold"], usual.hold),
@@ -375,8 +378,45 @@ impl Check<'_> {
         }
     }
 
+    fn inbox(&mut self, usual: u64) -> u64 {
+        let path = ["runtime", "inbox"];
+        let inbox = self.number(&path, "100000").unwrap_or(usual);
+        if inbox == 0 {
+            let message = "`runtime.inbox` must be at least 1".to_owned();
+            self.say(&path, message, "every delivery would be answered 429", "such as 100000");
+        }
+        inbox
+    }
+
+    fn retention(&mut self, usual: Duration) -> Duration {
+        let path = ["runtime", "retention"];
+        let retention = self.span(&path, usual);
+        if retention < SHORTEST_RETENTION {
+            let message = "`runtime.retention` must be at least an hour".to_owned();
+            self.say(&path, message, "history would be gone before anybody looks", "such as 30d");
+        }
+        retention
+    }
+
     fn redis(&mut self) -> Option<UrlAt> {
-        self.url_at("redis", "one address, such as redis://127.0.0.1:6379")
+        let redis = self.url_at("redis", "one address, such as redis://127.0.0.1:6379")?;
+        if let UrlAt::Plain(plain) = &redis {
+            let path = ["redis", "url"];
+            let url = url::Url::parse(plain);
+            if url.as_ref().is_ok_and(|url| url.password().is_some()) {
+                let message = "a secret must not stand in the file".to_owned();
+                self.say_at_key(
+                    &path,
+                    message,
+                    "it holds a password",
+                    "name where the address is found with `url_env` or `url_file`",
+                );
+            } else if !url.is_ok_and(|url| url.scheme() == "redis") {
+                let message = format!("`{plain}` is no address of a Redis that is reached without TLS");
+                self.say(&path, message, "not redis://", "such as redis://127.0.0.1:6379");
+            }
+        }
+        Some(redis)
     }
 
     fn proxy(&mut self) -> Option<Proxy> {
@@ -596,6 +636,9 @@ impl Check<'_> {
             self.say_at_key(&at, message, "no secret", "without it no delivery can be verified");
         }
         let public_url = self.text(&["systems", name, "webhook", "public_url"]);
+        if let Some(url) = &public_url {
+            self.is_url(&["systems", name, "webhook", "public_url"], url);
+        }
         if form.public_url && public_url.is_none() {
             let message = format!("`systems.{name}.webhook` needs `public_url`");
             self.say_at_key(&at, message, "not said", "the URL as the sender calls it: it is part of the signature");

@@ -61,6 +61,15 @@ impl Reader {
 /// Where `state` is in use, the copy is damaged, or the operating system refuses.
 pub fn restore(backup: &Path, state: &Path) -> Result<Seq, Error> {
     std::fs::metadata(backup).map_err(failed("cannot read", backup))?;
+    let mark = backup.join(high_water_mark::NAME);
+    if !mark.try_exists().map_err(failed("cannot read", &mark))? {
+        let what = format!(
+            "{} is half a copy: the file `{}`, which is written last, is not in it",
+            backup.display(),
+            high_water_mark::NAME
+        );
+        return Err(Error::Damaged { what, advice: "take another copy".into() });
+    }
     prepare(state)?;
     copy_rows(&backup.join(FOLDER), &state.join(FOLDER))?;
     let journal = journal_folder(state);
@@ -68,10 +77,7 @@ pub fn restore(backup: &Path, state: &Path) -> Result<Seq, Error> {
     for segment in segments(&journal_folder(backup))? {
         copy(&segment.path, &journal.join(segment.name()), u64::MAX)?;
     }
-    let mark = backup.join(high_water_mark::NAME);
-    if mark.try_exists().map_err(failed("cannot read", &mark))? {
-        copy(&mark, &state.join(high_water_mark::NAME), u64::MAX)?;
-    }
+    copy(&mark, &state.join(high_water_mark::NAME), u64::MAX)?;
     for folder in [&journal, &state.join(FOLDER), state] {
         sync_folder(&System, folder)?;
     }

@@ -228,6 +228,13 @@ fn a_backup_of_a_running_ledger_is_a_ledger() {
     assert!((400..=number).contains(&copied.0));
     disk.checkpoint().expect("checkpoints go on afterwards");
     assert!(matches!(disk.reader().backup(&first), Err(Error::Io { .. })), "a copy is not overwritten");
+    // A copy that was broken off lacks what is written last, and nothing is made of it.
+    let mark = first.join("mark");
+    let kept = std::fs::read(&mark).expect("a whole copy has it");
+    std::fs::remove_file(&mark).expect("there");
+    let refused = restore(&first, &second).expect_err("half a copy").to_string();
+    assert!(refused.contains("half a copy") && !second.exists(), "{refused}");
+    std::fs::write(&mark, kept).expect("written");
     assert_eq!(restore(&first, &second).expect("restored"), copied);
     for copy in [&first, &second] {
         let copy = open(copy, small());
