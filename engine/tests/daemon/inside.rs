@@ -222,7 +222,7 @@ async fn every_list_has_its_name_and_a_query_that_makes_no_sense_is_refused() {
     assert_eq!(history, serde_json::json!({"schema": 1, "history": []}));
     let why = json(running.admin, "/api/v1/why?about=nothing").await;
     let none = serde_json::json!({
-        "schema": 1, "links": [], "runs": [], "incidents": [], "message": null, "history": [],
+        "schema": 1, "links": [], "lines": [], "runs": [], "incidents": [], "message": null, "history": [],
     });
     assert_eq!(why, none);
     for (path, status) in [("/api/v1/why", 400), ("/api/v1/links?limit=many", 400), ("/api/v1/nothing", 404)] {

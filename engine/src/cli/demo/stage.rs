@@ -57,6 +57,19 @@ fn shipped() -> Result<Program, Failed> {
     compiled.program.ok_or_else(|| Failed("the shipped rules have findings; see `engine validate rules`".to_owned()))
 }
 
+/// The account of the story.
+fn account() -> sandbox::hubspot::Settings {
+    sandbox::hubspot::Settings {
+        portal_id: 99_000_111,
+        app_id: 7_700_123,
+        client_secret: CLIENT_SECRET.to_owned(),
+        token: TOKEN.to_owned(),
+        webhook_url: None,
+        limit: 100,
+        seed: 2_026,
+    }
+}
+
 fn wall() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
 }
@@ -86,16 +99,7 @@ impl Stage {
         let brokers = cluster.bootstrap_servers().to_owned();
         let app = Arc::new(Mutex::new(app));
         let mail = Arc::new(Mutex::new(Mail::new(Some(TOKEN.to_owned()))));
-        let settings = sandbox::hubspot::Settings {
-            portal_id: 99_000_111,
-            app_id: 7_700_123,
-            client_secret: CLIENT_SECRET.to_owned(),
-            token: TOKEN.to_owned(),
-            webhook_url: None,
-            limit: 100,
-            seed: 2_026,
-        };
-        let crm = Arc::new(Mutex::new(HubSpot::empty(settings)));
+        let crm = Arc::new(Mutex::new(HubSpot::empty(account())));
 
         let listen = || async { TcpListener::bind("127.0.0.1:0").await.map_err(|e| Failed::at("a port")(&e)) };
         let address = |listener: &TcpListener| listener.local_addr().map_err(|e| Failed::at("a port")(&e));
@@ -172,6 +176,13 @@ impl Stage {
             path,
             _cluster: cluster,
         })
+    }
+
+    /// Gives the account all that the lock of the rules names, where the story of its setup is not told.
+    #[cfg(test)]
+    pub(super) fn equip(&self) {
+        let lock = Lock::clone(&self.program.systems["crm"].lock);
+        *self.crm() = HubSpot::new(account(), lock);
     }
 
     /// SIGKILL, at once.

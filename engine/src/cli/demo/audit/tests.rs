@@ -11,7 +11,9 @@ struct Scene(Stage);
 
 impl Scene {
     async fn new() -> Self {
-        Self(Stage::build(false, false).await.expect("there is a stage"))
+        let stage = Stage::build(false, false).await.expect("there is a stage");
+        stage.equip();
+        Self(stage)
     }
 
     /// A user whom a person made, and the contact that an engine would have made.
