@@ -34,6 +34,7 @@ const FILES: &[(&str, &str, &str)] = files! {
     "/console/console.js" is "console.js" as SCRIPT,
     "/console/api.js" is "api.js" as SCRIPT,
     "/console/draw.js" is "draw.js" as SCRIPT,
+    "/console/list.js" is "list.js" as SCRIPT,
     "/console/words.js" is "words.js" as SCRIPT,
     "/console/overview.js" is "overview.js" as SCRIPT,
     "/console/waiting.js" is "waiting.js" as SCRIPT,
@@ -79,6 +80,30 @@ mod tests {
             let elsewhere = text.replace("http://www.w3.org/", "");
             assert!(!elsewhere.contains("http://") && !elsewhere.contains("https://"), "{path} names another address");
             assert!(!text.contains("innerHTML") && !text.contains("insertAdjacentHTML"), "{path} makes markup of text");
+        }
+    }
+
+    #[test]
+    fn lists_can_be_asked_for_every_state_that_there_is() {
+        use crate::decide::views::{LinkStatus as Link, RunStatus as Run};
+        let links = [
+            Link::Looking,
+            Link::WaitingForKey,
+            Link::BeingMade,
+            Link::Alone,
+            Link::LeftOut,
+            Link::Linked,
+            Link::Parked,
+            Link::Gone,
+        ];
+        let runs = [Run::Running, Run::Waiting, Run::Stopped, Run::Finished, Run::Failed, Run::Cancelled];
+        let file = |name: &str| FILES.iter().find(|(path, ..)| path.ends_with(name)).map_or("", |(.., text)| text);
+        let listed = |text: &str, state: &str| text.contains(&format!("\"{state}\""));
+        for state in links.map(Link::as_str) {
+            assert!(listed(file("records.js"), state), "{state}");
+        }
+        for state in runs.map(Run::as_str) {
+            assert!(listed(file("runs.js"), state), "{state}");
         }
     }
 

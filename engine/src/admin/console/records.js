@@ -3,44 +3,24 @@
 import { ask } from "./api.js";
 import { element, facts, fill, number, section, table, tag, time } from "./draw.js";
 import { CARE, MINOR, about, action, detail, kind, place, subject, values } from "./words.js";
+import { listed } from "./list.js";
 import { actions } from "./waiting.js";
 import { drawn } from "./runs.js";
 
-const STATES = ["linked", "parked", "looking", "waiting for key", "being made", "alone", "left out", "gone"];
+const STATES = ["linked", "parked", "looking", "waiting for its key", "being made", "alone", "left out", "gone"];
 
-/** What the list was asked for last, so that the way back from a record leads to the same list. */
-let asked = { about: "", state: "" };
+/** What was looked for last: the way back from a record leads to the same list. */
+const asked = { about: "", state: "" };
 
-export async function list(main, _rest, signal) {
-  const search = element("input", { id: "about", type: "search", value: asked.about, size: 30 });
-  const states = element("select", { id: "state-wanted" }, element("option", { value: "" }, "any"),
-    STATES.map((state) => element("option", { value: state, selected: state === asked.state }, state)));
-  const found = element("div", {});
-  const look = async (event) => {
-    event?.preventDefault();
-    asked = { about: search.value.trim(), state: states.value };
-    await more(found, asked, signal);
-  };
-  fill(main,
-    element("h1", {}, "Records"),
-    element("form", { class: "line", role: "search", onsubmit: look },
-      element("div", {}, element("label", { for: "about" }, "Id of a record, a pair or a sync"), search),
-      element("div", {}, element("label", { for: "state-wanted" }, "State"), states),
-      element("button", { class: "first" }, "Look")),
-    found);
-  await look();
-}
-
-async function more(found, filter, signal, after = undefined, seen = []) {
-  const page = await ask("links", { ...filter, after, limit: 100 }, signal);
-  const links = [...seen, ...page.links];
-  fill(found,
-    links.length ? table(page.next ? `The first ${number(links.length)} pairs` : `${number(links.length)} pairs`, [
+export function list(main, _rest, signal) {
+  return listed(main, signal, {
+    title: "Records", path: "links", label: "Id of a record, a pair or a sync", named: "pairs", states: STATES, asked,
+    columns: [
       ["Sync", (link) => link.sync], ["Left", (link) => about(link.left)], ["Right", (link) => about(link.right)],
       ["State", (link) => tag(link.state, kind(link.state))], ["Pair", (link) => about(link.link)], ["Because", (link) => link.detail],
-    ], links) : element("p", { class: "quiet" }, filter.about
-      ? ["No pair has this. ", about(filter.about, "Look in the history too")] : "There are no pairs yet."),
-    page.next ? element("button", { type: "button", onclick: () => more(found, filter, signal, page.next, links) }, "Show more") : null);
+    ],
+    none: (word) => (word ? ["No pair has this. ", about(word, "Look in the history too")] : "There are no pairs yet."),
+  });
 }
 
 export async function show(main, id, signal) {

@@ -26,7 +26,7 @@ export function action(name) {
 export function kind(state) {
   if (["linked", "finished"].includes(state)) return "good";
   if (["parked", "stopped", "failed"].includes(state)) return "bad";
-  if (["waiting", "running", "waiting for key", "looking", "being made"].includes(state)) return "care";
+  if (["waiting", "running", "waiting for its key", "looking", "being made"].includes(state)) return "care";
   return "";
 }
 
