@@ -10,7 +10,7 @@ use dsl::schema::Entity;
 use http::StatusCode;
 use serde_json::Value as Json;
 
-use super::failure::Failure;
+use super::failure::{Failure, with_scopes};
 use super::values::{observed, wire};
 use crate::http::text;
 use crate::planted::{Mutant, planted};
@@ -292,6 +292,14 @@ fn failed(error: &Json, input: &Input) -> Answer {
     match error["category"].as_str() {
         Some("RATE_LIMIT" | "RATE_LIMITS") => {
             Answer::RateLimited { after: None, window: LimitWindow::Unknown, policy: None }
+        }
+        // About whoever asks and not about the record, as in a 401 or 403 of a whole request.
+        Some("MISSING_SCOPES") => {
+            let reason = with_scopes(&reason(error), error);
+            Answer::Refused { reason, refusal: Refusal::Forbidden }
+        }
+        Some("INVALID_AUTHENTICATION" | "EXPIRED_AUTHENTICATION") => {
+            Answer::Refused { reason: reason(error), refusal: Refusal::Unauthenticated }
         }
         _ => refused_input(error, input),
     }

@@ -51,7 +51,7 @@ pub(super) fn trouble<B>(response: &Response<B>, json: &Json, write: bool) -> Op
 }
 
 /// What is said, and the scopes that are missing, which only the context names.
-fn with_scopes(said: &str, json: &Json) -> String {
+pub(super) fn with_scopes(said: &str, json: &Json) -> String {
     let errors = json["errors"].as_array().into_iter().flatten();
     let contexts = std::iter::once(json).chain(errors).map(|error| &error["context"]);
     let named = |context: &Json| {

@@ -144,6 +144,22 @@ async fn errors_of_a_batch_are_given_to_their_inputs_by_trace_id_and_by_record_i
 }
 
 #[tokio::test]
+async fn a_part_of_a_batch_that_the_token_may_not_write_is_the_tokens_matter() {
+    let inputs = ["1", "2", "3"].iter().map(|id| input(&format!("k{id}"), Some(id), &json!({"phone": "1"}))).collect();
+    let scopes =
+        json!({"objectWriteTraceId": ["k1"], "requiredGranularScopes": ["crm.objects.contacts.sensitive.write"]});
+    let body = json!({"status": "COMPLETE", "results": [{"id": "3", "properties": {}}], "errors": [
+        {"status": "error", "category": "MISSING_SCOPES", "message": "no", "context": scopes},
+        {"status": "error", "category": "EXPIRED_AUTHENTICATION", "message": "too old", "context": {"objectWriteTraceId": ["k2"]}},
+    ]});
+    let (answers, _) = ask(vec![Step::json(207, &body)], update("Contact"), inputs).await;
+    let Answer::Refused { reason, refusal: Refusal::Forbidden } = &answers[0] else { panic!("{answers:?}") };
+    assert_eq!(reason, "it needs crm.objects.contacts.sensitive.write: no");
+    assert_eq!(refusal(&answers[1]), &Refusal::Unauthenticated);
+    assert_eq!(record(&answers[2]).id, "3");
+}
+
+#[tokio::test]
 async fn a_success_with_errors_that_name_nobody_leaves_those_unknown_who_have_no_result() {
     let inputs =
         || vec![input("k1", Some("1"), &json!({"phone": "1"})), input("k2", Some("2"), &json!({"phone": "2"}))];
