@@ -7,6 +7,7 @@
 //! gate; a record counts as missing only where HubSpot says so of that record.
 //! Not here: search to find records (it lags; it only lists what changed since a time), retries, pacing.
 
+pub mod accounts;
 mod answer;
 mod associations;
 mod client;

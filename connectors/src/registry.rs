@@ -106,6 +106,15 @@ impl Settings {
         }
     }
 
+    /// The account whose deliveries are taken, where one is named.
+    #[must_use]
+    pub fn account(&self) -> Option<u64> {
+        match self {
+            Self::HubSpot(settings) => settings.portal_id,
+            Self::Rest { .. } | Self::Http { .. } => None,
+        }
+    }
+
     /// Which connector it is.
     #[must_use]
     pub fn kind(&self) -> ConnectorKind {

@@ -176,7 +176,7 @@ pub(crate) async fn start(plan: Plan) -> Result<Running, Error> {
     let ended = ended.map_err(system)?;
     // INVARIANT: nothing fails from here on, so that no loop runs that nobody can stop.
 
-    let webhooks = Arc::new(Webhooks::new(handle.clone(), Arc::clone(&shared)));
+    let webhooks = Arc::new(Webhooks::new(handle.clone(), Arc::clone(&shared), connect::accounts(&plan.systems)));
     let doors_opened = doors::Opened::new(&doors, &plan.systems, &webhooks, &clock);
     if let Some(listener) = webhook_listener {
         serve(&tasks, "webhooks", listener, doors_opened.router(), intake.clone());

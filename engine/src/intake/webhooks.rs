@@ -1,12 +1,15 @@
 //! Webhook deliveries: verified by the door, read by their connector, answered when durable.
 //!
 //! Always true: a body in which nothing can be told apart is refused, so that its sender keeps it; a message that cannot
-//! be read is kept here (in quarantine, until a person dismisses it), and the others of its delivery are decided.
+//! be read is kept here (in quarantine, until a person dismisses it), and the others of its delivery are decided; where
+//! events of several accounts arrive at one path, each goes to the system of its account.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use connectors::hubspot::accounts::by_account;
 use connectors::port::{Strangers, Unreadable};
 use connectors::webhook::door::{Intake, Verdict};
 use http::StatusCode;
@@ -14,17 +17,23 @@ use http::StatusCode;
 use crate::shell::{Connectors, Handle};
 use crate::telemetry;
 
+/// The systems that take deliveries at one path, by their accounts.
+pub(crate) type Accounts = BTreeMap<u64, String>;
+
 /// Reads deliveries and hands them to the loop.
 pub struct Webhooks {
     handle: Handle,
     connectors: Arc<RwLock<Connectors>>,
+    /// Paths at which several systems take deliveries, by the system that stands for the path.
+    shared: BTreeMap<String, Accounts>,
 }
 
 impl Webhooks {
-    /// Reads with `connectors`, which a reload replaces.
+    /// Reads with `connectors`, which a reload replaces; `shared` are the paths of several systems, by the system that
+    /// stands for the path.
     #[must_use]
-    pub fn new(handle: Handle, connectors: Arc<RwLock<Connectors>>) -> Self {
-        Self { handle, connectors }
+    pub(crate) fn new(handle: Handle, connectors: Arc<RwLock<Connectors>>, shared: BTreeMap<String, Accounts>) -> Self {
+        Self { handle, connectors, shared }
     }
 }
 
@@ -64,10 +73,61 @@ impl Webhooks {
     }
 }
 
+impl Webhooks {
+    /// Takes a delivery in which events of several accounts may stand. What one of its systems has taken is known to it
+    /// when the sender repeats the whole for another one's sake.
+    async fn take_for_each(&self, door: &str, accounts: &Accounts, body: &Bytes) -> Verdict {
+        let bodies = match by_account(body) {
+            Ok(bodies) => bodies,
+            Err(error) => {
+                telemetry::delivery(door, "webhook", false);
+                tracing::error!(system = door, %error, "a delivery cannot be read and is refused");
+                return Verdict::Unreadable(error.to_string());
+            }
+        };
+        let (mut worst, mut strangers) = (None, Vec::new());
+        for (account, body) in bodies {
+            let Some(system) = accounts.get(&account) else {
+                strangers.push(account);
+                continue;
+            };
+            let verdict = self.take(system, body, "webhook").await;
+            if worst.as_ref().is_none_or(|worst| badness(&verdict) > badness(worst)) {
+                worst = Some(verdict);
+            }
+        }
+        if !strangers.is_empty() {
+            tracing::warn!(system = door, ?strangers, "messages of accounts that no system names are left out");
+            telemetry::refused(door, "account");
+        }
+        // Of nobody's events alone, the sender hears that; an empty delivery is as good as taken.
+        worst.unwrap_or_else(|| match strangers.first() {
+            Some(account) => Verdict::OtherAccount(format!(
+                "this is of the account {account}, and no system of this path has that `portal_id`"
+            )),
+            None => Verdict::Durable,
+        })
+    }
+}
+
+/// Which of several verdicts the sender has to hear: whatever makes it repeat the delivery, the soonest over first.
+fn badness(verdict: &Verdict) -> u8 {
+    match verdict {
+        Verdict::Durable => 0,
+        Verdict::OtherAccount(_) => 1,
+        Verdict::Unreadable(_) => 2,
+        Verdict::Full(_) => 3,
+        Verdict::Unwritable(_) => 4,
+    }
+}
+
 #[async_trait]
 impl Intake for Webhooks {
     async fn offer(&self, system: &str, body: Bytes) -> Verdict {
-        self.take(system, body, "webhook").await
+        match self.shared.get(system) {
+            Some(accounts) => self.take_for_each(system, accounts, &body).await,
+            None => self.take(system, body, "webhook").await,
+        }
     }
 
     fn refused(&self, system: &str, status: StatusCode) {

@@ -22,6 +22,7 @@ use super::isolated::Isolated;
 use super::system::{Reached, Sender, System};
 use super::tokens::{self, Tokens};
 use crate::config::{Connection, Kafka, Missing, Proxy, UrlAt};
+use crate::intake::webhooks::Accounts;
 use crate::shell::Connectors;
 
 /// Bytes of the embedded cache.
@@ -169,16 +170,18 @@ pub(super) fn verifiers(
     program: &Program,
 ) -> Result<BTreeMap<String, Arc<dyn Verify>>, Error> {
     let mut verifiers: BTreeMap<String, Arc<dyn Verify>> = BTreeMap::new();
-    let mut paths: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut paths: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (name, system) in systems {
         let Some(webhook) = &system.webhook else { continue };
         let wrong = |why: String| Error::Path { system: name.clone(), path: webhook.path.clone(), why };
         if !is_path(&webhook.path) {
             return Err(wrong("is no path that starts with / and stands for itself".to_owned()));
         }
-        if let Some(other) = paths.insert(&webhook.path, name) {
-            return Err(wrong(format!("is that of `{other}` too")));
+        let others = paths.entry(&webhook.path).or_default();
+        if let Some(why) = others.iter().find_map(|other| not_shared(other, &systems[*other], system)) {
+            return Err(wrong(why));
         }
+        others.push(name);
         if program.systems.contains_key(name) && !program.doors.contains_key(name) {
             return Err(Error::NoEvents(name.clone()));
         }
@@ -194,6 +197,41 @@ pub(super) fn verifiers(
         verifiers.insert(name.clone(), verify);
     }
     Ok(verifiers)
+}
+
+/// Why two systems cannot take deliveries at one path; `None` where one app is installed in the accounts of both.
+fn not_shared(first: &str, one: &System, other: &System) -> Option<String> {
+    let account = |system: &System| match &system.reached {
+        Reached::Built { settings, .. } => settings.account(),
+        Reached::Own(_) => None,
+    };
+    let (Some(ours), Some(theirs)) = (account(one), account(other)) else {
+        return Some(format!(
+            "is that of `{first}` too: deliveries of one app for several accounts are told apart where both have a `portal_id`"
+        ));
+    };
+    if ours == theirs {
+        return Some(format!("is that of `{first}` too, and both say `portal_id: {ours}`"));
+    }
+    let signed = |system: &System| match &system.webhook.as_ref()?.sender {
+        Sender::Signed { secret, public_url, .. } => Some((secret.read().ok()?, public_url.clone())),
+        Sender::Own(_) => None,
+    };
+    (signed(one) != signed(other)).then(|| {
+        format!("is that of `{first}` too: one app has one client secret and one `public_url`, which differ here")
+    })
+}
+
+/// The systems of each path that several of them share, by account, under the name of the system that stands for it.
+pub(super) fn accounts(systems: &BTreeMap<String, System>) -> BTreeMap<String, Accounts> {
+    let mut paths: BTreeMap<&str, (String, Accounts)> = BTreeMap::new();
+    for (name, system) in systems {
+        let (Some(webhook), Reached::Built { settings, .. }) = (&system.webhook, &system.reached) else { continue };
+        let Some(account) = settings.account() else { continue };
+        let (_, accounts) = paths.entry(&webhook.path).or_insert_with(|| (name.clone(), Accounts::new()));
+        accounts.insert(account, name.clone());
+    }
+    paths.into_values().filter(|(_, accounts)| accounts.len() > 1).collect()
 }
 
 /// The system that each topic belongs to.

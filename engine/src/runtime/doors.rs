@@ -50,7 +50,14 @@ impl Opened {
         webhooks: &Arc<Webhooks>,
         clock: &Arc<dyn Clock>,
     ) -> Self {
-        let taken = systems.iter().filter_map(|(name, system)| Some((name.clone(), system.webhook.clone()?))).collect();
+        // Systems that share a path have one door, which the first of them stands for.
+        let mut taken: Vec<(String, Webhook)> = Vec::new();
+        for (name, system) in systems {
+            let Some(webhook) = &system.webhook else { continue };
+            if taken.iter().all(|(_, other)| other.path != webhook.path) {
+                taken.push((name.clone(), webhook.clone()));
+            }
+        }
         let (intake, clock): (Arc<dyn Intake>, _) = (Arc::clone(webhooks) as _, Arc::clone(clock));
         Self { doors: doors.clone(), webhooks: taken, intake, clock: Arc::new(move || clock.wall()) }
     }

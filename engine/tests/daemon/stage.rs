@@ -182,6 +182,11 @@ runtime: {{ hold: 20ms }}
         answer["refresh_token"].as_str().expect("it is granted").to_owned()
     }
 
+    /// A file of the folder.
+    pub(crate) fn path(&self, file: &str) -> std::path::PathBuf {
+        self.folder.path().join(file)
+    }
+
     /// Writes a file of the folder.
     pub(crate) fn write(&self, file: &str, text: &str) {
         std::fs::write(self.folder.path().join(file), text).expect("a file can be written");
