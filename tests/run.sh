@@ -61,6 +61,7 @@ else
 fi
 if kafka_start "$target/kafka" "$work"; then
   printf 'Kafka at %s\n' "$KAFKA_BROKERS"
+  [ -n "${KAFKA_JARS:-}" ] || missing+=("a Kafka broker that tests may kill: ${KAFKA_WHY_NOT:-it needs Java}")
 else
   missing+=("Kafka: $KAFKA_WHY_NOT")
 fi

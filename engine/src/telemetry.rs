@@ -110,6 +110,14 @@ pub fn delivery(system: &str, door: &'static str, readable: bool) {
     .increment(1);
 }
 
+/// So many records of a partition are there and not read yet.
+pub fn lag(topic: &str, partition: i32, records: u64) {
+    // INVARIANT: a figure; beyond 2^53 records nobody counts.
+    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+    metrics::gauge!("engine_source_lag", "topic" => topic.to_owned(), "partition" => partition.to_string())
+        .set(records as f64);
+}
+
 /// The ledger takes nothing, or takes again.
 pub fn ledger_full(full: bool) {
     metrics::gauge!("engine_ledger_full").set(if full { 1.0 } else { 0.0 });

@@ -2,6 +2,9 @@
 #
 # kafka_start CACHE WORK: uses KAFKA_BROKERS where it is set; else fetches the jars into CACHE (once) and starts a
 #   broker with its data in WORK. Sets KAFKA_BROKERS; returns 1 and sets KAFKA_WHY_NOT where there can be none.
+#   Where it started one, KAFKA_JARS says where the jars are, for tests that need a broker of their own.
+# kafka_run CACHE WORK: starts the broker whose data is in WORK, on the ports that it had; sets KAFKA_PID, returns 1
+#   where it does not come up.
 # kafka_stop: ends the broker that kafka_start started, and no other.
 
 KAFKA_PID=
@@ -25,9 +28,23 @@ kafka_jars() { # CACHE
   return 1
 }
 
+kafka_run() { # CACHE WORK
+  local here
+  here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+  java -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$1/lib/*:$here/kafka" kafka.Kafka \
+    "$2/kafka/server.properties" >"$2/kafka/broker.log" 2>&1 </dev/null &
+  KAFKA_PID=$!
+  wait_for 60 "$KAFKA_PID" grep -q 'Kafka Server started' "$2/kafka/broker.log"
+}
+
 kafka_start() { # CACHE WORK
   local cache work here version try port controller classes id
-  [ -z "${KAFKA_BROKERS:-}" ] || return 0
+  if [ -n "${KAFKA_BROKERS:-}" ]; then
+    # Tests that kill their broker need the jars all the same.
+    [ -n "${KAFKA_JARS:-}" ] || ! command -v java >/dev/null || ! { mkdir -p "$1" && kafka_jars "$(cd "$1" && pwd)"; } ||
+      export KAFKA_JARS="$(cd "$1" && pwd)"
+    return 0
+  fi
   command -v java >/dev/null || { KAFKA_WHY_NOT="it needs Java 17 or later, which is not here"; return 1; }
   version=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1)
   [ "${version:-0}" -ge 17 ] || { KAFKA_WHY_NOT="it needs Java 17 or later; this is ${version:-unknown}"; return 1; }
@@ -65,11 +82,8 @@ PROPERTIES
       KAFKA_WHY_NOT="its data folder could not be made (see $work/kafka/format.log)"
       return 1
     fi
-    java -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$classes" kafka.Kafka \
-      "$work/kafka/server.properties" >"$work/kafka/broker.log" 2>&1 </dev/null &
-    KAFKA_PID=$!
-    if wait_for 60 "$KAFKA_PID" grep -q 'Kafka Server started' "$work/kafka/broker.log"; then
-      export KAFKA_BROKERS="127.0.0.1:$port"
+    if kafka_run "$cache" "$work"; then
+      export KAFKA_BROKERS="127.0.0.1:$port" KAFKA_JARS="$cache"
       return 0
     fi
     kafka_stop

@@ -4,7 +4,9 @@
 //! Always true: partitions are assigned by us, no group protocol takes part; the offsets of one partition only
 //! rise, so after a restart from stored offsets nothing is missing and nothing comes twice; a full channel holds
 //! the reading up (and librdkafka's queue is bounded); an offset that is gone is told before anything after it is
-//! read; a broker that is away is a state that is told once, with its reason, never the end.
+//! read; a broker that is away is a state that is told once, with its reason, never the end; where records are there
+//! and none arrives, or a partition vanished, the client is made anew: librdkafka keeps what it knew of a topic (the
+//! epoch of its leader above all) and ignores the leader of one that was made anew, without an error.
 //! Awkward but true: a topic that was deleted and made anew, and has grown past our offset before we look, cannot
 //! be told from the old one by its offsets. A new cluster can, by its id: its topics are read from their start.
 //! Not here: what a record means; where offsets are kept; tasks (the caller spawns the future).
@@ -18,6 +20,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use dsl::value::Timestamp;
 use futures_util::FutureExt;
+use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
@@ -150,6 +153,15 @@ pub enum Event {
         /// How many.
         count: usize,
     },
+    /// How many records of a partition are there and not read yet; told at a look at the brokers where it has changed.
+    Lag {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// Offsets up to the end of the partition, at least 0.
+        records: u64,
+    },
     /// The wanted offset is not there any more (retention), or not yet (the topic was made anew). Told before any
     /// later record of the partition; then [`Settings::when_gone`] says how it goes on.
     OffsetGone {
@@ -242,12 +254,12 @@ impl KafkaSource {
             ("fetch.queue.backoff.ms", "10"),
         ];
         let config = client::config(&settings.brokers, &fixed, &defaults, &settings.options)?;
-        let consumer: StreamConsumer<Context> =
-            config.create_with_context(Context::default()).map_err(Error::Client)?;
+        let consumer = client(&config).map_err(Error::Client)?;
         let (sender, wishes) = watch::channel(Wishes::default());
         let cluster = settings.cluster.clone();
         let reader = Reader {
             consumer: Arc::new(consumer),
+            config,
             settings,
             out,
             stop,
@@ -261,11 +273,30 @@ impl KafkaSource {
             halted: false,
             up: None,
             stuck: None,
+            lags: BTreeMap::new(),
+            waits: BTreeMap::new(),
+            stalled: None,
             paused: false,
             committed: BTreeMap::new(),
         };
         Ok((Handle { wishes: sender }, reader.run()))
     }
+}
+
+fn client(config: &ClientConfig) -> KafkaResult<StreamConsumer<Context>> {
+    config.create_with_context(Context::default())
+}
+
+/// A partition that has records of which none arrives.
+#[derive(Debug, Clone, Copy)]
+struct Wait {
+    /// The next offset to read, then as now.
+    next: Option<i64>,
+    /// The end of the partition when it began to wait.
+    high: i64,
+    since: Instant,
+    /// After waiting for so long the client is made anew; twice as long each time.
+    patience: Duration,
 }
 
 /// Nobody listens any more, or we were told to stop.
@@ -282,6 +313,8 @@ enum Happened {
 
 struct Reader {
     consumer: Arc<StreamConsumer<Context>>,
+    /// Of which the consumer was made.
+    config: ClientConfig,
     settings: Settings,
     out: mpsc::Sender<Event>,
     stop: CancellationToken,
@@ -301,6 +334,12 @@ struct Reader {
     up: Option<bool>,
     /// Why a partition could not be read, and when that was told last.
     stuck: Option<(RDKafkaErrorCode, Instant)>,
+    /// What was told last of each partition.
+    lags: BTreeMap<Partition, u64>,
+    /// Partitions that have records of which none arrives, although somebody takes them.
+    waits: BTreeMap<Partition, Wait>,
+    /// A partition of which nothing arrives even from a new client, in words.
+    stalled: Option<String>,
     paused: bool,
     committed: BTreeMap<Partition, i64>,
 }
@@ -323,12 +362,13 @@ impl Reader {
     }
 
     async fn read(&mut self, survey: &mut Option<JoinHandle<Result<Survey, String>>>) -> Ended {
-        let consumer = Arc::clone(&self.consumer);
         let (stop, out) = (self.stop.clone(), self.out.clone());
         // When to look at the brokers, when to commit.
         let (mut looked, mut look_at) = (Instant::now(), Instant::now());
         let mut commit_at: Option<Instant> = None;
         loop {
+            // Another one than in the turn before, where it was made anew.
+            let consumer = Arc::clone(&self.consumer);
             let happened = tokio::select! {
                 biased;
                 () = stop.cancelled() => return Ended,
@@ -474,6 +514,7 @@ impl Reader {
         self.up == Some(true)
             && self.settings.topics.iter().all(|topic| self.counts.get(topic).is_some_and(|count| *count > 0))
             && self.there.iter().all(|partition| self.is_placed(partition))
+            && self.stalled.is_none()
     }
 
     fn is_placed(&self, partition: &Partition) -> bool {
@@ -483,9 +524,9 @@ impl Reader {
     /// Asks the brokers what is there, on a thread that may block.
     fn survey(&self) -> JoinHandle<Result<Survey, String>> {
         let (consumer, topics, stop) = (Arc::clone(&self.consumer), self.settings.topics.clone(), self.stop.clone());
-        let placed: BTreeSet<Partition> = self.assigned.union(&self.parked).cloned().collect();
+        let parked = self.parked.clone();
         tokio::task::spawn_blocking(move || {
-            Survey::make(&consumer, &topics, &placed, &stop)
+            Survey::make(&consumer, &topics, &parked, &stop)
                 .map_err(|error| consumer.client().context().reason().unwrap_or_else(|| error.to_string()))
         })
     }
@@ -494,14 +535,22 @@ impl Reader {
     async fn settle(&mut self, answer: Result<Survey, String>) -> Result<(), Ended> {
         let survey = match answer {
             Ok(survey) => survey,
-            Err(reason) => return self.tell_down(reason).await,
+            Err(reason) => {
+                // While the brokers are away nothing can arrive.
+                self.waits.clear();
+                return self.tell_down(reason).await;
+            }
         };
         self.there = survey
             .topics
             .iter()
             .flat_map(|(topic, partitions)| partitions.iter().map(|partition| (topic.clone(), *partition)))
             .collect();
-        match survey.trouble {
+        // Offsets of another cluster say nothing of this one.
+        if survey.cluster.is_none() || survey.cluster == self.cluster {
+            self.watch(&survey.marks).await?;
+        }
+        match survey.trouble.or_else(|| self.stalled.clone()) {
             Some(reason) => self.tell_down(reason).await?,
             None if self.up != Some(true) && !self.is_stuck() => {
                 self.up = Some(true);
@@ -516,6 +565,15 @@ impl Reader {
         {
             self.meet(id).await?;
         }
+        let vanished = |(topic, partition): &&Partition| {
+            survey.topics.get(topic).is_some_and(|partitions| !partitions.contains(partition))
+        };
+        let vanished = self.assigned.iter().any(|partition| vanished(&partition));
+        let shrunk = |(partition, (_, high)): (&Partition, &(i64, i64))| {
+            self.assigned.contains(partition) && self.next.get(partition).is_some_and(|next| high < next)
+        };
+        let shrunk = survey.marks.iter().any(shrunk);
+        let waited = self.waits.values().any(|wait| wait.since.elapsed() >= wait.patience);
         for (topic, partitions) in survey.topics {
             let count = partitions.len();
             if self.counts.insert(topic.clone(), count) != Some(count) {
@@ -525,7 +583,67 @@ impl Reader {
                 self.emit(Event::Partitions { topic, count }).await?;
             }
         }
+        if vanished || shrunk || waited {
+            self.renew();
+            return Ok(());
+        }
         self.place(survey.marks).await
+    }
+
+    /// Tells how far behind each partition is, and notes those that have records of which none arrives.
+    async fn watch(&mut self, marks: &BTreeMap<Partition, (i64, i64)>) -> Result<(), Ended> {
+        self.stalled = None;
+        if self.halted {
+            return Ok(());
+        }
+        self.waits.retain(|key, _| marks.contains_key(key));
+        // What is held up by whoever takes the records is no matter of the brokers'.
+        let taken = !self.paused && self.out.capacity() > 0;
+        for (key, (low, high)) in marks {
+            let next = self.next.get(key).copied();
+            let at = next.unwrap_or(*low).max(*low);
+            let records = u64::try_from(high - at).unwrap_or_default();
+            if self.lags.insert(key.clone(), records) != Some(records) {
+                let (topic, partition) = key.clone();
+                self.emit(Event::Lag { topic, partition, records }).await?;
+            }
+            if records == 0 || !taken || !self.assigned.contains(key) {
+                self.waits.remove(key);
+                continue;
+            }
+            let patience = self.settings.refresh.max(SOON);
+            let begun = Wait { next, high: *high, since: Instant::now(), patience };
+            let wait = self.waits.entry(key.clone()).or_insert(begun);
+            if wait.next != next {
+                *wait = begun;
+            }
+            // By itself the end of a partition may lie ahead of what can be read: transactions end in a mark that is
+            // no record. Where it moves and nothing arrives from a new client either, something is wrong.
+            if wait.patience > patience && *high > wait.high {
+                let (topic, partition) = key;
+                self.stalled = Some(format!(
+                    "partition {partition} of `{topic}` has {records} records from offset {at} on, and none arrives"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads by a client that knows nothing yet; partitions are placed by the next look.
+    fn renew(&mut self) {
+        match client(&self.config) {
+            Ok(fresh) => {
+                tracing::warn!("a Kafka topic was made anew, or its records do not arrive: the client is made anew");
+                let before = std::mem::replace(&mut self.consumer, Arc::new(fresh));
+                // Closing waits for the brokers, and blocks.
+                tokio::task::spawn_blocking(move || drop(before));
+                self.assigned.clear();
+                for wait in self.waits.values_mut().filter(|wait| wait.since.elapsed() >= wait.patience) {
+                    (wait.since, wait.patience) = (Instant::now(), wait.patience.saturating_mul(2));
+                }
+            }
+            Err(error) => tracing::error!(%error, "a Kafka client cannot be made; the next look tries again"),
+        }
     }
 
     /// Another cluster than the one that was known: tells it, and forgets where the other one was read.
@@ -648,7 +766,7 @@ struct Survey {
     cluster: Option<String>,
     /// Partitions of each topic; empty where there is no such topic.
     topics: BTreeMap<String, BTreeSet<i32>>,
-    /// Low and high watermark of the partitions that are not placed yet.
+    /// Low and high watermark of the partitions that are not parked.
     marks: BTreeMap<Partition, (i64, i64)>,
     /// Why not everything could be seen; the rest of it can be read all the same.
     trouble: Option<String>,
@@ -658,7 +776,7 @@ impl Survey {
     fn make(
         consumer: &StreamConsumer<Context>,
         topics: &BTreeSet<String>,
-        placed: &BTreeSet<Partition>,
+        parked: &BTreeSet<Partition>,
         stop: &CancellationToken,
     ) -> KafkaResult<Self> {
         let mut survey = Self { cluster: None, topics: BTreeMap::new(), marks: BTreeMap::new(), trouble: None };
@@ -677,7 +795,7 @@ impl Survey {
         for (topic, partitions) in &survey.topics {
             for partition in partitions {
                 let key = (topic.clone(), *partition);
-                if placed.contains(&key) {
+                if parked.contains(&key) {
                     continue;
                 }
                 if stop.is_cancelled() {

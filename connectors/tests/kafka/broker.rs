@@ -12,6 +12,7 @@ use connectors::testing::needed::needed;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::Consumer as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -46,13 +47,17 @@ impl Broker {
 
     /// The name of a topic that is not there; `None` where the test is skipped.
     pub(crate) fn without_topic() -> Option<Self> {
+        Some(Self::of(needed("KAFKA_BROKERS", "Kafka broker")?))
+    }
+
+    /// The name of a topic that these brokers do not have.
+    pub(crate) fn of(brokers: String) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let brokers = needed("KAFKA_BROKERS", "Kafka broker")?;
         let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
         let topic = format!("test-{time}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let admin = ClientConfig::new().set("bootstrap.servers", &brokers).create().unwrap();
         let sink = KafkaSink::connect(&brokers, PATIENCE, &BTreeMap::new()).unwrap();
-        Some(Self { brokers, topic, admin, sink })
+        Self { brokers, topic, admin, sink }
     }
 
     pub(crate) async fn create(&self, partitions: i32) {
@@ -66,11 +71,27 @@ impl Broker {
         gone.into_iter().for_each(|one| drop(one.unwrap()));
     }
 
+    /// The brokers have no such topic any more.
+    pub(crate) async fn is_gone(&self) -> bool {
+        let consumer: rdkafka::consumer::BaseConsumer =
+            ClientConfig::new().set("bootstrap.servers", &self.brokers).create().unwrap();
+        let topic = self.topic.clone();
+        let look = move || {
+            let metadata = consumer.fetch_metadata(Some(&topic), PATIENCE).unwrap();
+            metadata.topics().iter().all(|topic| topic.partitions().is_empty())
+        };
+        tokio::task::spawn_blocking(look).await.unwrap()
+    }
+
     pub(crate) async fn grow(&mut self, partitions: usize) {
         let more = NewPartitions::new(&self.topic, partitions);
         let made = self.admin.create_partitions([&more], &Self::patient()).await.unwrap();
         made.into_iter().for_each(|one| drop(one.unwrap()));
-        // The old producer would hold what it knew of the topic for minutes.
+        self.forget();
+    }
+
+    /// Writes through a new producer from now on: the old one would hold what it knew of the topic for minutes.
+    pub(crate) fn forget(&mut self) {
         self.sink = KafkaSink::connect(&self.brokers, PATIENCE, &BTreeMap::new()).unwrap();
     }
 
@@ -137,8 +158,24 @@ impl Source {
         Self { handle, events, stop, run: tokio::spawn(run) }
     }
 
+    /// The next event but for figures.
     pub(crate) async fn event(&mut self) -> Event {
-        within("an event", self.events.recv()).await.expect("the source runs")
+        loop {
+            let event = within("an event", self.events.recv()).await.expect("the source runs");
+            if !matches!(event, Event::Lag { .. }) {
+                return event;
+            }
+        }
+    }
+
+    /// Waits until a partition is told to have so many records that are not read.
+    pub(crate) async fn lag(&mut self, wanted: u64) {
+        loop {
+            let event = within("a lag", self.events.recv()).await.expect("the source runs");
+            if matches!(event, Event::Lag { records, .. } if records == wanted) {
+                return;
+            }
+        }
     }
 
     /// The next event that `pick` takes; others are passed over, except for records, which may not be lost.

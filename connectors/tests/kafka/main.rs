@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
 mod broker;
+mod own;
 mod reading;
 mod states;
 mod writing;

@@ -23,6 +23,22 @@ async fn without_an_offset_the_oldest_record_comes_first() {
 }
 
 #[tokio::test]
+async fn how_far_a_partition_is_behind_is_told_while_nothing_is_read() {
+    let Some(broker) = Broker::with_topic(1).await else { return };
+    let settings = Settings { refresh: Duration::from_millis(100), ..broker.settings() };
+    broker.write_numbers(0, 0..2).await;
+    let mut source = Source::start(settings, broker.at(&[(0, 2)]), 16);
+    source.lag(0).await;
+    source.handle.pause();
+    broker.write_numbers(0, 0..5).await;
+    source.lag(5).await;
+    source.handle.resume();
+    source.records(5).await;
+    source.lag(0).await;
+    source.stop().await;
+}
+
+#[tokio::test]
 async fn at_start_the_cluster_and_the_partitions_are_told_before_any_record() {
     let Some(broker) = Broker::with_topic(2).await else { return };
     broker.write(1, "one").await;
@@ -126,7 +142,9 @@ async fn a_paused_source_reads_nothing_and_loses_nothing() {
     let mut witness = Source::start(settings, BTreeMap::new(), 64);
     witness.records(3).await;
     witness.stop().await;
-    assert!(source.events.try_recv().is_err(), "a paused source read");
+    while let Ok(event) = source.events.try_recv() {
+        assert!(matches!(event, Event::Lag { .. }), "a paused source read: {event:?}");
+    }
     source.handle.resume();
     let mut records = source.records(2).await;
     records.sort();

@@ -75,6 +75,7 @@ pub async fn pump(
                 };
                 handle.source(&format!("topic {topic}"), state);
             }
+            Event::Lag { topic, partition, records } => telemetry::lag(&topic, partition, records),
             Event::OffsetGone { topic, partition, wanted, low, high } => {
                 let reason = format!(
                     "offset {wanted} was to be read, but the topic has {low} to {high}: \
