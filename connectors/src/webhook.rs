@@ -2,6 +2,7 @@
 
 pub mod door;
 pub mod hmac;
+pub mod unverified;
 
 use dsl::value::Timestamp;
 use http::HeaderMap;

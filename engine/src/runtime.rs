@@ -179,7 +179,7 @@ pub(crate) async fn start(plan: Plan) -> Result<Running, Error> {
     let webhooks = Arc::new(Webhooks::new(handle.clone(), Arc::clone(&shared), connect::accounts(&plan.systems)));
     let doors_opened = doors::Opened::new(&doors, &plan.systems, &webhooks, &clock);
     if let Some(listener) = webhook_listener {
-        serve(&tasks, "webhooks", listener, doors_opened.router(), intake.clone());
+        serve(&tasks, "webhooks", listener, doors_opened.router(), serve::Bounds::default(), intake.clone());
     }
     kafka.switch(topics);
 
@@ -207,7 +207,8 @@ pub(crate) async fn start(plan: Plan) -> Result<Running, Error> {
         figures,
     });
     if let Some(listener) = admin_listener {
-        serve(&tasks, "admin", listener, admin::router(admin.clone(), token), tasks.token());
+        let bounds = serve::Bounds { open: true, ..serve::Bounds::default() };
+        serve(&tasks, "admin", listener, admin::router(admin.clone(), token), bounds, tasks.token());
     }
     let shown = |address: Option<SocketAddr>| address.map_or_else(|| "none".to_owned(), |address| address.to_string());
     let (webhooks_at, admin_at) = (shown(webhook_address), shown(admin_address));
@@ -381,7 +382,14 @@ fn address(listener: Option<&TcpListener>) -> Result<Option<SocketAddr>, Error> 
     listener.map(TcpListener::local_addr).transpose().map_err(system)
 }
 
-fn serve(tasks: &Tasks, name: &'static str, listener: TcpListener, router: axum::Router, stop: CancellationToken) {
+fn serve(
+    tasks: &Tasks,
+    name: &'static str,
+    listener: TcpListener,
+    router: axum::Router,
+    bounds: serve::Bounds,
+    stop: CancellationToken,
+) {
     let inner = tasks.clone();
-    tasks.spawn(name, |_| serve::serve(inner, name, listener, router, serve::Bounds::default(), stop));
+    tasks.spawn(name, |_| serve::serve(inner, name, listener, router, bounds, stop));
 }

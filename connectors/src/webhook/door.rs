@@ -3,7 +3,8 @@
 //! In: `POST` requests on the doors' paths. Out: a delivery to the [`Intake`], and its verdict as a status.
 //! Always true: the body that is verified, offered and stored is the one that came, byte for byte; nothing of it
 //! is looked at before its signature is known to fit; 200 means durable; every other answer is
-//! `application/problem+json` and one that the sender repeats.
+//! `application/problem+json` and one that the sender repeats; all bodies together of which no signature is known yet
+//! stay within a bound, and where there is no more room the sender that holds most of it gives way.
 //! Not here: what the events mean (the connector reads them), TLS, header timeouts and numbers of connections
 //! (the server that carries the router: `engine/src/runtime/serve.rs`).
 //!
@@ -14,7 +15,7 @@
 //! | 401 | the signature is missing or wrong |
 //! | 403 | all of it is of another account than ours |
 //! | 404, 405 | no door at this path; not `POST` |
-//! | 408 | the body did not arrive in time |
+//! | 408 | the body did not arrive in time, or its room was needed meanwhile |
 //! | 413 | the body is over [`Door::max_body`] |
 //! | 429 + `Retry-After` | too much waits already |
 //! | 503 + `Retry-After` | nothing can be stored for now, or not in the time that senders wait |
@@ -29,13 +30,14 @@ use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use dsl::value::Timestamp;
 use http::{HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::Verify;
+use super::unverified::{Hold, Unverified};
 use crate::problem::Problem;
 
 /// The largest body that is taken where nothing else is said, in bytes: HubSpot sends 100 events at once, and a
@@ -47,6 +49,9 @@ const ANSWER_WITHIN: Duration = Duration::from_millis(4_500);
 
 /// How long a body may take to arrive.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
+
+/// The most bytes that bodies take together whose signatures are not known yet.
+const UNKNOWN_BYTES: usize = 64 << 20;
 
 /// What became of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,6 +129,8 @@ pub fn routes(doors: Vec<Door>, intake: &Arc<dyn Intake>, clock: &Clock) -> Rout
         clock: Arc::clone(clock),
         answer_within: ANSWER_WITHIN,
         body_within: BODY_WITHIN,
+        bodies: Unverified::default(),
+        unknown_bytes: UNKNOWN_BYTES,
     });
     let mut router = Router::new();
     for door in doors {
@@ -145,6 +152,9 @@ struct Shared {
     clock: Clock,
     answer_within: Duration,
     body_within: Duration,
+    /// The bodies whose signatures are not known yet.
+    bodies: Unverified,
+    unknown_bytes: usize,
 }
 
 impl Shared {
@@ -176,23 +186,22 @@ impl Shared {
         if announced.is_some_and(|length| length > door.max_body as u64) {
             return Err(too_large(door.max_body));
         }
-        let body = Limited::new(request.into_body(), door.max_body).collect();
+        // Whoever carries this router may say who sends, and wait to hear that it is known.
+        let connection = request.extensions().get::<Arc<Hold>>().cloned();
+        let hold = self.bodies.enter(connection.as_ref().and_then(|connection| connection.sender()));
+        let body = self.arriving(request.into_body(), door.max_body, &hold);
         let body = tokio::time::timeout(self.body_within, body)
             .await
-            .map_err(|_| Refusal::plain(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"))?
-            .map_err(|failure| {
-                if failure.is::<LengthLimitError>() {
-                    too_large(door.max_body)
-                } else {
-                    Refusal::plain(StatusCode::BAD_REQUEST, "the body did not arrive whole")
-                }
-            })?
-            .to_bytes();
+            .map_err(|_| Refusal::plain(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"))??;
         door.verify.verify(&headers, &body, (self.clock)()).map_err(|reason| Refusal {
             status: StatusCode::UNAUTHORIZED,
             detail: "the signature is missing or wrong".to_owned(),
             reason,
         })?;
+        drop(hold);
+        if let Some(connection) = connection {
+            connection.set(0);
+        }
         check_shape(&body, door.single).map_err(|reason| Refusal::plain(StatusCode::BAD_REQUEST, &reason))?;
         let verdict = tokio::time::timeout(self.answer_within, self.intake.offer(&door.system, body)).await;
         Ok(verdict.unwrap_or_else(|_| {
@@ -200,6 +209,38 @@ impl Shared {
             Verdict::Unwritable(1)
         }))
     }
+}
+
+impl Shared {
+    /// The whole body, while `hold` does not have to give way.
+    async fn arriving(&self, body: Body, max_body: usize, hold: &Hold) -> Result<Bytes, Refusal> {
+        let mut body = Limited::new(body, max_body);
+        let mut arrived = BytesMut::new();
+        loop {
+            let frame = tokio::select! {
+                biased;
+                () = hold.gives_way() => return Err(given_way()),
+                frame = body.frame() => frame,
+            };
+            let Some(frame) = frame else { return Ok(arrived.freeze()) };
+            let frame = frame.map_err(|failure| {
+                if failure.is::<LengthLimitError>() {
+                    too_large(max_body)
+                } else {
+                    Refusal::plain(StatusCode::BAD_REQUEST, "the body did not arrive whole")
+                }
+            })?;
+            if let Ok(data) = frame.into_data() {
+                arrived.extend_from_slice(&data);
+                hold.set(arrived.capacity());
+                while self.bodies.amount() > self.unknown_bytes && self.bodies.turn_away() {}
+            }
+        }
+    }
+}
+
+fn given_way() -> Refusal {
+    Refusal::plain(StatusCode::REQUEST_TIMEOUT, "the room of this body was needed before all of it arrived")
 }
 
 /// A delivery that is not offered.
@@ -372,7 +413,14 @@ mod tests {
             single: false,
             max_body: MAX_BODY,
         };
-        let shared = Shared { intake: Arc::new(Hangs), clock: Arc::new(|| Timestamp(0)), answer_within, body_within };
+        let shared = Shared {
+            intake: Arc::new(Hangs),
+            clock: Arc::new(|| Timestamp(0)),
+            answer_within,
+            body_within,
+            bodies: Unverified::default(),
+            unknown_bytes: UNKNOWN_BYTES,
+        };
         shared.answer(&door, request).await
     }
 
@@ -432,5 +480,39 @@ mod tests {
         let request = Request::post("/hook").body(Body::from_stream(never)).expect("a request");
         let response = answer(Duration::from_secs(60), Duration::from_millis(10), request).await;
         assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
+    }
+
+    #[tokio::test]
+    async fn bodies_that_are_not_known_yet_stay_within_their_bound_and_the_oldest_gives_way() {
+        let shared = Shared {
+            intake: Arc::new(Hangs),
+            clock: Arc::new(|| Timestamp(0)),
+            answer_within: Duration::from_secs(60),
+            body_within: Duration::from_secs(60),
+            bodies: Unverified::default(),
+            unknown_bytes: 3 << 10,
+        };
+        let kilobyte = || Body::from_stream(begun(&[b'x'; 1 << 10]));
+        let holds = [(); 4].map(|()| shared.bodies.enter(None));
+        let mut slow: Vec<_> = holds.iter().map(|hold| Box::pin(shared.arriving(kilobyte(), MAX_BODY, hold))).collect();
+        for body in &mut slow {
+            assert!(futures_util::poll!(body).is_pending());
+        }
+        assert!(shared.bodies.amount() <= 3 << 10, "{}", shared.bodies.amount());
+        let away: Vec<bool> = holds.iter().map(Hold::has_to_give_way).collect();
+        assert!(away[0] && !away[3], "the oldest, and never the one that came last: {away:?}");
+        let Err(refusal) = slow.swap_remove(0).await else { panic!("it gives way") };
+        assert_eq!(refusal.status, StatusCode::REQUEST_TIMEOUT);
+        drop(slow);
+        // One that is whole at once is not in the way of anybody, and is taken among them.
+        let hold = shared.bodies.enter(None);
+        let whole = shared.arriving(Body::from("[]"), MAX_BODY, &hold).await;
+        assert_eq!(whole.map_err(|refusal| refusal.detail), Ok(Bytes::from_static(b"[]")));
+    }
+
+    /// The beginning of a body whose rest never comes.
+    fn begun(text: &'static [u8]) -> impl futures_util::Stream<Item = Result<Bytes, std::io::Error>> {
+        let begun = futures_util::stream::iter([Ok(Bytes::from_static(text))]);
+        futures_util::StreamExt::chain(begun, futures_util::stream::pending())
     }
 }
