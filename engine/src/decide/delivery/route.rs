@@ -144,7 +144,9 @@ pub(crate) fn message(cx: &mut Context<'_>, incoming: &Incoming<'_>) -> Result<(
                 Change::Erased => removal::deleted(cx, &entity, &observed.id, at, true)?,
                 Change::Restored => {
                     observe(cx, &entity, observed, How::Message(*change), message.at)?;
-                    cx.task(Task::Restored { entity, id: observed.id.clone() });
+                    if removal::restored(cx, &entity, &observed.id, at)? {
+                        cx.task(Task::Restored { entity, id: observed.id.clone() });
+                    }
                 }
                 _ => {
                     let before = cx.record(&entity, &observed.id)?.map(|row| row.latest);

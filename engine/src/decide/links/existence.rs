@@ -109,9 +109,20 @@ pub(crate) fn restored(cx: &mut Context<'_>, entity: &EntityName, id: &str) -> R
                 revive(cx, &mut link);
                 link.settle_incident(cx)?;
                 cx.task(Task::Link(link.id));
+                // What links to either record leads to this pair again.
+                for side in [Side::Left, Side::Right] {
+                    let Some(record) = link.ids[side].clone() else { continue };
+                    for leading in records::links_to(cx, &link.entity(side).clone(), &record)? {
+                        cx.task(Task::Link(leading));
+                    }
+                }
             }
         }
         link.save(cx);
+    }
+    // Its system links it again to what it was linked to, and tells nobody.
+    for (from, source) in records::linking(cx, entity, id)? {
+        reads::refresh(cx, &from, &source)?;
     }
     reads::refresh(cx, entity, id)
 }
@@ -152,6 +163,13 @@ pub(crate) fn merged(cx: &mut Context<'_>, entity: &EntityName, into: &str, gone
         }
         link.save(cx);
     }
+    // The record that lives on may be gone already: that was told before the merge, when nothing hung on it.
+    let erased = match cx.record(entity, into)?.as_deref() {
+        Some(row) if row.life == Life::Erased => true,
+        Some(row) if matches!(row.life, Life::Deleted(_)) => false,
+        _ => return Ok(()),
+    };
+    cx.task(Task::Deleted { entity: entity.clone(), id: into.to_owned(), erased });
     Ok(())
 }
 

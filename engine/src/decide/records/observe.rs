@@ -141,12 +141,7 @@ pub(crate) fn observe(
         if !same {
             changed = true;
             let to = EntityName::new(&entity.system, lock.links.get(name).map_or_else(String::new, |l| l.to.clone()));
-            if let Some(old) = old.and_then(|o| o.id.as_deref()) {
-                let still = row.links.iter().any(|(other, link)| other != name && link.id.as_deref() == Some(old));
-                if !still {
-                    cx.delete(key::backlink(&to, old, entity, &seen.id));
-                }
-            }
+            // The one before stays: what a record that was deleted was linked to is linked again when it is restored.
             if let Some(new) = target {
                 cx.put(key::backlink(&to, new, entity, &seen.id), &(entity.clone(), seen.id.clone()));
             }
@@ -167,7 +162,10 @@ pub(crate) fn observe(
     row.heard = cx.now;
     if !matches!(how, How::Message(_)) && matches!(row.life, Life::Deleted(_)) && how == How::Read {
         row.life = Life::Live;
+        records::index(cx, entity, &seen.id, &row);
         changed = true;
+        // No message told that it came back, or it bore an older time than what told that it was gone.
+        cx.task(Task::Restored { entity: entity.clone(), id: seen.id.clone() });
     }
 
     if replaceable.is_some() {

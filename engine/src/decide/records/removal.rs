@@ -58,6 +58,27 @@ pub(crate) fn deleted(
     Ok(())
 }
 
+/// A record came back. False where what told that it is gone bears a newer time: it is looked at, since an answer that
+/// there is none has our time and not that of its system.
+pub(crate) fn restored(cx: &mut Context<'_>, entity: &EntityName, id: &str, at: Timestamp) -> Result<bool, Error> {
+    let Some(known) = cx.record(entity, id)? else { return Ok(true) };
+    match known.life {
+        Life::Deleted(deleted) if at < deleted => {
+            reads::refresh(cx, entity, id)?;
+            Ok(false)
+        }
+        Life::Deleted(_) => {
+            let mut row = Arc::unwrap_or_clone(known);
+            row.life = Life::Live;
+            row.heard = cx.now;
+            records::index(cx, entity, id, &row);
+            cx.learn(entity, id, Arc::new(row));
+            Ok(true)
+        }
+        Life::Live | Life::Merged(_) | Life::Erased => Ok(true),
+    }
+}
+
 /// That its partner was looked for by its keys, and not found, tells the keys of a record that is erased.
 fn forget_keys(cx: &mut Context<'_>, entity: &EntityName, row: &RecordRow) {
     let program = cx.program();

@@ -53,10 +53,15 @@ pub(crate) fn links_of(cx: &Context<'_>, entity: &EntityName, id: &str) -> Resul
     Ok(found)
 }
 
-/// Links of the records that link to a record.
+/// Records that link to a record, or once did.
+pub(crate) fn linking(cx: &Context<'_>, entity: &EntityName, id: &str) -> Result<Vec<(EntityName, String)>, Error> {
+    Ok(cx.scan(&key::backlinks(entity, id), usize::MAX)?.into_iter().map(|(_, from)| from).collect())
+}
+
+/// Links of the records that link to a record, or once did.
 pub(crate) fn links_to(cx: &Context<'_>, entity: &EntityName, id: &str) -> Result<BTreeSet<crate::ids::LinkId>, Error> {
     let mut found = BTreeSet::new();
-    for (_, (from, source)) in cx.scan(&key::backlinks(entity, id), usize::MAX)? {
+    for (from, source) in linking(cx, entity, id)? {
         found.extend(links_of(cx, &from, &source)?);
     }
     Ok(found)
@@ -135,15 +140,8 @@ pub(crate) fn normal(program: &Program, entity: &EntityName, field: &str, value:
 pub(crate) fn forget_links(cx: &mut Context<'_>, entity: &EntityName, id: &str, fields: &[&str]) -> Result<(), Error> {
     let Some(mut known) = cx.record(entity, id)? else { return Ok(()) };
     let row = Arc::make_mut(&mut known);
-    let program = cx.program();
     for field in fields {
-        let Some(target) = row.links.remove(*field).and_then(|link| link.id) else { continue };
-        let to = program.entity(entity).and_then(|lock| lock.links.get(*field)).map(|link| link.to.clone());
-        if let Some(to) = to
-            && !row.links.values().any(|link| link.id.as_ref() == Some(&target))
-        {
-            cx.delete(key::backlink(&EntityName::new(&entity.system, to), &target, entity, id));
-        }
+        row.links.remove(*field);
     }
     row.complete_at = None;
     cx.learn(entity, id, known);
@@ -179,6 +177,14 @@ pub(crate) fn reindex(
         let new = normal(new);
         cx.put(key(&new), &id.to_owned());
         forget_absence(cx, entity, field, &new.to_string());
+    }
+}
+
+/// A record that was gone can be found by its keys again.
+pub(crate) fn index(cx: &mut Context<'_>, entity: &EntityName, id: &str, row: &RecordRow) {
+    let program = cx.program();
+    for (field, seen) in &row.fields {
+        reindex(cx, &program, entity, id, field, None, &seen.value);
     }
 }
 

@@ -149,7 +149,8 @@ fn followed(
             line.target(evidence, lives, other, &point.value).is_none_or(|target| target == wanted)
         };
         let shown_at: Option<Timestamp> = there.iter().find(|point| point.at >= set.at && same(point)).map(|p| p.at);
-        let standing = there.iter().rev().find(|point| point.at <= set.at).is_some_and(&same);
+        // What was never set leads to nothing.
+        let standing = there.iter().rev().find(|point| point.at <= set.at).map_or(wanted.is_none(), &same);
         let shown = if standing { Some(set.at) } else { shown_at };
         let superseded =
             shown.is_some_and(|shown| there.iter().any(|point| point.who == Who::Person && point.at > shown));

@@ -204,6 +204,10 @@ fn followed(
             return;
         }
     }
+    let supersedes = |partner: &Life| superseded_there(set, &line.points(evidence, partner, other));
+    if earlier_partners(evidence, lives, line, other, life).any(supersedes) {
+        return;
+    }
     if set.value.is_empty() && line.requires(evidence, other) {
         let text =
             format!("{} {} of {}: cleared, and nobody is told", record.0, line.field(side), name(evidence, record));
@@ -219,6 +223,22 @@ fn followed(
         if there.is_empty() { "nothing".to_owned() } else { there.join(", ") },
     );
     found.push(Violation::new(Kind::LostValue, text));
+}
+
+/// Records that were once paired with this life, as history tells: a pair whose record is deleted lets go of the other one.
+fn earlier_partners<'a>(
+    evidence: &'a Evidence,
+    lives: &'a Lives,
+    line: &'a Plain<'_>,
+    other: Side,
+    life: &'a Life,
+) -> impl Iterator<Item = &'a Life> {
+    let entity = line.sync.entity(other);
+    let paired = move |told: &&Line| {
+        told.rule == line.sync.name && told.action == "link" && told.ids.iter().any(|id| life.ids.contains(id))
+    };
+    let told = evidence.audit.iter().filter(paired).flat_map(|told| &told.ids).filter(|id| !life.ids.contains(*id));
+    told.filter_map(move |id| lives.life(&(entity.clone(), id.clone())))
 }
 
 /// A person changed the other side after it had shown the value.
