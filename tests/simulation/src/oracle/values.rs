@@ -347,9 +347,14 @@ fn winners(evidence: &Evidence, lives: &Lives, line: &Plain<'_>, found: &mut Vec
         }
         let wrong = match line.mapping.policy {
             Policy::Wins(side) => winner != side,
-            Policy::Review => true,
+            // Where each side has its own again and people are asked, nothing was decided.
+            Policy::Review => !evidence
+                .pairs
+                .iter()
+                .any(|pair| pair.ids.iter().flatten().any(|id| told.ids.contains(id)) && is_told(evidence, pair)),
             Policy::Newest { tie } => {
-                let guard = evidence.skew_guard.0;
+                // A system gives two changes of one moment two times.
+                let (guard, moment) = (evidence.skew_guard.0, 2);
                 let later = lost.0 - won.0;
                 // An answer tells the time of its record and not of each field: where one may have shown an edit first,
                 // the order is unknown, and the tie side stands (section 1).
@@ -359,7 +364,7 @@ fn winners(evidence: &Evidence, lives: &Lives, line: &Plain<'_>, found: &mut Vec
                     let edit = if side == winner { won } else { lost };
                     is_answered_since(evidence, system, Timestamp(edit.0 - ahead), told.at)
                 });
-                if winner == tie { later > guard && !unknown } else { later >= -guard }
+                if winner == tie { later > guard + moment && !unknown } else { later >= moment - guard }
             }
         };
         if wrong {
