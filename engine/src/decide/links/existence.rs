@@ -107,6 +107,8 @@ pub(crate) fn restored(cx: &mut Context<'_>, entity: &EntityName, id: &str) -> R
                 link.park(cx, why)?;
             } else {
                 revive(cx, &mut link);
+                // Its lines are looked at as if for the first time: what waits for a person still is shown again.
+                link.parked.clear();
                 link.settle_incident(cx)?;
                 cx.task(Task::Link(link.id));
                 // What links to either record leads to this pair again.

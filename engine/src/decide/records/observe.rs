@@ -156,6 +156,8 @@ pub(crate) fn observe(
     if seen.complete {
         // A read is complete as of the time it was asked; a message as of its own.
         let as_of = if trusted { version.max(at) } else { version };
+        // Whoever waits for the whole of it goes on, even where nothing of it is new.
+        changed |= row.complete_at.is_none();
         row.complete_at = Some(row.complete_at.map_or(as_of, |old| old.max(as_of)));
     }
     row.latest = row.latest.max(version);

@@ -32,7 +32,9 @@ pub(super) fn judge(evidence: &Evidence, lives: &Lives, found: &mut Vec<Violatio
             let created = made && doubted && line.ids.len() == 1 && syncs.contains(&line.rule.as_str());
             // A system gives a new record values of its own, such as when it was made: its making explains them.
             let makes = made && line.action == "create" && line.at >= change.at;
-            created || about && (doubted || makes || (line.at >= change.at && (named || found)))
+            // A workflow may make a record that a sync looks at too: that is told of what the workflow is about.
+            let caused = made && line.action == "effect" && line.at >= change.at;
+            created || caused || about && (doubted || makes || (line.at >= change.at && (named || found)))
         };
         if !evidence.audit.iter().any(tells) {
             let text = format!("{} {field} of {} became `{value}` at {}", change.record.0, change.record.1, change.at);
