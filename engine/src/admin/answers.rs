@@ -2,7 +2,7 @@
 //!
 //! Always true: rows are read on a thread that may block; the loop is stopped for a moment only, to copy its figures.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use dsl::value::Timestamp;
@@ -17,7 +17,7 @@ use super::page::{Page, behind, first, limit};
 use super::{Admin, Parts, Refusal};
 use crate::decide::{self, Event, OperatorCommand, stuck, views};
 use crate::gate::Usage;
-use crate::ids::RunId;
+use crate::ids::{LinkId, RunId};
 use crate::ledger;
 use crate::proc::Process;
 use crate::rules::stored;
@@ -25,9 +25,6 @@ use crate::shell::{Counts, Gone, NotDone, Snapshot, SourceState};
 
 /// Most lines of history in an answer to `why` that does not say how many it wants.
 const WHY_LINES: usize = 200;
-
-/// Most pairs of an answer to `why` that are shown line by line.
-const PAIRS_WHOLE: usize = 20;
 
 impl From<Gone> for Refusal {
     fn from(_: Gone) -> Self {
@@ -98,7 +95,20 @@ impl Admin {
     /// [`Refusal`].
     pub async fn links(&self, filter: &Filter) -> Result<Links, Refusal> {
         let (after, filter) = (behind(filter)?, filter.clone());
+        let programs = self.programs().await?;
         self.beside(move |parts| {
+            // Of a record, or of a key that it holds, there are a few, and an index leads to them.
+            let meant = match &filter.about {
+                Some(about) if after.is_none() => views::links_about(&parts.reader, &programs.active, about)?,
+                _ => Vec::new(),
+            };
+            if !meant.is_empty() {
+                let known = meant.into_iter().filter_map(|id| views::link(&parts.reader, id).transpose());
+                let known = known.collect::<Result<Vec<views::Link>, _>>()?;
+                let fits = |link: &views::Link| filter.state.as_ref().is_none_or(|state| link.state.as_str() == state);
+                let (total, links) = first(known, &filter, fits);
+                return Ok(Links { schema: SCHEMA, total, links, next: None });
+            }
             let fits = |link: &views::Link| {
                 filter.state.as_ref().is_none_or(|state| link.state.as_str() == state)
                     && filter.about.as_ref().is_none_or(|about| concerns_link(link, about) || link.sync == *about)
@@ -132,43 +142,63 @@ impl Admin {
     ///
     /// # Errors
     /// [`Refusal`].
-    pub async fn why(&self, about: String, limit: Option<usize>) -> Result<Why, Refusal> {
+    pub async fn why(&self, about: String, field: Option<String>, limit: Option<usize>) -> Result<Why, Refusal> {
         if about.is_empty() {
             return Err(Refusal::Malformed("say what about: ?about=<record id, link or run>".to_owned()));
         }
         let programs = self.programs().await?;
         let limit = limit.unwrap_or(WHY_LINES);
-        self.beside(move |parts| {
-            let mut links = Vec::new();
-            if let Ok(id) = about.parse() {
+        let found = self.beside(move |parts| {
+            let ids = match about.parse::<LinkId>() {
+                Ok(id) => vec![id],
+                Err(_) if about.parse::<RunId>().is_ok() => Vec::new(),
+                Err(_) => views::links_about(&parts.reader, &programs.active, &about)?,
+            };
+            let (mut links, mut lines) = (Vec::new(), Vec::new());
+            for id in ids {
                 links.extend(views::link(&parts.reader, id)?);
-            } else if about.parse::<RunId>().is_err() {
-                for link in views::links_behind(&parts.reader, None) {
-                    links.extend(Some(link?).filter(|link| concerns_link(link, &about)));
+                lines.extend(views::lines(&parts.reader, &programs.active, id)?);
+            }
+            if let Some(field) = &field
+                && !links.is_empty()
+            {
+                let all = lines.clone();
+                lines.retain(|line| line.is_about(field));
+                if lines.is_empty() {
+                    return Ok(Err(no_such_field(&about, field, &all)));
                 }
             }
-            let mut lines = Vec::new();
-            for link in links.iter().take(PAIRS_WHOLE) {
-                if let Ok(id) = link.link.parse() {
-                    lines.extend(views::lines(&parts.reader, &programs.active, id)?);
-                }
-            }
-            let named = |text: &str| text == about || links.iter().any(|link| link.link == text);
+            let ids = |link: &views::Link| [link.left.clone(), link.right.clone()].into_iter().flatten();
+            let records: BTreeSet<String> = links.iter().flat_map(ids).collect();
+            // Of a key nothing is told by itself, but of the records that hold it.
+            let is_key =
+                !about.is_empty() && !links.is_empty() && about.parse::<LinkId>().is_err() && !records.contains(&about);
+            let named = |text: &str| {
+                text == about || links.iter().any(|link| link.link == text) || is_key && records.contains(text)
+            };
             let run = about.parse().ok().map(|id| views::run(&parts.reader, &programs, id)).transpose()?;
             let runs = run.flatten().into_iter().collect();
             let incidents = views::incidents(&parts.reader)?
                 .into_iter()
                 .filter(|incident| incident.id == about || incident.subject.split(' ').any(named))
                 .collect();
+            let moved = |event: &Event| {
+                field.is_none()
+                    || event
+                        .field
+                        .as_deref()
+                        .is_some_and(|names| names.split(", ").any(|name| lines.iter().any(|line| line.is_about(name))))
+            };
             let history = parts.history.last(limit, |event| {
-                named(&event.subject)
+                (named(&event.subject)
                     || event.left.as_deref().is_some_and(named)
-                    || event.right.as_deref().is_some_and(named)
+                    || event.right.as_deref().is_some_and(named))
+                    && moved(event)
             });
             let message = views::parked(&parts.reader, &about)?;
-            Ok(Why { schema: SCHEMA, links, lines, runs, incidents, message, history })
-        })
-        .await
+            Ok(Ok(Why { schema: SCHEMA, links, lines, runs, incidents, message, history }))
+        });
+        found.await?.map_err(Refusal::Malformed)
     }
 
     /// The last lines of history whose action, rule, entity or subject is `filter.about`.
@@ -281,6 +311,13 @@ impl Admin {
 
 fn concerns_link(link: &views::Link, about: &str) -> bool {
     link.link == about || link.left.as_deref() == Some(about) || link.right.as_deref() == Some(about)
+}
+
+/// A field that no line of these pairs moves.
+fn no_such_field(about: &str, field: &str, lines: &[views::PairLine]) -> String {
+    let names: BTreeSet<&str> =
+        lines.iter().flat_map(|line| line.left_names.iter().chain(&line.right_names)).map(String::as_str).collect();
+    format!("no line of {about} moves `{field}`; its lines move {}", names.into_iter().collect::<Vec<_>>().join(", "))
 }
 
 /// What the loop knows of itself.

@@ -177,6 +177,8 @@ pub struct Filter {
     pub state: Option<String>,
     /// Only what comes behind this one: the `next` of an earlier answer.
     pub after: Option<String>,
+    /// Only what is about this field, by its name on either side; of `why` alone.
+    pub field: Option<String>,
 }
 
 /// Runs that stopped and need a person.

@@ -127,12 +127,22 @@ impl Client {
         self.get("api/v1/links", filter).await
     }
 
-    /// Everything about a record, link, run or message, with at most `limit` lines of history.
+    /// Everything about a record (by its id, or the value of a match key), link, run or message, with at most `limit` lines
+    /// of history.
     ///
     /// # Errors
     /// [`Error`].
     pub async fn why(&self, about: &str, limit: Option<usize>) -> Result<Why, Error> {
         self.get("api/v1/why", &Filter { limit, about: Some(about.to_owned()), ..Filter::default() }).await
+    }
+
+    /// The same of one field, by its name on either side.
+    ///
+    /// # Errors
+    /// [`Error`]; [`Error::Refused`] with the fields that there are, where no line of the record moves this one.
+    pub async fn why_field(&self, about: &str, field: &str, limit: Option<usize>) -> Result<Why, Error> {
+        let (about, field) = (Some(about.to_owned()), Some(field.to_owned()));
+        self.get("api/v1/why", &Filter { limit, about, field, ..Filter::default() }).await
     }
 
     /// The last lines of history whose action, rule, entity or subject is [`Filter::about`].
@@ -197,7 +207,13 @@ impl Client {
         let base = self.base.path().trim_end_matches('/');
         url.set_path(&format!("{base}/{path}"));
         let limit = filter.limit.map(|limit| limit.to_string());
-        let asked = [("limit", &limit), ("about", &filter.about), ("state", &filter.state), ("after", &filter.after)];
+        let asked = [
+            ("limit", &limit),
+            ("about", &filter.about),
+            ("state", &filter.state),
+            ("after", &filter.after),
+            ("field", &filter.field),
+        ];
         for (name, value) in asked {
             if let Some(value) = value {
                 url.query_pairs_mut().append_pair(name, value);

@@ -192,7 +192,7 @@ async fn runs(State(admin): State<Admin>, Asked(filter): Asked) -> Answer<Runs> 
 }
 
 async fn why(State(admin): State<Admin>, Asked(filter): Asked) -> Answer<Why> {
-    admin.why(filter.about.unwrap_or_default(), filter.limit).await.map(Json)
+    admin.why(filter.about.unwrap_or_default(), filter.field, filter.limit).await.map(Json)
 }
 
 async fn history(State(admin): State<Admin>, Asked(filter): Asked) -> Json<HistoryLines> {

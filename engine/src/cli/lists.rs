@@ -31,6 +31,7 @@ impl Arguments {
             about: self.about.clone(),
             state: self.state.clone(),
             after: self.after.clone(),
+            field: None,
         }
     }
 

@@ -1,17 +1,14 @@
 //! `engine why`: everything the daemon knows about one record, link or run.
 
-use std::collections::BTreeSet;
-
 use super::client::{self, Reach};
 use super::lists;
 use super::output::{Output, print_json};
-use crate::admin::api::Why;
 use crate::decide::Event;
 use crate::decide::views::{Held, PairLine};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// A record's id, a link (`l12`), a run (`r7`) or a message that is kept (`m3`).
+    /// A record's id or the value of a match key, a link (`l12`), a run (`r7`) or a message that is kept (`m3`).
     about: String,
     /// Only this field, by its name on either side.
     field: Option<String>,
@@ -25,20 +22,15 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> u8 {
-    let asked = client::ask(&arguments.reach, async |engine| engine.why(&arguments.about, Some(arguments.limit)).await);
-    let mut found = match asked {
+    let (about, limit) = (&arguments.about, Some(arguments.limit));
+    let asked = client::ask(&arguments.reach, async |engine| match &arguments.field {
+        Some(field) => engine.why_field(about, field, limit).await,
+        None => engine.why(about, limit).await,
+    });
+    let found = match asked {
         Ok(found) => found,
         Err(error) => return error.exit(),
     };
-    if let Some(field) = &arguments.field
-        && let Err(names) = narrowed(&mut found, field)
-    {
-        eprintln!("engine: no line of {} moves `{field}`", arguments.about);
-        if !names.is_empty() {
-            eprintln!("  help: its lines move {}", names.join(", "));
-        }
-        return 1;
-    }
     let known =
         !(found.links.is_empty() && found.runs.is_empty() && found.incidents.is_empty() && found.history.is_empty());
     if arguments.output.json() {
@@ -70,31 +62,10 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     u8::from(!known)
 }
 
-/// Leaves what is about a field.
-///
-/// # Errors
-/// The fields that there are, where none has this name.
-fn narrowed(found: &mut Why, field: &str) -> Result<(), Vec<String>> {
-    let names =
-        |line: &PairLine| [&line.left, &line.right].into_iter().flatten().map(|held| held.field.clone()).collect();
-    let all: Vec<Vec<String>> = found.lines.iter().map(names).collect();
-    let known: BTreeSet<String> =
-        all.iter().filter(|names| names.iter().any(|name| name == field)).flatten().cloned().collect();
-    if known.is_empty() {
-        return Err(all.into_iter().flatten().collect::<BTreeSet<_>>().into_iter().collect());
-    }
-    found.lines.retain(|line| names(line).iter().any(|name| known.contains(name)));
-    found.runs.clear();
-    found.history.retain(|event| {
-        event.field.as_deref().is_some_and(|fields| fields.split(", ").any(|name| known.contains(name)))
-    });
-    Ok(())
-}
-
 /// `phone <-> phone  "+44…" since …, "+44…" since …; agreed on "+44…"`
 fn pair_line(line: &PairLine) -> String {
     let held = |held: &Option<Held>| {
-        held.as_ref().map_or_else(|| "?".to_owned(), |held| format!("{:?} since {}", held.value, held.since))
+        held.as_ref().map_or_else(|| "not known".to_owned(), |held| format!("{:?} since {}", held.value, held.since))
     };
     let base = line.base.as_ref().map(|base| format!("; agreed on {base:?}")).unwrap_or_default();
     let parked = line.parked.as_ref().map(|why| format!("; waits: {why}")).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! Read-only views of the rows, for status pages, commands and tests. Plain structs; nothing is decided here.
 
 mod fields;
+mod find;
 pub mod liveness;
 mod parked;
 pub mod start;
@@ -20,6 +21,7 @@ use crate::ids::{CallId, LinkId, RunId};
 use crate::ledger::{Error, Rows};
 
 pub use self::fields::{Held, PairLine, lines};
+pub use self::find::links_about;
 pub use self::parked::{Parked, parked};
 pub use self::status::{LinkStatus, RunStatus};
 

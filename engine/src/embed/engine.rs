@@ -134,7 +134,7 @@ impl Engine {
     /// # Errors
     /// As [`status`](Self::status).
     pub async fn why(&self, about: &str, limit: usize) -> Result<Why, Error> {
-        Ok(self.running().admin().why(about.to_owned(), Some(limit)).await?)
+        Ok(self.running().admin().why(about.to_owned(), None, Some(limit)).await?)
     }
 
     /// The last lines of history whose action, rule, entity or subject is [`Filter::about`].

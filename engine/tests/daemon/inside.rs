@@ -52,6 +52,43 @@ async fn a_contact_made_in_the_crm_becomes_a_user_over_http() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_is_found_by_its_address_and_a_field_by_its_name_in_the_rules() {
+    let stage = Stage::new();
+    let running = stage.start().await.expect("the engine starts");
+    let contact = [("email", "ada@example.com"), ("firstname", "Ada"), ("lastname", "Lovelace")];
+    let id = stage.crm.lock().expect("a sound twin").create("Contact", &contact, wall()).expect("it is taken");
+    stage.deliver(running.webhooks).await;
+    stage.user("ada@example.com").await;
+    let engine = client(running.admin);
+    // As the two systems compare it, whatever its case.
+    let by_key = engine.why("Ada@Example.com", None).await.expect("it is told");
+    let by_id = engine.why(&id.to_string(), None).await.expect("it is told");
+    assert_eq!(by_key.links, by_id.links);
+    assert!(!by_key.links.is_empty() && !by_key.history.is_empty(), "{by_key:?}");
+    let filter = Filter { about: Some("ada@example.com".to_owned()), ..Filter::default() };
+    let found = engine.links(&filter).await.expect("they are told");
+    assert_eq!(found.links, by_id.links, "the pair is listed by the address too");
+
+    // A line of which neither side has told a value is there, by its name on either side and behind a link.
+    for (field, line) in
+        [("phone", "phone <-> phone"), ("firstname", "firstName"), ("subscription_plan", "plan"), ("plan", "plan")]
+    {
+        let why = engine.why_field(&id.to_string(), field, None).await.expect("it is told");
+        assert!(why.lines.len() == 1 && why.lines[0].line.contains(line), "{field}: {:?}", why.lines);
+        let about =
+            |event: &engine::testing::decide::Event| event.field.as_ref().is_some_and(|names| !names.is_empty());
+        assert!(why.history.iter().all(about), "{:?}", why.history);
+    }
+    let error = engine.why_field(&id.to_string(), "fax", None).await.expect_err("no line moves it");
+    let error = error.to_string();
+    assert!(error.contains("no line of") && error.contains("lifetime_value, phone"), "{error}");
+    // Of a record that nobody knows, that is what is said.
+    let unknown = engine.why_field("no-such-record", "phone", None).await.expect("it is told");
+    assert!(unknown.links.is_empty() && unknown.lines.is_empty() && unknown.history.is_empty(), "{unknown:?}");
+    running.stop().await.expect("it stops");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_keeps_links_and_asks_nobody_again() {
     let stage = Stage::new();
     let running = stage.start().await.expect("the engine starts");

@@ -3,7 +3,7 @@
 //! In: rows, the rules. Out: a line for each line of the sync. Always true: it is what the engine knows, and no system is
 //! asked. Not here: what follows from it.
 
-use dsl::program::{Expr, Mapping, MappingKind, Program, Side};
+use dsl::program::{Direction, Expr, Mapping, MappingKind, Program, Side};
 use serde::{Deserialize, Serialize};
 
 use crate::decide::model::key;
@@ -20,6 +20,12 @@ pub struct PairLine {
     pub line: String,
     /// Where it stands, `contacts.rules:14`.
     pub place: String,
+    /// Which side it writes: `both`, `right` or `left`.
+    pub writes: String,
+    /// Fields and links of the left side that it reads or writes.
+    pub left_names: Vec<String>,
+    /// The same of the right side.
+    pub right_names: Vec<String>,
     /// What the left side holds; nothing where that is not known, or calculated from several fields.
     pub left: Option<Held>,
     /// The same of the right side.
@@ -41,6 +47,15 @@ pub struct Held {
     pub since: String,
 }
 
+impl PairLine {
+    /// Whether a person who names this field means the line: `plan` and `subscription.plan` are one.
+    #[must_use]
+    pub fn is_about(&self, field: &str) -> bool {
+        let means = |name: &String| name == field || name.rsplit('.').next() == Some(field);
+        self.left_names.iter().chain(&self.right_names).any(means)
+    }
+}
+
 /// The lines of a pair; none where there is no such pair, or no such sync any more.
 ///
 /// # Errors
@@ -59,12 +74,49 @@ pub fn lines(rows: &dyn Rows, program: &Program, id: LinkId) -> Result<Vec<PairL
         link: id.to_string(),
         line: mapping.text.clone(),
         place: mapping.place.to_string(),
+        writes: match mapping.direction {
+            Direction::Both => "both",
+            Direction::ToRight => "right",
+            Direction::ToLeft => "left",
+        }
+        .to_owned(),
+        left_names: names(mapping, Side::Left),
+        right_names: names(mapping, Side::Right),
         left: held(mapping, Side::Left),
         right: held(mapping, Side::Right),
         base: row.base.get(&mapping.text).map(ToString::to_string),
         parked: row.parked.get(&mapping.text).cloned(),
     };
     Ok(sync.fields.iter().filter(|mapping| !mapping.implicit).map(line).collect())
+}
+
+/// The fields and links of a side that a line is about.
+fn names(mapping: &Mapping, side: Side) -> Vec<String> {
+    let is_left = side == Side::Left;
+    match &mapping.kind {
+        MappingKind::Field { left, right, .. } => vec![if is_left { left.clone() } else { right.clone() }],
+        MappingKind::Link { left, right, .. } => {
+            if is_left {
+                left.clone()
+            } else {
+                right.clone()
+            }
+        }
+        MappingKind::Computed { target, .. } if mapping.direction.writes(side) => vec![target.clone()],
+        MappingKind::Computed { source, .. } => {
+            let mut names: Vec<String> = Vec::new();
+            source.visit(&mut |part| match part {
+                Expr::Field { links, field, .. } => {
+                    names.push(links.iter().chain([field]).map(String::as_str).collect::<Vec<_>>().join("."));
+                }
+                Expr::Reference { links, .. } | Expr::Record { links, .. } => names.extend(links.first().cloned()),
+                _ => {}
+            });
+            names.sort();
+            names.dedup();
+            names
+        }
+    }
 }
 
 fn held(record: &RecordRow, mapping: &Mapping, side: Side) -> Option<Held> {
