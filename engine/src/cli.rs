@@ -7,6 +7,7 @@ mod output;
 mod bench;
 mod blame;
 mod client;
+mod completions;
 mod config;
 mod console;
 mod daemon;
@@ -21,6 +22,7 @@ mod hubspot;
 mod ledger;
 mod lists;
 mod lsp;
+mod man;
 mod operate;
 mod run;
 mod sandbox;
@@ -31,7 +33,7 @@ mod validate;
 mod webhook;
 mod why;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Keeps an application and HubSpot in step, by rules.
 #[derive(Debug, Parser)]
@@ -105,6 +107,10 @@ enum Command {
     /// Run a twin alone.
     #[command(subcommand)]
     Sandbox(sandbox::Command),
+    /// What a shell needs to complete these commands.
+    Completions(completions::Arguments),
+    /// Write a page of the manual for each command.
+    Man(man::Arguments),
 }
 
 /// Runs the command line; gives the exit code.
@@ -148,5 +154,7 @@ pub fn main() -> u8 {
         Command::Hubspot(command) => hubspot::run(&command),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Sandbox(command) => sandbox::run(command),
+        Command::Completions(arguments) => completions::run(&arguments, &mut Arguments::command()),
+        Command::Man(arguments) => man::run(&arguments, Arguments::command()),
     }
 }
