@@ -14,6 +14,9 @@ use serde::Deserialize;
 
 pub use self::kind::{ConnectorKind, UnknownConnector, WebhookForm};
 use crate::http::Transport;
+/// Takes deliveries of an app apart that is installed in several accounts; only systems with [`Settings::account`] have
+/// such apps.
+pub use crate::hubspot::accounts::by_account;
 use crate::hubspot::signature::Signature;
 use crate::hubspot::{self, HubSpot};
 use crate::operations::{Operations, Template};

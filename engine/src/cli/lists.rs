@@ -122,7 +122,10 @@ pub(super) fn incident_lines(incidents: &[Incident]) -> Vec<String> {
         lines.push(format!("{}  since {}  {}", first.cause, first.since, first.place));
         let names: Vec<&str> = group.iter().take(5).map(|incident| incident.subject.as_str()).collect();
         let more = if group.len() > 5 { format!(", +{}", group.len() - 5) } else { String::new() };
-        lines.push(format!("    {} × {}: {}{more}", group.len(), first.entity, names.join(", ")));
+        let count: u64 = group.iter().map(|incident| incident.count).sum();
+        let last = group.iter().filter_map(|incident| incident.last.as_ref()).max();
+        let last = last.map(|last| format!(", the last at {last}")).unwrap_or_default();
+        lines.push(format!("    {count} × {}: {}{more}{last}", first.entity, names.join(", ")));
         lines.push(format!("    {}", first.advice));
     }
     lines

@@ -52,6 +52,13 @@ pub(super) fn run(arguments: &Arguments) -> u8 {
     if let Some(message) = &found.message {
         say!("came by {}:", message.source);
         say!("{}", message.payload);
+        if message.count > 1 {
+            say!("{} came for this cause by this door; the next of them:", message.count);
+        }
+        for like in &message.like_it {
+            say!("came by {}:", like.source);
+            say!("{}", like.payload);
+        }
     }
     for event in &found.history {
         say!("{}", event_line(event));

@@ -10,6 +10,7 @@ pub(crate) mod hash;
 pub(crate) mod incident;
 pub(crate) mod input;
 pub(crate) mod instance;
+pub(crate) mod kept;
 pub(crate) mod key;
 pub(crate) mod kind;
 pub(crate) mod lane;

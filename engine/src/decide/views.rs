@@ -16,13 +16,14 @@ use crate::decide::model::link::{LinkRow, LinkState};
 use crate::decide::model::row::{all, all_behind};
 use crate::decide::model::run::{RunOf, RunRow, RunState};
 use crate::decide::model::settings::Programs;
+use crate::decide::model::subject::Subject;
 use crate::decide::model::work::{CallItem, Owner};
 use crate::ids::{CallId, LinkId, RunId};
 use crate::ledger::{Error, Rows};
 
 pub use self::fields::{Held, PairLine, lines};
 pub use self::find::links_about;
-pub use self::parked::{Parked, parked};
+pub use self::parked::{LikeIt, Parked, parked};
 pub use self::status::{LinkStatus, RunStatus};
 
 /// Something that needs a person.
@@ -46,6 +47,12 @@ pub struct Incident {
     pub parked: bool,
     /// What would mend it.
     pub advice: String,
+    /// How many messages it stands for, where it is about one that could not be read: those of one cause and door.
+    #[serde(default = "parked::one")]
+    pub count: u64,
+    /// When the last of them came, where there are several; RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<String>,
 }
 
 /// A pair of records.
@@ -94,7 +101,16 @@ pub fn incidents(rows: &dyn Rows) -> Result<Vec<Incident>, Error> {
     let mut found: Vec<(i64, Incident)> = all::<IncidentRow>(rows)
         .map(|found| {
             let (_, row) = found?;
+            let alike = match row.subject {
+                Subject::Message(number) => {
+                    key::alike(&row.fingerprint).read(rows)?.filter(|alike| alike.first == number)
+                }
+                _ => None,
+            };
+            let alike = alike.filter(|alike| alike.count > 1);
             let incident = Incident {
+                count: alike.as_ref().map_or(1, |alike| alike.count),
+                last: alike.map(|alike| alike.last.to_string()),
                 subject: row.subject.to_string(),
                 fingerprint: row.fingerprint,
                 cause: row.cause,

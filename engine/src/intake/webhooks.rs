@@ -9,8 +9,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use connectors::hubspot::accounts::by_account;
 use connectors::port::{Strangers, Unreadable};
+use connectors::registry::by_account;
 use connectors::webhook::door::{Intake, Verdict};
 use http::StatusCode;
 

@@ -33,7 +33,10 @@ export async function show(main, id, signal) {
     why.incidents.map((one) => element("section", { class: "group" }, element("h2", {}, one.cause), element("p", {}, one.advice),
       element("p", { class: "quiet" }, subject(one.subject), ", since ", time(one.since)), element("div", { class: "buttons" }, actions(one, again)))),
     why.message ? section(`Message ${why.message.message}`, facts([["Came by", why.message.source], ["Kept because", why.message.reason]]),
-      element("pre", { class: "scroll", tabindex: "0" }, why.message.payload)) : null,
+      element("pre", { class: "scroll", tabindex: "0" }, why.message.payload),
+      why.message.count > 1 ? element("p", { class: "quiet" }, `${number(why.message.count)} came for this cause by this door; the next of them:`) : null,
+      (why.message.like_it ?? []).map((like) => [element("p", { class: "quiet" }, `${like.source}: ${like.reason}`),
+        element("pre", { class: "scroll", tabindex: "0" }, like.payload)])) : null,
     why.links.map((link) => section(`${link.sync}: a pair`, facts([
       ["Left", about(link.left)], ["Right", about(link.right)], ["State", tag(link.state, kind(link.state))],
       ["Pair", about(link.link)], link.detail ? ["Because", link.detail] : null,

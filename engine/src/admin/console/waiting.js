@@ -18,7 +18,7 @@ export async function show(main, _rest, signal) {
     groups.set(key, [...(groups.get(key) ?? []), one]);
   }
   const again = () => show(main, "", signal);
-  const ordered = [...groups.values()].sort((a, b) => b.length - a.length);
+  const ordered = [...groups.values()].sort((a, b) => count(b) - count(a));
   fill(main,
     element("h1", {}, "Waiting for you"),
     total === 0 ? element("section", {}, element("p", { class: "headline good" }, "Nothing waits for a person."),
@@ -27,14 +27,21 @@ export async function show(main, _rest, signal) {
     ordered.map((group) => drawn(group, again)));
 }
 
+/** How many things a group stands for: messages of one cause are one entry with a count. */
+function count(group) {
+  return group.reduce((sum, one) => sum + (one.count ?? 1), 0);
+}
+
 function drawn(group, again) {
   const [first] = group;
   const shown = group.slice(0, 20);
   const alike = group.length > 1;
+  const several = count(group) > 1;
+  const last = group.map((one) => one.last).filter(Boolean).sort().pop();
   return element("section", { class: "group" },
     element("h2", {}, first.cause),
     first.advice ? element("p", {}, first.advice) : null,
-    element("p", { class: "quiet" }, alike ? `${number(group.length)} of this kind, the oldest since ` : "Since ", time(first.since), first.place ? [", by ", place(first.place)] : null, "."),
+    element("p", { class: "quiet" }, several ? `${number(count(group))} of this kind, the oldest since ` : "Since ", time(first.since), last ? [", the last ", time(last)] : null, first.place ? [", by ", place(first.place)] : null, "."),
     element("ul", { class: "plain" }, shown.map((one) => element("li", { class: "waits" }, element("span", {},
       one.entity ? `${one.entity} ` : null, about(one.id || one.subject.split(" ").pop(), one.id || subject(one.subject)), " ", tag(subject(one.subject))),
       element("span", { class: "buttons" }, actions(one, again))))),

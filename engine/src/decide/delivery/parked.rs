@@ -1,13 +1,15 @@
 //! Messages that nobody could read or decide (a dead letter queue): kept whole until a person dismisses them, or their
 //! time is over.
 //!
-//! In: what came, where, and why nothing can be made of it. Out: a row with all of it, and an incident that names it.
-//! Always true: row and incident of a message come and go together; what goes because of its age is told.
+//! In: what came, where, and why nothing can be made of it. Out: a row with all of it, and an incident that names it; what
+//! comes again by the same door for the same cause is counted there, the next few whole.
+//! Always true: row and incident of a message come and go together; what goes because of its age is told; however much
+//! comes that nobody can read, what is kept of it has a bound.
 
 use connectors::port::Malformed;
 use dsl::schema::EntityName;
 
-use crate::decide::model::delivery::ParkedRow;
+use crate::decide::model::delivery::{AlikeRow, ParkedRow};
 use crate::decide::model::event::{Action, Event};
 use crate::decide::model::incident::IncidentRow;
 use crate::decide::model::input::Source;
@@ -17,6 +19,15 @@ use crate::decide::model::subject::Subject;
 use crate::decide::store::incidents::{self, NewIncident};
 use crate::decide::store::transaction::Context;
 use crate::ledger::Error;
+
+/// Messages of one cause and door that are kept whole, beside the first.
+const SAMPLES: usize = 4;
+
+/// The largest of them, in bytes.
+const SAMPLE: usize = 64 << 10;
+
+/// Causes that are told apart at once; what comes beyond is counted as one, by its door.
+const CAUSES: usize = 500;
 
 /// Most rows that one sweep looks at.
 const MOST: usize = 1_000;
@@ -95,14 +106,24 @@ fn keep(
     advice: &str,
     payload: &[u8],
 ) -> Result<(), Error> {
-    let number = cx.next()?;
     let place = place(source);
     let door = match source {
         Source::Webhook => place.clone(),
         Source::Kafka { topic, .. } => topic.clone(),
     };
     let parked = ParkedRow { place: place.clone(), reason: cause.to_owned(), payload: payload.to_vec() };
+    if again(cx, &incidents::fingerprint(system, &door, cause), &parked)? {
+        return Ok(());
+    }
+    let many = cx.scan_bytes(&Prefix::<AlikeRow>::all(), CAUSES)?.len() >= CAUSES;
+    let cause = if many { "messages could not be read, for more causes than are told apart" } else { cause };
+    let fingerprint = incidents::fingerprint(system, &door, cause);
+    if many && again(cx, &fingerprint, &parked)? {
+        return Ok(());
+    }
+    let number = cx.next()?;
     cx.put(key::parked(number), &parked);
+    cx.put(key::alike(&fingerprint), &AlikeRow { first: number, count: 1, last: cx.now, samples: Vec::new() });
     let incident = NewIncident {
         subject: Subject::Message(number),
         rule: system.to_owned(),
@@ -112,7 +133,8 @@ fn keep(
         entity: entity.to_owned(),
         cause: cause.to_owned(),
         advice: format!(
-            "{advice}; `engine why m{number}` shows what came, `engine resolve dismiss m{number}` settles it"
+            "{advice}; `engine why m{number}` shows what came, `engine resolve dismiss m{number}` settles it and all that \
+             came like it"
         ),
         parked: true,
         ..NewIncident::default()
@@ -120,30 +142,63 @@ fn keep(
     incidents::open(cx, incident)
 }
 
+/// Counts what came for the same cause by the same door as one that is open. False where there is none.
+fn again(cx: &mut Context<'_>, fingerprint: &str, parked: &ParkedRow) -> Result<bool, Error> {
+    let Some(mut alike) = cx.get(&key::alike(fingerprint))? else { return Ok(false) };
+    alike.count += 1;
+    alike.last = cx.now;
+    if alike.samples.len() < SAMPLES && parked.payload.len() <= SAMPLE {
+        alike.samples.push(parked.clone());
+    }
+    // Told less and less often: the count says how many they are.
+    if alike.count.is_power_of_two() {
+        cx.log(Event {
+            place: parked.place.clone(),
+            subject: Subject::Message(alike.first).to_string(),
+            detail: format!("it came {} times: {}", alike.count, parked.reason),
+            ..Event::new(cx.now, Action::Parked)
+        });
+    }
+    cx.put(key::alike(fingerprint), &alike);
+    Ok(true)
+}
+
 /// Takes away, and tells, what nobody dismissed in its time. True where more may be left.
 pub(crate) fn expire(cx: &mut Context<'_>) -> Result<bool, Error> {
     let oldest = cx.now.minus(cx.settings.retention);
     let found = cx.scan(&Prefix::<ParkedRow>::all(), MOST)?;
-    let all = found.len();
+    let (all, mut gone) = (found.len(), 0);
     for (row_key, ParkedRow { place, reason, .. }) in found {
         let number = row_key.number()?;
         let subject = Subject::Message(number);
-        // They stand in the order in which they came; what has no incident is of an older engine.
+        // What has no incident is of an older engine.
         let open: Option<IncidentRow> = cx.get(&key::incident(&subject))?;
-        if open.as_ref().is_some_and(|open| open.since > oldest) {
-            return Ok(false);
+        let alike = match &open {
+            Some(open) => cx.get(&key::alike(&open.fingerprint))?.filter(|alike| alike.first == number),
+            None => None,
+        };
+        let last = alike.as_ref().map_or(open.as_ref().map(|open| open.since), |alike| Some(alike.last));
+        if last.is_some_and(|last| last > oldest) {
+            continue;
         }
+        gone += 1;
         cx.delete(row_key);
+        if let (Some(open), Some(_)) = (&open, &alike) {
+            cx.delete(key::alike(&open.fingerprint));
+        }
         incidents::settle(cx, &subject)?;
+        let times = alike
+            .filter(|alike| alike.count > 1)
+            .map_or_else(String::new, |alike| format!(", the last of {} that came like it", alike.count));
         cx.log(Event {
             rule: open.map_or_else(String::new, |open| open.entity),
             place,
             subject: subject.to_string(),
-            detail: format!("nobody dismissed it while it was kept: {reason}"),
+            detail: format!("nobody dismissed it while it was kept{times}: {reason}"),
             ..Event::new(cx.now, Action::Expired)
         });
     }
-    Ok(all == MOST)
+    Ok(all == MOST && gone > 0)
 }
 
 #[cfg(test)]
@@ -229,10 +284,11 @@ mod tests {
         world.input(&unreadable(9)).expect("taken");
         world.pass(Duration(1)).expect("the engine goes on");
         assert_eq!(world.log.iter().filter(|event| event.action == "foreign").count(), 1);
-        let found = incidents(&world);
-        let places: Vec<&str> = found.iter().map(|incident| incident.place.as_str()).collect();
-        assert_eq!(places, ["biometrics.users/2 at 7", "biometrics.users/2 at 9"]);
-        assert_eq!(found[0].fingerprint, found[1].fingerprint, "one cause is one line");
+        let [found] = incidents(&world).try_into().expect("one cause is one entry");
+        assert_eq!((found.place.as_str(), found.count), ("biometrics.users/2 at 7", 2));
+        let kept = views::parked(world.rows(), &name(&found)).expect("readable").expect("it is kept");
+        let places: Vec<&str> = kept.like_it.iter().map(|like| like.source.as_str()).collect();
+        assert_eq!(places, ["biometrics.users/2 at 9"]);
         assert_eq!(offsets(world.rows()).expect("readable")[&("biometrics.users".to_owned(), 2)], 10);
     }
 
@@ -247,6 +303,38 @@ mod tests {
         assert!(views::parked(world.rows(), &names[0]).expect("readable").is_none());
         assert_eq!(incidents(&world).iter().map(name).collect::<Vec<_>>(), names[1..]);
         assert!(dismiss(&mut world, &names[0]).starts_with("refused: there is no incident"));
+    }
+
+    #[test]
+    fn what_comes_again_for_one_cause_is_counted_and_takes_no_more_room() {
+        let mut world = world();
+        let mut deliver = |reasons: Vec<String>| {
+            let malformed = reasons.iter().map(|reason| bad(reason, "{}")).collect();
+            let (system, messages) = ("crm".to_owned(), Vec::new());
+            world.input(&Input::Delivery { system, messages, malformed, source: Source::Webhook }).expect("taken");
+            world.rows().scan(&[], &[0xff], usize::MAX).expect("readable").len()
+        };
+        let alike =
+            |from: usize, count: usize| (from..from + count).map(|n| format!("event {n}: it is no object")).collect();
+        let rows = deliver(alike(0, 2_000));
+        assert_eq!(deliver(alike(2_000, 2_000)), rows, "twice as many take no more rows");
+        // Causes beyond those that are told apart are one more.
+        let letters = |n: usize| n.to_string().chars().map(|c| char::from(c as u8 + 49)).collect::<String>();
+        let causes = |from: usize| (from..from + 1_000).map(|n| format!("it is {}", letters(n))).collect();
+        let rows = deliver(causes(0));
+        assert_eq!(deliver(causes(5_000)), rows);
+        let found = incidents(&world);
+        assert!(found.len() <= CAUSES + 1, "{}", found.len());
+        let total: u64 = found.iter().map(|incident| incident.count).sum();
+        assert_eq!(total, 6_000, "each is counted");
+        let first = found.iter().find(|incident| incident.cause.contains("no object")).expect("the first cause");
+        assert_eq!(first.count, 4_000);
+        let kept = views::parked(world.rows(), &name(first)).expect("readable").expect("it is kept");
+        assert_eq!(kept.like_it.len(), SAMPLES);
+        let first = name(first);
+        dismiss(&mut world, &first);
+        assert!(incidents(&world).iter().all(|incident| !incident.cause.contains("no object")));
+        assert!(views::parked(world.rows(), &first).expect("readable").is_none());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What of a delivery is kept: messages that wait for the pace of their system, those that nobody could read, marks by
 //! which repetitions are known, and how far each Kafka partition was read.
 
+use dsl::value::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::decide::model::kind::Kind;
@@ -30,6 +31,23 @@ pub(crate) struct ParkedRow {
 
 impl Entity for ParkedRow {
     const KIND: Kind = Kind::Unreadable;
+}
+
+/// Messages of one cause and door that nobody could read: the first has a row of its own and stands for all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AlikeRow {
+    /// The number of the first.
+    pub(crate) first: u64,
+    /// How many came, with the first.
+    pub(crate) count: u64,
+    /// When the last one came.
+    pub(crate) last: Timestamp,
+    /// The next few, whole where they are small.
+    pub(crate) samples: Vec<ParkedRow>,
+}
+
+impl Entity for AlikeRow {
+    const KIND: Kind = Kind::Alike;
 }
 
 /// Where a partition is read on.

@@ -8,7 +8,7 @@ use dsl::schema::EntityName;
 use dsl::value::{Timestamp, Value};
 use serde::Serialize;
 
-use crate::decide::model::delivery::{Marks, OffsetRow, ParkedRow, StoredDelivery};
+use crate::decide::model::delivery::{AlikeRow, Marks, OffsetRow, ParkedRow, StoredDelivery};
 use crate::decide::model::expectation::ExpectationsRow;
 use crate::decide::model::hash::{hash, hash_of};
 use crate::decide::model::incident::IncidentRow;
@@ -335,6 +335,11 @@ pub(crate) fn busy_with(entity: &EntityName, id: &str) -> Prefix<RunId> {
 /// A message that nobody could read.
 pub(crate) fn parked(number: u64) -> RowKey<ParkedRow> {
     Key::new(Kind::Unreadable).number(number).row()
+}
+
+/// Messages that nobody could read and that are of one cause and door, by the fingerprint of their incident.
+pub(crate) fn alike(fingerprint: &str) -> RowKey<AlikeRow> {
+    Key::new(Kind::Alike).text(fingerprint).row()
 }
 
 /// When old rows are next looked through.

@@ -86,4 +86,6 @@ pub(crate) enum Kind {
     CatchUp = 39,
     /// [`ExpectationsRow`](super::expectation::ExpectationsRow) by system, entity, id.
     Expectations = 40,
+    /// [`AlikeRow`](super::delivery::AlikeRow) by fingerprint: how often what could not be read came again.
+    Alike = 41,
 }

@@ -212,6 +212,7 @@ fn dismiss(cx: &mut Context<'_>, name: &str, reason: &str) -> Result<String, Ref
         }
         if let Subject::Message(number) = incident.subject {
             cx.delete(key::parked(number));
+            cx.delete(key::alike(&incident.fingerprint));
         }
         incidents::settle(cx, &incident.subject)?;
         return Ok(format!("dismissed: {reason}"));

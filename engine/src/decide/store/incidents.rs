@@ -119,8 +119,16 @@ pub(crate) fn report(cx: &mut Context<'_>, subject: Subject, reason: &str) -> Re
 }
 
 /// Groups incidents of one cause: numbers, quoted values and ids are left out of it.
-fn fingerprint(rule: &str, place: &str, cause: &str) -> String {
-    let shape: String = cause.chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect();
+pub(crate) fn fingerprint(rule: &str, place: &str, cause: &str) -> String {
+    let mut shape = String::new();
+    for c in cause.chars() {
+        match c {
+            // A number, however long.
+            c if c.is_ascii_digit() && shape.ends_with('#') => {}
+            c if c.is_ascii_digit() => shape.push('#'),
+            c => shape.push(c),
+        }
+    }
     let mut plain = String::new();
     let mut quoted = false;
     for c in shape.chars() {

@@ -9,9 +9,9 @@ use dsl::program::{Program, Side};
 use dsl::schema::EntityName;
 use dsl::value::Value;
 
+use crate::decide::model::kept;
 use crate::decide::model::key;
 use crate::decide::model::record::Life;
-use crate::decide::store::records;
 use crate::ids::LinkId;
 use crate::ledger::{Error, Rows};
 
@@ -30,7 +30,7 @@ pub fn links_about(rows: &dyn Rows, program: &Program, about: &str) -> Result<Ve
             let mut ids = vec![about.to_owned()];
             for (left, right) in &sync.keys {
                 let field = if side == Side::Left { left } else { right };
-                let value = records::normal(program, entity, field, &Value::Text(about.to_owned()));
+                let value = kept::normal(program, entity, field, &Value::Text(about.to_owned()));
                 let (from, to) = key::indexed(entity, field, &value).range();
                 for (place, bytes) in rows.scan(&from, &to, SHARE_A_VALUE)? {
                     ids.push(key::indexed(entity, field, &value).key(place).decode(&bytes)?);
