@@ -121,6 +121,16 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// No room on the disk to begin with.
+    #[error("the disk of the state folder has no room to start with: {reason}")]
+    #[diagnostic(
+        code(ledger::no_room),
+        help("free space on the disk, then start the engine again; nothing that was acknowledged is lost")
+    )]
+    NoRoom {
+        /// Why.
+        reason: String,
+    },
     /// A file is damaged.
     #[error("the ledger is damaged: {what}")]
     #[diagnostic(code(ledger::damaged), help("{advice}"))]

@@ -50,7 +50,9 @@ impl Admin {
     pub async fn ready(&self) -> Result<Vec<String>, Refusal> {
         let looked = |snapshot: &Snapshot<'_>| (snapshot.full, snapshot.core.gate().systems());
         let (full, systems) = self.parts.handle.inspect(looked).await?;
-        if full {
+        // The loop looks only when it has something to store; the ledger knows all the time.
+        let (refuses, _) = self.parts.reader.trouble();
+        if full || refuses.is_some() {
             return Err(Refusal::Unavailable("the ledger takes nothing for now".to_owned()));
         }
         Ok(systems.into_iter().filter_map(|(system, denied)| denied.map(|_| system)).collect())
@@ -368,7 +370,13 @@ fn figures(snapshot: &Snapshot<'_>) -> Figures {
             older: core.programs().by_hash.len().saturating_sub(1),
             refused: None,
         },
-        ledger: LedgerView { last: core.last().0, durable: core.durable().0, full: snapshot.full },
+        ledger: LedgerView {
+            last: core.last().0,
+            durable: core.durable().0,
+            full: snapshot.full,
+            refuses: None,
+            rows_wait: None,
+        },
         sources: snapshot.sources.clone(),
         lanes: lanes.collect(),
         limits: gate.usage(snapshot.now.pace),
@@ -386,6 +394,9 @@ fn status(parts: &Parts, mut figures: Figures, uptime_seconds: u64) -> Result<St
     let open = views::incidents(&parts.reader)?;
     let parked = open.iter().filter(|incident| incident.parked).count();
     figures.rules.refused = parts.reload.refused();
+    let (refuses, rows_wait) = parts.reader.trouble();
+    figures.ledger.full |= refuses.is_some();
+    (figures.ledger.refuses, figures.ledger.rows_wait) = (refuses, rows_wait);
     let (cache, up) = (parts.reads.counts(), parts.reads.is_up());
     let warnings = warnings(&figures, up);
     Ok(Status {
@@ -423,7 +434,13 @@ fn warnings(figures: &Figures, cache_up: bool) -> Vec<String> {
         warnings.push(format!("the rules folder was refused, older rules run: {reason}"));
     }
     if figures.ledger.full {
-        warnings.push("the ledger takes nothing for now: free space on the disk".to_owned());
+        let why = figures.ledger.refuses.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+        warnings.push(format!("the ledger takes nothing for now{why}: free space on the disk"));
+    } else if let Some(why) = &figures.ledger.rows_wait {
+        warnings.push(format!(
+            "rows cannot be written ({why}): they wait in memory and in the journal, and when too many wait nothing is taken \
+             any more; free space on the disk"
+        ));
     }
     if figures.ahead >= CLOCKS_DIFFER_MS {
         let by = std::time::Duration::from_secs(figures.ahead.unsigned_abs() / 1_000);
@@ -458,7 +475,7 @@ mod tests {
             time: Timestamp(0),
             ahead: 0,
             rules: RulesView { hash: String::new(), syncs: 0, reactions: 0, workflows: 0, older: 0, refused: None },
-            ledger: LedgerView { last: 0, durable: 0, full: false },
+            ledger: LedgerView { last: 0, durable: 0, full: false, refuses: None, rows_wait: None },
             sources: BTreeMap::new(),
             lanes: Vec::new(),
             limits: Vec::new(),

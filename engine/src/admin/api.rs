@@ -100,6 +100,12 @@ pub struct LedgerView {
     pub durable: u64,
     /// It takes nothing for now.
     pub full: bool,
+    /// Why it takes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refuses: Option<String>,
+    /// Why rows cannot be written beside the journal for now; rounds are taken until too many of them wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows_wait: Option<String>,
 }
 
 /// A queue.

@@ -245,6 +245,8 @@ fn record(status: &Status) {
     for (name, state) in &status.sources {
         metrics::gauge!("engine_source_up", "source" => name.clone()).set(flag(state.is_up()));
     }
+    metrics::gauge!("engine_ledger_full").set(flag(status.ledger.full));
+    metrics::gauge!("engine_ledger_rows_wait").set(flag(status.ledger.rows_wait.is_some()));
     metrics::gauge!("engine_lanes").set(status.lanes.len() as f64);
     metrics::gauge!("engine_calls_under_way").set(status.under_way as f64);
     metrics::gauge!("engine_inbox").set(status.inbox as f64);

@@ -45,8 +45,16 @@ impl Disk {
     ///
     /// # Errors
     /// [`Error::Locked`]; [`Error::Newer`]; [`Error::Damaged`] for what no crash explains, with segment, frame and
-    /// byte; [`Error::Full`] where there is no room to start; [`Error::Io`] for what the operating system refuses.
+    /// byte; [`Error::NoRoom`] where there is no room to start; [`Error::Io`] for what the operating system refuses.
     pub fn open(state: &Path, settings: Settings, on_durable: OnDurable) -> Result<Self, Error> {
+        // Nothing goes on by itself here.
+        Self::opened(state, settings, on_durable).map_err(|error| match error {
+            Error::Full { reason } => Error::NoRoom { reason },
+            other => other,
+        })
+    }
+
+    fn opened(state: &Path, settings: Settings, on_durable: OnDurable) -> Result<Self, Error> {
         let lock = Lock::take(state)?;
         let store = Store::open(state, &settings.files)?;
         let journal = journal_folder(state);

@@ -118,6 +118,11 @@ fn refusal(doing: &'static str, path: &Path, error: io::Error) -> Refusal {
     }
 }
 
+/// `64 MiB`
+fn room(bytes: u64) -> String {
+    if bytes < 1 << 20 { format!("{bytes} bytes") } else { format!("{} MiB", bytes.div_ceil(1 << 20)) }
+}
+
 /// The open end of the journal.
 #[derive(Debug)]
 pub(super) struct Journal {
@@ -213,7 +218,12 @@ fn begin(
 ) -> Result<(File, PathBuf, Header), Refusal> {
     let next = folder.join(NEXT);
     let path = folder.join(name(first));
-    let file = maker.take(size).map_err(|error| refusal("cannot make", &next, error))?;
+    let file = maker.take(size).map_err(|error| match refusal("cannot make", &next, error) {
+        Refusal::Full(reason) => {
+            Refusal::Full(format!("{reason}; the journal goes on with {} in one piece", room(size)))
+        }
+        fatal @ Refusal::Fatal(_) => fatal,
+    })?;
     let header = Header { first, random: fastrand::u64(..), size };
     let written = files.write(Purpose::Header, &file, &header.bytes(), 0);
     written.map_err(|error| refusal("cannot write", &next, error))?;

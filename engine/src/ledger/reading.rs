@@ -44,6 +44,19 @@ impl StateReader {
         }
     }
 
+    /// Why nothing is taken, and why rows cannot be written beside the journal, where that is so; a state in memory has
+    /// room.
+    #[must_use]
+    pub fn trouble(&self) -> (Option<String>, Option<String>) {
+        match self {
+            Self::Disk(reader) => {
+                let health = reader.health();
+                (health.refuses, health.rows_full)
+            }
+            Self::Memory(_) => (None, None),
+        }
+    }
+
     /// The last `count` durable records of the rounds up to `until`, oldest first; a state in memory has none.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
-use engine::testing::ledger::{Disk, Error, Files, Ledger, Purpose, Round, Seq, Settings, System};
+use engine::testing::ledger::{Disk, Error, Files, Ledger, Purpose, Round, Seq, Settings, StateReader, System};
 
 use crate::common::{check_rows, copy, open, round, small, unhurried, write};
 
@@ -191,16 +191,32 @@ fn a_full_disk_takes_nothing_and_goes_on_by_itself() {
         assert!(matches!(disk.flush(), Err(Error::Full { .. })));
         assert!(matches!(disk.append(round(number + 1)), Err(Error::Full { .. })));
         assert_eq!(disk.durable(), Seq(number - 1), "nothing is acknowledged");
-        assert!(disk.reader().health().refuses.is_some());
+        let (refuses, _) = StateReader::Disk(disk.reader()).trouble();
+        assert!(refuses.is_some(), "status and readiness know it, whether anything comes or not");
         check_rows(&disk);
         files.full.store(false, Ordering::SeqCst);
         while told.recv().expect("it goes on") < Seq(number) {}
-        assert!(disk.reader().health().refuses.is_none());
+        assert_eq!(StateReader::Disk(disk.reader()).trouble(), (None, None));
     }
     drop(disk);
     let disk = open(state.path(), unhurried());
     assert_eq!(disk.last(), Seq(number));
     check_rows(&disk);
+}
+
+#[test]
+fn a_start_on_a_full_disk_does_not_promise_to_go_on_by_itself() {
+    let state = tempfile::tempdir().expect("a folder");
+    let files = Arc::new(Watched::default());
+    files.full.store(true, Ordering::SeqCst);
+    let opened = Disk::open(state.path(), with(&files, unhurried()), Box::new(|_| {}));
+    let error = opened.expect_err("there is no room");
+    assert!(matches!(error, Error::NoRoom { .. }), "{error}");
+    assert!(error.to_string().contains("in one piece"), "it says how much is needed: {error}");
+    let help = miette::Diagnostic::help(&error).expect("it helps").to_string();
+    assert!(help.contains("start the engine again"), "{help}");
+    files.full.store(false, Ordering::SeqCst);
+    assert_eq!(open(state.path(), unhurried()).last(), Seq(0));
 }
 
 #[test]
