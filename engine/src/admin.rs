@@ -52,6 +52,8 @@ pub(crate) struct Parts {
     pub(crate) reload: Arc<dyn Reload>,
     /// Figures, where this process records them.
     pub(crate) figures: Option<PrometheusHandle>,
+    /// What is wrong with the rows, once all of them were read after the start.
+    pub(crate) rows: Arc<std::sync::OnceLock<Vec<String>>>,
 }
 
 impl Admin {

@@ -25,6 +25,7 @@ pub mod key;
 mod memory;
 mod overlay;
 mod reading;
+mod rebuild;
 mod redo;
 mod settings;
 mod shared;
@@ -41,6 +42,7 @@ pub use history::{Records, Rounds, records};
 pub use journal::journal_folder;
 pub use memory::Memory;
 pub use reading::StateReader;
+pub use rebuild::{Rebuilt, rebuild};
 pub use settings::{OnDurable, OnFatal, Settings};
 pub use validate_round::MAX_ROUND;
 pub use volatile::Volatile;
@@ -98,8 +100,8 @@ pub trait Ledger: Rows + Send {
 }
 
 /// What to do where the rows in sled are damaged.
-const ADVICE: &str = "move the folder `sled` aside: the rows are made again from the journal if it is whole from the \
-                      first round on; otherwise restore the newest backup";
+const ADVICE: &str = "stop the engine, then `engine ledger rebuild` makes the rows again from the journal if that is whole \
+                      from the first round on; otherwise restore the newest backup";
 
 /// Why the ledger cannot do what it is asked.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]

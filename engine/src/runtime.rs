@@ -197,6 +197,9 @@ pub(crate) async fn start(plan: Plan) -> Result<Running, Error> {
         intake: intake.clone(),
     };
     let reloader = Reloader::new(parts, rules, program.hash.clone(), refused);
+    // Beside the loop: a damaged row is told before a delivery needs it.
+    let rows = Arc::new(std::sync::OnceLock::new());
+    look_at_rows(&tasks, &reader, &rows);
     let admin = Admin::new(admin::Parts {
         handle: handle.clone(),
         reader,
@@ -205,6 +208,7 @@ pub(crate) async fn start(plan: Plan) -> Result<Running, Error> {
         reads,
         reload: Arc::new(reloader.clone()),
         figures,
+        rows: Arc::clone(&rows),
     });
     if let Some(listener) = admin_listener {
         let bounds = serve::Bounds { open: true, ..serve::Bounds::default() };
@@ -227,6 +231,24 @@ pub(crate) async fn start(plan: Plan) -> Result<Running, Error> {
         grace: plan.runtime.grace.into(),
         ended,
     }))
+}
+
+/// Reads all rows once, and keeps and tells what is wrong with them.
+fn look_at_rows(tasks: &Tasks, reader: &StateReader, rows: &Arc<std::sync::OnceLock<Vec<String>>>) {
+    let (reader, rows) = (reader.clone(), Arc::clone(rows));
+    drop(tasks.blocking(move || match reader.check_rows() {
+        Ok(problems) => {
+            for problem in &problems {
+                tracing::error!(
+                    problem,
+                    "rows of the ledger are damaged: stop the engine, then `engine ledger rebuild`"
+                );
+            }
+            // It is looked once.
+            let _known = rows.set(problems);
+        }
+        Err(error) => tracing::warn!(%error, "the rows of the ledger could not all be read after the start"),
+    }));
 }
 
 /// The runtime of the caller, where it can carry an engine.

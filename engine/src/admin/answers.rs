@@ -398,7 +398,13 @@ fn status(parts: &Parts, mut figures: Figures, uptime_seconds: u64) -> Result<St
     figures.ledger.full |= refuses.is_some();
     (figures.ledger.refuses, figures.ledger.rows_wait) = (refuses, rows_wait);
     let (cache, up) = (parts.reads.counts(), parts.reads.is_up());
-    let warnings = warnings(&figures, up);
+    let mut warnings = warnings(&figures, up);
+    warnings.extend(parts.rows.get().into_iter().flatten().map(|problem| {
+        format!(
+            "rows of the ledger are damaged ({problem}): the engine ends where a delivery needs one; stop it, then `engine \
+             ledger rebuild` makes them again from the journal, or `engine restore` brings the newest backup"
+        )
+    }));
     Ok(Status {
         schema: SCHEMA,
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -13,7 +13,7 @@ use super::output::{Output, could_not_run, print_json};
 use crate::admin::api::{Checked, SCHEMA};
 use crate::config::{self, Config};
 use crate::decide::{forms, stuck};
-use crate::ledger::{self, Disk, Settings, check, restore};
+use crate::ledger::{self, Disk, Settings, check, rebuild, restore};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Backup {
@@ -42,6 +42,17 @@ pub(super) struct Restore {
 pub(super) enum Command {
     /// Read every frame and every row, and say what is wrong; exit 1 if anything is.
     Check(Check),
+    /// Make damaged rows again from the journal, while no engine runs; the old ones are kept beside them.
+    Rebuild(Rebuild),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Rebuild {
+    /// engine.yaml, which says where the state lies; `engine.yaml`, or `rules/engine.yaml` where that is not there.
+    #[arg(long)]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
 }
 
 #[derive(Debug, clap::Args)]
@@ -160,7 +171,10 @@ pub(super) fn bring_back(arguments: &Restore) -> u8 {
 }
 
 pub(super) fn run(command: &Command) -> u8 {
-    let Command::Check(arguments) = command;
+    let arguments = match command {
+        Command::Check(arguments) => arguments,
+        Command::Rebuild(arguments) => return rebuilt(arguments),
+    };
     let checked = match checked(&arguments.reach) {
         Ok(checked) => checked,
         Err(error) => return error.exit(),
@@ -189,6 +203,26 @@ pub(super) fn run(command: &Command) -> u8 {
         }
     }
     u8::from(!report.problems.is_empty())
+}
+
+fn rebuilt(arguments: &Rebuild) -> u8 {
+    let made = || {
+        let state = existing(arguments.config.as_deref())?;
+        working("making the rows again");
+        Ok::<_, Error>((rebuild(&state)?, state))
+    };
+    match made() {
+        Ok((made, state)) => {
+            let (state, aside) = (state.display().to_string(), made.aside.display().to_string());
+            if arguments.output.json() {
+                say!("{}", json!({"schema": 1, "state": state, "round": made.round, "aside": aside}));
+            } else {
+                say!("{state} has the rows of every round up to {} again; those before are in {aside}", made.round.0);
+            }
+            0
+        }
+        Err(error) => error.exit(),
+    }
 }
 
 fn checked(reach: &Reach) -> Result<Checked, Error> {

@@ -44,6 +44,17 @@ impl StateReader {
         }
     }
 
+    /// Reads every row, and says what is wrong with them; nothing is, with those in memory.
+    ///
+    /// # Errors
+    /// As [`Reader::check_rows`].
+    pub fn check_rows(&self) -> Result<Vec<String>, Error> {
+        match self {
+            Self::Disk(reader) => reader.check_rows(),
+            Self::Memory(_) => Ok(Vec::new()),
+        }
+    }
+
     /// Why nothing is taken, and why rows cannot be written beside the journal, where that is so; a state in memory has
     /// room.
     #[must_use]

@@ -5,7 +5,7 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use engine::testing::ledger::{Disk, Error, Rows, Seq, check, journal_folder, records};
+use engine::testing::ledger::{Disk, Error, Rows, Seq, StateReader, check, journal_folder, rebuild, records};
 use tempfile::TempDir;
 
 use crate::common::{check_rows, copy, open, roll, rows, unhurried, write};
@@ -218,6 +218,46 @@ fn a_lost_file_of_sled_is_refused_and_a_folder_moved_aside_is_made_again_from_th
     let disk = open(state.path(), unhurried());
     assert_eq!(disk.last(), Seq(20));
     check_rows(&disk);
+}
+
+#[test]
+fn damaged_rows_are_found_beside_the_loop_and_made_again_by_one_command() {
+    let state = written(300, 320);
+    let expected = rows(&open(state.path(), unhurried()));
+    // Behind the engine's back: a row is gone.
+    {
+        let sled = sled::open(state.path().join("sled")).expect("it opens");
+        let tree = sled.tree_names().into_iter().map(|name| sled.open_tree(name).expect("a tree"));
+        let tree = tree.max_by_key(sled::Tree::len).expect("the rows");
+        let (key, _) = tree.iter().nth(40).expect("enough rows").expect("readable");
+        tree.remove(key).expect("removed");
+        sled.flush().expect("on the disk");
+    }
+    let disk = open(state.path(), unhurried());
+    let problems = StateReader::Disk(disk.reader()).check_rows().expect("readable");
+    assert!(!problems.is_empty(), "a delivery would have found it, or nobody");
+    let locked = rebuild(state.path()).expect_err("an engine has it");
+    assert!(matches!(locked, Error::Locked { .. }), "{locked}");
+    drop(disk);
+
+    let made = rebuild(state.path()).expect("the journal is whole");
+    assert_eq!(made.round, Seq(320));
+    assert!(made.aside.is_dir(), "what was there is kept");
+    let disk = open(state.path(), unhurried());
+    assert_eq!(rows(&disk), expected);
+    assert_eq!(StateReader::Disk(disk.reader()).check_rows().expect("readable"), Vec::<String>::new());
+    drop(disk);
+
+    // Without its beginning the journal makes no rows, and nothing is moved.
+    let journal = journal_folder(state.path());
+    let mut segments: Vec<_> =
+        std::fs::read_dir(&journal).expect("there").map(|entry| entry.expect("readable").path()).collect();
+    segments.sort();
+    assert!(segments.len() > 1, "{segments:?}");
+    std::fs::remove_file(&segments[0]).expect("removed");
+    let error = rebuild(state.path()).expect_err("rounds are missing");
+    assert!(error.to_string().contains("begins with round"), "{error}");
+    assert!(state.path().join("sled").is_dir());
 }
 
 #[test]
