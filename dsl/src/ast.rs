@@ -413,6 +413,8 @@ pub struct When {
     pub entity: Qualified,
     /// What happens to it.
     pub trigger: Spanned<Trigger>,
+    /// `changes f, g`: every field behind the first, any of which will do.
+    pub also: Vec<Name>,
     /// `as deal`
     pub named: Option<Name>,
     /// `only where …`
@@ -434,7 +436,7 @@ pub enum Trigger {
     Created,
     /// `is deleted`
     Deleted,
-    /// `changes f`
+    /// `changes f`; further fields stand in [`When::also`].
     Changes(Name),
 }
 

@@ -377,11 +377,14 @@ pub struct When {
     pub entity: EntityName,
     /// What happens to it.
     pub trigger: Trigger,
+    /// Further fields whose change does it too, once for all that change together; none where one field is named.
+    pub also: Vec<String>,
     /// The variable that holds the record; `this` where no name is given.
     pub variable: String,
     /// Only then.
     pub only: Option<Expr>,
-    /// What to do, ended by [`Op::Finish`]. The variables `new` and `old` hold the changed field's values.
+    /// What to do, ended by [`Op::Finish`]. The variables `new` and `old` hold the changed field's values,
+    /// where there is one.
     pub code: Code,
     /// Where it stands.
     pub place: Place,
@@ -396,6 +399,17 @@ pub enum Trigger {
     Deleted,
     /// A field changed.
     Changes(String),
+}
+
+impl When {
+    /// The fields whose change fires it; none where it waits for something else.
+    pub fn fields(&self) -> impl Iterator<Item = &String> {
+        let first = match &self.trigger {
+            Trigger::Changes(field) => Some(field),
+            Trigger::Created | Trigger::Deleted => None,
+        };
+        first.into_iter().chain(&self.also)
+    }
 }
 
 /// What to do over days.

@@ -56,6 +56,32 @@ fn a_misspelt_field_is_named_with_the_one_that_is_meant() {
 }
 
 #[test]
+fn one_of_several_fields_has_no_stages_no_old_and_no_new_and_each_of_them_is_looked_at() {
+    let when = |head: &str, body: &str| {
+        let rule = format!("when {head} {{\n{body}\n}}\n\nwhen app.Subscription is created");
+        codes(&with("deals.rules", "when app.Subscription is created", &rule))
+    };
+    let notify = "  notify role \"customer-success\" about user \"moved\" accept duplicates";
+    assert_eq!(when("app.User changes company, jobTitle as user", notify), Vec::<String>::new());
+    let found = when("app.User changes company, jobTitl, company as user", notify);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].contains("app.User has no field `jobTitl`"), "{found:?}");
+    assert!(found[1].contains("E0103") && found[1].contains("`company` is named twice"), "{found:?}");
+    let old = "  notify role \"customer-success\" about user \"{new else old}\" accept duplicates";
+    let found = when("app.User changes company, jobTitle as user", old);
+    assert!(found.iter().any(|found| found.contains("there is no variable `new`")), "{found:?}");
+    let found = when("crm.Deal changes amount, dealstage as d", "  to closedwon { nothing }");
+    assert!(
+        found.iter().any(|found| found.contains("E0502") && found.contains("only a change of one field has stages")),
+        "{found:?}"
+    );
+    // A loop through the second field is one.
+    let found =
+        when("app.User changes company, jobTitle as user", "  set user.jobTitle = \"{user.jobTitle else company}!\"");
+    assert!(found.iter().any(|found| found.contains("E0403")), "{found:?}");
+}
+
+#[test]
 fn a_value_that_may_be_missing_needs_a_word() {
     check(
         "contacts.rules",

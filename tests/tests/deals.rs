@@ -40,6 +40,29 @@ fn a_deal_in_negotiation_is_told_to_the_sales_manager_and_the_app_follows() {
     assert_eq!(json!(app(&simulation).record("Subscription", &subscription).expect("it"))["stage"], "negotiation");
 }
 
+#[test]
+fn several_fields_that_change_together_are_one_change_and_each_alone_is_one_too() {
+    let when = "when app.User changes company, jobTitle as user {\n  notify role \"customer-success\" about user \"{user.email} has moved\" accept duplicates\n}\n\nwhen app.Subscription is created";
+    let mut simulation = scenarios::with("deals.rules", "when app.Subscription is created", when);
+    let user =
+        scenarios::sign_up(&simulation, json!({"email": "ada@example.com", "firstName": "Ada", "lastName": "L"}));
+    pass(&mut simulation, Duration::minutes(1));
+    let told = |simulation: &Simulation| mail(simulation).sent_to("/notify").count();
+    let before = told(&simulation);
+    let change = |simulation: &mut Simulation, values: serde_json::Value| {
+        let now = simulation.now();
+        app(simulation).edit("User", &user, values, now).expect("taken");
+        pass(simulation, Duration::minutes(1));
+    };
+    change(&mut simulation, json!({"company": "Analytical Engines", "jobTitle": "founder"}));
+    assert_eq!(told(&simulation) - before, 1, "both at once");
+    change(&mut simulation, json!({"jobTitle": "director"}));
+    assert_eq!(told(&simulation) - before, 2, "the second alone");
+    change(&mut simulation, json!({"firstName": "Augusta"}));
+    assert_eq!(told(&simulation) - before, 2, "neither");
+    assert_eq!(trouble(&simulation), Vec::<String>::new());
+}
+
 /// HubSpot tells of a record that is made by a message for the making and one for each property, in any order.
 #[test]
 fn a_deal_that_is_made_in_a_stage_fires_what_reacts_to_it_whatever_the_order_of_its_messages() {

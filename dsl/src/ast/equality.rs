@@ -43,7 +43,7 @@ equal! {
     Events says(from, topics, verify, dedupe, key, tombstones, routes) written(webhook) unread() places();
     Tombstones says(delete, topic) written() unread() places(span);
     Route says(messages, to) written() unread() places(span);
-    When says(entity, trigger, named, only, always, branches, actions) written() unread(unread) places();
+    When says(entity, trigger, also, named, only, always, branches, actions) written() unread(unread) places();
     StageBranch says(from, to, block) written() unread() places(span);
     Block says(actions) written() unread() places(span);
     Action says(kind) written(accept) unread() places(head, span);

@@ -138,10 +138,11 @@ pub(super) static FORMS: &[Form] = &[
             Part::Slot(Slot::Entity),
             Part::Words("changes"),
             Part::Slot(Slot::Field(Of::Named)),
+            Part::Many(&[Part::Sign(","), Part::Slot(Slot::Field(Of::Named))]),
             AS_NAME,
             WHEN_CHANGES,
         ],
-        says: "does something after a field of a record has changed",
+        says: "does something after a field of a record, or one of several, has changed",
         example: "when app.User changes company as user {\n  notify role \"customer-success\" about user \"{user.email} has moved\" accept duplicates\n}",
     },
     Form {

@@ -223,7 +223,10 @@ impl Drawing<'_> {
         let (what, fields) = match &when.trigger {
             Trigger::Created => ("is created".to_owned(), None),
             Trigger::Deleted => ("is deleted".to_owned(), None),
-            Trigger::Changes(field) => (format!("changes {field}"), Some(field.clone())),
+            Trigger::Changes(_) => {
+                let fields = when.fields().map(String::as_str).collect::<Vec<_>>().join(", ");
+                (format!("changes {fields}"), Some(fields))
+            }
         };
         let title = format!("when {} {what}", when.entity);
         // Two reactions to one change are told apart by their places.

@@ -15,6 +15,7 @@ impl Builder<'_> {
             let kind = if created { Trigger::Created } else { Trigger::Deleted };
             Spanned::new(kind, self.at(is.0, done.1))
         });
+        let mut also = Vec::new();
         let mut named = None;
         let mut only = Vec::new();
         let mut always = None;
@@ -27,7 +28,9 @@ impl Builder<'_> {
                 Rule::qual => entity = Some(self.qualified(&part)),
                 Rule::w_changes => {
                     let span = self.span(&part);
-                    trigger = parts(part).first().map(|p| Spanned::new(Trigger::Changes(self.name(p)), span));
+                    let mut names = parts(part).into_iter().map(|part| self.name(&part));
+                    trigger = names.next().map(|name| Spanned::new(Trigger::Changes(name), span));
+                    also = names.collect();
                 }
                 Rule::named => named = parts(part).first().map(|p| self.name(p)),
                 Rule::s_only => {
@@ -49,7 +52,7 @@ impl Builder<'_> {
                 _ => {}
             }
         }
-        Some(When { entity: entity?, trigger: trigger?, named, only, always, branches, actions, unread })
+        Some(When { entity: entity?, trigger: trigger?, also, named, only, always, branches, actions, unread })
     }
 
     fn branch(&mut self, pair: Pair<'_>) -> Option<StageBranch> {

@@ -39,7 +39,8 @@ impl Checker<'_> {
                 let list = matches!(declared.ty, Type::List(_));
                 choice = self.declared.choice_of(&entity, &field.value).filter(|_| !list);
                 options = declared.options.clone();
-                for name in ["old", "new"] {
+                // Of several fields nobody knows which one has these values.
+                for name in ["old", "new"].into_iter().filter(|_| when.also.is_empty()) {
                     // There may have been no value before, and an optional field may have none afterwards.
                     let why = if name == "old" { "there may have been no value" } else { "the field may be empty" };
                     let missing = (name == "old" || declared.optional).then(|| Missing::variable(why));
@@ -47,10 +48,33 @@ impl Checker<'_> {
                     let var = Var { missing, field, ..Var::new(Kind::Value(declared.ty.clone())) };
                     names.vars.insert(name.to_owned(), var);
                 }
-                changed = Some(field.value.clone());
+                if when.also.is_empty() {
+                    changed = Some(field.value.clone());
+                } else {
+                    (choice, options) = (None, Vec::new());
+                }
                 Trigger::Changes(field.value.clone())
             }
         };
+        let mut also: Vec<String> = Vec::new();
+        for written in &when.also {
+            if self.declared.field(&entity, &written.value).is_none() {
+                self.no_field(&entity, written);
+            }
+            let Some(meant) = self.declared.meant_field(&entity, written) else { continue };
+            if self.declared.field(&entity, &meant).is_none() {
+                continue;
+            }
+            let twice = matches!(&trigger, Trigger::Changes(first) if *first == meant) || also.contains(&meant);
+            if twice {
+                let problem =
+                    Problem::new(Code::E0103, format!("`{meant}` is named twice"), written.span, "again here");
+                self.report(problem.help("one of them is enough"));
+                continue;
+            }
+            self.findings.uses_field(&entity, &meant);
+            also.push(meant);
+        }
         let only = when
             .only
             .iter()
@@ -79,9 +103,14 @@ impl Checker<'_> {
         {
             self.stages(when, choice, &words, &format!("{entity}.{field}"));
         } else if let Some(branch) = when.branches.first() {
-            let problem =
-                Problem::new(Code::E0502, "only a change of a field has stages", branch.span, "nothing changes here");
-            self.report(problem.help(format!("write `when {entity} changes field`")));
+            let (message, label, help) = if when.also.is_empty() {
+                let help = format!("write `when {entity} changes field`");
+                ("only a change of a field has stages", "nothing changes here", help)
+            } else {
+                let help = format!("write `when {entity} changes` with the one field whose stages these are");
+                ("only a change of one field has stages", "a stage of which field?", help)
+            };
+            self.report(Problem::new(Code::E0502, message, branch.span, label).help(help));
         }
         let mut ends = Vec::new();
         // A branch `from a to b` is looked at before the branches for every change to `b`.
@@ -123,6 +152,7 @@ impl Checker<'_> {
         self.findings.whens.push(Arc::new(When {
             entity,
             trigger,
+            also,
             variable,
             only,
             code: program::Code { ops, steps: Vec::new(), on_failure: None },

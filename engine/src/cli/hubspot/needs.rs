@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use connectors::hubspot::setup::plan::Need;
-use dsl::program::{ActionKind, Code, Expr, MappingKind, Op, Program, Route, Run, Side, Sync, Trigger};
+use dsl::program::{ActionKind, Code, Expr, MappingKind, Op, Program, Route, Run, Side, Sync};
 use dsl::schema::{About, EntityName};
 
 use crate::decide::OWN_KEY;
@@ -52,9 +52,7 @@ fn heard(program: &Program) -> Vec<(EntityName, String)> {
         synced(sync, &mut all);
     }
     for when in &program.whens {
-        if let Trigger::Changes(field) = &when.trigger {
-            all.push((when.entity.clone(), field.clone()));
-        }
+        all.extend(when.fields().map(|field| (when.entity.clone(), field.clone())));
     }
     for op in codes(program).flat_map(|code| &code.ops) {
         if let Op::WaitFor { what, event: false, field, .. } = op {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use connectors::planted::{Mutant, planted};
 use connectors::port::Observed;
 use dsl::decode::{decode, instant};
-use dsl::program::{Program, Trigger};
+use dsl::program::Program;
 use dsl::schema::{Change, ChangedAt, EntityName};
 use dsl::value::{Timestamp, Value};
 
@@ -193,11 +193,8 @@ pub(crate) fn observe(
             }));
         }
     }
-    for when in &program.whens {
-        let Trigger::Changes(field) = &when.trigger else { continue };
-        if when.entity != *entity {
-            continue;
-        }
+    let fields = program.whens.iter().filter(|when| when.entity == *entity).flat_map(|when| when.fields());
+    for field in fields {
         let Some(FieldState { value: FieldValue::Is(now), .. }) = row.fields.get(field) else { continue };
         let now = now.clone();
         let mentioned = seen.fields.contains_key(field);

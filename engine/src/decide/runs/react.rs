@@ -37,6 +37,15 @@ pub(crate) fn react(cx: &mut Context<'_>, transition: &Transition) -> Result<(),
         let mut vars = BTreeMap::from([(when.variable.clone(), Var::Record(entity.clone(), id.clone()))]);
         let (old, new) = match (&when.trigger, kind) {
             (Trigger::Created, TransitionKind::Created) | (Trigger::Deleted, TransitionKind::Deleted) => (None, None),
+            // Of several fields that change together the first stands for all.
+            (Trigger::Changes(_), TransitionKind::Changes { field, .. })
+                if !when.also.is_empty() && when.fields().any(|one| one == field) =>
+            {
+                if !cx.fires_first(index, entity, id) {
+                    continue;
+                }
+                (None, None)
+            }
             (Trigger::Changes(f), TransitionKind::Changes { field, old, new }) if f == field => {
                 vars.insert("old".to_owned(), Var::Plain(old.clone()));
                 vars.insert("new".to_owned(), Var::Plain(new.clone()));

@@ -108,7 +108,10 @@ impl RunDefinition {
                 match &when.trigger {
                     Trigger::Created => format!("when {} is created", when.entity),
                     Trigger::Deleted => format!("when {} is deleted", when.entity),
-                    Trigger::Changes(field) => format!("when {} changes {field}", when.entity),
+                    Trigger::Changes(_) => {
+                        let fields = when.fields().map(String::as_str).collect::<Vec<_>>().join(", ");
+                        format!("when {} changes {fields}", when.entity)
+                    }
                 }
             }
             RunOf::Workflow(index) => format!("workflow {}", self.program.workflows[index].name),

@@ -55,6 +55,8 @@ pub(crate) struct Context<'a> {
     pub(crate) visited: BTreeMap<LinkId, EntityName>,
     /// Why an operator's command was not carried out.
     pub(crate) refused: Option<String>,
+    /// Reactions to any of several fields that have fired, with their records.
+    fired: BTreeSet<(usize, EntityName, String)>,
     reached: RefCell<BTreeSet<Reached>>,
     wrote: Vec<Wrote>,
 }
@@ -83,6 +85,7 @@ impl<'a> Context<'a> {
             taken: BTreeMap::new(),
             visited: BTreeMap::new(),
             refused: None,
+            fired: BTreeSet::new(),
             reached: RefCell::default(),
             wrote: Vec::new(),
         }
@@ -268,6 +271,11 @@ impl<'a> Context<'a> {
     /// A reaction to a change of this field is still to be decided in this round.
     pub(crate) fn reacts(&self, entity: &EntityName, id: &str, field: &str) -> bool {
         self.agenda.reacts(entity, id, field)
+    }
+
+    /// A reaction to any of several fields fires: once for each record in one decision.
+    pub(crate) fn fires_first(&mut self, when: usize, entity: &EntityName, id: &str) -> bool {
+        self.fired.insert((when, entity.clone(), id.to_owned()))
     }
 
     /// Notes a part of the rules for coverage, where somebody wants to know.

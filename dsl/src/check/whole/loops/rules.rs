@@ -138,7 +138,17 @@ pub(crate) fn rules<'i>(declared: &Declared<'_>, items: &'i [(FileId, Arc<Item>)
     let mut rules: Vec<Rule<'i>> = Vec::new();
     for (_, item) in items {
         match &item.kind {
-            ItemKind::When(when) => rules.push(of_when(declared, &workflows, when, rules.len())),
+            ItemKind::When(when) => {
+                let first = match &when.trigger.value {
+                    ast::Trigger::Changes(field) => Some(field),
+                    ast::Trigger::Created | ast::Trigger::Deleted => None,
+                };
+                rules.push(of_when(declared, &workflows, when, first, rules.len()));
+                // Each of several fields sets it off.
+                for field in &when.also {
+                    rules.push(of_when(declared, &workflows, when, Some(field), rules.len()));
+                }
+            }
             ItemKind::Sync(sync) => of_sync(declared, sync, item, &mut rules),
             ItemKind::Events(events) => of_routes(declared, &workflows, events, &mut rules),
             _ => {}
@@ -151,6 +161,7 @@ fn of_when<'i>(
     declared: &Declared<'_>,
     workflows: &BTreeMap<&'i str, &'i ast::Workflow>,
     when: &'i ast::When,
+    changed: Option<&'i ast::Name>,
     rule: usize,
 ) -> Rule<'i> {
     let entity = declared.meant(&when.entity);
@@ -160,7 +171,10 @@ fn of_when<'i>(
     let (trigger, changed) = match &when.trigger.value {
         ast::Trigger::Created => (Trigger::Created, None),
         ast::Trigger::Deleted => (Trigger::Deleted, None),
-        ast::Trigger::Changes(field) => (Trigger::Changes(field.value.clone()), Some(field.value.as_str())),
+        ast::Trigger::Changes(first) => {
+            let field = changed.unwrap_or(first);
+            (Trigger::Changes(field.value.clone()), Some(field.value.as_str()))
+        }
     };
     scope.changed = changed;
     let guards = when.only.iter().filter_map(|condition| guard(&scope, condition)).collect();
