@@ -36,6 +36,10 @@ pub struct Template {
     /// printed. `{address}` is the address of the role in the parameter `role`. Null sends no body.
     #[serde(default)]
     pub body: Json,
+    /// Members that the answer has where it was done, such as `ok: true`: some services answer 200 to what they refuse. A
+    /// success of HTTP is enough where nothing is said.
+    #[serde(default)]
+    pub done: BTreeMap<String, Json>,
 }
 
 fn post() -> Method {
@@ -142,6 +146,9 @@ impl Operations {
             return answer;
         }
         if response.status().is_success() {
+            if let Some(refused) = not_done(template, &json, said) {
+                return refused;
+            }
             return Answer::Result(json.as_object().cloned().unwrap_or_default().into_iter().collect());
         }
         let status = response.status();
@@ -152,6 +159,23 @@ impl Operations {
         };
         Answer::Refused { reason, refusal }
     }
+}
+
+/// What a success of HTTP means that says otherwise; `None` where it was done.
+fn not_done(template: &Template, json: &Json, said: &str) -> Option<Answer> {
+    if template.done.is_empty() {
+        return None;
+    }
+    let Some(members) = json.as_object() else {
+        // Whether it was done is in what did not arrive.
+        let cause = "the answer is no JSON object, so it does not say whether it was done".to_owned();
+        let read = template.method == Method::GET;
+        return Some(if read { Answer::Retry { after: None, cause } } else { Answer::Unknown { cause } });
+    };
+    let (name, wanted) = template.done.iter().find(|(name, wanted)| members.get(*name) != Some(*wanted))?;
+    let found = members.get(name).map_or_else(|| "missing".to_owned(), ToString::to_string);
+    let words = if said.is_empty() { String::new() } else { format!(": {said}") };
+    Some(refuse(format!("`{name}` of the answer is {found} and not {wanted}{words}")))
 }
 
 /// The words of an answer in plain text, where they are few: services without JSON give a reason in this way.

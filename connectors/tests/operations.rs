@@ -12,6 +12,7 @@ use serde_json::{Value as Json, json};
 fn templates() -> BTreeMap<String, Template> {
     let templates = json!({
         "notify": {"path": "/notify", "body": {"role": "{role}", "to": "{address}", "person": "{person}", "text": "{text}"}},
+        "post": {"path": "/chat.postMessage", "body": {"text": "{text}"}, "done": {"ok": true}},
         "status": {"method": "GET", "path": "/jobs/{job}/status?of={text}"},
     });
     serde_json::from_value(templates).expect("templates")
@@ -54,6 +55,23 @@ async fn a_role_without_an_address_is_refused_and_sent_to_nobody() {
         ask(vec![Step::raw(200, &[], "")], "notify", &json!({"person": "a@b.example", "text": "x"}), None).await;
     assert_eq!(answer, Answer::Result(BTreeMap::new()));
     assert!(!script.sent()[0].headers.contains_key("authorization"));
+}
+
+#[tokio::test]
+async fn a_success_that_says_otherwise_is_none() {
+    let post = async |answer: Step| ask(vec![answer], "post", &json!({"text": "x"}), None).await.0;
+    let fine = post(Step::json(200, &json!({"ok": true, "ts": "1"}))).await;
+    assert!(matches!(&fine, Answer::Result(members) if members["ts"] == json!("1")), "{fine:?}");
+    let refused = post(Step::json(200, &json!({"ok": false, "error": "channel_not_found"}))).await;
+    let Answer::Refused { reason, refusal: Refusal::Other } = &refused else { panic!("{refused:?}") };
+    assert_eq!(reason, "`ok` of the answer is false and not true: channel_not_found");
+    let silent = post(Step::json(200, &json!({"ts": "1"}))).await;
+    assert!(matches!(&silent, Answer::Refused { reason, .. } if reason.contains("is missing")), "{silent:?}");
+    // What says nothing may have been done.
+    for body in ["", "ok", "[true]", "{\"ok\": tr"] {
+        let answer = post(Step::raw(200, &[], body)).await;
+        assert!(matches!(answer, Answer::Unknown { .. }), "{body}: {answer:?}");
+    }
 }
 
 #[tokio::test]

@@ -617,7 +617,16 @@ impl Check<'_> {
             String::new()
         });
         let body = self.get(&under("body")).cloned().unwrap_or_else(|| Json::Object(serde_json::Map::new()));
-        Template { method: method.unwrap_or(http::Method::POST), path, body }
+        let done = match self.get(&under("done")) {
+            None => BTreeMap::new(),
+            Some(Json::Object(members)) if !members.is_empty() => members.clone().into_iter().collect(),
+            Some(_) => {
+                let message = format!("`done` of the operation `{name}` needs members that a good answer has");
+                self.say(&under("done"), message, "no members", "such as { ok: true }");
+                BTreeMap::new()
+            }
+        };
+        Template { method: method.unwrap_or(http::Method::POST), path, body, done }
     }
 
     fn webhook(&mut self, name: &str, connector: Option<ConnectorKind>) -> Option<Webhook> {

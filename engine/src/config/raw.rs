@@ -51,6 +51,7 @@ const OPERATION: Node = Node::Map(&[
     ("method", Node::Scalar("POST")),
     ("path", Node::Scalar("behind base_url")),
     ("body", Node::Any("JSON; \"{name}\" stands for a parameter")),
+    ("done", Node::Any("members that the answer has where it was done, such as { ok: true }")),
 ]);
 
 const SYSTEM: Node = Node::Map(&[

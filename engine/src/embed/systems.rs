@@ -178,7 +178,9 @@ impl Http {
     /// the parameter itself, and `{address}` the address of the role in the parameter `role`. A null body sends none.
     #[must_use]
     pub fn operation(mut self, name: &str, method: Method, path: &str, body: Json) -> Self {
-        self.0.operations.insert(name.to_owned(), Template { method, path: path.to_owned(), body });
+        self.0
+            .operations
+            .insert(name.to_owned(), Template { method, path: path.to_owned(), body, done: Default::default() });
         self
     }
 

@@ -76,6 +76,7 @@ impl Twin {
                     method: http::Method::POST,
                     path: format!("/{operation}"),
                     body: serde_json::Value::Object(body),
+                    done: BTreeMap::new(),
                 };
                 (operation.clone(), template)
             });

@@ -164,6 +164,7 @@ fn shipped_operations() -> (BTreeMap<String, String>, BTreeMap<String, Template>
         method: one["method"].as_str().unwrap().parse().unwrap(),
         path: one["path"].as_str().unwrap().to_owned(),
         body: one["body"].clone(),
+        done: BTreeMap::new(),
     };
     let operations = mail["operations"].as_object().unwrap();
     (
