@@ -19,6 +19,7 @@ mod fix;
 mod fmt;
 mod graph;
 mod hubspot;
+mod init;
 mod ledger;
 mod lists;
 mod lsp;
@@ -45,6 +46,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make a working folder for a first integration of one's own.
+    Init(init::Arguments),
     /// Check rules: everything that can be known without running them.
     Validate(validate::Arguments),
     /// Bring rules into their canonical form.
@@ -126,6 +129,7 @@ pub fn main() -> u8 {
         }
     };
     match arguments.command {
+        Command::Init(arguments) => init::run(&arguments),
         Command::Validate(arguments) => validate::run(&arguments),
         Command::Fmt(arguments) => fmt::run(&arguments),
         Command::Fix(arguments) => fix::run(&arguments),
