@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -182,6 +183,7 @@ pub enum Event {
 #[derive(Debug, Clone)]
 pub struct Handle {
     wishes: watch::Sender<Wishes>,
+    renewals: Arc<AtomicU64>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -191,6 +193,12 @@ struct Wishes {
 }
 
 impl Handle {
+    /// How often the client was made anew since the start.
+    #[must_use]
+    pub fn renewals(&self) -> u64 {
+        self.renewals.load(Ordering::Relaxed)
+    }
+
     /// Stops reading, as soon as may be; the connection stays. Up to one burst of records may still come.
     pub fn pause(&self) {
         self.wishes.send_modify(|wishes| wishes.paused = true);
@@ -257,9 +265,11 @@ impl KafkaSource {
         let consumer = client(&config).map_err(Error::Client)?;
         let (sender, wishes) = watch::channel(Wishes::default());
         let cluster = settings.cluster.clone();
+        let renewals = Arc::<AtomicU64>::default();
         let reader = Reader {
             consumer: Arc::new(consumer),
             config,
+            renewals: Arc::clone(&renewals),
             settings,
             out,
             stop,
@@ -273,13 +283,14 @@ impl KafkaSource {
             halted: false,
             up: None,
             stuck: None,
+            surveyed: BTreeMap::new(),
             lags: BTreeMap::new(),
             waits: BTreeMap::new(),
             stalled: None,
             paused: false,
             committed: BTreeMap::new(),
         };
-        Ok((Handle { wishes: sender }, reader.run()))
+        Ok((Handle { wishes: sender, renewals }, reader.run()))
     }
 }
 
@@ -315,6 +326,7 @@ struct Reader {
     consumer: Arc<StreamConsumer<Context>>,
     /// Of which the consumer was made.
     config: ClientConfig,
+    renewals: Arc<AtomicU64>,
     settings: Settings,
     out: mpsc::Sender<Event>,
     stop: CancellationToken,
@@ -334,6 +346,8 @@ struct Reader {
     up: Option<bool>,
     /// Why a partition could not be read, and when that was told last.
     stuck: Option<(RDKafkaErrorCode, Instant)>,
+    /// Where each partition stood when the last survey began: what it says of their ends is not older.
+    surveyed: BTreeMap<Partition, i64>,
     /// What was told last of each partition.
     lags: BTreeMap<Partition, u64>,
     /// Partitions that have records of which none arrives, although somebody takes them.
@@ -522,9 +536,10 @@ impl Reader {
     }
 
     /// Asks the brokers what is there, on a thread that may block.
-    fn survey(&self) -> JoinHandle<Result<Survey, String>> {
+    fn survey(&mut self) -> JoinHandle<Result<Survey, String>> {
         let (consumer, topics, stop) = (Arc::clone(&self.consumer), self.settings.topics.clone(), self.stop.clone());
         let parked = self.parked.clone();
+        self.surveyed.clone_from(&self.next);
         tokio::task::spawn_blocking(move || {
             Survey::make(&consumer, &topics, &parked, &stop)
                 .map_err(|error| consumer.client().context().reason().unwrap_or_else(|| error.to_string()))
@@ -570,7 +585,7 @@ impl Reader {
         };
         let vanished = self.assigned.iter().any(|partition| vanished(&partition));
         let shrunk = |(partition, (_, high)): (&Partition, &(i64, i64))| {
-            self.assigned.contains(partition) && self.next.get(partition).is_some_and(|next| high < next)
+            self.assigned.contains(partition) && self.surveyed.get(partition).is_some_and(|next| high < next)
         };
         let shrunk = survey.marks.iter().any(shrunk);
         let waited = self.waits.values().any(|wait| wait.since.elapsed() >= wait.patience);
@@ -637,6 +652,7 @@ impl Reader {
                 let before = std::mem::replace(&mut self.consumer, Arc::new(fresh));
                 // Closing waits for the brokers, and blocks.
                 tokio::task::spawn_blocking(move || drop(before));
+                self.renewals.fetch_add(1, Ordering::Relaxed);
                 self.assigned.clear();
                 for wait in self.waits.values_mut().filter(|wait| wait.since.elapsed() >= wait.patience) {
                     (wait.since, wait.patience) = (Instant::now(), wait.patience.saturating_mul(2));

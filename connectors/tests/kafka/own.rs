@@ -64,25 +64,25 @@ impl Drop for OwnBroker {
     }
 }
 
-/// Looks at the brokers often.
-fn often(broker: &Broker) -> Settings {
-    Settings { refresh: Duration::from_millis(500), ..broker.settings() }
+/// A topic of which six records of the first partition were read, the last after a restart of its broker: with each
+/// start of a broker its partitions have a higher epoch, and those of a topic that is made begin at none.
+async fn restarted(own: &mut OwnBroker, partitions: i32, refresh: Duration) -> (Broker, Source) {
+    let mut broker = own.broker();
+    broker.create(partitions).await;
+    broker.write_numbers(0, 0..5).await;
+    let mut source = Source::start(Settings { refresh, ..broker.settings() }, BTreeMap::new(), 16);
+    source.records(5).await;
+    own.restart();
+    broker.forget();
+    broker.write(0, "after the restart").await;
+    assert_eq!(source.record().await, seen(0, 5, "after the restart"));
+    (broker, source)
 }
 
 #[tokio::test]
 async fn a_topic_that_is_made_anew_after_a_restart_of_the_broker_is_told_and_read_from_its_start() {
     let Some(mut own) = OwnBroker::start() else { return };
-    let mut broker = own.broker();
-    broker.create(2).await;
-    broker.write_numbers(0, 0..5).await;
-    let mut source = Source::start(often(&broker), BTreeMap::new(), 16);
-    source.records(5).await;
-    // With each start of a broker its partitions have a higher epoch; a topic that is made begins at none.
-    own.restart();
-    broker.forget();
-    broker.write(0, "after the restart").await;
-    assert_eq!(source.record().await, seen(0, 5, "after the restart"));
-
+    let (mut broker, mut source) = restarted(&mut own, 2, Duration::from_millis(500)).await;
     broker.delete().await;
     source.partitions(0).await;
     broker.create(2).await;
@@ -99,17 +99,7 @@ async fn a_topic_that_is_made_anew_after_a_restart_of_the_broker_is_told_and_rea
 #[tokio::test]
 async fn a_topic_that_is_made_anew_between_two_looks_is_told_and_read_from_its_start() {
     let Some(mut own) = OwnBroker::start() else { return };
-    let mut broker = own.broker();
-    broker.create(1).await;
-    broker.write_numbers(0, 0..5).await;
-    let mut source =
-        Source::start(Settings { refresh: Duration::from_secs(4), ..broker.settings() }, BTreeMap::new(), 16);
-    source.records(5).await;
-    own.restart();
-    broker.forget();
-    broker.write(0, "after the restart").await;
-    assert_eq!(source.record().await, seen(0, 5, "after the restart"));
-
+    let (mut broker, mut source) = restarted(&mut own, 1, Duration::from_secs(4)).await;
     broker.delete().await;
     while !broker.is_gone().await {}
     broker.create(1).await;
@@ -130,7 +120,8 @@ async fn a_broker_that_is_killed_and_comes_back_loses_nothing_and_repeats_nothin
     let mut broker = own.broker();
     broker.create(1).await;
     broker.write_numbers(0, 0..5).await;
-    let mut source = Source::start(often(&broker), BTreeMap::new(), 16);
+    let mut source =
+        Source::start(Settings { refresh: Duration::from_millis(500), ..broker.settings() }, BTreeMap::new(), 16);
     source.records(5).await;
     own.signal("KILL");
     source.down().await;

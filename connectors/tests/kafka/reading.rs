@@ -38,6 +38,21 @@ async fn how_far_a_partition_is_behind_is_told_while_nothing_is_read() {
     source.stop().await;
 }
 
+/// What the brokers said of an end is older than what was read since; that is no topic made anew.
+#[tokio::test]
+async fn a_partition_that_is_written_and_read_while_the_brokers_are_asked_goes_on_as_it_is() {
+    let Some(broker) = Broker::with_topic(30).await else { return };
+    let settings = Settings { refresh: Duration::from_millis(1), ..broker.settings() };
+    let mut source = Source::start(settings, BTreeMap::new(), 16);
+    // While the ends of the other partitions are asked, the first one goes on.
+    for number in 0..400 {
+        broker.write(0, &number.to_string()).await;
+        assert_eq!(source.record().await, seen(0, number, &number.to_string()));
+    }
+    assert_eq!(source.handle.renewals(), 0);
+    source.stop().await;
+}
+
 #[tokio::test]
 async fn at_start_the_cluster_and_the_partitions_are_told_before_any_record() {
     let Some(broker) = Broker::with_topic(2).await else { return };
