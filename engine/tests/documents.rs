@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
+    "CONTRIBUTING.md",
     "README.md",
     "rules/README.md",
     "engine/docs/operating.md",
