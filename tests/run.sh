@@ -56,6 +56,7 @@ cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
 cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
 if redis_start "$work"; then
   printf 'Redis at %s\n' "${REDIS_URL##*@}"
+  [ -n "${REDIS_SERVER:-}" ] || missing+=("a Redis that tests may stop: there is no redis-server on the path")
 else
   missing+=("Redis: $REDIS_WHY_NOT")
 fi

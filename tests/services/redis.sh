@@ -1,7 +1,8 @@
 # A real Redis for the tests, on loopback, keeping nothing. To be sourced after common.sh.
 #
 # redis_start WORK: uses REDIS_URL where it is set; else a redis-server on the path, else Debian's package.
-#   Sets REDIS_URL; returns 1 and sets REDIS_WHY_NOT where there can be none.
+#   Sets REDIS_URL; returns 1 and sets REDIS_WHY_NOT where there can be none. REDIS_SERVER says how tests start one of
+#   their own, where there is a redis-server on the path.
 # redis_stop: ends the server that redis_start started, and no other.
 
 REDIS_PID=
@@ -35,7 +36,10 @@ redis_answers() { # PORT
 }
 
 redis_start() { # WORK
-  [ -z "${REDIS_URL:-}" ] || return 0
+  if [ -n "${REDIS_URL:-}" ]; then
+    command -v redis-server >/dev/null && export REDIS_SERVER=redis-server
+    return 0
+  fi
   local work port try
   mkdir -p "$1" && work=$(cd "$1" && pwd)
   command -v redis-server >/dev/null || redis_package "$work" || return 1
@@ -45,7 +49,7 @@ redis_start() { # WORK
       >"$work/redis.log" 2>&1 </dev/null &
     REDIS_PID=$!
     if wait_for 20 "$REDIS_PID" redis_answers "$port"; then
-      export REDIS_URL="redis://127.0.0.1:$port"
+      export REDIS_URL="redis://127.0.0.1:$port" REDIS_SERVER=redis-server
       return 0
     fi
     redis_stop

@@ -2,7 +2,8 @@
 //!
 //! In: commands, each given [`Settings::timeout`]. Out: bytes, or a miss.
 //! Always true: after a failure nobody waits for Redis for [`Settings::pause`], then one call tries it again;
-//! a key whose removal failed or was skipped is not served before it was removed.
+//! a key whose removal failed or was skipped is not served before it was removed; what Redis says of one key (it is of
+//! another type, there is no room for it) costs that key alone.
 //! Not here: TLS to Redis (a `rediss:` address is refused at start, by name).
 
 use std::collections::BTreeSet;
@@ -175,7 +176,13 @@ impl RedisCache {
             Ok(answer) => answer,
             Err(_) => Err(RedisError::from((ErrorKind::Io, "no answer in time"))),
         };
-        answer.inspect_err(|error| self.fail(error)).ok()
+        answer.inspect_err(|error| if is_about_key(error) { self.refuse(error) } else { self.fail(error) }).ok()
+    }
+
+    /// Redis answers, and does not take or give this one.
+    fn refuse(&self, error: &RedisError) {
+        self.tally.errors.fetch_add(1, Ordering::Relaxed);
+        tracing::debug!(%error, "Redis refuses a key");
     }
 
     /// Remembers that Redis may hold `key` and must not.
@@ -201,10 +208,20 @@ impl RedisCache {
     }
 }
 
+/// The answer is about the key that was named, and not about Redis.
+fn is_about_key(error: &RedisError) -> bool {
+    matches!(error.code(), Some("WRONGTYPE" | "OOM"))
+}
+
 #[async_trait]
 impl Cache for RedisCache {
     async fn get(&self, key: &str) -> Option<Bytes> {
-        let found: Option<Vec<u8>> = self.ask(Cmd::new().arg("GET").arg(key)).await.flatten();
+        let answer: Option<Option<Vec<u8>>> = self.ask(Cmd::new().arg("GET").arg(key)).await;
+        if answer.is_none() && self.is_up() {
+            // What is there is none of ours.
+            self.remove(key).await;
+        }
+        let found = answer.flatten();
         // Asked after the answer: a removal that failed while we waited counts.
         let found = found.filter(|_| !self.is_doubtful(key)).map(Bytes::from);
         self.tally.looked(found.is_some());
@@ -222,7 +239,11 @@ impl Cache for RedisCache {
         let command = Cmd::new().arg("SET").arg(key).arg(bytes.as_ref()).arg("PX").arg(ttl_ms).clone();
         if self.ask::<()>(&command).await.is_none() {
             // The old value may be there still, or the new one may arrive late, after a removal.
-            self.owe(key);
+            if self.is_up() {
+                self.remove(key).await;
+            } else {
+                self.owe(key);
+            }
         }
     }
 

@@ -3,3 +3,5 @@
 mod contract;
 #[cfg(feature = "redis")]
 mod failing;
+#[cfg(feature = "redis")]
+mod own;
