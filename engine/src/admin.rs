@@ -17,7 +17,7 @@ mod routes;
 mod tail;
 pub(crate) mod token;
 
-pub use routes::{Token, router, routes};
+pub use routes::{Keys, Token, router, routes};
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -116,6 +116,8 @@ pub(crate) async fn start(plan: Plan) -> Result<Running, Error> {
     let rules = plan.rules.clone().ok_or(Error::Incomplete("rules"))?;
     let state = plan.state.clone().ok_or(Error::Incomplete("a state"))?;
     let token = admin_token(&plan)?;
+    let viewer = plan.admin.as_ref().and_then(|admin| admin.viewer_token.as_ref());
+    let viewer = viewer.map(crate::config::SecretAt::read).transpose()?;
     // First of all: what is counted before there are figures is lost.
     let figures = if plan.figures { telemetry::figures() } else { None };
     let tasks = Tasks::on(runtime);
@@ -126,11 +128,12 @@ pub(crate) async fn start(plan: Plan) -> Result<Running, Error> {
     let folder = state.as_folder().map(Path::to_path_buf);
     let (ledger, reader) = open(&plan, state, &tasks, &handle).await?;
     let token = match (token, folder.filter(|_| plan.admin.as_ref().is_some_and(|admin| admin.keeps_token))) {
-        (Some(token), _) => admin::Token::Named(token),
+        (Some(operator), _) => admin::Token::Named(admin::Keys { operator, viewer }),
         // The folder is there, and this process's own.
         (None, Some(folder)) => {
             let kept = admin::token::keep(&folder);
-            admin::Token::Kept(kept.map_err(|error| system(admin::token::failed(&folder, &error)))?)
+            let operator = kept.map_err(|error| system(admin::token::failed(&folder, &error)))?;
+            admin::Token::Kept(admin::Keys { operator, viewer })
         }
         (None, None) => admin::Token::Local,
     };

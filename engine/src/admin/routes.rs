@@ -30,9 +30,18 @@ pub enum Token {
     /// Nothing, because only this machine reaches the address; it is asked for by a name of this machine.
     Local,
     /// A token that somebody named, for everything but the two questions of a supervisor.
-    Named(Secret),
+    Named(Keys),
     /// The token that the engine keeps in its state folder; status and figures need none, they say nothing of people.
-    Kept(Secret),
+    Kept(Keys),
+}
+
+/// Who may do what.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    /// May do everything.
+    pub operator: Secret,
+    /// May look, and change nothing.
+    pub viewer: Option<Secret>,
 }
 
 /// A router of its own, with the console; what it does not know is told so.
@@ -82,12 +91,21 @@ pub fn routes(admin: Admin, token: Token) -> Router {
         .with_state(admin)
 }
 
-/// Lets through whoever has the token.
-async fn guard(State(token): State<Secret>, request: Request, next: Next) -> Response {
+/// Lets through whoever has a token for what is asked.
+async fn guard(State(keys): State<Keys>, request: Request, next: Next) -> Response {
     let given = text(&request, &header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer ")).unwrap_or("");
     // Hashes of equal length: how long the comparison takes says nothing about the token.
-    if Sha256::digest(given) == Sha256::digest(token.expose()) {
-        return next.run(request).await;
+    let given = Sha256::digest(given);
+    let is = |secret: &Secret| Sha256::digest(secret.expose()) == given;
+    let looks = matches!(*request.method(), http::Method::GET | http::Method::HEAD);
+    match (is(&keys.operator), keys.viewer.as_ref().is_some_and(is)) {
+        (true, _) => return next.run(request).await,
+        (false, true) if looks => return next.run(request).await,
+        (false, true) => {
+            let why = "this token may look and change nothing; an operator's token can do that";
+            return Problem::new(StatusCode::FORBIDDEN, why).into_response();
+        }
+        (false, false) => {}
     }
     let problem = Problem::new(StatusCode::UNAUTHORIZED, "the admin token is missing or wrong");
     ([(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))], problem).into_response()

@@ -127,7 +127,7 @@ fn beside(config: &Config) -> (Vec<String>, Vec<String>) {
         config::UrlAt::Secret(at) => Some(at),
         config::UrlAt::Plain(_) => None,
     });
-    for secret in secrets.chain(&config.admin.token).chain(password).chain(urls) {
+    for secret in secrets.chain(&config.admin.token).chain(&config.admin.viewer_token).chain(password).chain(urls) {
         if let Err(missing) = secret.read() {
             notes.push(missing.to_string());
         }

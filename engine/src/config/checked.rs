@@ -54,6 +54,8 @@ pub struct Admin {
     pub listen: SocketAddr,
     /// Its token; needed where it listens beyond loopback.
     pub token: Option<SecretAt>,
+    /// A second token, with which one may look and change nothing.
+    pub viewer_token: Option<SecretAt>,
 }
 
 /// How one system is reached.
@@ -336,6 +338,7 @@ impl Check<'_> {
         let admin = Admin {
             listen: self.address(&["admin", "listen"], "127.0.0.1:8081"),
             token: self.secret(&["admin"], "token"),
+            viewer_token: self.secret(&["admin"], "viewer_token"),
         };
         if !admin.listen.ip().is_loopback() && admin.token.is_none() {
             self.say(

@@ -65,8 +65,9 @@ impl Builder {
     /// Serves the admin API here; port 0 takes a free one. Without it nothing listens. Beyond loopback it needs an
     /// [`admin_token`](Self::admin_token).
     pub fn admin(mut self, address: impl Into<Option<SocketAddr>>) -> Self {
-        let token = self.plan.admin.take().and_then(|admin| admin.token);
-        self.plan.admin = address.into().map(|listen| AdminDoor { listen, token, keeps_token: false });
+        let (token, viewer_token) =
+            self.plan.admin.take().map_or((None, None), |admin| (admin.token, admin.viewer_token));
+        self.plan.admin = address.into().map(|listen| AdminDoor { listen, token, viewer_token, keeps_token: false });
         self
     }
 

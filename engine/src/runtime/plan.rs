@@ -61,6 +61,8 @@ pub(crate) struct AdminDoor {
     pub(crate) listen: SocketAddr,
     /// Needed where it listens beyond loopback.
     pub(crate) token: Option<SecretAt>,
+    /// With this one may look and change nothing.
+    pub(crate) viewer_token: Option<SecretAt>,
     /// Where there is none, one is kept in the state folder.
     pub(crate) keeps_token: bool,
 }
@@ -99,7 +101,12 @@ impl From<Config> for Plan {
             state: Some(State::folder(state)),
             systems: systems.into_iter().map(|(name, connection)| (name, connection.into())).collect(),
             listen: Some(listen),
-            admin: Some(AdminDoor { listen: admin.listen, token: admin.token, keeps_token: false }),
+            admin: Some(AdminDoor {
+                listen: admin.listen,
+                token: admin.token,
+                viewer_token: admin.viewer_token,
+                keeps_token: false,
+            }),
             proxy,
             kafka,
             redis,

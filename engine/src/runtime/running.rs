@@ -140,7 +140,8 @@ impl Running {
     /// Where the token cannot be had.
     pub(crate) fn admin_router(&self, token: Option<SecretAt>) -> Result<Router, Missing> {
         let token = token.map(|token| token.read()).transpose()?;
-        let token = token.map_or(admin::Token::None, admin::Token::Named);
+        let keys = |operator| admin::Token::Named(admin::Keys { operator, viewer: None });
+        let token = token.map_or(admin::Token::None, keys);
         Ok(admin::routes(self.admin.clone(), token))
     }
 

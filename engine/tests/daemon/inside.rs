@@ -89,6 +89,35 @@ async fn a_record_is_found_by_its_address_and_a_field_by_its_name_in_the_rules()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_a_viewers_token_one_may_look_and_change_nothing() {
+    let stage = Stage::new();
+    stage.write("operator", "operator-token\n");
+    stage.write("viewer", "viewer-token\n");
+    let yaml = stage.yaml(Stage::HOSTS, "");
+    let admin = "admin: { listen: 127.0.0.1:0, token_file: operator, viewer_token_file: viewer }";
+    let running = stage.start_as(&yaml.replace("admin: { listen: 127.0.0.1:0 }", admin)).await.expect("it starts");
+    let ask = async |token: &str, command: bool| {
+        let (client, url) = (reqwest::Client::new(), format!("http://{}/api/v1/", running.admin));
+        let request = if command {
+            let body = r#"{"who": "ada", "command": "backfill", "sync": "Contacts"}"#;
+            client.post(format!("{url}operator")).header("content-type", "application/json").body(body)
+        } else {
+            client.get(format!("{url}links"))
+        };
+        let answer = request.bearer_auth(token).send().await.expect("it answers");
+        (answer.status().as_u16(), answer.text().await.expect("a whole answer"))
+    };
+    assert_eq!(ask("viewer-token", false).await.0, 200);
+    let (status, said) = ask("viewer-token", true).await;
+    assert!(status == 403 && said.contains("may look and change nothing"), "{status}: {said}");
+    assert_eq!(ask("operator-token", true).await.0, 200);
+    for nobody in ["", "viewer-toke", "viewer-token2"] {
+        assert_eq!((ask(nobody, false).await.0, ask(nobody, true).await.0), (401, 401), "{nobody}");
+    }
+    running.stop().await.expect("it stops");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_keeps_links_and_asks_nobody_again() {
     let stage = Stage::new();
     let running = stage.start().await.expect("the engine starts");
