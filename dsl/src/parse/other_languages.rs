@@ -73,7 +73,8 @@ pub(super) fn translations(text: &str, found: &[Token], block: Option<Place>) ->
     let mut line = Line { text, found, block, changes: Vec::new() };
     let mut index = 0;
     while index < found.len() {
-        if let Some(next) = line.sign(index).or_else(|| line.quote_or_comment(index)) {
+        let whole = line.sign(index).or_else(|| line.quote_or_comment(index)).or_else(|| line.spelling(index));
+        if let Some(next) = whole {
             index = next;
             continue;
         }
@@ -81,6 +82,47 @@ pub(super) fn translations(text: &str, found: &[Token], block: Option<Place>) ->
         index += 1;
     }
     line.changes
+}
+
+/// Words before a condition.
+fn is_condition(word: &str) -> bool {
+    matches!(word, "where" | "if" | "until" | "and" | "or" | "when")
+}
+
+/// `31.12.2026` and, where only one order makes a day of it, `12/31/2026`, as days are written here.
+fn day(written: &str) -> Option<String> {
+    let sign = if written.contains('/') { '/' } else { '.' };
+    let parts: Vec<&str> = written.split(sign).collect();
+    let [first, second, year] = parts.as_slice() else { return None };
+    if year.len() != 4 || first.len() > 2 || second.len() > 2 {
+        return None;
+    }
+    let number = |text: &str| text.parse::<i8>().ok();
+    let (first, second, year) = (number(first)?, number(second)?, year.parse::<i16>().ok()?);
+    let of = |month, day| jiff::civil::Date::new(year, month, day).ok();
+    let day = match (sign, of(second, first), of(first, second)) {
+        ('.', day, _) => day,
+        // Of 03/04 nobody knows which is the month.
+        (_, Some(one), Some(other)) if one != other => None,
+        (_, one, other) => one.or(other),
+    };
+    day.map(|day| day.to_string())
+}
+
+/// `1.000,50` and `1.000.000`, as numbers are written here.
+fn amount(written: &str) -> Option<String> {
+    let (whole, cents) = written.split_once(',').map_or((written, None), |(whole, cents)| (whole, Some(cents)));
+    let groups: Vec<&str> = whole.split('.').collect();
+    let digits = |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let [first, rest @ ..] = groups.as_slice() else { return None };
+    let grouped = first.len() <= 3 && !rest.is_empty() && rest.iter().all(|group| group.len() == 3);
+    // `1.000` alone is a number of ours.
+    let foreign = cents.is_some() || rest.len() > 1;
+    if !grouped || !foreign || !groups.iter().all(digits) || cents.is_some_and(|cents| !digits(&cents)) {
+        return None;
+    }
+    let whole = groups.concat();
+    Some(cents.map_or_else(|| whole.clone(), |cents| format!("{whole}.{cents}")))
 }
 
 struct Line<'t> {
@@ -142,9 +184,63 @@ impl<'t> Line<'t> {
             return None;
         }
         let (sign, ours) = SIGNS.iter().find(|(sign, _)| rest.starts_with(sign))?;
+        // Between two values it compares them.
+        let compares = *sign == "=>" && self.found[..index].iter().any(|token| is_condition(self.piece(token)));
+        let ours = if compares { ">=" } else { ours };
         let end = token.start + sign.len();
         self.put(token.start..end, ours, format!("write `{ours}` for `{sign}`"));
         Some(index + self.found[index..].iter().take_while(|next| next.start < end).count())
+    }
+
+    /// Days and amounts as other countries write them, and a stage by its label; gives the place behind it.
+    fn spelling(&mut self, index: usize) -> Option<usize> {
+        let (found, text) = (self.found, self.text);
+        let token = &found[index];
+        let behind = |end: usize| found.iter().position(|other| other.start >= end).unwrap_or(found.len());
+        match (token.kind, self.piece(token)) {
+            (Kind::Number, _) => {
+                let rest = &text[token.start..];
+                let length =
+                    rest.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '/' | ','))).unwrap_or(rest.len());
+                let written = rest[..length].trim_end_matches(['.', ',', '/']);
+                let end = token.start + written.len();
+                let (new, help) = if let Some(day) = day(written) {
+                    (day.clone(), format!("a day is written `{day}`"))
+                } else {
+                    let amount = amount(written)?;
+                    (amount.clone(), format!("a number is written `{amount}`"))
+                };
+                self.propose(token.start..end, &new, help);
+                Some(behind(end))
+            }
+            (Kind::Other, sign @ ("€" | "$" | "£")) => {
+                let number =
+                    found.get(index + 1).filter(|next| next.kind == Kind::Number && next.start == token.end)?;
+                let help = format!("an amount is written without `{sign}`: `{}`", self.piece(number));
+                self.propose(token.start..token.end, "", help);
+                Some(index + 1)
+            }
+            (Kind::Name, "to") if self.block == Some(Place::When) => {
+                let words: Vec<&Token> = found[index + 1..].iter().take_while(|next| self.piece(next) != "{").collect();
+                let plain = match words.as_slice() {
+                    [label] => label.kind == Kind::Text && !is_identifier(self.piece(label).trim_matches('"')),
+                    [_, _, ..] => words.iter().all(|word| {
+                        word.kind == Kind::Name && !matches!(self.piece(word), "and" | "or" | "from" | "to" | "as")
+                    }),
+                    _ => false,
+                };
+                let (first, last) = (words.first()?, words.last()?);
+                let label = &text[first.start..last.end];
+                let word: String = label.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
+                if !plain || word.is_empty() {
+                    return None;
+                }
+                let help = format!("a stage is named by its word and not by its label: `to {word} {{`");
+                self.propose(first.start..last.end, &word, help);
+                Some(behind(last.end))
+            }
+            _ => None,
+        }
     }
 
     /// A text between other quotes, a comment behind another sign; gives the place behind it.
