@@ -9,6 +9,9 @@ use crate::schema::EntityName;
 use crate::source::Span;
 use crate::suggest::nearest;
 
+/// What other languages call a value that is not there.
+const NOTHING: [&str; 8] = ["blank", "null", "nil", "none", "nothing", "undefined", "missing", "na"];
+
 impl Checker<'_> {
     /// E0102. The system, or the one that is meant.
     pub(crate) fn has_system(&mut self, name: &Name) -> Option<String> {
@@ -112,6 +115,10 @@ impl Checker<'_> {
                 format!("write `{near}`"),
                 true,
                 vec![(name.span, near)],
+            ),
+            None if NOTHING.contains(&name.value.to_lowercase().as_str()) => problem.help(
+                "no value is `empty`; behind `else`, `clear` empties the field, `keep` leaves it as it is and `skip` \
+                 leaves the record out",
             ),
             None => {
                 let known: Vec<&str> = lock.fields.keys().chain(lock.links.keys()).map(String::as_str).collect();

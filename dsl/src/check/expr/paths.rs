@@ -95,7 +95,14 @@ impl Checker<'_> {
             names.vars.keys().filter(|name| !matches!(name.as_str(), "new" | "old")).cloned().collect();
         // A name that is not there is told of once in an item.
         if self.findings.unknown_variables.insert(first.value.clone()) {
-            if names.vars.contains_key("this") {
+            if matches!(first.value.as_str(), "today" | "now" | "yesterday" | "tomorrow") {
+                let message = format!("a rule has no `{}`: it looks when something happens", first.value);
+                let problem = Problem::new(Code::E0106, message, first.span, "not known here");
+                self.report(problem.help(
+                    "a workflow waits for a day: `wait until sub.startDate`; two times of records are compared with \
+                     each other",
+                ));
+            } else if names.vars.contains_key("this") {
                 let problem = Problem::new(
                     Code::E0106,
                     format!("there is no variable `{}`", first.value),
